@@ -1,0 +1,72 @@
+# Wrappers around LLVM's CMake functions: one library per source directory,
+# always linked against libMLIR.so and libLLVM.so, never the static archives.
+
+# One precompiled header of upstream MLIR only, shared by every library: our own
+# headers change too often to belong in it.
+if(QUANTC_USE_PCH AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Without a time stamp inside, ccache can share the file between checkouts.
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
+  file(WRITE ${CMAKE_BINARY_DIR}/pch/pch.cpp "")
+  add_library(QuantcPCH OBJECT ${CMAKE_BINARY_DIR}/pch/pch.cpp)
+  target_precompile_headers(QuantcPCH PRIVATE
+    "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CURRENT_LIST_DIR}/MLIRHeaders.h>")
+endif()
+
+function(quantc_use_pch target)
+  if(TARGET QuantcPCH)
+    target_precompile_headers(${target} REUSE_FROM QuantcPCH)
+  endif()
+endfunction()
+
+# quantc_add_library(Name a.cpp ... [DEPENDS ...] [LINK_LIBS ...] [NO_PCH])
+# The name of the MLIR dylib is added to every library.
+function(quantc_add_library name)
+  cmake_parse_arguments(ARG "NO_PCH" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  # All generated headers first: libraries include each other's.
+  add_dependencies(${name} quantc-headers)
+  mlir_target_link_libraries(${name} PUBLIC MLIR)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS} LLVM)
+  if(NOT ARG_NO_PCH)
+    quantc_use_pch(${name})
+  endif()
+endfunction()
+
+function(quantc_add_tool name)
+  cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  add_dependencies(${name} quantc-headers)
+  mlir_target_link_libraries(${name} PRIVATE MLIR)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} LLVM)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin
+    POSITION_INDEPENDENT_CODE OFF)
+  # Not -fPIE: the precompiled header was made with -fPIC.
+  target_compile_options(${name} PRIVATE -fPIC)
+  quantc_use_pch(${name})
+endfunction()
+
+# quantc_tablegen(FILE.td generator output ...): pairs of a generator's flags
+# (a list separated by spaces) and the file it writes into the build tree.
+function(quantc_tablegen td)
+  set(LLVM_TARGET_DEFINITIONS ${td})
+  set(outs)
+  list(LENGTH ARGN n)
+  math(EXPR last "${n} - 1")
+  foreach(i RANGE 0 ${last} 2)
+    math(EXPR j "${i} + 1")
+    list(GET ARGN ${i} flags)
+    list(GET ARGN ${j} out)
+    separate_arguments(flags)
+    mlir_tablegen(${out} ${flags})
+  endforeach()
+  string(MAKE_C_IDENTIFIER "${CMAKE_CURRENT_SOURCE_DIR}_${td}" id)
+  file(RELATIVE_PATH rel ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  string(MAKE_C_IDENTIFIER "tblgen_${rel}_${td}" id)
+  add_public_tablegen_target(${id})
+  add_dependencies(quantc-headers ${id})
+endfunction()
+add_custom_target(quantc-headers)

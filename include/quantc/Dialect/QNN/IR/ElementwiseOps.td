@@ -1,0 +1,111 @@
+//===- ElementwiseOps.td - One result element from one of each operand ----===//
+#ifndef QUANTC_DIALECT_QNN_IR_ELEMENTWISEOPS
+#define QUANTC_DIALECT_QNN_IR_ELEMENTWISEOPS
+
+include "quantc/Dialect/QNN/IR/QNNBase.td"
+
+def QNN_UnaryKind : QNN_Kind<"UnaryKind", "scalar function of one argument", [
+    "abs", "neg", "sign", "reciprocal", "sqrt", "exp", "log", "floor", "ceil",
+    "round", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+    "tanh", "asinh", "acosh", "atanh", "erf", "sigmoid", "relu", "leaky_relu",
+    "elu", "selu", "celu", "softplus", "softsign", "mish", "gelu", "gelu_tanh",
+    "hard_sigmoid", "hard_swish", "swish", "thresholded_relu", "shrink",
+    "logical_not", "bitwise_not", "is_nan", "is_inf", "is_pos_inf",
+    "is_neg_inf"]>;
+def QNN_UnaryKindAttr : QNN_KindAttr<QNN_UnaryKind, "unary_kind">;
+
+def QNN_BinaryKind : QNN_Kind<"BinaryKind", "scalar function of two arguments", [
+    "add", "sub", "mul", "div", "pow", "mod", "fmod", "min", "max", "prelu",
+    "logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "shift_left", "shift_right"]>;
+def QNN_BinaryKindAttr : QNN_KindAttr<QNN_BinaryKind, "binary_kind">;
+
+def QNN_CompareKind : QNN_Kind<"CompareKind", "comparison", [
+    "equal", "less", "less_or_equal", "greater", "greater_or_equal"]>;
+def QNN_CompareKindAttr : QNN_KindAttr<QNN_CompareKind, "compare_kind">;
+
+def QNN_UnaryOp : QNN_InferredOp<"unary"> {
+  let summary = "Applies a scalar function to each element";
+  let description = [{
+    `y[i] = f(x[i])`. `alpha` and `beta` are the parameters of the functions
+    that have them, as ONNX names them (LeakyRelu, Elu, HardSigmoid, Shrink's
+    lambd and bias, ...). `is_*` functions give bool, all others x's type.
+    Integer arithmetic wraps, as in ONNX Runtime.
+
+    ```mlir
+    %y = qnn.unary relu %x : tensor<4xf32> -> tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins QNN_UnaryKindAttr:$kind, QNN_Tensor:$input,
+                       DefaultValuedAttr<F64Attr, "0.0">:$alpha,
+                       DefaultValuedAttr<F64Attr, "0.0">:$beta);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat =
+      "$kind $input attr-dict `:` type($input) `->` type($output)";
+}
+
+def QNN_BinaryOp : QNN_InferredOp<"binary"> {
+  let summary = "Applies a scalar function to two tensors, with broadcasting";
+  let description = [{
+    `y[i] = f(a[i], b[i])` with ONNX's multidirectional broadcasting. Operands
+    have one element type, which the result has too; shifts and `pow` take any
+    numeric type as second operand. `mod` takes the divisor's sign (integers),
+    `fmod` the dividend's. Integer division truncates.
+
+    ```mlir
+    %y = qnn.binary add %a, %b : tensor<4x1xf32>, tensor<8xf32> -> tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins QNN_BinaryKindAttr:$kind, QNN_Tensor:$lhs,
+                       QNN_Tensor:$rhs);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
+    type($output)
+  }];
+  let hasVerifier = 1;
+}
+
+def QNN_CompareOp : QNN_InferredOp<"compare"> {
+  let summary = "Compares two tensors element by element, with broadcasting";
+  let description = [{
+    Gives bool. Comparisons with NaN are false.
+  }];
+  let arguments = (ins QNN_CompareKindAttr:$kind, QNN_Tensor:$lhs,
+                       QNN_Tensor:$rhs);
+  let results = (outs QNN_Bool:$output);
+  let assemblyFormat = [{
+    $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
+    type($output)
+  }];
+}
+
+def QNN_SelectOp : QNN_InferredOp<"select"> {
+  let summary = "Takes each element from one of two tensors (ONNX Where)";
+  let description = [{
+    `y[i] = condition[i] ? a[i] : b[i]`, all three broadcast.
+  }];
+  let arguments = (ins QNN_Bool:$condition, QNN_Tensor:$lhs, QNN_Tensor:$rhs);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $condition `,` $lhs `,` $rhs attr-dict `:` type($condition) `,` type($lhs)
+    `,` type($rhs) `->` type($output)
+  }];
+}
+
+def QNN_CastOp : QNN_Op<"cast"> {
+  let summary = "Converts each element to another type (ONNX Cast)";
+  let description = [{
+    Float to integer truncates toward zero. `saturate` and `round_mode` matter
+    for 8-bit and smaller floats only (ONNX Cast-25, NUMERICS rule 13).
+  }];
+  let arguments = (ins QNN_Tensor:$input,
+                       DefaultValuedAttr<BoolAttr, "true">:$saturate,
+                       DefaultValuedStrAttr<StrAttr, "up">:$round_mode);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($output)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+#endif // QUANTC_DIALECT_QNN_IR_ELEMENTWISEOPS

@@ -1,0 +1,33 @@
+//===- ShapeInference.h - What the ops' type inference shares ---*- C++ -*-===//
+
+#ifndef QUANTC_DIALECT_QNN_IR_SHAPEINFERENCE_H
+#define QUANTC_DIALECT_QNN_IR_SHAPEINFERENCE_H
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Value.h"
+
+#include <optional>
+
+namespace quantc::qnn {
+
+/// The elements of a constant tensor of integers (any width, any rank), with
+/// unsigned types zero-extended; nothing if `value` is no constant.
+std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
+
+/// `axis` counted from the front, or nothing when it is outside
+/// [-rank, rank - 1].
+std::optional<int64_t> normalizeAxis(int64_t axis, int64_t rank);
+
+/// ONNX's multidirectional broadcast of two shapes; a dynamic dimension meets a
+/// static one above 1 as that one. Fails on a mismatch.
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+broadcastShapes(llvm::ArrayRef<int64_t> lhs, llvm::ArrayRef<int64_t> rhs);
+
+/// The dimensions both types know: a static one wins over a dynamic one. Fails
+/// if two static ones differ.
+mlir::FailureOr<mlir::RankedTensorType> meetTypes(mlir::RankedTensorType a,
+                                                  mlir::RankedTensorType b);
+
+} // namespace quantc::qnn
+
+#endif // QUANTC_DIALECT_QNN_IR_SHAPEINFERENCE_H

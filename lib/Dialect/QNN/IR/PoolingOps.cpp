@@ -1,0 +1,12 @@
+//===- PoolingOps.cpp - Pooling -------------------------------------------===//
+
+#include "quantc/Dialect/QNN/IR/PoolingOps.h"
+
+#include "quantc/Dialect/QNN/IR/ShapeInference.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::qnn;
+
+#define GET_OP_CLASSES
+#include "quantc/Dialect/QNN/IR/PoolingOps.cpp.inc"

@@ -1,0 +1,12 @@
+//===- QuantizationOps.cpp - Quantize, dequantize, requantize, observe ----===//
+
+#include "quantc/Dialect/QNN/IR/QuantizationOps.h"
+
+#include "quantc/Dialect/QNN/IR/ShapeInference.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::qnn;
+
+#define GET_OP_CLASSES
+#include "quantc/Dialect/QNN/IR/QuantizationOps.cpp.inc"

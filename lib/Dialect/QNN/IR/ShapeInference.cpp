@@ -1,0 +1,86 @@
+//===- ShapeInference.cpp - What the ops' type inference shares -----------===//
+
+#include "quantc/Dialect/QNN/IR/ShapeInference.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace quantc;
+
+std::optional<SmallVector<int64_t>> qnn::getConstantInts(Value value) {
+  ElementsAttr attr;
+  if (!value || !matchPattern(value, m_Constant(&attr)))
+    return std::nullopt;
+  auto type = dyn_cast<IntegerType>(attr.getElementType());
+  if (!type)
+    return std::nullopt;
+  SmallVector<int64_t> result;
+  if (auto dense = dyn_cast<DenseIntElementsAttr>(attr)) {
+    for (const APInt &v : dense.getValues<APInt>())
+      result.push_back(type.isUnsignedInteger() || type.isInteger(1)
+                           ? int64_t(v.getZExtValue())
+                           : v.getSExtValue());
+    return result;
+  }
+  auto resource = dyn_cast<DenseResourceElementsAttr>(attr);
+  if (!resource || !resource.getRawHandle().getBlob())
+    return std::nullopt;
+  ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
+  unsigned bytes = type.getWidth() / 8;
+  if (bytes != 4 && bytes != 8)
+    return std::nullopt;
+  for (size_t i = 0; i + bytes <= data.size(); i += bytes) {
+    int64_t v = 0;
+    if (bytes == 8)
+      memcpy(&v, data.data() + i, 8);
+    else {
+      int32_t w;
+      memcpy(&w, data.data() + i, 4);
+      v = w;
+    }
+    result.push_back(v);
+  }
+  return result;
+}
+
+std::optional<int64_t> qnn::normalizeAxis(int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank)
+    return std::nullopt;
+  return axis < 0 ? axis + rank : axis;
+}
+
+FailureOr<SmallVector<int64_t>> qnn::broadcastShapes(ArrayRef<int64_t> lhs,
+                                                     ArrayRef<int64_t> rhs) {
+  size_t rank = std::max(lhs.size(), rhs.size());
+  SmallVector<int64_t> result(rank);
+  for (size_t i = 0; i < rank; ++i) {
+    int64_t a = i + lhs.size() < rank ? 1 : lhs[i + lhs.size() - rank];
+    int64_t b = i + rhs.size() < rank ? 1 : rhs[i + rhs.size() - rank];
+    if (a == b || b == 1)
+      result[i] = a;
+    else if (a == 1)
+      result[i] = b;
+    else if (ShapedType::isDynamic(a))
+      result[i] = b;
+    else if (ShapedType::isDynamic(b))
+      result[i] = a;
+    else
+      return failure();
+  }
+  return result;
+}
+
+FailureOr<RankedTensorType> qnn::meetTypes(RankedTensorType a,
+                                           RankedTensorType b) {
+  if (a.getElementType() != b.getElementType() || a.getRank() != b.getRank())
+    return failure();
+  SmallVector<int64_t> shape(a.getShape());
+  for (auto [x, y] : llvm::zip(shape, b.getShape())) {
+    if (ShapedType::isDynamic(x))
+      x = y;
+    else if (!ShapedType::isDynamic(y) && x != y)
+      return failure();
+  }
+  return RankedTensorType::get(shape, a.getElementType());
+}
