@@ -1,0 +1,45 @@
+// RUN: quant-opt %s -canonicalize | FileCheck %s
+
+// CHECK-LABEL: @identities
+// CHECK-SAME: (%[[$X:.*]]: tensor<2x3xf32>)
+// CHECK-NEXT: return %[[$X]]
+func.func @identities(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %s = qnn.constant dense<[2, -1]> : tensor<2xi64>
+  %0 = qnn.cast %x : tensor<2x3xf32> -> tensor<2x3xf32>
+  %1 = qnn.transpose %0 [0, 1] : tensor<2x3xf32> -> tensor<2x3xf32>
+  %2 = qnn.reshape %1, %s : tensor<2x3xf32>, tensor<2xi64> -> tensor<2x3xf32>
+  return %2 : tensor<2x3xf32>
+}
+
+// A reshape between dynamic types may still change the shape.
+// CHECK-LABEL: @dynamic_reshape
+// CHECK: qnn.reshape
+func.func @dynamic_reshape(%x: tensor<?x?xf32>, %s: tensor<2xi64>) -> tensor<?x?xf32> {
+  %0 = qnn.reshape %x, %s : tensor<?x?xf32>, tensor<2xi64> -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// CHECK-LABEL: @reshape_constant
+// CHECK-NEXT: qnn.constant dense<{{\[}}[1.0{{.*}}, 2.0{{.*}}], [3.0{{.*}}, 4.0{{.*}}]]> : tensor<2x2xf32>
+// CHECK-NEXT: return
+func.func @reshape_constant() -> tensor<2x2xf32> {
+  %x = qnn.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  %s = qnn.constant dense<2> : tensor<2xi64>
+  %0 = qnn.reshape %x, %s : tensor<4xf32>, tensor<2xi64> -> tensor<2x2xf32>
+  return %0 : tensor<2x2xf32>
+}
+
+// CHECK-LABEL: @static_part_of_shape
+// CHECK: qnn.constant dense<[4, 5]> : tensor<2xi64>
+// CHECK-NOT: qnn.shape
+func.func @static_part_of_shape(%x: tensor<?x4x5xf32>) -> tensor<2xi64> {
+  %0 = qnn.shape %x[1, 3] : tensor<?x4x5xf32> -> tensor<2xi64>
+  return %0 : tensor<2xi64>
+}
+
+// CHECK-LABEL: @unused
+// CHECK-NEXT: return
+func.func @unused(%x: tensor<?xf32>) {
+  %0 = qnn.unary exp %x : tensor<?xf32> -> tensor<?xf32>
+  return
+}
