@@ -6,7 +6,8 @@
 if(QUANTC_USE_PCH AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # Without a time stamp inside, ccache can share the file between checkouts.
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
-  file(WRITE ${CMAKE_BINARY_DIR}/pch/pch.cpp "")
+  # file(CONFIGURE), as it leaves an unchanged file (and its users) alone.
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/pch.cpp CONTENT "")
   add_library(QuantcPCH OBJECT ${CMAKE_BINARY_DIR}/pch/pch.cpp)
   target_precompile_headers(QuantcPCH PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CURRENT_LIST_DIR}/MLIRHeaders.h>")
