@@ -1,0 +1,36 @@
+//===- Passes.h - Passes from linalg on tensors to LLVM ---------*- C++ -*-===//
+
+#ifndef QUANTC_CODEGEN_PASSES_H
+#define QUANTC_CODEGEN_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace quantc {
+
+#define GEN_PASS_DECL
+#include "quantc/CodeGen/Passes.h.inc"
+
+/// Options of the pipeline `linalg-to-llvm`.
+struct LinalgToLLVMOptions
+    : public mlir::PassPipelineOptions<LinalgToLLVMOptions> {
+  Option<std::string> targetFeatures{
+      *this, "target-features",
+      llvm::cl::desc("LLVM's feature list of the target, e.g. +avx2,+fma: it "
+                     "decides on the kernels' shapes, never the CPU's name"),
+      llvm::cl::init("")};
+  Option<bool> threads{*this, "threads",
+                       llvm::cl::desc("Run large loops in parallel (OpenMP)"),
+                       llvm::cl::init(true)};
+};
+
+/// Adds the passes that take a module of linalg on tensors to the LLVM dialect.
+void buildLinalgToLLVMPipeline(mlir::OpPassManager &pm,
+                               const LinalgToLLVMOptions &options);
+
+/// Registers the passes and pipelines of code generation.
+void registerCodeGenPasses();
+
+} // namespace quantc
+
+#endif // QUANTC_CODEGEN_PASSES_H

@@ -1,0 +1,63 @@
+//===- PrepareEntry.cpp - Entry points that own their results -------------===//
+//
+// The ABI promises fresh result buffers. Bufferization alone would return an
+// argument's buffer for an identity, or one buffer for two results.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/CodeGen/Passes.h"
+
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_PREPAREENTRYPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+
+/// Whether the buffer of `value` is certainly its own: made by an op that
+/// writes a destination, and used by nothing but the return.
+static bool isOwnBuffer(Value value) {
+  auto producer = value.getDefiningOp<DestinationStyleOpInterface>();
+  if (!producer || !value.hasOneUse())
+    return false;
+  Value init = producer.getTiedOpOperand(cast<OpResult>(value))->get();
+  while (auto fill = init.getDefiningOp<DestinationStyleOpInterface>())
+    init = fill.getTiedOpOperand(cast<OpResult>(init))->get();
+  return init.getDefiningOp<tensor::EmptyOp>() != nullptr;
+}
+
+namespace {
+struct PrepareEntryPass
+    : public quantc::impl::PrepareEntryPassBase<PrepareEntryPass> {
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      if (func.isDeclaration() || func.isPrivate())
+        continue;
+      for (unsigned i = 0; i < func.getNumArguments(); ++i)
+        if (isa<TensorType>(func.getArgument(i).getType()))
+          func.setArgAttr(
+              i, bufferization::BufferizationDialect::kWritableAttrName,
+              BoolAttr::get(&getContext(), false));
+      func.walk([&](func::ReturnOp op) { copyShared(op); });
+    }
+  }
+
+  void copyShared(func::ReturnOp op) {
+    OpBuilder builder(op);
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+      if (!type || isOwnBuffer(operand.get()))
+        continue;
+      auto copy = bufferization::AllocTensorOp::create(
+          builder, op.getLoc(), type, /*dynamicSizes=*/ValueRange(),
+          operand.get());
+      operand.set(copy);
+      ++numCopied;
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,16 @@
+// RUN: quant-opt %s --quantc-expand-math | FileCheck %s
+
+// CHECK-LABEL: func.func @exp
+// CHECK-NOT: math.exp
+// CHECK: return
+func.func @exp(%x: f32) -> f32 {
+  %0 = math.exp %x : f32
+  return %0 : f32
+}
+
+// CHECK-LABEL: func.func @exp64
+// CHECK: math.exp
+func.func @exp64(%x: f64) -> f64 {
+  %0 = math.exp %x : f64
+  return %0 : f64
+}
