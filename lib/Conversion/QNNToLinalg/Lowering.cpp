@@ -2,10 +2,12 @@
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 
+#include "DimensionAlgebra.h"
 #include "SmallFloat.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -88,12 +90,94 @@ Value quantc::constantIndex(OpBuilder &b, Location loc, int64_t v) {
 
 //===- shapes -------------------------------------------------------------===//
 
+/// A `tensor.dim` of `tensor`, reusing one that stands before in the block.
+static Value createDim(OpBuilder &b, Location loc, Value tensor, int64_t i) {
+  OpBuilder::InsertionGuard guard(b);
+  // Right where the tensor is defined, so that all later users may share it.
+  if (auto arg = dyn_cast<BlockArgument>(tensor))
+    b.setInsertionPointToStart(arg.getOwner());
+  else
+    b.setInsertionPointAfterValue(tensor);
+  for (Operation *user : tensor.getUsers())
+    if (auto dim = dyn_cast<tensor::DimOp>(user))
+      if (dim.getSource() == tensor && dim.getConstantIndex() == i &&
+          dim->getBlock() == b.getInsertionBlock() &&
+          (b.getInsertionPoint() == b.getInsertionBlock()->begin() ||
+           isa<BlockArgument>(tensor) ||
+           tensor.getDefiningOp()->isBeforeInBlock(dim)))
+        return dim;
+  return tensor::DimOp::create(b, loc, tensor, i);
+}
+
+/// Dimension `i` of an argument of the model: of the first argument that has a
+/// dimension of this name, since equal names mean equal sizes (which the entry
+/// point checks).
+static Value createArgumentDim(OpBuilder &b, Location loc, BlockArgument arg,
+                               int64_t i) {
+  auto func = dyn_cast<func::FuncOp>(arg.getOwner()->getParentOp());
+  if (!func || !arg.getOwner()->isEntryBlock())
+    return createDim(b, loc, arg, i);
+  auto names = func.getArgAttrOfType<ArrayAttr>(arg.getArgNumber(), "qnn.dims");
+  auto nameOf = [](ArrayAttr names, int64_t i) -> StringRef {
+    if (!names || i >= int64_t(names.size()))
+      return "";
+    auto name = dyn_cast<StringAttr>(names[i]);
+    return name ? name.getValue() : "";
+  };
+  StringRef name = nameOf(names, i);
+  if (name.empty())
+    return createDim(b, loc, arg, i);
+  for (BlockArgument other : arg.getOwner()->getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(other.getType());
+    auto others =
+        func.getArgAttrOfType<ArrayAttr>(other.getArgNumber(), "qnn.dims");
+    for (int64_t d = 0; type && d < type.getRank(); ++d)
+      if (nameOf(others, d) == name && type.isDynamicDim(d))
+        return createDim(b, loc, other, d);
+  }
+  return createDim(b, loc, arg, i);
+}
+
 OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
                             int64_t i) {
   auto type = cast<RankedTensorType>(tensor.getType());
   if (!type.isDynamicDim(i))
     return b.getIndexAttr(type.getDimSize(i));
-  return b.createOrFold<tensor::DimOp>(loc, tensor, i);
+  // Look through producers to where the size comes from: sizes that come from
+  // one place are one value, which is how they are known to be equal.
+  if (auto arg = dyn_cast<BlockArgument>(tensor))
+    return createArgumentDim(b, loc, arg, i);
+  Operation *op = tensor.getDefiningOp();
+  if (auto cast = dyn_cast<tensor::CastOp>(op))
+    return getDim(b, loc, cast.getSource(), i);
+  if (auto cast = dyn_cast<UnrealizedConversionCastOp>(op);
+      cast && cast->getNumOperands() == 1 &&
+      isa<RankedTensorType>(cast.getOperand(0).getType()))
+    return getDim(b, loc, cast.getOperand(0), i);
+  if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
+    return getDim(b, loc, dps.getTiedOpOperand(cast<OpResult>(tensor))->get(),
+                  i);
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return empty.getMixedSizes()[i];
+  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+    return expand.getMixedOutputShape()[i];
+  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    OpFoldResult product = b.getIndexAttr(1);
+    for (int64_t d : collapse.getReassociationIndices()[i])
+      product =
+          multiplySizes(b, loc, product, getDim(b, loc, collapse.getSrc(), d));
+    return product;
+  }
+  if (auto reshape = dyn_cast<tensor::ReshapeOp>(op))
+    if (auto sizes = reshape.getShape().getDefiningOp<tensor::FromElementsOp>())
+      return getAsOpFoldResult(sizes.getElements()[i]);
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+      slice && slice.getSourceType().getRank() == type.getRank())
+    return slice.getMixedSizes()[i];
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op);
+      concat && int64_t(concat.getDim()) != i)
+    return getDim(b, loc, concat.getInputs().front(), i);
+  return createDim(b, loc, tensor, i);
 }
 
 SmallVector<OpFoldResult> quantc::getDims(OpBuilder &b, Location loc,
@@ -130,12 +214,70 @@ Value quantc::castTo(OpBuilder &b, Location loc, Value value, Type type) {
   return tensor::CastOp::create(b, loc, type, value);
 }
 
+/// The scalar that element `i` of a small integer tensor was built from, if the
+/// chain of ops that built it can be followed.
+static Value findElement(OpBuilder &b, Location loc, Value tensor, int64_t i) {
+  Operation *op = tensor.getDefiningOp();
+  if (!op)
+    return nullptr;
+  if (auto elements = dyn_cast<tensor::FromElementsOp>(op))
+    return elements.getElements()[i];
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    auto dense = dyn_cast<DenseIntElementsAttr>(constant.getValue());
+    if (!dense || i >= dense.getNumElements())
+      return nullptr;
+    return arith::ConstantOp::create(
+        b, loc,
+        b.getIntegerAttr(dense.getElementType(), dense.getValues<APInt>()[i]));
+  }
+  // Reshapes keep the linear order.
+  if (isa<tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+    return findElement(b, loc, op->getOperand(0), i);
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+      slice && slice.getSourceType().getRank() == 1) {
+    auto offset = getConstantIntValue(slice.getMixedOffsets()[0]);
+    auto stride = getConstantIntValue(slice.getMixedStrides()[0]);
+    if (offset && stride)
+      return findElement(b, loc, slice.getSource(), *offset + i * *stride);
+  }
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op);
+      concat && concat.getResultType().getRank() == 1)
+    for (Value input : concat.getInputs()) {
+      auto type = cast<RankedTensorType>(input.getType());
+      if (!type.hasStaticShape())
+        return nullptr;
+      if (i < type.getDimSize(0))
+        return findElement(b, loc, input, i);
+      i -= type.getDimSize(0);
+    }
+  return nullptr;
+}
+
+/// Element `i` (in linear order) of a tensor whose type is static.
+static Value extractElement(OpBuilder &b, Location loc, Value tensor,
+                            int64_t i) {
+  if (Value found = findElement(b, loc, tensor, i))
+    return found;
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> at(type.getRank());
+  for (int64_t d = type.getRank() - 1; d >= 0; --d) {
+    int64_t size = type.isDynamicDim(d) ? i + 1 : type.getDimSize(d);
+    at[d] = constantIndex(b, loc, i % size);
+    i /= size;
+  }
+  return tensor::ExtractOp::create(b, loc, tensor, at);
+}
+
 Value quantc::extractIndex(OpBuilder &b, Location loc, Value tensor,
                            int64_t i) {
-  SmallVector<Value> at;
-  if (cast<RankedTensorType>(tensor.getType()).getRank() == 1)
-    at.push_back(constantIndex(b, loc, i));
-  Value v = tensor::ExtractOp::create(b, loc, tensor, at);
+  Value v = extractElement(b, loc, tensor, i);
+  if (v.getType().isIndex())
+    return v;
+  if (auto constant = getConstantIntValue(v))
+    return constantIndex(b, loc, *constant);
+  if (auto indexCast = v.getDefiningOp<arith::IndexCastOp>())
+    if (indexCast.getIn().getType().isIndex())
+      return indexCast.getIn();
   return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
 }
 
@@ -243,9 +385,39 @@ static BroadcastPlan planBroadcast(OpBuilder &b, Location loc,
   return plan;
 }
 
+/// Arithmetic on a few integers is arithmetic on sizes, most likely: kept as
+/// scalars it can be looked through by getDim and extractIndex.
+static bool isShapeArithmetic(RankedTensorType type, ValueRange inputs) {
+  auto isSmall = [](Type t) {
+    auto tensor = cast<RankedTensorType>(t);
+    return isa<IntegerType>(tensor.getElementType()) &&
+           tensor.hasStaticShape() && tensor.getRank() <= 1 &&
+           tensor.getNumElements() <= 8;
+  };
+  return isSmall(type) && type.getNumElements() > 0 &&
+         llvm::all_of(inputs.getTypes(), isSmall);
+}
+
+static Value createScalars(OpBuilder &b, Location loc, RankedTensorType type,
+                           ValueRange inputs, ScalarBody body) {
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    SmallVector<Value> scalars;
+    for (Value input : inputs) {
+      bool single =
+          cast<RankedTensorType>(input.getType()).getNumElements() == 1;
+      scalars.push_back(extractElement(b, loc, input, single ? 0 : i));
+    }
+    elements.push_back(body(b, loc, scalars));
+  }
+  return tensor::FromElementsOp::create(b, loc, type, elements);
+}
+
 Value quantc::createElementwise(OpBuilder &b, Location loc,
                                 RankedTensorType resultType, ValueRange inputs,
                                 ScalarBody body) {
+  if (isShapeArithmetic(resultType, inputs))
+    return createScalars(b, loc, resultType, inputs, body);
   int64_t rank = resultType.getRank();
   BroadcastPlan plan = planBroadcast(b, loc, resultType, inputs);
   SmallVector<Value> operands, gathered;

@@ -1,5 +1,7 @@
 //===- Tensor.cpp - Lowers constants, shapes and transposes ---------------===//
 
+#include "DimensionAlgebra.h"
+
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
@@ -73,66 +75,134 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
       rewriter.replaceOp(op, reshapeStatic(rewriter, loc, input, to));
       return success();
     }
-    // Sizes as they are asked for; -1 is what remains of the element count.
-    Value total = constantIndex(rewriter, loc, 1);
-    for (OpFoldResult dim : getDims(rewriter, loc, input))
-      total = rewriter.createOrFold<arith::MulIOp>(
-          loc, total, materialize(rewriter, loc, dim));
+    SmallVector<OpFoldResult> fromSizes = getDims(rewriter, loc, input);
+    DimensionProduct total;
+    for (OpFoldResult dim : fromSizes)
+      total = total * DimensionProduct(dim);
+    // Sizes as they are asked for; a -1 takes what remains of the elements.
     auto known = qnn::getConstantInts(op.getShape());
-    Value zero = constantIndex(rewriter, loc, 0);
-    Value one = constantIndex(rewriter, loc, 1);
-    Value minusOne = constantIndex(rewriter, loc, -1);
-    SmallVector<Value> sizes;
+    SmallVector<OpFoldResult> sizes;
+    std::optional<int64_t> rest;
+    bool mayBeRest = false;
     for (int64_t i = 0; i < to.getRank(); ++i) {
       if (!to.isDynamicDim(i)) {
-        sizes.push_back(constantIndex(rewriter, loc, to.getDimSize(i)));
+        sizes.push_back(rewriter.getIndexAttr(to.getDimSize(i)));
         continue;
       }
-      if (known) {
-        if ((*known)[i] == 0 && !op.getAllowzero())
-          sizes.push_back(
-              materialize(rewriter, loc, getDim(rewriter, loc, input, i)));
-        else
-          sizes.push_back(constantIndex(rewriter, loc, (*known)[i]));
-        continue;
-      }
-      Value asked = extractIndex(rewriter, loc, adaptor.getShape(), i);
-      if (!op.getAllowzero() && i < from.getRank()) {
-        Value isZero = arith::CmpIOp::create(
-            rewriter, loc, arith::CmpIPredicate::eq, asked, zero);
-        asked = arith::SelectOp::create(
-            rewriter, loc, isZero,
-            materialize(rewriter, loc, getDim(rewriter, loc, input, i)), asked);
+      OpFoldResult asked =
+          known ? OpFoldResult(rewriter.getIndexAttr((*known)[i]))
+                : getAsOpFoldResult(
+                      extractIndex(rewriter, loc, adaptor.getShape(), i));
+      if (auto constant = getConstantIntValue(asked)) {
+        if (*constant == 0 && !op.getAllowzero() && i < from.getRank())
+          asked = fromSizes[i];
+        else if (*constant == -1)
+          rest = i;
+      } else if (!isDimension(cast<Value>(asked))) {
+        mayBeRest = true;
+        if (!op.getAllowzero() && i < from.getRank())
+          asked = selectIfEqual(rewriter, loc, cast<Value>(asked), 0,
+                                fromSizes[i], asked);
       }
       sizes.push_back(asked);
     }
+    if (!mayBeRest) {
+      DimensionProduct others;
+      for (auto [i, size] : llvm::enumerate(sizes))
+        if (rest != int64_t(i))
+          others = others * DimensionProduct(size);
+      bool proven = total == others;
+      if (rest)
+        if (auto quotient = total.dividedBy(others)) {
+          sizes[*rest] = quotient->build(rewriter, loc);
+          proven = true;
+        }
+      if (proven)
+        if (auto groups = matchReshape(fromSizes, sizes)) {
+          rewriter.replaceOp(
+              op, reshapeByGroups(rewriter, loc, input, to, *groups, sizes));
+          return success();
+        }
+    }
+    rewriter.replaceOp(
+        op, reshapeAtRunTime(rewriter, loc, input, to, sizes, total));
+    return success();
+  }
+
+  /// Whether a size is the dimension of a tensor, which is never negative (and
+  /// where 0 means 0 in any case: copying the input's dimension instead would
+  /// change the number of elements).
+  static bool isDimension(Value size) {
+    DimensionProduct product{OpFoldResult(size)};
+    return llvm::all_of(product.values, [](Value v) {
+      return bool(v.getDefiningOp<tensor::DimOp>());
+    });
+  }
+
+  static Value selectIfEqual(OpBuilder &b, Location loc, Value v, int64_t c,
+                             OpFoldResult then, OpFoldResult otherwise) {
+    Value equal = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, v,
+                                        constantIndex(b, loc, c));
+    return arith::SelectOp::create(b, loc, equal, materialize(b, loc, then),
+                                   materialize(b, loc, otherwise));
+  }
+
+  static Value reshapeByGroups(OpBuilder &b, Location loc, Value input,
+                               RankedTensorType to, const ReshapeGroups &groups,
+                               ArrayRef<OpFoldResult> sizes) {
+    if (llvm::any_of(groups.input, [](auto &g) { return g.size() > 1; }))
+      input = tensor::CollapseShapeOp::create(b, loc, input, groups.input);
+    if (llvm::any_of(groups.output, [](auto &g) { return g.size() > 1; })) {
+      SmallVector<int64_t> shape;
+      for (OpFoldResult size : sizes)
+        shape.push_back(
+            getConstantIntValue(size).value_or(int64_t(ShapedType::kDynamic)));
+      input = tensor::ExpandShapeOp::create(b, loc, to.clone(shape), input,
+                                            groups.output, sizes);
+    }
+    return castTo(b, loc, input, to);
+  }
+
+  /// The general case: any size may be -1, and whether the elements fit is only
+  /// known when the model runs.
+  static Value reshapeAtRunTime(OpBuilder &b, Location loc, Value input,
+                                RankedTensorType to,
+                                ArrayRef<OpFoldResult> asked,
+                                const DimensionProduct &totalProduct) {
+    Value total = materialize(b, loc, totalProduct.build(b, loc));
+    Value one = constantIndex(b, loc, 1);
+    SmallVector<Value> sizes;
     Value product = one;
-    for (Value size : sizes) {
-      Value isRest = rewriter.createOrFold<arith::CmpIOp>(
-          loc, arith::CmpIPredicate::eq, size, minusOne);
-      product = rewriter.createOrFold<arith::MulIOp>(
+    for (OpFoldResult size : asked) {
+      sizes.push_back(materialize(b, loc, size));
+      product = b.createOrFold<arith::MulIOp>(
           loc, product,
-          rewriter.createOrFold<arith::SelectOp>(loc, isRest, one, size));
+          selectIfEqual(b, loc, sizes.back(), -1, one, sizes.back()));
     }
     // Guard the division: a product of 0 has nothing left to share out.
-    Value divisor = arith::MaxSIOp::create(rewriter, loc, product, one);
-    Value rest = arith::DivSIOp::create(rewriter, loc, total, divisor);
-    Value check = one;
+    Value divisor = arith::MaxSIOp::create(b, loc, product, one);
+    Value rest = arith::DivSIOp::create(b, loc, total, divisor);
+    Value zero = constantIndex(b, loc, 0);
+    Value count = one, valid;
     for (Value &size : sizes) {
-      Value isRest = rewriter.createOrFold<arith::CmpIOp>(
-          loc, arith::CmpIPredicate::eq, size, minusOne);
-      size = rewriter.createOrFold<arith::SelectOp>(loc, isRest, rest, size);
-      check = rewriter.createOrFold<arith::MulIOp>(loc, check, size);
+      size = selectIfEqual(b, loc, size, -1, rest, size);
+      count = arith::MulIOp::create(b, loc, count, size);
+      Value ok =
+          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, size, zero);
+      valid = valid ? arith::AndIOp::create(b, loc, valid, ok).getResult() : ok;
     }
-    createCheck(
-        rewriter, loc,
-        arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::eq, check,
-                              total),
-        describeNode(loc) +
-            " (Reshape): the shape does not fit the number of elements");
-    Value shape = tensor::FromElementsOp::create(rewriter, loc, sizes);
-    rewriter.replaceOpWithNewOp<tensor::ReshapeOp>(op, to, input, shape);
-    return success();
+    Value fits =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, count, total);
+    if (valid)
+      fits = arith::AndIOp::create(b, loc, fits, valid);
+    createCheck(b, loc, fits,
+                describeNode(loc) + " (Reshape): the shape does not fit the "
+                                    "number of elements");
+    Value shape = tensor::FromElementsOp::create(
+        b, loc,
+        RankedTensorType::get({int64_t(sizes.size())}, b.getIndexType()),
+        sizes);
+    return tensor::ReshapeOp::create(b, loc, to, input, shape);
   }
 
   /// Collapse and expand, which fuse and bufferize without a copy.
