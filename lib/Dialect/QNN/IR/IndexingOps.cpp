@@ -1,5 +1,4 @@
-//===- IndexingOps.cpp - Gather, scatter, slice, concat and selection by index
-//===//
+//===- IndexingOps.cpp - Gather, scatter, slice, concat and selection by index ===//
 
 #include "quantc/Dialect/QNN/IR/IndexingOps.h"
 

@@ -77,6 +77,8 @@ LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+
+
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType() && getType().hasStaticShape())
     return getInput();
@@ -111,11 +113,13 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
 LogicalResult TransposeOp::verify() {
   if (int64_t(getPermutation().size()) != getInput().getType().getRank() ||
       !isPermutationVector(getPermutation()))
-    return emitOpError("[")
-           << getPermutation() << "] is no permutation of the dimensions of "
-           << getInput().getType();
+    return emitOpError("[") << getPermutation()
+                            << "] is no permutation of the dimensions of "
+                            << getInput().getType();
   return success();
 }
+
+
 
 OpFoldResult TransposeOp::fold(FoldAdaptor) {
   if (llvm::equal(getPermutation(),

@@ -1,0 +1,78 @@
+//===- GraphImporter.h - Imports graphs, node by node -----------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_TARGET_ONNX_GRAPHIMPORTER_H
+#define QUANTC_LIB_TARGET_ONNX_GRAPHIMPORTER_H
+
+#include "NodeContext.h"
+#include "TensorData.h"
+
+#include "quantc/Target/ONNX/Import.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace quantc::onnx_import {
+
+using OpsetMap = llvm::StringMap<int64_t>;
+
+/// The names that are visible in one graph: its own, then those around it.
+struct GraphScope {
+  /// The graph around, or null; a function body sees no names outside.
+  GraphScope *parent = nullptr;
+  const OpsetMap *opsets = nullptr;
+  /// Put before node names: the call that a function body stands for.
+  std::string prefix;
+  llvm::StringMap<mlir::Value> values;
+  /// Initializers become constants when first used.
+  llvm::StringMap<onnx::TensorProto *> initializers;
+  llvm::StringMap<onnx::SparseTensorProto *> sparseInitializers;
+  /// What ONNX's inference and the model itself say about types.
+  llvm::StringMap<const onnx::TypeProto *> types;
+
+  void addTypes(const onnx::GraphProto &graph);
+};
+
+class GraphImporter {
+public:
+  GraphImporter(mlir::ModuleOp module, onnx::ModelProto &model,
+                const ImportOptions &options);
+
+  /// Builds @main.
+  mlir::LogicalResult run();
+
+  mlir::Value lookup(GraphScope &scope, llvm::StringRef name);
+  const onnx::TypeProto *lookupType(GraphScope &scope, llvm::StringRef name);
+
+  mlir::LogicalResult importGraph(onnx::GraphProto &graph, GraphScope *parent,
+                                  const OpsetMap &opsets, mlir::Block *block,
+                                  mlir::ValueRange args, llvm::StringRef prefix,
+                                  llvm::SmallVectorImpl<mlir::Value> &results);
+  mlir::LogicalResult expandFunction(NodeContext &ctx, GraphScope &scope);
+
+  mlir::OpBuilder builder;
+  TensorLoader tensors;
+
+private:
+  mlir::LogicalResult importNode(onnx::NodeProto &node, size_t index,
+                                 GraphScope &scope);
+  mlir::Value addConstant(llvm::StringRef name,
+                          llvm::Expected<mlir::ElementsAttr> value);
+
+  mlir::ModuleOp module;
+  onnx::ModelProto &model;
+  const ImportOptions &options;
+  OpsetMap modelOpsets;
+  mlir::func::FuncOp function;
+  /// Initializers go to the front of the function, to dominate every region.
+  mlir::Operation *lastConstant = nullptr;
+  unsigned functionDepth = 0;
+  /// Bodies of expanded functions: `tensors` knows their tensors by address.
+  std::vector<std::unique_ptr<onnx::GraphProto>> expandedBodies;
+};
+
+/// The function of the model that `node` calls, or null.
+const onnx::FunctionProto *findLocalFunction(const onnx::ModelProto &model,
+                                             const onnx::NodeProto &node);
+
+} // namespace quantc::onnx_import
+
+#endif // QUANTC_LIB_TARGET_ONNX_GRAPHIMPORTER_H

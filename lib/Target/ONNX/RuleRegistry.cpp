@@ -1,0 +1,56 @@
+//===- RuleRegistry.cpp - Which rule imports which ONNX op ----------------===//
+
+#include "RuleRegistry.h"
+
+using namespace mlir;
+using namespace quantc::onnx_import;
+
+llvm::StringRef quantc::onnx_import::normalizeDomain(StringRef domain) {
+  return domain == "ai.onnx" ? StringRef() : domain;
+}
+
+void RuleRegistry::add(StringRef domain, StringRef opType, int sinceVersion,
+                       ImportRule rule) {
+  rules[{domain.str(), opType.str()}][sinceVersion] = std::move(rule);
+}
+
+const ImportRule *RuleRegistry::lookup(StringRef domain, StringRef opType,
+                                       int64_t opset) const {
+  auto it = rules.find({normalizeDomain(domain).str(), opType.str()});
+  if (it == rules.end())
+    return nullptr;
+  const ImportRule *found = nullptr;
+  for (const auto &[version, rule] : it->second)
+    if (version <= opset)
+      found = &rule;
+  return found;
+}
+
+void RuleRegistry::forEach(
+    llvm::function_ref<void(StringRef, StringRef, int)> fn) const {
+  for (const auto &[key, versions] : rules)
+    fn(key.first, key.second, versions.begin()->first);
+}
+
+const RuleRegistry &RuleRegistry::get() {
+  static const RuleRegistry registry = [] {
+    RuleRegistry r;
+    registerElementwiseRules(r);
+    registerQuantizationRules(r);
+    registerReductionRules(r);
+    registerNormalizationRules(r);
+    registerTensorRules(r);
+    registerIndexingRules(r);
+    registerControlRules(r);
+    registerRecurrentRules(r);
+    registerConvolutionRules(r);
+    registerContractionRules(r);
+    registerPoolingRules(r);
+    registerSpatialRules(r);
+    registerGenerationRules(r);
+    registerContribRules(r);
+    registerMlRules(r);
+    return r;
+  }();
+  return registry;
+}
