@@ -1,7 +1,7 @@
 //===- quant-opt.cpp - Runs any pass or pipeline on textual IR ------------===//
 
-#include "quantc/CodeGen/Passes.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/Pipelines/Pipelines.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  quantc::registerCodeGenPasses();
+  quantc::registerAllPassesAndPipelines();
   registry.insert<quantc::qnn::QNNDialect>();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Quantc's optimizer\n", registry));

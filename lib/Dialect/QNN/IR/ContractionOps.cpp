@@ -20,7 +20,8 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *ctx,
   auto lhs = cast<RankedTensorType>(adaptor.getLhs().getType());
   auto rhs = cast<RankedTensorType>(adaptor.getRhs().getType());
   if (lhs.getRank() == 0 || rhs.getRank() == 0)
-    return emitOptionalError(loc, "operands must have a dimension at least, got ",
+    return emitOptionalError(loc,
+                             "operands must have a dimension at least, got ",
                              lhs, " and ", rhs);
   SmallVector<int64_t> a(lhs.getShape()), b(rhs.getShape());
   bool row = a.size() == 1, column = b.size() == 1;
@@ -32,7 +33,8 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *ctx,
   if (!ShapedType::isDynamic(ka) && !ShapedType::isDynamic(kb) && ka != kb)
     return emitOptionalError(loc, "inner dimensions differ: ", lhs, " and ",
                              rhs);
-  auto batch = broadcastShapes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2));
+  auto batch =
+      broadcastShapes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2));
   if (failed(batch))
     return emitOptionalError(loc, "batch dimensions do not broadcast: ", lhs,
                              " and ", rhs);

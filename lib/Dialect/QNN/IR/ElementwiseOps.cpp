@@ -15,9 +15,9 @@ using namespace quantc::qnn;
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.cpp.inc"
 
 /// The type of an elementwise result, or an error that names both shapes.
-static FailureOr<RankedTensorType>
-inferBroadcast(std::optional<Location> loc, Type elementType,
-               ArrayRef<Value> operands) {
+static FailureOr<RankedTensorType> inferBroadcast(std::optional<Location> loc,
+                                                  Type elementType,
+                                                  ArrayRef<Value> operands) {
   SmallVector<int64_t> shape;
   for (Value v : operands) {
     auto type = cast<RankedTensorType>(v.getType());
@@ -54,9 +54,9 @@ LogicalResult BinaryOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> loc,
                                          Adaptor adaptor,
                                          SmallVectorImpl<Type> &types) {
-  auto type = inferBroadcast(
-      loc, getElementTypeOrSelf(adaptor.getLhs().getType()),
-      {adaptor.getLhs(), adaptor.getRhs()});
+  auto type =
+      inferBroadcast(loc, getElementTypeOrSelf(adaptor.getLhs().getType()),
+                     {adaptor.getLhs(), adaptor.getRhs()});
   if (failed(type))
     return failure();
   types.push_back(*type);

@@ -1,4 +1,5 @@
-//===- IndexingOps.cpp - Gather, scatter, slice, concat and selection by index ===//
+//===- IndexingOps.cpp - Gather, scatter, slice, concat and selection by index
+//===//
 
 #include "quantc/Dialect/QNN/IR/IndexingOps.h"
 

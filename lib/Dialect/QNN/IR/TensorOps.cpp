@@ -77,8 +77,6 @@ LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
-
-
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType() && getType().hasStaticShape())
     return getInput();
@@ -113,13 +111,11 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
 LogicalResult TransposeOp::verify() {
   if (int64_t(getPermutation().size()) != getInput().getType().getRank() ||
       !isPermutationVector(getPermutation()))
-    return emitOpError("[") << getPermutation()
-                            << "] is no permutation of the dimensions of "
-                            << getInput().getType();
+    return emitOpError("[")
+           << getPermutation() << "] is no permutation of the dimensions of "
+           << getInput().getType();
   return success();
 }
-
-
 
 OpFoldResult TransposeOp::fold(FoldAdaptor) {
   if (llvm::equal(getPermutation(),

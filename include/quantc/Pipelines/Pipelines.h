@@ -1,0 +1,27 @@
+//===- Pipelines.h - The named pipelines ------------------------*- C++ -*-===//
+//
+// Each arrow of the architecture is one pipeline: quant-opt runs it by name, the
+// driver strings them together.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_PIPELINES_PIPELINES_H
+#define QUANTC_PIPELINES_PIPELINES_H
+
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+
+namespace quantc {
+
+/// qnn -> qnn: what holds for every target (folding, canonical forms).
+void buildQNNOptimizePipeline(mlir::OpPassManager &pm);
+
+/// qnn -> linalg on tensors.
+void buildQNNToLinalgPipeline(mlir::OpPassManager &pm);
+
+/// Registers the passes and pipelines of all of Quantc with quant-opt.
+void registerAllPassesAndPipelines();
+
+} // namespace quantc
+
+#endif // QUANTC_PIPELINES_PIPELINES_H

@@ -1,0 +1,61 @@
+//===- DimensionAlgebra.h - Products of dimensions --------------*- C++ -*-===//
+//
+// Dynamic dimensions are SSA values. Written as a product of a constant and
+// values, dimensions can be multiplied, divided and compared without knowing
+// them, which is what reshapes of models with symbolic shapes need.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CONVERSION_QNNTOLINALG_DIMENSIONALGEBRA_H
+#define QUANTC_LIB_CONVERSION_QNNTOLINALG_DIMENSIONALGEBRA_H
+
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpDefinition.h"
+
+#include <optional>
+
+namespace quantc {
+
+/// constant · values[0] · values[1] · ... (values sorted, with repetition).
+struct DimensionProduct {
+  int64_t constant = 1;
+  llvm::SmallVector<mlir::Value, 4> values;
+
+  DimensionProduct() = default;
+  /// The factors of a size; looks through multiplications.
+  explicit DimensionProduct(mlir::OpFoldResult size);
+
+  DimensionProduct operator*(const DimensionProduct &other) const;
+  /// The quotient if it is one for all values of the factors.
+  std::optional<DimensionProduct>
+  dividedBy(const DimensionProduct &other) const;
+  bool operator==(const DimensionProduct &other) const {
+    return constant == other.constant && values == other.values;
+  }
+  bool isOne() const { return constant == 1 && values.empty(); }
+
+  /// The product as an index value or attribute.
+  mlir::OpFoldResult build(mlir::OpBuilder &b, mlir::Location loc) const;
+};
+
+/// A reshape as a collapse (of the input's groups) followed by an expand (into
+/// the output's groups); one group of each a flat dimension in between.
+struct ReshapeGroups {
+  llvm::SmallVector<mlir::ReassociationIndices> input, output;
+};
+
+/// The finest grouping under which `from` and `to` have equal products, if the
+/// sizes can be proven to match.
+std::optional<ReshapeGroups>
+matchReshape(llvm::ArrayRef<mlir::OpFoldResult> from,
+             llvm::ArrayRef<mlir::OpFoldResult> to);
+
+/// a · b, reusing an equal multiplication that stands before in the block: equal
+/// sizes must be one value to be recognised as equal.
+mlir::OpFoldResult multiplySizes(mlir::OpBuilder &b, mlir::Location loc,
+                                 mlir::OpFoldResult x, mlir::OpFoldResult y);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CONVERSION_QNNTOLINALG_DIMENSIONALGEBRA_H

@@ -1,0 +1,132 @@
+//===- Elementwise.cpp - Lowers elementwise ops ---------------------------===//
+
+#include "quantc/Conversion/QNNToLinalg/Lowering.h"
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
+
+#include "ScalarFunctions.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+
+/// The four families share one shape: load each operand's scalar by its qnn
+/// type, compute, store the result by its qnn type.
+template <typename Op, typename ComputeFn>
+static LogicalResult
+lowerElementwise(Op op, ValueRange converted, const TypeConverter &converter,
+                 ConversionPatternRewriter &rewriter, ComputeFn compute) {
+  auto resultType =
+      cast<RankedTensorType>(converter.convertType(op.getOutput().getType()));
+  Type qnnResult = op.getOutput().getType().getElementType();
+  SmallVector<Type> qnnTypes;
+  for (Value v : op->getOperands())
+    qnnTypes.push_back(cast<RankedTensorType>(v.getType()).getElementType());
+  rewriter.replaceOp(
+      op, createElementwise(rewriter, op.getLoc(), resultType, converted,
+                            [&](OpBuilder &b, Location loc, ValueRange stored) {
+                              SmallVector<Value> scalars;
+                              for (auto [v, type] : llvm::zip(stored, qnnTypes))
+                                scalars.push_back(loadScalar(b, loc, v, type));
+                              return storeScalar(
+                                  b, loc, compute(b, loc, scalars), qnnResult);
+                            }));
+  return success();
+}
+
+struct ConvertUnary : OpConversionPattern<qnn::UnaryOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::UnaryOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type type = op.getInput().getType().getElementType();
+    if (!isUnarySupported(op.getKind(), type))
+      return rewriter.notifyMatchFailure(op, "no such function of this type");
+    return lowerElementwise(
+        op, adaptor.getOperands(), *getTypeConverter(), rewriter,
+        [&](OpBuilder &b, Location loc, ValueRange x) {
+          return buildUnary(b, loc, op.getKind(), x[0], type,
+                            op.getAlpha().convertToDouble(),
+                            op.getBeta().convertToDouble());
+        });
+  }
+};
+
+struct ConvertBinary : OpConversionPattern<qnn::BinaryOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::BinaryOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type lhs = op.getLhs().getType().getElementType();
+    Type rhs = op.getRhs().getType().getElementType();
+    if (!isBinarySupported(op.getKind(), lhs, rhs))
+      return rewriter.notifyMatchFailure(op, "no such function of these types");
+    return lowerElementwise(
+        op, adaptor.getOperands(), *getTypeConverter(), rewriter,
+        [&](OpBuilder &b, Location loc, ValueRange x) {
+          return buildBinary(b, loc, op.getKind(), x[0], x[1], lhs, rhs);
+        });
+  }
+};
+
+struct ConvertCompare : OpConversionPattern<qnn::CompareOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::CompareOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type type = op.getLhs().getType().getElementType();
+    return lowerElementwise(
+        op, adaptor.getOperands(), *getTypeConverter(), rewriter,
+        [&](OpBuilder &b, Location loc, ValueRange x) {
+          return buildCompare(b, loc, op.getKind(), x[0], x[1], type);
+        });
+  }
+};
+
+struct ConvertSelect : OpConversionPattern<qnn::SelectOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::SelectOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    rewriter.replaceOp(
+        op, createElementwise(
+                rewriter, op.getLoc(), type, adaptor.getOperands(),
+                [](OpBuilder &b, Location loc, ValueRange x) -> Value {
+                  Value condition = loadScalar(b, loc, x[0], b.getI1Type());
+                  return arith::SelectOp::create(b, loc, condition, x[1], x[2]);
+                }));
+    return success();
+  }
+};
+
+struct ConvertCast : OpConversionPattern<qnn::CastOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::CastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type from = op.getInput().getType().getElementType();
+    Type to = op.getType().getElementType();
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    rewriter.replaceOp(
+        op, createElementwise(
+                rewriter, op.getLoc(), type, adaptor.getOperands(),
+                [&](OpBuilder &b, Location loc, ValueRange x) {
+                  return buildCast(b, loc, x[0], from, to, op.getSaturate(),
+                                   op.getRoundMode());
+                }));
+    return success();
+  }
+};
+
+} // namespace
+
+void quantc::populateElementwisePatterns(const TypeConverter &converter,
+                                         RewritePatternSet &patterns) {
+  patterns.add<ConvertUnary, ConvertBinary, ConvertCompare, ConvertSelect,
+               ConvertCast>(converter, patterns.getContext());
+}
