@@ -4,9 +4,15 @@
 
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Conversion/Passes.h"
+#include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/Target/Native/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -22,7 +28,15 @@ void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+void quantc::registerDialects(DialectRegistry &registry) {
+  registerAllDialects(registry);
+  registerAllExtensions(registry);
+  registerAllToLLVMIRTranslations(registry);
+  registry.insert<qnn::QNNDialect>();
+}
+
 void quantc::registerAllPassesAndPipelines() {
+  native::registerQuantcNativePasses();
   registerConversionPasses();
   registerCodeGenPasses();
   PassPipelineRegistration<>("qnn-optimize",

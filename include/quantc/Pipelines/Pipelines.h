@@ -11,7 +11,15 @@
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
 
+namespace mlir {
+class DialectRegistry;
+} // namespace mlir
+
 namespace quantc {
+
+/// Adds the dialects of all stages, ours and upstream's, and what their passes
+/// and the translation to LLVM IR need.
+void registerDialects(mlir::DialectRegistry &registry);
 
 /// qnn -> qnn: what holds for every target (folding, canonical forms).
 void buildQNNOptimizePipeline(mlir::OpPassManager &pm);

@@ -1,0 +1,115 @@
+/*===- model.h - The C interface of a compiled model ----------------------===*\
+|*
+|* A library compiled by quantc exports the functions at the end of this file.
+|* Tensors are DLPack's. The file stands alone: it is C99 and C++, and works
+|* with or without DLPack's own header (include that one first).
+|*
+\*===----------------------------------------------------------------------===*/
+#ifndef QUANTC_TYPES_H
+#define QUANTC_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The part of DLPack that a CPU tensor needs, binary compatible with it. */
+#ifndef DLPACK_DLPACK_H_
+#define DLPACK_DLPACK_H_
+typedef enum { kDLCPU = 1 } DLDeviceType;
+typedef struct {
+  int32_t device_type;
+  int32_t device_id;
+} DLDevice;
+typedef enum { kDLInt = 0, kDLUInt = 1, kDLFloat = 2, kDLBfloat = 4 } DLDataTypeCode;
+typedef struct {
+  uint8_t code;
+  uint8_t bits;
+  uint16_t lanes;
+} DLDataType;
+typedef struct {
+  void *data;
+  DLDevice device;
+  int32_t ndim;
+  DLDataType dtype;
+  int64_t *shape;
+  int64_t *strides; /* in elements; NULL: row-major and contiguous */
+  uint64_t byte_offset;
+} DLTensor;
+typedef struct DLManagedTensor {
+  DLTensor dl_tensor;
+  void *manager_ctx;
+  void (*deleter)(struct DLManagedTensor *self);
+} DLManagedTensor;
+#endif
+
+/* Changes when a program built with an older header would no longer work. */
+#define QUANTC_ABI_VERSION 1
+
+/* What one input or output looks like. */
+typedef struct QuantcTensorInfo {
+  const char *name;
+  /* "float32", "int64", "bool", "bfloat16", "float8_e4m3fn", "int4", ... */
+  const char *element_type;
+  /* How DLPack says it. Types below 8 bits use a byte for each element: "int4"
+     and "uint4" are int8 and uint8, the 8-bit floats also pass as uint8. */
+  DLDataType dtype;
+  int32_t ndim;
+  const int64_t *shape;         /* -1: known at run time only */
+  const char *const *dim_names; /* of dynamic dimensions; "" if nameless */
+} QuantcTensorInfo;
+
+typedef struct QuantcModelInfo {
+  uint32_t abi_version;
+  uint32_t reserved;
+  const char *name;
+  const char *target;   /* the triple of the machine it was compiled for */
+  const char *features; /* the CPU features it needs, separated by commas */
+  uint64_t weight_bytes;
+  uint64_t arena_bytes; /* scratch memory of one call; 0 if not known */
+  size_t num_inputs;
+  size_t num_outputs;
+  const QuantcTensorInfo *inputs;
+  const QuantcTensorInfo *outputs;
+} QuantcModelInfo;
+
+/* All functions of a model in one table. Each library exports it under the name
+   `quantc_interface`, so that a program which opens libraries at run time need
+   not know their prefixes. */
+typedef struct QuantcInterface {
+  uint32_t abi_version;
+  uint32_t reserved;
+  const QuantcModelInfo *(*info)(void);
+  int32_t (*run)(const DLTensor *const *inputs, size_t num_inputs,
+                 DLManagedTensor **outputs, size_t num_outputs);
+  const char *(*last_error)(void);
+  void (*set_num_threads)(int32_t num_threads);
+} QuantcInterface;
+
+#endif /* QUANTC_TYPES_H */
+
+#ifndef QUANTC_MODEL_H
+#define QUANTC_MODEL_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Describes the model; the result is valid as long as the library is loaded. */
+const QuantcModelInfo *quantc_model_info(void);
+
+/* Runs the model. The inputs come in the order of `quantc_model_info` and stay
+   the caller's; they may be strided, and are copied if they are. On success (0)
+   the outputs are new tensors that the caller frees through their `deleter`; on
+   failure no output is set, and `quantc_model_last_error` says why.
+   Any number of threads may be inside this function at a time. */
+int32_t quantc_model_run(const DLTensor *const *inputs, size_t num_inputs,
+                         DLManagedTensor **outputs, size_t num_outputs);
+
+/* What went wrong in this thread's last failed call; "" if none has failed. */
+const char *quantc_model_last_error(void);
+
+/* How many threads later calls from this thread use (0: all processors). */
+void quantc_model_set_num_threads(int32_t num_threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* QUANTC_MODEL_H */

@@ -1,0 +1,32 @@
+/*===- runtime.h - Between compiled code and the runtime archive ----------===*\
+|*
+|* What code that the compiler emits may call in libquantc_rt.a, and what the
+|* archive knows about such code. Nothing here is visible outside a model's
+|* library.
+|*
+\*===----------------------------------------------------------------------===*/
+#ifndef QUANTC_RUNTIME_RUNTIME_H
+#define QUANTC_RUNTIME_RUNTIME_H
+
+#include "quantc/Runtime/model.h"
+
+/* The compiled graph. Both arguments are arrays of pointers to MLIR's memref
+   descriptors (allocated, aligned, offset, sizes, strides), one a tensor. */
+typedef void (*quantc_rt_entry)(void **inputs, void **outputs);
+
+/* The exported functions of a model forward to these. */
+int32_t quantc_rt_run(const QuantcModelInfo *model, quantc_rt_entry entry,
+                      const DLTensor *const *inputs, size_t num_inputs,
+                      DLManagedTensor **outputs, size_t num_outputs);
+const char *quantc_rt_last_error(void);
+void quantc_rt_set_num_threads(int32_t num_threads);
+
+/* Leaves the running call with an error: where `cf.assert` goes. */
+_Noreturn void quantc_rt_fail(const char *message);
+
+/* Where `memref.alloc` and `memref.dealloc` go. */
+void *_mlir_memref_to_llvm_alloc(size_t size);
+void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size);
+void _mlir_memref_to_llvm_free(void *pointer);
+
+#endif /* QUANTC_RUNTIME_RUNTIME_H */

@@ -1,0 +1,53 @@
+//===- Native.h - From the LLVM dialect to a shared library -----*- C++ -*-===//
+#ifndef QUANTC_TARGET_NATIVE_NATIVE_H
+#define QUANTC_TARGET_NATIVE_NATIVE_H
+
+#include "quantc/Target/Native/TargetSpec.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace quantc::native {
+
+enum class ObjectKind { Assembly, Object };
+
+/// Translates a module in the LLVM dialect, optimizes it and writes code.
+/// Errors are emitted at the module.
+mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
+                             ObjectKind kind, bool largeWeights,
+                             llvm::raw_pwrite_stream &os);
+
+/// A directory that lives as long as this object.
+class TemporaryDirectory {
+public:
+  TemporaryDirectory() = default;
+  TemporaryDirectory(const TemporaryDirectory &) = delete;
+  TemporaryDirectory &operator=(const TemporaryDirectory &) = delete;
+  ~TemporaryDirectory();
+  llvm::Error create();
+  std::string file(llvm::StringRef name) const {
+    return path + "/" + name.str();
+  }
+
+private:
+  std::string path;
+};
+
+struct LinkOptions {
+  std::string output;
+  std::string prefix;
+  std::string soname;
+};
+
+/// Links objects and the runtime archive into a shared library that exports
+/// the C interface only. `output` appears whole or not at all.
+llvm::Error linkLibrary(llvm::ArrayRef<std::string> objects,
+                        const LinkOptions &options);
+
+/// The text of `model.h` for a library with this prefix.
+std::string getModelHeader(llvm::StringRef prefix);
+
+} // namespace quantc::native
+
+#endif // QUANTC_TARGET_NATIVE_NATIVE_H

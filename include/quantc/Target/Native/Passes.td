@@ -1,0 +1,51 @@
+//===- Passes.td - Passes at the border of native code --------------------===//
+#ifndef QUANTC_TARGET_NATIVE_PASSES
+#define QUANTC_TARGET_NATIVE_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def RecordInterfacePass
+    : Pass<"quantc-record-interface", "::mlir::ModuleOp"> {
+  let summary = "Write down the model's inputs and outputs as attributes";
+  let description = [{
+    Lowering changes the types of `@main` (a tensor of bools becomes bytes, then
+    a pointer), but the library has to describe the tensors that the model
+    speaks of. This pass stores names, types and symbolic dimensions in the
+    module attributes `qnn.inputs` and `qnn.outputs`, and does nothing if they
+    are there already.
+
+    ```mlir
+    func.func @main(%arg0: tensor<?x4xi1> {qnn.name = "mask", qnn.dims = ["n", ""]})
+        -> (tensor<?xf32> {qnn.name = "y"})
+    // adds to the module:
+    //   qnn.inputs = [ {name = "mask", type = tensor<?x4xi1>, dims = ["n", ""]} ]
+    //   qnn.outputs = [ {name = "y", type = tensor<?xf32>, dims = [""]} ]
+    ```
+  }];
+}
+
+def EmitEntryPointPass
+    : Pass<"quantc-emit-entry-point", "::mlir::ModuleOp"> {
+  let summary = "Add the exported functions and the description of a model";
+  let description = [{
+    Works on the LLVM dialect, after everything else. Makes `@main` private and
+    adds what `model.h` declares: the description of inputs and outputs as
+    constants, a function that calls `@main` through arrays of memref
+    descriptors, and exported functions `<prefix>_info`, `_run`, `_last_error`
+    and `_set_num_threads`, which forward to the runtime archive.
+    Expects the attributes that `quantc-record-interface` writes.
+  }];
+  let options = [
+    Option<"prefix", "prefix", "std::string", "\"quantc_model\"",
+           "What the exported functions' names start with">,
+    Option<"modelName", "model-name", "std::string", "\"\"",
+           "The name that the library tells">,
+    Option<"triple", "triple", "std::string", "\"\"",
+           "The machine that the library is for">,
+    Option<"features", "features", "std::string", "\"\"",
+           "CPU features that the library checks before it runs">,
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // QUANTC_TARGET_NATIVE_PASSES

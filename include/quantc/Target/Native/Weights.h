@@ -1,0 +1,56 @@
+//===- Weights.h - Large constants, past LLVM into the object ---*- C++ -*-===//
+//
+// A model's weights would cost LLVM time and several times their size in memory
+// as constants. They are declared as external symbols instead, and their bytes
+// go straight from the resource blobs to an ELF object of their own.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUANTC_TARGET_NATIVE_WEIGHTS_H
+#define QUANTC_TARGET_NATIVE_WEIGHTS_H
+
+#include "quantc/Target/Native/TargetSpec.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace quantc::native {
+
+/// The bytes of one constant, and every symbol that stands for them.
+struct Weight {
+  llvm::ArrayRef<char> bytes;
+  llvm::SmallVector<std::string, 1> symbols;
+};
+
+struct WeightTable {
+  std::vector<Weight> weights;
+
+  /// Adds a constant; equal bytes are stored once. `bytes` must outlive this.
+  void add(llvm::StringRef symbol, llvm::ArrayRef<char> bytes);
+  uint64_t totalBytes() const;
+
+private:
+  std::multimap<uint64_t, size_t> byHash;
+};
+
+/// How many bytes of constants `extractWeights` would take out.
+uint64_t countWeightBytes(mlir::ModuleOp module);
+
+/// Turns the large constants of a module in the LLVM dialect into external
+/// hidden symbols, which start with `prefix`.
+WeightTable extractWeights(mlir::ModuleOp module, llvm::StringRef prefix);
+
+/// Writes a relocatable ELF object that defines the table's symbols.
+llvm::Error writeWeightsObject(const WeightTable &table, const TargetSpec &spec,
+                               llvm::raw_ostream &os);
+
+/// Past this size, code on x86-64 must not assume that weights are within 2 GB.
+constexpr uint64_t largeWeightBytes = uint64_t(1) << 30;
+
+} // namespace quantc::native
+
+#endif // QUANTC_TARGET_NATIVE_WEIGHTS_H

@@ -1,0 +1,39 @@
+/*===- internal.h - What the runtime's files share ------------------------===*/
+#ifndef QUANTC_LIB_RUNTIME_INTERNAL_H
+#define QUANTC_LIB_RUNTIME_INTERNAL_H
+
+#include "quantc/Runtime/runtime.h"
+
+#include <setjmp.h>
+
+/* The header in front of each allocation: a link in its call's list. */
+struct quantc_block {
+  struct quantc_block *next, *previous;
+  void *base;  /* what to pass to free() */
+  size_t size; /* of the whole allocation, this header included */
+};
+
+/* One running call. Compiled code reaches it through a thread-local pointer. */
+struct quantc_call {
+  struct quantc_call *outer; /* the call of another model that this one is in */
+  struct quantc_block blocks; /* head of a ring of all live allocations */
+  jmp_buf on_failure;
+};
+
+extern _Thread_local struct quantc_call *quantc_current_call;
+
+void quantc_call_begin(struct quantc_call *call);
+void quantc_call_end(struct quantc_call *call);
+/* Hands an allocation of `call` over to whoever holds its pointer. */
+void quantc_block_release(void *pointer);
+
+/* Stores this thread's error message and returns 1. */
+int quantc_set_error(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* 0 if this machine has every feature in the list (names as LLVM spells them);
+   else stores an error and returns 1. Asks the system to allow AMX if needed.
+ */
+int quantc_check_features(const char *features);
+
+#endif

@@ -1,0 +1,154 @@
+/*===- memory.c - Allocations of a call, and leaving it with an error -----===*\
+|*
+|* Each call of a model owns the memory it allocates, so that an error in the
+|* middle frees everything. Big blocks (the arena of each call, mostly) are kept
+|* for the next call, because the system zeroes new pages one by one.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A cache line, and the widest vector. The block's header fits in front. */
+#define ALIGNMENT 64
+_Static_assert(sizeof(struct quantc_block) <= ALIGNMENT, "header must fit");
+
+#define KEEP_SLOTS 4
+#define KEEP_MINIMUM (256 * 1024)
+
+_Thread_local struct quantc_call *quantc_current_call;
+static _Thread_local char error_message[1024];
+
+/* Blocks that no call uses. Taking and giving back swap one pointer, so threads
+   need no lock; a full cache frees what does not fit. */
+static _Atomic(struct quantc_block *) kept[KEEP_SLOTS];
+
+int quantc_set_error(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(error_message, sizeof(error_message), format, arguments);
+  va_end(arguments);
+  return 1;
+}
+
+const char *quantc_rt_last_error(void) { return error_message; }
+
+static struct quantc_block *block_of(void *pointer) {
+  return (struct quantc_block *)((char *)pointer - sizeof(struct quantc_block));
+}
+
+static struct quantc_block *take_kept(size_t size) {
+  for (int i = 0; i < KEEP_SLOTS; ++i) {
+    struct quantc_block *block = atomic_exchange(&kept[i], NULL);
+    if (!block)
+      continue;
+    if (block->size >= size && block->size / 2 <= size)
+      return block;
+    /* Wrong size: put it back, unless another thread was faster. */
+    struct quantc_block *empty = NULL;
+    if (!atomic_compare_exchange_strong(&kept[i], &empty, block))
+      free(block->base);
+  }
+  return NULL;
+}
+
+static void free_block(struct quantc_block *block) {
+  if (block->size >= KEEP_MINIMUM)
+    for (int i = 0; i < KEEP_SLOTS; ++i) {
+      struct quantc_block *empty = NULL;
+      if (atomic_compare_exchange_strong(&kept[i], &empty, block))
+        return;
+    }
+  free(block->base);
+}
+
+__attribute__((destructor)) static void free_kept(void) {
+  for (int i = 0; i < KEEP_SLOTS; ++i) {
+    struct quantc_block *block = atomic_exchange(&kept[i], NULL);
+    if (block)
+      free(block->base);
+  }
+}
+
+void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size) {
+  if (alignment < ALIGNMENT)
+    alignment = ALIGNMENT;
+  struct quantc_block *block = NULL;
+  size_t total = size + alignment;
+  if (total < size || total > PTRDIFF_MAX)
+    quantc_rt_fail("out of memory: a tensor is larger than the address space");
+  if (alignment == ALIGNMENT && total >= KEEP_MINIMUM)
+    block = take_kept(total);
+  if (!block) {
+    void *base = NULL;
+    if (posix_memalign(&base, alignment, total)) {
+      char text[80];
+      snprintf(text, sizeof(text), "out of memory: %zu bytes are not available",
+               size);
+      quantc_rt_fail(text);
+    }
+    block = block_of((char *)base + alignment);
+    block->base = base;
+    block->size = total;
+  }
+  /* Threads of a parallel loop have no call of their own: what they allocate
+     they free within the loop. */
+  struct quantc_call *call = quantc_current_call;
+  if (call) {
+    block->next = call->blocks.next;
+    block->previous = &call->blocks;
+    block->next->previous = block->previous->next = block;
+  } else {
+    block->next = block->previous = block;
+  }
+  return block + 1;
+}
+
+void *_mlir_memref_to_llvm_alloc(size_t size) {
+  return _mlir_memref_to_llvm_aligned_alloc(ALIGNMENT, size);
+}
+
+void quantc_block_release(void *pointer) {
+  struct quantc_block *block = block_of(pointer);
+  block->next->previous = block->previous;
+  block->previous->next = block->next;
+  block->next = block->previous = block;
+}
+
+void _mlir_memref_to_llvm_free(void *pointer) {
+  if (!pointer)
+    return;
+  quantc_block_release(pointer);
+  free_block(block_of(pointer));
+}
+
+void quantc_call_begin(struct quantc_call *call) {
+  call->outer = quantc_current_call;
+  call->blocks.next = call->blocks.previous = &call->blocks;
+  quantc_current_call = call;
+}
+
+void quantc_call_end(struct quantc_call *call) {
+  quantc_current_call = call->outer;
+  while (call->blocks.next != &call->blocks)
+    _mlir_memref_to_llvm_free(call->blocks.next + 1);
+}
+
+/* libomp's; not there in a model that runs on one thread. */
+extern int omp_in_parallel(void) __attribute__((weak));
+
+void quantc_rt_fail(const char *message) {
+  struct quantc_call *call = quantc_current_call;
+  /* A thread cannot leave a parallel loop by itself. */
+  if (!call || (omp_in_parallel && omp_in_parallel())) {
+    fprintf(stderr, "quantc: fatal error in a parallel loop: %s\n", message);
+    abort();
+  }
+  quantc_set_error("%s", message);
+  longjmp(call->on_failure, 1);
+}

@@ -1,0 +1,295 @@
+//===- EmitEntryPoint.cpp - Exported functions of a model's library -------===//
+//
+// Adds to a module in the LLVM dialect what include/quantc/Runtime/model.h
+// declares. The layouts of structs below follow that file.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Target/Native/Interface.h"
+#include "quantc/Target/Native/Passes.h"
+#include "quantc/Target/Native/Weights.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+using namespace mlir;
+
+namespace quantc::native {
+#define GEN_PASS_DEF_EMITENTRYPOINTPASS
+#include "quantc/Target/Native/Passes.h.inc"
+
+namespace {
+constexpr uint32_t abiVersion = 1;
+
+/// Builds private constants and the functions around them.
+class EntryPointBuilder {
+public:
+  EntryPointBuilder(ModuleOp module, StringRef prefix)
+      : module(module), prefix(prefix),
+        b(module.getLoc(), module.getBody(), module.getBody()->end()),
+        ptr(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
+        i64(b.getI64Type()) {}
+
+  LLVM::GlobalOp emitModelInfo(const ModelInterface &interface, StringRef name,
+                               StringRef triple, StringRef features);
+  LLVM::LLVMFuncOp emitEntry(const ModelInterface &interface,
+                             LLVM::LLVMFuncOp main);
+  void emitExports(LLVM::GlobalOp info, LLVM::LLVMFuncOp entry);
+
+private:
+  /// A member of a constant struct: a number, or the address of a global.
+  struct Field {
+    Type type;
+    uint64_t number = 0;
+    std::string symbol;
+  };
+  Field number(Type type, uint64_t value) { return {type, value, ""}; }
+  Field address(StringRef symbol) { return {ptr, 0, symbol.str()}; }
+
+  LLVM::GlobalOp emitStruct(StringRef name, ArrayRef<Field> fields,
+                            LLVM::Linkage linkage = LLVM::Linkage::Internal);
+  Field emitString(StringRef text);
+  Field emitTensors(ArrayRef<TensorInterface> tensors, StringRef name);
+  LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> args);
+  /// A function that passes `leading` and its own arguments on to `callee`.
+  LLVM::LLVMFuncOp emitForward(StringRef suffix, LLVM::LLVMFuncOp callee,
+                               ArrayRef<StringRef> leading);
+  StringRef uniqueName(const Twine &base);
+
+  ModuleOp module;
+  StringRef prefix;
+  ImplicitLocOpBuilder b;
+  Type ptr, i32, i64;
+  llvm::StringMap<std::string> strings;
+  unsigned counter = 0;
+};
+
+StringRef EntryPointBuilder::uniqueName(const Twine &base) {
+  return b.getStringAttr("__quantc_" + base + "_" + Twine(counter++));
+}
+
+LLVM::GlobalOp EntryPointBuilder::emitStruct(StringRef name,
+                                             ArrayRef<Field> fields,
+                                             LLVM::Linkage linkage) {
+  SmallVector<Type> types;
+  for (const Field &field : fields)
+    types.push_back(field.type);
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+  auto global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, linkage,
+                                       name, Attribute());
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&global.getInitializerRegion());
+  Value value = LLVM::UndefOp::create(b, type);
+  for (auto [i, field] : llvm::enumerate(fields)) {
+    Value member;
+    if (!field.symbol.empty())
+      member = LLVM::AddressOfOp::create(b, ptr, field.symbol);
+    else if (field.type == ptr)
+      member = LLVM::ZeroOp::create(b, ptr);
+    else
+      member = LLVM::ConstantOp::create(
+          b, field.type, b.getIntegerAttr(field.type, field.number));
+    value = LLVM::InsertValueOp::create(b, value, member, i);
+  }
+  LLVM::ReturnOp::create(b, value);
+  return global;
+}
+
+EntryPointBuilder::Field EntryPointBuilder::emitString(StringRef text) {
+  auto [it, isNew] = strings.try_emplace(text);
+  if (isNew) {
+    it->second = uniqueName("string").str();
+    std::string bytes = text.str();
+    bytes.push_back('\0');
+    LLVM::GlobalOp::create(
+        b, LLVM::LLVMArrayType::get(b.getI8Type(), bytes.size()),
+        /*isConstant=*/true, LLVM::Linkage::Internal, it->second,
+        b.getStringAttr(bytes));
+  }
+  return address(it->second);
+}
+
+EntryPointBuilder::Field
+EntryPointBuilder::emitTensors(ArrayRef<TensorInterface> tensors,
+                               StringRef name) {
+  if (tensors.empty())
+    return number(ptr, 0);
+  SmallVector<Field> fields;
+  for (const TensorInterface &tensor : tensors) {
+    SmallVector<Field> shape, dimNames;
+    for (auto [size, dimName] :
+         llvm::zip(tensor.type.getShape(), tensor.dimNames)) {
+      shape.push_back(number(i64, ShapedType::isDynamic(size) ? -1 : size));
+      dimNames.push_back(emitString(dimName));
+    }
+    Field shapeField = number(ptr, 0), namesField = number(ptr, 0);
+    if (!shape.empty()) {
+      shapeField = address(emitStruct(uniqueName("shape"), shape).getSymName());
+      namesField =
+          address(emitStruct(uniqueName("dims"), dimNames).getSymName());
+    }
+    ElementTypeInfo element = *getElementTypeInfo(tensor.type.getElementType());
+    // DLDataType: code, bits, and one lane, from the lowest byte on.
+    uint64_t dtype = element.code | element.bits << 8 | 1 << 16;
+    fields.append({emitString(tensor.name), emitString(element.name),
+                   number(i32, dtype), number(i32, tensor.type.getRank()),
+                   shapeField, namesField});
+  }
+  return address(emitStruct(uniqueName(name), fields).getSymName());
+}
+
+LLVM::GlobalOp EntryPointBuilder::emitModelInfo(const ModelInterface &interface,
+                                                StringRef name,
+                                                StringRef triple,
+                                                StringRef features) {
+  auto arena = module->getAttrOfType<IntegerAttr>("qnn.arena_bytes");
+  SmallVector<Field> fields = {number(i32, abiVersion),
+                               number(i32, 0),
+                               emitString(name),
+                               emitString(triple),
+                               emitString(features),
+                               number(i64, countWeightBytes(module)),
+                               number(i64, arena ? arena.getInt() : 0),
+                               number(i64, interface.inputs.size()),
+                               number(i64, interface.outputs.size()),
+                               emitTensors(interface.inputs, "inputs"),
+                               emitTensors(interface.outputs, "outputs")};
+  return emitStruct(uniqueName("info"), fields);
+}
+
+LLVM::LLVMFuncOp EntryPointBuilder::declare(StringRef name, Type result,
+                                            ArrayRef<Type> args) {
+  if (auto existing = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
+    return existing;
+  auto type = LLVM::LLVMFunctionType::get(result, args);
+  auto func = LLVM::LLVMFuncOp::create(b, name, type);
+  func.setVisibility_(LLVM::Visibility::Hidden);
+  return func;
+}
+
+LLVM::LLVMFuncOp EntryPointBuilder::emitEntry(const ModelInterface &interface,
+                                              LLVM::LLVMFuncOp main) {
+  Type voidType = LLVM::LLVMVoidType::get(b.getContext());
+  auto entry = LLVM::LLVMFuncOp::create(
+      b, uniqueName("entry"), LLVM::LLVMFunctionType::get(voidType, {ptr, ptr}),
+      LLVM::Linkage::Internal);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = entry.addEntryBlock(b);
+  b.setInsertionPointToStart(block);
+
+  auto loadPointer = [&](Value array, int64_t index) -> Value {
+    Value slot = LLVM::GEPOp::create(b, ptr, ptr, array,
+                                     ArrayRef<LLVM::GEPArg>{int32_t(index)});
+    return LLVM::LoadOp::create(b, ptr, slot);
+  };
+  // A descriptor's words, in the order in which it is passed.
+  SmallVector<Value> args;
+  for (auto [i, tensor] : llvm::enumerate(interface.inputs)) {
+    Value descriptor = loadPointer(block->getArgument(0), i);
+    int64_t words = 3 + 2 * tensor.type.getRank();
+    for (int64_t word = 0; word < words; ++word) {
+      Type type = word < 2 ? ptr : i64;
+      Value slot = LLVM::GEPOp::create(b, ptr, i64, descriptor,
+                                       ArrayRef<LLVM::GEPArg>{int32_t(word)});
+      args.push_back(LLVM::LoadOp::create(b, type, slot));
+    }
+  }
+  auto call = LLVM::CallOp::create(b, main, args);
+  for (auto [i, tensor] : llvm::enumerate(interface.outputs)) {
+    Value result = call.getResult();
+    if (interface.outputs.size() > 1)
+      result = LLVM::ExtractValueOp::create(b, result, i);
+    LLVM::StoreOp::create(b, result, loadPointer(block->getArgument(1), i));
+  }
+  LLVM::ReturnOp::create(b, ValueRange());
+  return entry;
+}
+
+LLVM::LLVMFuncOp EntryPointBuilder::emitForward(StringRef suffix,
+                                                LLVM::LLVMFuncOp callee,
+                                                ArrayRef<StringRef> leading) {
+  LLVM::LLVMFunctionType calleeType = callee.getFunctionType();
+  auto type = LLVM::LLVMFunctionType::get(
+      calleeType.getReturnType(),
+      calleeType.getParams().drop_front(leading.size()));
+  auto func = LLVM::LLVMFuncOp::create(b, (prefix + suffix).str(), type);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = func.addEntryBlock(b);
+  b.setInsertionPointToStart(block);
+  SmallVector<Value> args;
+  for (StringRef symbol : leading)
+    args.push_back(LLVM::AddressOfOp::create(b, ptr, symbol));
+  args.append(block->args_begin(), block->args_end());
+  auto call = LLVM::CallOp::create(b, callee, args);
+  LLVM::ReturnOp::create(b, call.getResults());
+  return func;
+}
+
+void EntryPointBuilder::emitExports(LLVM::GlobalOp info,
+                                    LLVM::LLVMFuncOp entry) {
+  Type voidType = LLVM::LLVMVoidType::get(b.getContext());
+  LLVM::LLVMFuncOp run = emitForward(
+      "_run", declare("quantc_rt_run", i32, {ptr, ptr, ptr, i64, ptr, i64}),
+      {info.getSymName(), entry.getSymName()});
+  LLVM::LLVMFuncOp lastError =
+      emitForward("_last_error", declare("quantc_rt_last_error", ptr, {}), {});
+  LLVM::LLVMFuncOp setNumThreads =
+      emitForward("_set_num_threads",
+                  declare("quantc_rt_set_num_threads", voidType, {i32}), {});
+  auto describe = LLVM::LLVMFuncOp::create(
+      b, (prefix + "_info").str(), LLVM::LLVMFunctionType::get(ptr, {}));
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(describe.addEntryBlock(b));
+    Value result = LLVM::AddressOfOp::create(b, ptr, info.getSymName());
+    LLVM::ReturnOp::create(b, result);
+  }
+  // Weak, so that objects of two models can be linked into one program.
+  emitStruct("quantc_interface",
+             {number(i32, abiVersion), number(i32, 0),
+              address(describe.getSymName()), address(run.getSymName()),
+              address(lastError.getSymName()),
+              address(setNumThreads.getSymName())},
+             LLVM::Linkage::WeakODR);
+}
+
+struct EmitEntryPoint : impl::EmitEntryPointPassBase<EmitEntryPoint> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    FailureOr<ModelInterface> interface = readInterface(module);
+    if (failed(interface))
+      return signalPassFailure();
+    auto main = module.lookupSymbol<LLVM::LLVMFuncOp>("main");
+    if (!main || main.isExternal()) {
+      module.emitError("has no function 'main' in the LLVM dialect");
+      return signalPassFailure();
+    }
+    size_t words = 0;
+    for (const TensorInterface &input : interface->inputs)
+      words += 3 + 2 * input.type.getRank();
+    if (main.getNumArguments() != words) {
+      main.emitError() << "takes " << main.getNumArguments()
+                       << " arguments, but the descriptors of the model's "
+                          "inputs have "
+                       << words << " words";
+      return signalPassFailure();
+    }
+    if (interface->outputs.empty()) {
+      main.emitError("a model must have outputs");
+      return signalPassFailure();
+    }
+    // Every other function is called from here only.
+    for (auto func : module.getOps<LLVM::LLVMFuncOp>())
+      if (!func.isExternal())
+        func.setLinkage(LLVM::Linkage::Internal);
+
+    EntryPointBuilder builder(module, prefix);
+    LLVM::GlobalOp info =
+        builder.emitModelInfo(*interface, modelName, triple, features);
+    builder.emitExports(info, builder.emitEntry(*interface, main));
+  }
+};
+} // namespace
+} // namespace quantc::native

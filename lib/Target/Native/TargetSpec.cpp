@@ -1,0 +1,123 @@
+//===- TargetSpec.cpp - Which machine to compile for ----------------------===//
+
+#include "quantc/Target/Native/TargetSpec.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+
+using namespace llvm;
+using namespace quantc::native;
+
+bool TargetSpec::hasFeature(StringRef name) const {
+  SmallVector<StringRef> all;
+  StringRef(features).split(all, ',', -1, false);
+  return is_contained(all, ("+" + name).str());
+}
+
+std::string TargetSpec::featureList() const {
+  SmallVector<StringRef> all, on;
+  StringRef(features).split(all, ',', -1, false);
+  for (StringRef feature : all)
+    if (feature.consume_front("+"))
+      on.push_back(feature);
+  return join(on, ",");
+}
+
+bool TargetSpec::isHostArchitecture() const {
+  return Triple(triple).getArch() ==
+         Triple(sys::getDefaultTargetTriple()).getArch();
+}
+
+/// Features of this machine. Those it lacks are not listed: the base of each
+/// architecture has none of them.
+static SmallVector<std::string> hostFeatures() {
+  SmallVector<std::string> features;
+  for (const auto &feature : sys::getHostCPUFeatures())
+    if (feature.second)
+      features.push_back(feature.first().str());
+  llvm::sort(features);
+  return features;
+}
+
+Expected<TargetSpec> quantc::native::resolveTarget(StringRef name) {
+  auto [base, extra] = name.split(',');
+  SmallVector<std::string> features;
+  std::string triple = "x86_64-unknown-linux-gnu";
+  auto addLevel = [&](StringRef cpu) {
+    SmallVector<StringRef> names;
+    X86::getFeaturesForCPU(cpu, names);
+    for (StringRef feature : names)
+      if (feature != "64bit")
+        features.push_back(feature.str());
+  };
+  if (base == "native") {
+    triple = sys::getDefaultTargetTriple();
+    features = hostFeatures();
+  } else if (base == "x86-64" || base == "x86-64-v2" || base == "x86-64-v3" ||
+             base == "x86-64-v4") {
+    addLevel(base);
+  } else if (base == "amx") {
+    addLevel("x86-64-v4");
+    for (const char *feature :
+         {"avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"})
+      features.push_back(feature);
+  } else if (base == "aarch64") {
+    triple = "aarch64-unknown-linux-gnu";
+    features.push_back("neon");
+  } else {
+    return createStringError(
+        "unknown target '" + name +
+        "'; use native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4, amx or "
+        "aarch64, with more features after commas (x86-64-v3,+avxvnni)");
+  }
+
+  TargetSpec spec{triple, ""};
+  for (StringRef feature : features)
+    spec.features += (spec.features.empty() ? "+" : ",+") + feature.str();
+  SmallVector<StringRef> changes;
+  extra.split(changes, ',', -1, false);
+  for (StringRef change : changes) {
+    if (!change.starts_with("+") && !change.starts_with("-"))
+      return createStringError("target '" + name + "': '" + change +
+                               "' must start with + or -");
+    spec.features += (spec.features.empty() ? "" : ",") + change.str();
+  }
+  return spec;
+}
+
+Expected<std::unique_ptr<TargetMachine>>
+quantc::native::createTargetMachine(const TargetSpec &spec) {
+  static bool initialized = [] {
+    InitializeAllTargetInfos();
+    InitializeAllTargets();
+    InitializeAllTargetMCs();
+    InitializeAllAsmPrinters();
+    InitializeAllAsmParsers();
+    return true;
+  }();
+  (void)initialized;
+  Triple triple(spec.triple);
+  std::string error;
+  const Target *target = TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return createStringError("target '" + spec.triple + "': " + error);
+  TargetOptions options;
+  options.AllowFPOpFusion = FPOpFusion::Standard;
+  options.FunctionSections = options.DataSections = true;
+  StringRef cpu = triple.isX86() ? "x86-64" : "generic";
+  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
+      triple, cpu, spec.features, options, Reloc::PIC_, std::nullopt,
+      CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return createStringError("target '" + spec.triple +
+                             "' has no code generator");
+  return machine;
+}

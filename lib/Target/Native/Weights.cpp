@@ -1,0 +1,203 @@
+//===- Weights.cpp - Large constants, past LLVM into the object -----------===//
+
+#include "quantc/Target/Native/Weights.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace mlir;
+using namespace quantc::native;
+
+/// Constants below this size are LLVM's business.
+static constexpr size_t smallestWeight = 4096;
+/// A cache line, and the widest vector.
+static constexpr uint64_t weightAlignment = 64;
+
+void WeightTable::add(StringRef symbol, ArrayRef<char> bytes) {
+  uint64_t hash = llvm::xxh3_64bits(
+      ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+  auto [begin, end] = byHash.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (weights[it->second].bytes == bytes) {
+      weights[it->second].symbols.push_back(symbol.str());
+      return;
+    }
+  byHash.emplace(hash, weights.size());
+  weights.push_back({bytes, {symbol.str()}});
+}
+
+uint64_t WeightTable::totalBytes() const {
+  uint64_t total = 0;
+  for (const Weight &weight : weights)
+    total += llvm::alignTo(weight.bytes.size(), weightAlignment);
+  return total;
+}
+
+/// The bytes of a large constant as they lie in memory; empty for others.
+static ArrayRef<char> getWeightBytes(LLVM::GlobalOp global) {
+  auto elements = dyn_cast_or_null<ElementsAttr>(global.getValueAttr());
+  if (!elements || !global.getConstant() ||
+      !elements.getElementType().isIntOrFloat() ||
+      elements.getElementType().getIntOrFloatBitWidth() % 8)
+    return {};
+  ArrayRef<char> bytes;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      bytes = blob->getData();
+  } else if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
+    if (!dense.isSplat())
+      bytes = dense.getRawData();
+  }
+  return bytes.size() >= smallestWeight ? bytes : ArrayRef<char>();
+}
+
+uint64_t quantc::native::countWeightBytes(ModuleOp module) {
+  uint64_t total = 0;
+  for (auto global : module.getOps<LLVM::GlobalOp>())
+    total += getWeightBytes(global).size();
+  return total;
+}
+
+WeightTable quantc::native::extractWeights(ModuleOp module, StringRef prefix) {
+  WeightTable table;
+  for (auto global :
+       llvm::make_early_inc_range(module.getOps<LLVM::GlobalOp>())) {
+    ArrayRef<char> bytes = getWeightBytes(global);
+    if (bytes.empty())
+      continue;
+    // Objects of several models may meet in one program.
+    auto name = StringAttr::get(module.getContext(),
+                                prefix + "_weight" + global.getSymName());
+    if (failed(SymbolTable::replaceAllSymbolUses(global, name, module)))
+      continue;
+    global.setSymNameAttr(name);
+    global.removeValueAttr();
+    global.setLinkage(LLVM::Linkage::External);
+    global.setVisibility_(LLVM::Visibility::Hidden);
+    global.setDsoLocal(true);
+    global.setUnnamedAddr(std::nullopt);
+    global.setAlignment(weightAlignment);
+    table.add(name, bytes);
+  }
+  return table;
+}
+
+namespace {
+/// A string table of an ELF file.
+class StringTable {
+public:
+  uint32_t add(StringRef text) {
+    uint32_t offset = bytes.size();
+    bytes += text;
+    bytes.push_back('\0');
+    return offset;
+  }
+  std::string bytes = std::string(1, '\0');
+};
+} // namespace
+
+template <typename T> static void writeStruct(raw_ostream &os, const T &value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  os.write(reinterpret_cast<const char *>(&value), sizeof(T));
+}
+
+llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
+                                               const TargetSpec &spec,
+                                               raw_ostream &os) {
+  using namespace llvm::ELF;
+  llvm::Triple triple(spec.triple);
+  if (!triple.isLittleEndian() || !triple.isArch64Bit() ||
+      !(triple.isX86() || triple.isAArch64()))
+    return llvm::createStringError("cannot write weights for '" + spec.triple +
+                                   "'");
+  bool isLarge = triple.isX86() && table.totalBytes() >= largeWeightBytes;
+
+  StringTable strings, sectionNames;
+  std::vector<Elf64_Sym> symbols(1, Elf64_Sym{});
+  uint64_t dataSize = 0;
+  for (const Weight &weight : table.weights) {
+    for (const std::string &name : weight.symbols) {
+      Elf64_Sym symbol{};
+      symbol.st_name = strings.add(name);
+      symbol.st_info = (STB_GLOBAL << 4) | STT_OBJECT;
+      symbol.st_other = STV_HIDDEN;
+      symbol.st_shndx = 1;
+      symbol.st_value = dataSize;
+      symbol.st_size = weight.bytes.size();
+      symbols.push_back(symbol);
+    }
+    dataSize += llvm::alignTo(weight.bytes.size(), weightAlignment);
+  }
+
+  uint64_t position = llvm::alignTo(sizeof(Elf64_Ehdr), weightAlignment);
+  std::vector<Elf64_Shdr> sections(1, Elf64_Shdr{});
+  auto addSection = [&](StringRef name, unsigned type, uint64_t flags,
+                        uint64_t size, uint64_t alignment) -> Elf64_Shdr & {
+    Elf64_Shdr section{};
+    section.sh_name = sectionNames.add(name);
+    section.sh_type = type;
+    section.sh_flags = flags;
+    section.sh_offset = position;
+    section.sh_size = size;
+    section.sh_addralign = alignment;
+    position = llvm::alignTo(position + size, 8);
+    sections.push_back(section);
+    return sections.back();
+  };
+  addSection(isLarge ? ".lrodata" : ".rodata.quantc", SHT_PROGBITS,
+             SHF_ALLOC | (isLarge ? uint64_t(SHF_X86_64_LARGE) : 0), dataSize,
+             weightAlignment);
+  Elf64_Shdr &symtab = addSection(".symtab", SHT_SYMTAB, 0,
+                                  symbols.size() * sizeof(Elf64_Sym), 8);
+  symtab.sh_link = 3; // .strtab
+  symtab.sh_info = 1; // the first global symbol
+  symtab.sh_entsize = sizeof(Elf64_Sym);
+  addSection(".strtab", SHT_STRTAB, 0, strings.bytes.size(), 1);
+  addSection(".note.GNU-stack", SHT_PROGBITS, 0, 0, 1);
+  uint32_t namesName = sectionNames.add(".shstrtab");
+  addSection("", SHT_STRTAB, 0, sectionNames.bytes.size() + 1, 1).sh_name =
+      namesName;
+
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ElfMagic, 4);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_ident[EI_VERSION] = EV_CURRENT;
+  header.e_type = ET_REL;
+  header.e_machine = triple.isX86() ? EM_X86_64 : EM_AARCH64;
+  header.e_version = EV_CURRENT;
+  header.e_shoff = position;
+  header.e_ehsize = sizeof(Elf64_Ehdr);
+  header.e_shentsize = sizeof(Elf64_Shdr);
+  header.e_shnum = sections.size();
+  header.e_shstrndx = sections.size() - 1;
+
+  uint64_t start = os.tell();
+  auto padTo = [&](uint64_t offset) {
+    os.write_zeros(offset - (os.tell() - start));
+  };
+  writeStruct(os, header);
+  padTo(sections[1].sh_offset);
+  for (const Weight &weight : table.weights) {
+    os.write(weight.bytes.data(), weight.bytes.size());
+    os.write_zeros(llvm::offsetToAlignment(weight.bytes.size(),
+                                           llvm::Align(weightAlignment)));
+  }
+  padTo(sections[2].sh_offset);
+  for (const Elf64_Sym &symbol : symbols)
+    writeStruct(os, symbol);
+  padTo(sections[3].sh_offset);
+  os << strings.bytes;
+  padTo(sections[5].sh_offset);
+  os << sectionNames.bytes;
+  padTo(header.e_shoff);
+  for (const Elf64_Shdr &section : sections)
+    writeStruct(os, section);
+  return llvm::Error::success();
+}
