@@ -5,6 +5,7 @@
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/JIT/Passes.h"
 #include "quantc/Target/Native/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -20,6 +21,8 @@ using namespace mlir;
 void quantc::buildQNNOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createFoldConstantsPass());
+  pm.addPass(createCanonicalizerPass());
 }
 
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
@@ -38,6 +41,7 @@ void quantc::registerDialects(DialectRegistry &registry) {
 void quantc::registerAllPassesAndPipelines() {
   native::registerQuantcNativePasses();
   registerConversionPasses();
+  registerQuantcJITPasses();
   registerCodeGenPasses();
   PassPipelineRegistration<>("qnn-optimize",
                              "Fold and canonicalize a qnn graph",

@@ -286,6 +286,12 @@ struct EmitEntryPoint : impl::EmitEntryPointPassBase<EmitEntryPoint> {
         func.setLinkage(LLVM::Linkage::Internal);
 
     EntryPointBuilder builder(module, prefix);
+    if (entryOnly) {
+      LLVM::LLVMFuncOp entry = builder.emitEntry(*interface, main);
+      entry.setSymName(prefix + "_entry");
+      entry.setLinkage(LLVM::Linkage::External);
+      return;
+    }
     LLVM::GlobalOp info =
         builder.emitModelInfo(*interface, modelName, triple, features);
     builder.emitExports(info, builder.emitEntry(*interface, main));

@@ -44,6 +44,9 @@ def EmitEntryPointPass
            "The machine that the library is for">,
     Option<"features", "features", "std::string", "\"\"",
            "CPU features that the library checks before it runs">,
+    Option<"entryOnly", "entry-only", "bool", "false",
+           "Add `<prefix>_entry(inputs, outputs)` only, which takes arrays of "
+           "pointers to descriptors: for a caller in the same process">,
   ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

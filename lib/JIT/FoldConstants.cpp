@@ -1,0 +1,208 @@
+//===- FoldConstants.cpp - Compute constants at compile time --------------===//
+
+#include "quantc/JIT/JIT.h"
+#include "quantc/JIT/Passes.h"
+
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_FOLDCONSTANTSPASS
+#include "quantc/JIT/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+
+/// Constants of at most this many elements may decide shapes and axes: they
+/// stay constants in the folded module. Larger ones are passed as arguments, so
+/// that no weight becomes an LLVM constant.
+constexpr int64_t maxInlineElements = 64;
+
+int64_t getBytes(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  int64_t bits = std::max(8u, tensor.getElementTypeBitWidth());
+  return tensor.getNumElements() * bits / 8;
+}
+
+/// The bytes of a constant in storage types, or nothing if they would have to
+/// be converted.
+std::optional<ArrayRef<char>> getBytesOf(ElementsAttr value) {
+  if (value.getShapedType().getElementTypeBitWidth() < 8)
+    return std::nullopt;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    return blob ? std::optional(blob->getData()) : std::nullopt;
+  }
+  auto dense = dyn_cast<DenseElementsAttr>(value);
+  if (!dense || dense.isSplat())
+    return std::nullopt;
+  return dense.getRawData();
+}
+
+/// A constant from bytes in storage types.
+ElementsAttr makeConstant(RankedTensorType type, ArrayRef<char> bytes) {
+  unsigned width = type.getElementTypeBitWidth();
+  if (width < 8) {
+    SmallVector<APInt> values;
+    for (char c : bytes)
+      values.push_back(APInt(width, uint8_t(c) & ((1u << width) - 1)));
+    if (!isa<FloatType>(type.getElementType()))
+      return DenseElementsAttr::get(type, values);
+    SmallVector<APFloat> floats;
+    for (const APInt &v : values)
+      floats.emplace_back(
+          cast<FloatType>(type.getElementType()).getFloatSemantics(), v);
+    return DenseElementsAttr::get(type, floats);
+  }
+  if (bytes.size() < 1024)
+    return DenseElementsAttr::getFromRawBuffer(type, bytes);
+  return DenseResourceElementsAttr::get(
+      type, "folded",
+      HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64,
+                                                    /*dataIsMutable=*/false));
+}
+
+struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
+  using Base::Base;
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<qnn::QNNDialect>();
+    JITFunction::getDependentDialects(registry);
+  }
+
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (!func.isExternal())
+        fold(func);
+  }
+
+  void fold(func::FuncOp func) {
+    // Chosen ops, with the bytes of the constants that each depends on.
+    llvm::MapVector<Operation *, int64_t> chosen;
+    for (Operation &op : func.getBody().front())
+      if (std::optional<int64_t> bytes = getSourceBytes(&op, chosen))
+        chosen[&op] = *bytes;
+    if (!chosen.empty())
+      evaluate(func, chosen);
+  }
+
+  /// Whether `op` can be folded, given those chosen before it.
+  std::optional<int64_t>
+  getSourceBytes(Operation *op,
+                 const llvm::MapVector<Operation *, int64_t> &chosen) {
+    if (!isa_and_present<qnn::QNNDialect>(op->getDialect()) ||
+        op->getNumOperands() == 0 || op->getNumRegions() || !isPure(op))
+      return std::nullopt;
+    int64_t source = 0;
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (!producer)
+        return std::nullopt;
+      auto *it = chosen.find(producer);
+      if (it != chosen.end())
+        source += it->second;
+      else if (isa<qnn::ConstantOp>(producer))
+        source += getBytes(operand.getType());
+      else
+        return std::nullopt;
+    }
+    int64_t result = 0;
+    for (Type type : op->getResultTypes()) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor || !tensor.hasStaticShape() || tensor.getNumElements() == 0)
+        return std::nullopt;
+      result += getBytes(type);
+    }
+    if (result > (64 << 10) && result > maxGrowth * source)
+      return std::nullopt;
+    return source;
+  }
+
+  void evaluate(func::FuncOp func,
+                const llvm::MapVector<Operation *, int64_t> &chosen) {
+    SmallVector<Value> outputs;
+    for (auto &[op, bytes] : chosen)
+      for (Value result : op->getResults())
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+              return !chosen.contains(user);
+            }))
+          outputs.push_back(result);
+    if (outputs.empty())
+      return;
+
+    // A module of its own, with the large constants as arguments.
+    OpBuilder b(&getContext());
+    OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
+    b.setInsertionPointToStart(module->getBody());
+    SmallVector<Type> inputTypes;
+    SmallVector<ArrayRef<char>> inputs;
+    llvm::MapVector<Operation *, unsigned> arguments;
+    for (auto &[op, bytes] : chosen)
+      for (Value operand : op->getOperands()) {
+        auto constant = operand.getDefiningOp<qnn::ConstantOp>();
+        if (!constant || arguments.contains(constant) ||
+            constant.getType().getNumElements() <= maxInlineElements)
+          continue;
+        if (auto data = getBytesOf(constant.getValue())) {
+          arguments[constant] = inputs.size();
+          inputs.push_back(*data);
+          inputTypes.push_back(constant.getType());
+        }
+      }
+    auto main = func::FuncOp::create(
+        b, func.getLoc(), "main",
+        b.getFunctionType(inputTypes, TypeRange(ValueRange(outputs))));
+    b.setInsertionPointToStart(main.addEntryBlock());
+    IRMapping mapping;
+    for (auto &[constant, index] : arguments)
+      mapping.map(constant->getResult(0), main.getArgument(index));
+    for (auto &[op, bytes] : chosen) {
+      for (Value operand : op->getOperands())
+        if (!mapping.contains(operand))
+          b.clone(*operand.getDefiningOp(), mapping);
+      b.clone(*op, mapping);
+    }
+    SmallVector<Value> results;
+    for (Value output : outputs)
+      results.push_back(mapping.lookup(output));
+    func::ReturnOp::create(b, func.getLoc(), results);
+
+    SmallVector<TensorBytes> values;
+    if (failed(run(*module, inputs, values)))
+      return;
+    b.setInsertionPointToStart(&func.getBody().front());
+    for (auto [output, bytes] : llvm::zip_equal(outputs, values)) {
+      auto type = cast<RankedTensorType>(output.getType());
+      Value constant = qnn::ConstantOp::create(b, output.getLoc(),
+                                               makeConstant(type, bytes));
+      output.replaceAllUsesWith(constant);
+      bytesFolded += bytes.size();
+    }
+    for (auto &[op, bytes] : llvm::reverse(chosen)) {
+      op->erase();
+      ++numFolded;
+    }
+  }
+
+  /// What cannot be computed here (an op with no lowering, an index out of
+  /// range) is reported where the model itself is compiled or run.
+  LogicalResult run(ModuleOp module, ArrayRef<ArrayRef<char>> inputs,
+                    SmallVectorImpl<TensorBytes> &values) {
+    ScopedDiagnosticHandler silence(&getContext(),
+                                    [](Diagnostic &) { return success(); });
+    FailureOr<JITFunction> function = JITFunction::compile(module);
+    std::string error;
+    if (failed(function))
+      return failure();
+    return function->run(inputs, values, error);
+  }
+};
+
+} // namespace

@@ -1,0 +1,38 @@
+// RUN: quant-opt %s --qnn-fold-constants | FileCheck %s
+
+// CHECK-LABEL: func.func @arithmetic
+func.func @arithmetic(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2x2xi1>) {
+  // CHECK-DAG: %[[SUM:.*]] = qnn.constant dense<[4.000000e+00, 6.000000e+00]>
+  // CHECK-DAG: qnn.constant dense<{{\[\[}}false, true], [true, false]]> : tensor<2x2xi1>
+  // CHECK: qnn.binary mul %{{.*}}, %[[SUM]]
+  %a = qnn.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %b = qnn.constant dense<[3.0, 4.0]> : tensor<2xf32>
+  %0 = qnn.binary add %a, %b : tensor<2xf32>, tensor<2xf32> -> tensor<2xf32>
+  %1 = qnn.binary mul %x, %0 : tensor<2xf32>, tensor<2xf32> -> tensor<2xf32>
+  %u = qnn.constant dense<[[3, 200], [7, 7]]> : tensor<2x2xui8>
+  %v = qnn.constant dense<[[3, 100], [200, 7]]> : tensor<2x2xui8>
+  %e = qnn.compare equal %u, %v : tensor<2x2xui8>, tensor<2x2xui8> -> tensor<2x2xi1>
+  %n = qnn.unary logical_not %e : tensor<2x2xi1> -> tensor<2x2xi1>
+  return %1, %n : tensor<2xf32>, tensor<2x2xi1>
+}
+
+// CHECK-LABEL: func.func @large_argument
+func.func @large_argument() -> tensor<2x40xf32> {
+  // CHECK: %[[C:.*]] = qnn.constant dense<2.000000e+00> : tensor<2x40xf32>
+  // CHECK-NOT: qnn.transpose
+  // CHECK: return %[[C]]
+  %a = qnn.constant dense<1.0> : tensor<40x2xf32>
+  %t = qnn.transpose %a [1, 0] : tensor<40x2xf32> -> tensor<2x40xf32>
+  %0 = qnn.binary add %t, %t : tensor<2x40xf32>, tensor<2x40xf32> -> tensor<2x40xf32>
+  return %0 : tensor<2x40xf32>
+}
+
+// The result is much larger than what it is made of.
+// CHECK-LABEL: func.func @growth
+func.func @growth() -> tensor<300x300xf32> {
+  // CHECK: qnn.binary add
+  %a = qnn.constant dense<1.0> : tensor<300x1xf32>
+  %b = qnn.constant dense<1.0> : tensor<1x300xf32>
+  %0 = qnn.binary add %a, %b : tensor<300x1xf32>, tensor<1x300xf32> -> tensor<300x300xf32>
+  return %0 : tensor<300x300xf32>
+}
