@@ -59,6 +59,9 @@ class QNN_Kind<string name, string what, list<string> kinds>
   let cppNamespace = "::quantc::qnn";
 }
 class QNN_KindAttr<I32EnumAttr kind, string name>
-    : EnumAttr<QNN_Dialect, kind, name>;
+    : EnumAttr<QNN_Dialect, kind, name> {
+  // No space of its own: the op's format sets one before it already.
+  let assemblyFormat = "`` $value";
+}
 
 #endif // QUANTC_DIALECT_QNN_IR_QNNBASE
