@@ -1,0 +1,39 @@
+// RUN: quant-opt %s --convert-qnn-to-linalg --canonicalize --cse | FileCheck %s
+
+// CHECK-LABEL: func.func @static
+// CHECK: tensor.collapse_shape
+// CHECK: tensor.expand_shape
+func.func @static(%x: tensor<2x3x4xf32>) -> tensor<4x6xf32> {
+  %s = qnn.constant dense<[4, 6]> : tensor<2xi64>
+  %0 = qnn.reshape %x, %s : tensor<2x3x4xf32>, tensor<2xi64> -> tensor<4x6xf32>
+  return %0 : tensor<4x6xf32>
+}
+
+// -1 stands for the one size that is left: proven, no check at run time.
+// CHECK-LABEL: func.func @split_heads
+// CHECK-NOT: cf.assert
+// CHECK: tensor.expand_shape %arg0 {{\[\[}}0], [1], [2, 3]]
+func.func @split_heads(%x: tensor<?x?x384xf32>) -> tensor<?x?x12x32xf32> {
+  %s = qnn.constant dense<[0, -1, 12, 32]> : tensor<4xi64>
+  %0 = qnn.reshape %x, %s : tensor<?x?x384xf32>, tensor<4xi64> -> tensor<?x?x12x32xf32>
+  return %0 : tensor<?x?x12x32xf32>
+}
+
+// What is left for -1 is the dynamic dimension itself.
+// CHECK-LABEL: func.func @like
+// CHECK-NOT: cf.assert
+// CHECK: tensor.expand_shape %arg0 {{\[\[}}0], [1, 2]]
+func.func @like(%x: tensor<?x32xf32>) -> tensor<?x4x8xf32> {
+  %back = qnn.constant dense<[-1, 4, 8]> : tensor<3xi64>
+  %1 = qnn.reshape %x, %back : tensor<?x32xf32>, tensor<3xi64> -> tensor<?x4x8xf32>
+  return %1 : tensor<?x4x8xf32>
+}
+
+// A shape that only the run time knows is checked there.
+// CHECK-LABEL: func.func @run_time
+// CHECK: cf.assert %{{.*}}, "node 'r' (Reshape): the shape does not fit the number of elements"
+// CHECK: tensor.reshape
+func.func @run_time(%x: tensor<?xf32>, %s: tensor<2xi64>) -> tensor<?x?xf32> {
+  %0 = qnn.reshape %x, %s : tensor<?xf32>, tensor<2xi64> -> tensor<?x?xf32> loc("r")
+  return %0 : tensor<?x?xf32>
+}
