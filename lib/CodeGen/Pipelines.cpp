@@ -76,6 +76,10 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
                                        const LinalgToLLVMOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(quantc::createFuseElementwisePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(quantc::createOutlineKernelsPass());
   addBufferization(pm);
   pm.addPass(quantc::createLowerCopiesPass());
   pm.addPass(createConvertLinalgToLoopsPass());

@@ -4,6 +4,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Conversion/Passes.h"
+#include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/JIT/Passes.h"
 #include "quantc/Target/Native/Passes.h"
@@ -35,7 +36,7 @@ void quantc::registerDialects(DialectRegistry &registry) {
   registerAllDialects(registry);
   registerAllExtensions(registry);
   registerAllToLLVMIRTranslations(registry);
-  registry.insert<qnn::QNNDialect>();
+  registry.insert<kernel::KernelDialect, qnn::QNNDialect>();
 }
 
 void quantc::registerAllPassesAndPipelines() {

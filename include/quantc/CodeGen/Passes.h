@@ -3,6 +3,8 @@
 #ifndef QUANTC_CODEGEN_PASSES_H
 #define QUANTC_CODEGEN_PASSES_H
 
+#include "quantc/Dialect/Kernel/IR/KernelDialect.h"
+
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassOptions.h"
 

@@ -19,6 +19,52 @@ def PrepareEntryPass : Pass<"quantc-prepare-entry", "mlir::ModuleOp"> {
   ];
 }
 
+def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
+  let summary = "Fuse elementwise ops with their only consumer";
+  let description = [{
+    Upstream's elementwise fusion with a cost rule: a producer is only fused
+    where each of its elements is computed once, or is cheap to compute again.
+    Nothing is fused into the operands of a contraction, so that it keeps the
+    form that the kernels know.
+  }];
+  let dependentDialects = [
+    "mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
+    "mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"
+  ];
+}
+
+def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
+  let summary = "Outline groups of linalg ops into shared kernels";
+  let description = [{
+    Moves each linalg op, together with the ops that are cheapest next to it,
+    into a private function on buffers in destination-passing style, and calls
+    it with `kernel.call`. A group is a root, the fill of its output, the
+    zero-padding of its input if it is a convolution, and the elementwise op
+    that alone consumes it. Tensors become arguments, weights too; scalar
+    constants move along. Groups that are equal share one function, so compile
+    time and code size grow with the number of different layers.
+
+    ```mlir
+    %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<8x16xf32>)
+    %1 = linalg.matmul ins(%a, %b : ...) outs(%0 : tensor<8x16xf32>)
+    // becomes
+    %1 = kernel.call @kernel_0_matmul ins(%a, %b : ...) outs(%e : ...)
+    ```
+  }];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+    "mlir::memref::MemRefDialect", "::quantc::kernel::KernelDialect"
+  ];
+  let statistics = [
+    Statistic<"numKernels", "kernels", "Different kernels">,
+    Statistic<"numCalls", "kernel-calls", "Calls of kernels">,
+    Statistic<"numFusedEpilogues", "fused-epilogues",
+              "Elementwise ops fused into the op before them">,
+    Statistic<"numFoldedPads", "folded-pads",
+              "Paddings fused into a convolution">
+  ];
+}
+
 def DecomposeTensorOpsPass : Pass<"quantc-decompose-tensor-ops"> {
   let summary = "Rewrite the tensor ops that bufferization does not know";
   let description = [{

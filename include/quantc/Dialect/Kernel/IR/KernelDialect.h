@@ -1,0 +1,20 @@
+//===- KernelDialect.h - Calls of kernels from tensor code ------*- C++ -*-===//
+
+#ifndef QUANTC_DIALECT_KERNEL_IR_KERNELDIALECT_H
+#define QUANTC_DIALECT_KERNEL_IR_KERNELDIALECT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "quantc/Dialect/Kernel/IR/KernelDialect.h.inc"
+
+#define GET_OP_CLASSES
+#include "quantc/Dialect/Kernel/IR/KernelOps.h.inc"
+
+#endif // QUANTC_DIALECT_KERNEL_IR_KERNELDIALECT_H

@@ -1,0 +1,369 @@
+//===- OutlineKernels.cpp - Groups of linalg ops become kernels -----------===//
+//
+// Works on tensors; the functions it makes work on buffers, so that each kernel
+// is bufferized once, whatever the number of its calls, and without copies.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/CodeGen/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_OUTLINEKERNELSPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+using quantc::kernel::CallOp;
+
+namespace {
+/// What becomes one kernel: `pad`, `root` and `epilogue`, the outer two
+/// optional. Fills of the outputs are looked up when the group is cloned.
+struct Group {
+  tensor::PadOp pad;
+  linalg::LinalgOp root;
+  linalg::GenericOp epilogue;
+
+  linalg::LinalgOp last() {
+    return epilogue ? cast<linalg::LinalgOp>(epilogue.getOperation()) : root;
+  }
+};
+} // namespace
+
+/// Whether `op` does so much work for each result that it is a root.
+static bool isRoot(linalg::LinalgOp op) {
+  return linalg::isaContractionOpInterface(op) ||
+         linalg::isaConvolutionOpInterface(op);
+}
+
+static bool readsInit(linalg::LinalgOp op, unsigned i) {
+  return op.payloadUsesValueFromOperand(op.getDpsInitOperand(i));
+}
+
+/// The elementwise op that alone consumes `root`, element for element.
+static linalg::GenericOp findEpilogue(linalg::LinalgOp root) {
+  if (root->getNumResults() != 1 || !root->getResult(0).hasOneUse())
+    return nullptr;
+  OpOperand &use = *root->getResult(0).use_begin();
+  auto consumer = dyn_cast<linalg::GenericOp>(use.getOwner());
+  if (!consumer || consumer->getBlock() != root->getBlock() ||
+      consumer->getNumResults() != 1 || consumer.isDpsInit(&use) ||
+      consumer.getNumParallelLoops() != consumer.getNumLoops() ||
+      !consumer.getMatchingIndexingMap(&use).isIdentity() ||
+      !consumer.getIndexingMapsArray().back().isIdentity() ||
+      readsInit(consumer, 0))
+    return nullptr;
+  // Gathers and positions are better off in loops of their own.
+  for (Operation &op : consumer.getBody()->without_terminator())
+    if (isa<linalg::IndexOp, tensor::ExtractOp>(op) || op.getNumRegions())
+      return nullptr;
+  return consumer;
+}
+
+/// The padding with zeros that makes the input of the convolution `root`.
+static tensor::PadOp findPad(linalg::LinalgOp root) {
+  if (!linalg::isaConvolutionOpInterface(root))
+    return nullptr;
+  auto pad = root->getOperand(0).getDefiningOp<tensor::PadOp>();
+  if (!pad || !pad->hasOneUse() || pad->getBlock() != root->getBlock())
+    return nullptr;
+  Value value = pad.getConstantPaddingValue();
+  return value && matchPattern(value, m_Constant()) ? pad : nullptr;
+}
+
+/// The value under the fills of an output, and the last of those fills.
+static std::pair<Value, linalg::FillOp> lookThroughFill(Value init) {
+  auto fill = init.getDefiningOp<linalg::FillOp>();
+  if (!fill)
+    return {init, nullptr};
+  Value base = fill.getOutputs()[0];
+  while (auto outer = base.getDefiningOp<linalg::FillOp>())
+    base = outer.getOutputs()[0];
+  return {base, fill};
+}
+
+namespace {
+/// Clones one group into a function on buffers.
+class KernelBuilder {
+public:
+  KernelBuilder(Group group) : group(group) {}
+
+  /// Makes the function; the caller owns it and gives it its name.
+  func::FuncOp build();
+
+  /// The operands of the call, after `build`.
+  SmallVector<Value> inputs, outputs;
+  bool readsOutputs = false;
+
+private:
+  Value addArgument(Value value);
+  Value getScalar(OpBuilder &builder, Value value);
+  Value getBuffer(OpBuilder &builder, Value tensor);
+  void clonePad(OpBuilder &builder);
+  void cloneFill(OpBuilder &builder, linalg::FillOp fill, Value buffer);
+  void cloneOp(OpBuilder &builder, linalg::LinalgOp op, ValueRange outBuffers);
+
+  Group group;
+  Block *body = nullptr;
+  IRMapping mapping;
+};
+} // namespace
+
+Value KernelBuilder::addArgument(Value value) {
+  if (Value known = mapping.lookupOrNull(value))
+    return known;
+  Type type = value.getType();
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+  Value argument = body->addArgument(type, value.getLoc());
+  mapping.map(value, argument);
+  inputs.push_back(value);
+  return argument;
+}
+
+Value KernelBuilder::getScalar(OpBuilder &builder, Value value) {
+  if (Value known = mapping.lookupOrNull(value))
+    return known;
+  Operation *producer = value.getDefiningOp();
+  if (!producer || !producer->hasTrait<OpTrait::ConstantLike>())
+    return addArgument(value);
+  Value constant = builder.clone(*producer)->getResult(0);
+  mapping.map(value, constant);
+  return constant;
+}
+
+void KernelBuilder::cloneFill(OpBuilder &builder, linalg::FillOp fill,
+                              Value buffer) {
+  Value value = getScalar(builder, fill.getInputs()[0]);
+  linalg::FillOp::create(builder, fill.getLoc(), value, buffer);
+}
+
+void KernelBuilder::clonePad(OpBuilder &builder) {
+  tensor::PadOp pad = group.pad;
+  Location loc = pad.getLoc();
+  Value source = addArgument(pad.getSource());
+  auto toLocal = [&](SmallVector<OpFoldResult> values) {
+    for (OpFoldResult &value : values)
+      if (auto dynamic = dyn_cast<Value>(value))
+        value = getScalar(builder, dynamic);
+    return values;
+  };
+  SmallVector<OpFoldResult> low = toLocal(pad.getMixedLowPad());
+  SmallVector<OpFoldResult> high = toLocal(pad.getMixedHighPad());
+  RankedTensorType tensor = pad.getResultType();
+  auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+  SmallVector<Value> dynamicSizes;
+  SmallVector<OpFoldResult> sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i) {
+    sizes.push_back(memref::getMixedSize(builder, loc, source, i));
+    if (!type.isDynamicDim(i))
+      continue;
+    Value size = getValueOrCreateConstantIndexOp(builder, loc, sizes[i]);
+    for (OpFoldResult amount : {low[i], high[i]})
+      size = builder.createOrFold<arith::AddIOp>(
+          loc, size, getValueOrCreateConstantIndexOp(builder, loc, amount));
+    dynamicSizes.push_back(size);
+  }
+  Value padded = memref::AllocOp::create(builder, loc, type, dynamicSizes);
+  Value value = getScalar(builder, pad.getConstantPaddingValue());
+  linalg::FillOp::create(builder, loc, value, padded);
+  SmallVector<OpFoldResult> strides(type.getRank(), builder.getIndexAttr(1));
+  Value inside =
+      memref::SubViewOp::create(builder, loc, padded, low, sizes, strides);
+  memref::CopyOp::create(builder, loc, source, inside);
+  mapping.map(pad.getResult(), padded);
+}
+
+void KernelBuilder::cloneOp(OpBuilder &builder, linalg::LinalgOp op,
+                            ValueRange outBuffers) {
+  // Values that the body reads from outside.
+  SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  for (Value value : captured)
+    getScalar(builder, value);
+  SmallVector<Value> operands;
+  for (OpOperand *input : op.getDpsInputOperands())
+    operands.push_back(getScalar(builder, input->get()));
+  llvm::append_range(operands, outBuffers);
+  Operation *clone =
+      mlir::clone(builder, op.getOperation(), TypeRange(), operands);
+  for (Region &region : clone->getRegions())
+    for (Value value : captured)
+      replaceAllUsesInRegionWith(value, mapping.lookup(value), region);
+  // Reads of captured tensors are reads of their buffers now.
+  clone->walk([&](Operation *inner) {
+    OpBuilder inside(inner);
+    if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
+      Value load = memref::LoadOp::create(
+          inside, inner->getLoc(), extract.getTensor(), extract.getIndices());
+      extract.replaceAllUsesWith(load);
+      extract.erase();
+    } else if (auto dim = dyn_cast<tensor::DimOp>(inner)) {
+      Value size = memref::DimOp::create(inside, inner->getLoc(),
+                                         dim.getSource(), dim.getIndex());
+      dim.replaceAllUsesWith(size);
+      dim.erase();
+    }
+  });
+}
+
+func::FuncOp KernelBuilder::build() {
+  linalg::LinalgOp last = group.last();
+  MLIRContext *context = last->getContext();
+  OpBuilder builder(context);
+  auto func = func::FuncOp::create(builder, group.root.getLoc(), "kernel",
+                                   builder.getFunctionType({}, {}));
+  func.setPrivate();
+  body = func.addEntryBlock();
+  builder.setInsertionPointToStart(body);
+
+  // Inputs first: the outputs' numbers follow from theirs.
+  if (group.pad)
+    addArgument(group.pad.getSource());
+  for (linalg::LinalgOp op : {group.root, last}) {
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      Value value = input->get();
+      bool inside = (group.pad && value == group.pad.getResult()) ||
+                    (group.epilogue && value.getDefiningOp() == group.root);
+      if (!inside && isa<RankedTensorType>(value.getType()))
+        addArgument(value);
+    }
+    SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    for (Value value : captured)
+      if (isa<RankedTensorType>(value.getType()))
+        addArgument(value);
+  }
+  // Other scalars may still join the inputs, so outputs are arguments of a
+  // block of their own until everything is cloned.
+  Block outputBlock;
+  SmallVector<Value> buffers;
+  for (unsigned i = 0; i < last->getNumResults(); ++i) {
+    auto tensor = cast<RankedTensorType>(last->getResult(i).getType());
+    auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+    buffers.push_back(outputBlock.addArgument(type, last.getLoc()));
+    auto [base, fill] = lookThroughFill(last.getDpsInitOperand(i)->get());
+    outputs.push_back(base);
+  }
+
+  if (group.pad)
+    clonePad(builder);
+  if (group.epilogue) {
+    linalg::LinalgOp root = group.root;
+    auto type = cast<RankedTensorType>(root->getResult(0).getType());
+    auto memref = MemRefType::get(type.getShape(), type.getElementType());
+    Value buffer = buffers[0];
+    // Between two element types the root needs a buffer of its own.
+    if (memref != buffer.getType()) {
+      SmallVector<Value> sizes;
+      for (int64_t i = 0; i < memref.getRank(); ++i)
+        if (memref.isDynamicDim(i))
+          sizes.push_back(
+              memref::DimOp::create(builder, root.getLoc(), buffers[0], i));
+      buffer = memref::AllocOp::create(builder, root.getLoc(), memref, sizes);
+    }
+    Value init = root.getDpsInitOperand(0)->get();
+    auto [base, fill] = lookThroughFill(init);
+    if (readsInit(root, 0)) {
+      if (fill)
+        cloneFill(builder, fill, buffer);
+      else
+        memref::CopyOp::create(builder, root.getLoc(), addArgument(base),
+                               buffer);
+    }
+    cloneOp(builder, root, buffer);
+    mapping.map(root->getResult(0), buffer);
+    cloneOp(builder, last, buffers[0]);
+  } else {
+    for (unsigned i = 0; i < buffers.size(); ++i) {
+      if (!readsInit(last, i))
+        continue;
+      auto [base, fill] = lookThroughFill(last.getDpsInitOperand(i)->get());
+      if (fill)
+        cloneFill(builder, fill, buffers[i]);
+      else
+        readsOutputs = true;
+    }
+    cloneOp(builder, last, buffers);
+  }
+  for (Value buffer : buffers)
+    buffer.replaceAllUsesWith(
+        body->addArgument(buffer.getType(), last.getLoc()));
+  func::ReturnOp::create(builder, last.getLoc());
+  func.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), {}));
+  return func;
+}
+
+namespace {
+struct OutlineKernelsPass
+    : public quantc::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
+  void runOnOperation() override {
+    SmallVector<linalg::LinalgOp> roots, others;
+    getOperation().walk<WalkOrder::PreOrder>([&](linalg::LinalgOp op) {
+      if (op.hasPureTensorSemantics() && !isa<linalg::FillOp>(op))
+        (isRoot(op) ? roots : others).push_back(op);
+      return WalkResult::skip();
+    });
+    DenseSet<Operation *> done;
+    for (linalg::LinalgOp root : roots) {
+      Group group{findPad(root), root, findEpilogue(root)};
+      if (group.epilogue)
+        done.insert(group.epilogue);
+      outline(group);
+    }
+    for (linalg::LinalgOp op : others)
+      if (!done.contains(op))
+        outline(Group{nullptr, op, nullptr});
+  }
+
+  void outline(Group group) {
+    KernelBuilder kernelBuilder(group);
+    func::FuncOp kernel = kernelBuilder.build();
+    StringRef name = getShared(kernel, group.root);
+    linalg::LinalgOp last = group.last();
+    OpBuilder builder(last);
+    auto call =
+        CallOp::create(builder, last.getLoc(), last->getResultTypes(), name,
+                       kernelBuilder.inputs, kernelBuilder.outputs,
+                       kernelBuilder.readsOutputs);
+    last->replaceAllUsesWith(call->getResults());
+    ++numCalls;
+    numFusedEpilogues += group.epilogue != nullptr;
+    numFoldedPads += group.pad != nullptr;
+    last->erase();
+    if (group.epilogue)
+      group.root->erase();
+    if (group.pad)
+      group.pad->erase();
+  }
+
+  /// The name of the kernel that equals `kernel`, which is new or deleted.
+  StringRef getShared(func::FuncOp kernel, linalg::LinalgOp root) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    kernel->print(os, OpPrintingFlags().useLocalScope());
+    auto [it, isNew] = kernels.try_emplace(text);
+    if (!isNew) {
+      kernel->erase();
+      return it->second.getValue();
+    }
+    std::string name = "kernel_" + std::to_string(kernels.size() - 1) + "_" +
+                       root->getName().stripDialect().str();
+    kernel.setName(name);
+    getOperation().push_back(kernel);
+    ++numKernels;
+    it->second = StringAttr::get(&getContext(), name);
+    return it->second.getValue();
+  }
+
+  llvm::StringMap<StringAttr> kernels;
+};
+} // namespace
