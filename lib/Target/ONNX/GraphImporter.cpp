@@ -2,6 +2,8 @@
 
 #include "GraphImporter.h"
 
+#include "ModelPreparation.h"
+
 #include "onnx/defs/schema.h"
 #include "onnx/shape_inference/attribute_binder.h"
 #include "onnx/shape_inference/implementation.h"
@@ -220,6 +222,7 @@ static void addKnownValue(onnx::GraphProto &graph, const std::string &name,
 
 LogicalResult GraphImporter::expandFunction(NodeContext &ctx,
                                             GraphScope &scope) {
+  addDefaultAttributes(ctx.node, ctx.opset);
   std::optional<onnx::FunctionProto> function = findFunction(model, ctx);
   if (!function)
     return ctx.emitError("this op is not supported");

@@ -21,8 +21,6 @@
 using namespace mlir;
 using namespace quantc::onnx_import;
 
-static constexpr int kMinOpset = 7;
-
 //===- Reading ------------------------------------------------------------===//
 
 LogicalResult quantc::onnx_import::parseModel(StringRef path,
@@ -54,8 +52,6 @@ LogicalResult quantc::onnx_import::parseModelBytes(StringRef bytes,
 //===- Versions -----------------------------------------------------------===//
 
 static LogicalResult checkVersions(onnx::ModelProto &model, Location loc) {
-  if (!model.has_graph())
-    return emitError(loc) << "the model has no graph";
   if (model.ir_version() <= 0)
     return emitError(loc) << "the model has no ir_version";
   if (model.ir_version() > onnx::Version::IR_VERSION)
@@ -293,6 +289,34 @@ static LogicalResult checkInputs(const onnx::GraphProto &graph,
   return success();
 }
 
+//===- Defaults -----------------------------------------------------------===//
+
+void quantc::onnx_import::addDefaultAttributes(onnx::NodeProto &node,
+                                               int64_t opset) {
+  const onnx::OpSchema *schema = onnx::OpSchemaRegistry::Instance()->GetSchema(
+      node.op_type(), opset, normalizeDomain(node.domain()).str());
+  if (!schema || !schema->HasFunction())
+    return;
+  for (const auto &[name, attribute] : schema->attributes()) {
+    const std::string &key = name;
+    if (attribute.default_value.name().empty() ||
+        llvm::any_of(node.attribute(),
+                     [&](const auto &attr) { return attr.name() == key; }))
+      continue;
+    *node.add_attribute() = attribute.default_value;
+  }
+}
+
+static void addDefaultAttributes(onnx::GraphProto &graph,
+                                 const llvm::StringMap<int64_t> &opsets) {
+  for (onnx::NodeProto &node : *graph.mutable_node()) {
+    addDefaultAttributes(node, opsets.lookup(normalizeDomain(node.domain())));
+    for (onnx::AttributeProto &attr : *node.mutable_attribute())
+      if (attr.has_g())
+        addDefaultAttributes(*attr.mutable_g(), opsets);
+  }
+}
+
 //===- Checker and inference ----------------------------------------------===//
 
 static void runChecker(const onnx::ModelProto &model,
@@ -327,6 +351,7 @@ static bool hasHugeList(const onnx::GraphProto &graph) {
          });
 }
 
+/// Gives values their types; throws on a contradiction.
 static void inferTypes(onnx::ModelProto &model) {
   for (bool propagateData : {false, true}) {
     if (propagateData && hasHugeList(model.graph()))
@@ -342,6 +367,9 @@ static void inferTypes(onnx::ModelProto &model) {
 LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,
                                                 const ImportOptions &options,
                                                 Location loc) {
+  if (!model.has_graph())
+    return emitError(loc) << "the model has no graph";
+  upgradeOldModel(model);
   if (failed(checkVersions(model, loc)))
     return failure();
   onnx::GraphProto &graph = *model.mutable_graph();
@@ -361,6 +389,10 @@ LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,
   if (options.progress)
     options.progress("checking", 0, 1);
   runChecker(model, options);
+  llvm::StringMap<int64_t> opsets;
+  for (const auto &opset : model.opset_import())
+    opsets[normalizeDomain(opset.domain())] = opset.version();
+  addDefaultAttributes(graph, opsets);
   inferTypes(model);
   if (options.progress)
     options.progress("checking", 1, 1);

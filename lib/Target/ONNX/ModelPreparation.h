@@ -9,6 +9,13 @@
 
 namespace quantc::onnx_import {
 
+/// The oldest opset of ONNX's own domain that rules know.
+inline constexpr int kMinOpset = 7;
+
+/// Converts a model of an older opset to kMinOpset with ONNX's own converter.
+/// May throw.
+void upgradeOldModel(onnx::ModelProto &model);
+
 /// Reads a model from a file, or from bytes. May throw.
 mlir::LogicalResult parseModel(llvm::StringRef path, onnx::ModelProto &model,
                                mlir::Location loc);
@@ -21,6 +28,10 @@ mlir::LogicalResult parseModelBytes(llvm::StringRef bytes,
 mlir::LogicalResult prepareModel(onnx::ModelProto &model,
                                  const ImportOptions &options,
                                  mlir::Location loc);
+
+/// Writes the attributes that `node` leaves to their defaults into it, if its
+/// op is a function: bodies refer to attributes, and know no defaults.
+void addDefaultAttributes(onnx::NodeProto &node, int64_t opset);
 
 /// The ops without a rule and without a function body, in subgraphs and
 /// functions too.
