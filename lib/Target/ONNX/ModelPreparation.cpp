@@ -307,13 +307,13 @@ void quantc::onnx_import::addDefaultAttributes(onnx::NodeProto &node,
   }
 }
 
-static void addDefaultAttributes(onnx::GraphProto &graph,
-                                 const llvm::StringMap<int64_t> &opsets) {
+static void addAllDefaults(onnx::GraphProto &graph,
+                           const llvm::StringMap<int64_t> &opsets) {
   for (onnx::NodeProto &node : *graph.mutable_node()) {
     addDefaultAttributes(node, opsets.lookup(normalizeDomain(node.domain())));
     for (onnx::AttributeProto &attr : *node.mutable_attribute())
       if (attr.has_g())
-        addDefaultAttributes(*attr.mutable_g(), opsets);
+        addAllDefaults(*attr.mutable_g(), opsets);
   }
 }
 
@@ -392,7 +392,7 @@ LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,
   llvm::StringMap<int64_t> opsets;
   for (const auto &opset : model.opset_import())
     opsets[normalizeDomain(opset.domain())] = opset.version();
-  addDefaultAttributes(graph, opsets);
+  addAllDefaults(graph, opsets);
   inferTypes(model);
   if (options.progress)
     options.progress("checking", 1, 1);
