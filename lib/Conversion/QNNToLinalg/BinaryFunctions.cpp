@@ -1,7 +1,6 @@
-//===- BinaryFunctions.cpp - Scalar functions of two arguments, casts -----===//
+//===- BinaryFunctions.cpp - Scalar functions of two arguments ------------===//
 
 #include "ScalarFunctions.h"
-#include "SmallFloat.h"
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 
@@ -33,10 +32,18 @@ static Value buildFloatBinary(OpBuilder &b, Location loc, BinaryKind kind,
   case BinaryKind::fmod:
     return arith::RemFOp::create(b, loc, x, y);
   case BinaryKind::mod: {
-    Value q =
-        math::FloorOp::create(b, loc, arith::DivFOp::create(b, loc, x, y));
-    return arith::SubFOp::create(b, loc, x,
-                                 arith::MulFOp::create(b, loc, q, y));
+    // The remainder takes the divisor's sign.
+    Value r = arith::RemFOp::create(b, loc, x, y);
+    Value zero = constantScalar(b, loc, x.getType(), 0);
+    auto less = [&](Value v) -> Value {
+      return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, v, zero);
+    };
+    Value nonzero =
+        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ONE, r, zero);
+    Value mixed = arith::XOrIOp::create(b, loc, less(r), less(y));
+    return arith::SelectOp::create(
+        b, loc, arith::AndIOp::create(b, loc, nonzero, mixed),
+        arith::AddFOp::create(b, loc, r, y), r);
   }
   case BinaryKind::prelu: {
     Value zero = constantScalar(b, loc, x.getType(), 0);
@@ -48,6 +55,104 @@ static Value buildFloatBinary(OpBuilder &b, Location loc, BinaryKind kind,
   default:
     return nullptr;
   }
+}
+
+/// `y`, or 1 where dividing by y would trap: 0, and -1 under the smallest
+/// number, where x / 1 is the wrapped quotient.
+static Value buildSafeDivisor(OpBuilder &b, Location loc, Value x, Value y,
+                              Value isZero, bool isUnsignedType) {
+  Value unsafe = isZero;
+  if (!isUnsignedType) {
+    auto type = cast<IntegerType>(x.getType());
+    Value smallest = arith::ConstantOp::create(
+        b, loc,
+        b.getIntegerAttr(type, APInt::getSignedMinValue(type.getWidth())));
+    Value minusOne = constantScalar(b, loc, type, -1);
+    auto eq = [&](Value u, Value v) -> Value {
+      return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, u, v);
+    };
+    unsafe = arith::OrIOp::create(
+        b, loc, unsafe,
+        arith::AndIOp::create(b, loc, eq(x, smallest), eq(y, minusOne)));
+  }
+  return arith::SelectOp::create(b, loc, unsafe,
+                                 constantScalar(b, loc, x.getType(), 1), y);
+}
+
+/// Quotient and remainders; all are 0 for a zero divisor, which must not trap.
+static Value buildIntDivision(OpBuilder &b, Location loc, BinaryKind kind,
+                              Value x, Value y, bool isUnsignedType) {
+  Value zero = constantScalar(b, loc, x.getType(), 0);
+  Value isZero =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, zero);
+  Value divisor = buildSafeDivisor(b, loc, x, y, isZero, isUnsignedType);
+  if (kind == BinaryKind::div) {
+    Value q = isUnsignedType
+                  ? arith::DivUIOp::create(b, loc, x, divisor).getResult()
+                  : arith::DivSIOp::create(b, loc, x, divisor).getResult();
+    return arith::SelectOp::create(b, loc, isZero, zero, q);
+  }
+  // The remainder by the 1 that stands for an unsafe divisor is 0.
+  if (isUnsignedType)
+    return arith::RemUIOp::create(b, loc, x, divisor);
+  Value r = arith::RemSIOp::create(b, loc, x, divisor);
+  if (kind == BinaryKind::fmod)
+    return r;
+  // The remainder takes the divisor's sign.
+  Value nonzero =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, r, zero);
+  Value mixed =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                            arith::XOrIOp::create(b, loc, r, y), zero);
+  Value fix = arith::AndIOp::create(b, loc, nonzero, mixed);
+  return arith::SelectOp::create(b, loc, fix,
+                                 arith::AddIOp::create(b, loc, r, y), r);
+}
+
+/// x to the power y, exact modulo 2^width, by squaring. A base other than -1, 0
+/// and 1 overflows any type beyond an exponent of 63, so that six bits of the
+/// exponent are enough when its parity is kept.
+static Value buildIntPower(OpBuilder &b, Location loc, Value x, Value y,
+                           bool isExponentUnsigned) {
+  Type type = x.getType(), exponentType = y.getType();
+  unsigned width = exponentType.getIntOrFloatBitWidth();
+  auto cmp = [&](arith::CmpIPredicate predicate, Value u, Value v) -> Value {
+    return arith::CmpIOp::create(b, loc, predicate, u, v);
+  };
+  auto select = [&](Value cond, Value u, Value v) -> Value {
+    return arith::SelectOp::create(b, loc, cond, u, v);
+  };
+  Value zero = constantScalar(b, loc, type, 0);
+  Value one = constantScalar(b, loc, type, 1);
+  Value exponentZero = constantScalar(b, loc, exponentType, 0);
+  Value exponentOne = constantScalar(b, loc, exponentType, 1);
+  Value parity = arith::AndIOp::create(b, loc, y, exponentOne);
+  Value isOdd = cmp(arith::CmpIPredicate::ne, parity, exponentZero);
+  Value large = cmp(isExponentUnsigned ? arith::CmpIPredicate::ugt
+                                       : arith::CmpIPredicate::sgt,
+                    y, constantScalar(b, loc, exponentType, 63));
+  Value e =
+      select(large,
+             arith::OrIOp::create(b, loc, parity,
+                                  constantScalar(b, loc, exponentType, 62)),
+             y);
+  Value result = one, square = x;
+  for (unsigned bit = 0; bit < std::min(6u, width); ++bit) {
+    Value mask = constantScalar(b, loc, exponentType, 1 << bit);
+    Value isSet = cmp(arith::CmpIPredicate::ne,
+                      arith::AndIOp::create(b, loc, e, mask), exponentZero);
+    result = arith::MulIOp::create(b, loc, result, select(isSet, square, one));
+    square = arith::MulIOp::create(b, loc, square, square);
+  }
+  if (isExponentUnsigned)
+    return result;
+  // 1 / x^-y, truncated.
+  Value minusOne = constantScalar(b, loc, type, -1);
+  Value inverse = select(cmp(arith::CmpIPredicate::eq, x, one), one, zero);
+  inverse = select(cmp(arith::CmpIPredicate::eq, x, minusOne),
+                   select(isOdd, minusOne, one), inverse);
+  return select(cmp(arith::CmpIPredicate::slt, y, exponentZero), inverse,
+                result);
 }
 
 static Value buildIntBinary(OpBuilder &b, Location loc, BinaryKind kind,
@@ -77,27 +182,17 @@ static Value buildIntBinary(OpBuilder &b, Location loc, BinaryKind kind,
   case BinaryKind::bitwise_xor:
     return arith::XOrIOp::create(b, loc, x, y);
   case BinaryKind::div:
-    if (isUnsignedType)
-      return arith::DivUIOp::create(b, loc, x, y);
-    return arith::DivSIOp::create(b, loc, x, y);
+  case BinaryKind::mod:
   case BinaryKind::fmod:
+    return buildIntDivision(b, loc, kind, x, y, isUnsignedType);
+  case BinaryKind::prelu: {
     if (isUnsignedType)
-      return arith::RemUIOp::create(b, loc, x, y);
-    return arith::RemSIOp::create(b, loc, x, y);
-  case BinaryKind::mod: {
-    if (isUnsignedType)
-      return arith::RemUIOp::create(b, loc, x, y);
-    // The remainder takes the divisor's sign.
-    Value r = arith::RemSIOp::create(b, loc, x, y);
+      return x;
     Value zero = constantScalar(b, loc, x.getType(), 0);
-    Value nonzero =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, r, zero);
-    Value mixed =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                              arith::XOrIOp::create(b, loc, r, y), zero);
-    Value fix = arith::AndIOp::create(b, loc, nonzero, mixed);
-    return arith::SelectOp::create(b, loc, fix,
-                                   arith::AddIOp::create(b, loc, r, y), r);
+    Value negative =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, zero);
+    return arith::SelectOp::create(b, loc, negative,
+                                   arith::MulIOp::create(b, loc, x, y), x);
   }
   case BinaryKind::shift_left:
   case BinaryKind::shift_right: {
@@ -130,28 +225,30 @@ bool quantc::isBinarySupported(BinaryKind kind, Type lhs, Type rhs) {
     return lhs.isInteger(1);
   if (kind == BinaryKind::pow)
     return true;
-  if (isa<FloatType>(lhs))
-    return !bits;
-  return kind != BinaryKind::prelu;
+  return !isa<FloatType>(lhs) || !bits;
 }
 
 Value quantc::buildBinary(OpBuilder &b, Location loc, BinaryKind kind, Value x,
                           Value y, Type lhsType, Type rhsType) {
-  if (kind == BinaryKind::pow) {
-    // Integers go through f64, which is exact for what fits 53 bits.
-    Type compute =
-        isa<FloatType>(x.getType()) ? x.getType() : Type(b.getF64Type());
-    if (compute.getIntOrFloatBitWidth() < 32)
-      compute = b.getF32Type();
-    Value fx = buildCast(b, loc, x, lhsType, compute, true, "up");
-    Value fy = buildCast(b, loc, y, rhsType, compute, true, "up");
-    Value r = math::PowFOp::create(b, loc, fx, fy);
-    return buildCast(b, loc, r, compute, lhsType, true, "up");
-  }
   auto fp = dyn_cast<FloatType>(x.getType());
-  if (!fp)
+  bool isExponentInt = !isa<FloatType>(y.getType());
+  if (kind == BinaryKind::pow && !fp && isExponentInt)
+    return buildIntPower(b, loc, x, y, isUnsigned(rhsType));
+  if (!fp && kind != BinaryKind::pow)
     return buildIntBinary(b, loc, kind, x, y, isUnsigned(lhsType));
-  return buildFloatBinary(b, loc, kind, x, y);
+  // Half precision computes in f32; an integer to a fractional power in f64,
+  // as in ONNX Runtime.
+  Type compute = fp;
+  if (!fp)
+    compute = b.getF64Type();
+  else if (fp.getWidth() < 32)
+    compute = b.getF32Type();
+  Value wideX = convertScalar(b, loc, x, lhsType, compute);
+  Value wideY = convertScalar(b, loc, y, rhsType, compute);
+  Value result = kind == BinaryKind::pow
+                     ? math::PowFOp::create(b, loc, wideX, wideY).getResult()
+                     : buildFloatBinary(b, loc, kind, wideX, wideY);
+  return convertScalar(b, loc, result, compute, lhsType);
 }
 
 Value quantc::buildCompare(OpBuilder &b, Location loc, CompareKind kind,
@@ -195,63 +292,4 @@ Value quantc::buildCompare(OpBuilder &b, Location loc, CompareKind kind,
     break;
   }
   return arith::CmpIOp::create(b, loc, predicate, x, y);
-}
-
-Value quantc::buildCast(OpBuilder &b, Location loc, Value stored, Type from,
-                        Type to, bool saturate, StringRef roundMode) {
-  Value x = loadScalar(b, loc, stored, from);
-  auto toFloat = dyn_cast<FloatType>(to);
-  if (auto fp = dyn_cast<FloatType>(x.getType())) {
-    if (toFloat) {
-      Type compute = getComputeType(to);
-      unsigned have = fp.getWidth(), want = compute.getIntOrFloatBitWidth();
-      // f16 and bf16 meet in f32.
-      if (have == want && fp != compute) {
-        x = arith::ExtFOp::create(b, loc, b.getF32Type(), x);
-        have = 32;
-      }
-      if (have < want)
-        x = arith::ExtFOp::create(b, loc, compute, x);
-      else if (have > want)
-        x = arith::TruncFOp::create(b, loc, compute, x);
-      if (toFloat.getWidth() <= 8)
-        return encodeSmallFloat(b, loc, x, toFloat, saturate, roundMode);
-      return x;
-    }
-    if (to.isInteger(1)) {
-      Value zero = constantScalar(b, loc, fp, 0);
-      Value nonzero =
-          arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, x, zero);
-      return storeScalar(b, loc, nonzero, to);
-    }
-    Type storage = getStorageType(to);
-    if (isUnsigned(to))
-      return arith::FPToUIOp::create(b, loc, storage, x);
-    return arith::FPToSIOp::create(b, loc, storage, x);
-  }
-  if (toFloat) {
-    Type compute = getComputeType(to);
-    x = isUnsigned(from)
-            ? arith::UIToFPOp::create(b, loc, compute, x).getResult()
-            : arith::SIToFPOp::create(b, loc, compute, x).getResult();
-    if (toFloat.getWidth() <= 8)
-      return encodeSmallFloat(b, loc, x, toFloat, saturate, roundMode);
-    return x;
-  }
-  if (to.isInteger(1)) {
-    Value zero = constantScalar(b, loc, x.getType(), 0);
-    Value nonzero =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x, zero);
-    return storeScalar(b, loc, nonzero, to);
-  }
-  Type storage = getStorageType(to);
-  unsigned have = x.getType().getIntOrFloatBitWidth();
-  unsigned want = storage.getIntOrFloatBitWidth();
-  if (have < want)
-    return isUnsigned(from)
-               ? arith::ExtUIOp::create(b, loc, storage, x).getResult()
-               : arith::ExtSIOp::create(b, loc, storage, x).getResult();
-  if (have > want)
-    return arith::TruncIOp::create(b, loc, storage, x);
-  return x;
 }

@@ -1,10 +1,379 @@
-//===- Quantization.cpp - Lowers quantize and dequantize ===//
+//===- Quantization.cpp - Lowers quantize, dequantize, requantize ---------===//
+//
+// Exact by ONNX's definition: divide (never by a reciprocal), round half to
+// even, add the zero point and clamp in float, and only then convert.
+//
+//===----------------------------------------------------------------------===//
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 
+#include "ScalarFunctions.h"
+#include "SmallFloat.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 using namespace mlir;
 using namespace quantc;
 
+//===- scalars ------------------------------------------------------------===//
+
+/// An integer of 2 to 32 bits, from its storage, as i32.
+static Value widenInt(OpBuilder &b, Location loc, Value stored, Type type) {
+  if (stored.getType().isInteger(32))
+    return stored;
+  if (isUnsigned(type))
+    return arith::ExtUIOp::create(b, loc, b.getI32Type(), stored);
+  return arith::ExtSIOp::create(b, loc, b.getI32Type(), stored);
+}
+
+/// `x` (f32) rounded to the nearest integer, moved by the zero point (i32, may
+/// be null) and clamped to the range of `type`, as stored. The clamp comes
+/// before the conversion, and its maxnum turns NaN into the smallest integer.
+static Value roundAndSaturate(OpBuilder &b, Location loc, Value x,
+                              Value zeroPoint, Type type) {
+  unsigned width = type.getIntOrFloatBitWidth();
+  double low = isUnsigned(type) ? 0 : -std::ldexp(1.0, width - 1);
+  double high = low + std::ldexp(1.0, width) - 1;
+  Type f32 = b.getF32Type();
+  Value y = math::RoundEvenOp::create(b, loc, x);
+  if (zeroPoint)
+    y = arith::AddFOp::create(b, loc, y,
+                              arith::SIToFPOp::create(b, loc, f32, zeroPoint));
+  y = arith::MaxNumFOp::create(b, loc, y, constantScalar(b, loc, f32, low));
+  y = arith::MinNumFOp::create(b, loc, y, constantScalar(b, loc, f32, high));
+  Value integer = arith::FPToSIOp::create(b, loc, b.getI32Type(), y);
+  return arith::TruncIOp::create(b, loc, getStorageType(type), integer);
+}
+
+/// `x` as f32, after it was rounded to `precision` (which may be f32 itself).
+static Value roundTo(OpBuilder &b, Location loc, Value x, Type xType,
+                     Type precision) {
+  Value y = convertScalar(b, loc, x, xType, precision);
+  return convertScalar(b, loc, y, precision, b.getF32Type());
+}
+
+//===- loops --------------------------------------------------------------===//
+
+namespace {
+
+using QuantizedBody = llvm::function_ref<Value(OpBuilder &, Location, Value x,
+                                               Value scale, Value zeroPoint)>;
+
+/// One loop nest over the data of a (de-, re-)quantization, which reads scale
+/// and zero point by tensor, axis or block.
+class QuantizationLoops {
+public:
+  QuantizationLoops(OpBuilder &b, Location loc, std::optional<uint64_t> axis,
+                    int64_t blockSize)
+      : b(b), loc(loc), axis(axis), blockSize(blockSize) {}
+
+  Value build(Value data, Value scale, Value zeroPoint, RankedTensorType type,
+              QuantizedBody body) {
+    auto dataType = cast<RankedTensorType>(data.getType());
+    int64_t extent = blockSize > 0 ? dataType.getDimSize(*axis)
+                                   : int64_t(ShapedType::kDynamic);
+    // Whole blocks become a dimension of their own, so that all maps are
+    // projected permutations, which fuse and vectorize.
+    isSplit =
+        !ShapedType::isDynamic(extent) && extent % blockSize == 0 && extent > 0;
+    SmallVector<ReassociationIndices> groups;
+    if (isSplit) {
+      int64_t next = 0;
+      for (int64_t i = 0; i < dataType.getRank(); ++i) {
+        groups.push_back({next++});
+        if (i == int64_t(*axis))
+          groups.back().push_back(next++);
+      }
+      data = tensor::ExpandShapeOp::create(b, loc, splitBlocks(dataType), data,
+                                           groups,
+                                           splitDims(getDims(b, loc, data)));
+    }
+    auto loopType = isSplit ? splitBlocks(type) : type;
+    rank = loopType.getRank();
+    SmallVector<OpFoldResult> dims = getDims(b, loc, data);
+
+    SmallVector<Value> operands{data};
+    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank)};
+    addParameter(scale, dims, operands, maps);
+    if (zeroPoint)
+      addParameter(zeroPoint, dims, operands, maps);
+    maps.push_back(b.getMultiDimIdentityMap(rank));
+    Value empty = createEmpty(b, loc, loopType, dims);
+    Value result =
+        linalg::GenericOp::create(
+            b, loc, TypeRange(loopType), operands, ValueRange(empty), maps,
+            SmallVector<utils::IteratorType>(rank,
+                                             utils::IteratorType::parallel),
+            [&](OpBuilder &nb, Location l, ValueRange args) {
+              linalg::YieldOp::create(
+                  nb, l,
+                  body(nb, l, args[0], args[1],
+                       zeroPoint ? Value(args[2]) : Value()));
+            })
+            .getResult(0);
+    if (!isSplit)
+      return result;
+    return tensor::CollapseShapeOp::create(b, loc, type, result, groups);
+  }
+
+private:
+  RankedTensorType splitBlocks(RankedTensorType type) {
+    SmallVector<int64_t> shape(type.getShape());
+    shape[*axis] /= blockSize;
+    shape.insert(shape.begin() + *axis + 1, blockSize);
+    return RankedTensorType::get(shape, type.getElementType());
+  }
+
+  SmallVector<OpFoldResult> splitDims(SmallVector<OpFoldResult> dims) {
+    int64_t extent = *getConstantIntValue(dims[*axis]);
+    dims[*axis] = b.getIndexAttr(extent / blockSize);
+    dims.insert(dims.begin() + *axis + 1, b.getIndexAttr(blockSize));
+    return dims;
+  }
+
+  /// Adds a scale or zero point as an operand, with its map.
+  void addParameter(Value parameter, ArrayRef<OpFoldResult> dims,
+                    SmallVectorImpl<Value> &operands,
+                    SmallVectorImpl<AffineMap> &maps) {
+    auto type = cast<RankedTensorType>(parameter.getType());
+    SmallVector<AffineExpr> exprs;
+    if (blockSize > 0) {
+      for (int64_t i = 0; i < type.getRank(); ++i) {
+        int64_t loop = isSplit && i > int64_t(*axis) ? i + 1 : i;
+        AffineExpr expr = b.getAffineDimExpr(loop);
+        bool isBlocked = i == int64_t(*axis);
+        if (isBlocked && !isSplit)
+          expr = expr.floorDiv(blockSize);
+        exprs.push_back(expr);
+        OpFoldResult needed = dims[loop];
+        if (isBlocked && !isSplit)
+          needed = ceilDiv(needed);
+        check(parameter, i, needed);
+      }
+    } else if (type.getRank() == 1 && type.getDimSize(0) != 1) {
+      exprs.push_back(b.getAffineDimExpr(*axis));
+      check(parameter, 0, dims[*axis]);
+    } else if (type.getRank() == 1) {
+      parameter = tensor::CollapseShapeOp::create(
+          b, loc, RankedTensorType::get({}, type.getElementType()), parameter,
+          ArrayRef<ReassociationIndices>{});
+    }
+    operands.push_back(parameter);
+    maps.push_back(AffineMap::get(rank, 0, exprs, b.getContext()));
+  }
+
+  OpFoldResult ceilDiv(OpFoldResult extent) {
+    if (auto known = getConstantIntValue(extent))
+      return b.getIndexAttr(llvm::divideCeil(*known, blockSize));
+    return arith::CeilDivUIOp::create(b, loc, materialize(b, loc, extent),
+                                      constantIndex(b, loc, blockSize))
+        .getResult();
+  }
+
+  void check(Value parameter, int64_t i, OpFoldResult needed) {
+    OpFoldResult extent = getDim(b, loc, parameter, i);
+    if (extent == needed)
+      return;
+    createCheck(b, loc,
+                arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                      materialize(b, loc, extent),
+                                      materialize(b, loc, needed)),
+                describeNode(loc) +
+                    ": the scale's dimensions do not match the data's");
+  }
+
+  OpBuilder &b;
+  Location loc;
+  std::optional<uint64_t> axis;
+  int64_t blockSize;
+  bool isSplit = false;
+  int64_t rank = 0;
+};
+
+//===- patterns -----------------------------------------------------------===//
+
+struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::QuantizeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type from = op.getInput().getType().getElementType();
+    Type scaleType = op.getScale().getType().getElementType();
+    Type to = op.getType().getElementType();
+    Type precision = op.getPrecision().value_or(scaleType);
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    auto toFloat = dyn_cast<FloatType>(to);
+    QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(),
+                            int64_t(op.getBlockSize()));
+    // A zero point of a float type can only be 0.
+    Value zeroPoint = toFloat ? Value() : adaptor.getZeroPoint();
+    rewriter.replaceOp(
+        op,
+        loops.build(
+            adaptor.getInput(), adaptor.getScale(), zeroPoint, type,
+            [&](OpBuilder &b, Location loc, Value x, Value scale, Value zero) {
+              // f32 holds enough bits for the quotient of narrower floats to
+              // be rounded once only.
+              x = roundTo(b, loc, loadScalar(b, loc, x, from), from, precision);
+              scale = roundTo(b, loc, loadScalar(b, loc, scale, scaleType),
+                              scaleType, precision);
+              Value y = arith::DivFOp::create(b, loc, x, scale);
+              y = roundTo(b, loc, y, b.getF32Type(), precision);
+              if (toFloat)
+                return encodeSmallFloat(b, loc, y, toFloat, op.getSaturate(),
+                                        "up");
+              if (zero)
+                zero = widenInt(b, loc, zero, to);
+              return roundAndSaturate(b, loc, y, zero, to);
+            }));
+    return success();
+  }
+};
+
+struct ConvertDequantize : OpConversionPattern<qnn::DequantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::DequantizeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type from = op.getInput().getType().getElementType();
+    Type scaleType = op.getScale().getType().getElementType();
+    Type to = op.getType().getElementType();
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(),
+                            int64_t(op.getBlockSize()));
+    bool isFloat = isa<FloatType>(from);
+    Value zeroPoint = isFloat ? Value() : adaptor.getZeroPoint();
+    rewriter.replaceOp(
+        op,
+        loops.build(
+            adaptor.getInput(), adaptor.getScale(), zeroPoint, type,
+            [&](OpBuilder &b, Location loc, Value x, Value scale, Value zero) {
+              Type f32 = b.getF32Type();
+              if (isFloat) {
+                x = loadScalar(b, loc, x, from);
+              } else {
+                x = widenInt(b, loc, x, from);
+                if (zero)
+                  x = arith::SubIOp::create(b, loc, x,
+                                            widenInt(b, loc, zero, from));
+                x = arith::SIToFPOp::create(b, loc, f32, x);
+              }
+              scale = loadScalar(b, loc, scale, scaleType);
+              scale = convertScalar(b, loc, scale, scaleType, f32);
+              Value y = arith::MulFOp::create(b, loc, x, scale);
+              return storeScalar(b, loc, convertScalar(b, loc, y, f32, to), to);
+            }));
+    return success();
+  }
+};
+
+struct ConvertRequantize : OpConversionPattern<qnn::RequantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::RequantizeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type to = op.getType().getElementType();
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(), 0);
+    rewriter.replaceOp(
+        op,
+        loops.build(
+            adaptor.getInput(), adaptor.getScale(), adaptor.getZeroPoint(),
+            type,
+            [&](OpBuilder &b, Location loc, Value x, Value scale, Value zero) {
+              x = arith::SIToFPOp::create(b, loc, b.getF32Type(), x);
+              Value y = arith::MulFOp::create(b, loc, x, scale);
+              if (zero)
+                zero = widenInt(b, loc, zero, to);
+              return roundAndSaturate(b, loc, y, zero, to);
+            }));
+    return success();
+  }
+};
+
+/// The smallest and the largest element, both of them together with 0.
+struct ConvertDynamicQuantize : OpConversionPattern<qnn::DynamicQuantizeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::DynamicQuantizeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value x = adaptor.getInput();
+    int64_t rank = op.getInput().getType().getRank();
+    auto scalarType = RankedTensorType::get({}, rewriter.getF32Type());
+    Value zero = constantScalar(rewriter, loc, rewriter.getF32Type(), 0);
+    Value start = createFilled(rewriter, loc, scalarType, {}, zero);
+    AffineMap toScalar = AffineMap::get(rank, 0, rewriter.getContext());
+    auto range = linalg::GenericOp::create(
+        rewriter, loc, TypeRange{scalarType, scalarType}, ValueRange(x),
+        ValueRange{start, start},
+        ArrayRef{rewriter.getMultiDimIdentityMap(rank), toScalar, toScalar},
+        SmallVector<utils::IteratorType>(rank, utils::IteratorType::reduction),
+        [](OpBuilder &b, Location l, ValueRange args) {
+          Value low = arith::MinNumFOp::create(b, l, args[0], args[1]);
+          Value high = arith::MaxNumFOp::create(b, l, args[0], args[2]);
+          linalg::YieldOp::create(b, l, ValueRange{low, high});
+        });
+    Value low = range.getResult(0), high = range.getResult(1);
+
+    Value scale = createElementwise(
+        rewriter, loc, scalarType, {low, high},
+        [](OpBuilder &b, Location l, ValueRange v) -> Value {
+          Type f32 = b.getF32Type();
+          Value extent = arith::SubFOp::create(b, l, v[1], v[0]);
+          Value s = arith::DivFOp::create(b, l, extent,
+                                          constantScalar(b, l, f32, 255));
+          Value isZero = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
+                                               s, constantScalar(b, l, f32, 0));
+          return arith::SelectOp::create(b, l, isZero,
+                                         constantScalar(b, l, f32, 1), s);
+        });
+    Type ui8 = op.getZeroPoint().getType().getElementType();
+    auto zeroType = RankedTensorType::get({}, rewriter.getI8Type());
+    Value zeroPoint = createElementwise(
+        rewriter, loc, zeroType, {low, scale},
+        [&](OpBuilder &b, Location l, ValueRange v) -> Value {
+          Value steps = arith::DivFOp::create(b, l, v[0], v[1]);
+          return roundAndSaturate(b, l, arith::NegFOp::create(b, l, steps),
+                                  Value(), ui8);
+        });
+    auto type = cast<RankedTensorType>(
+        getTypeConverter()->convertType(op.getOutput().getType()));
+    QuantizationLoops loops(rewriter, loc, std::nullopt, 0);
+    Value y = loops.build(
+        x, scale, zeroPoint, type,
+        [&](OpBuilder &b, Location l, Value v, Value s, Value z) {
+          Value q = arith::DivFOp::create(b, l, v, s);
+          return roundAndSaturate(b, l, q, widenInt(b, l, z, ui8), ui8);
+        });
+    rewriter.replaceOp(op, ValueRange{y, scale, zeroPoint});
+    return success();
+  }
+};
+
+/// Nobody records here.
+struct ConvertObserve : OpConversionPattern<qnn::ObserveOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::ObserveOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, adaptor.getInput());
+    return success();
+  }
+};
+
+} // namespace
+
 void quantc::populateQuantizationPatterns(const TypeConverter &converter,
-                                          RewritePatternSet &patterns) {}
+                                          RewritePatternSet &patterns) {
+  patterns.add<ConvertQuantize, ConvertDequantize, ConvertRequantize,
+               ConvertDynamicQuantize, ConvertObserve>(converter,
+                                                       patterns.getContext());
+}

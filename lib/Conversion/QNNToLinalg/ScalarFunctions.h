@@ -26,6 +26,10 @@ mlir::Value buildCompare(mlir::OpBuilder &b, mlir::Location loc,
                          qnn::CompareKind kind, mlir::Value x, mlir::Value y,
                          mlir::Type type);
 
+/// From compute type to compute type: floats to integers truncate.
+mlir::Value convertScalar(mlir::OpBuilder &b, mlir::Location loc,
+                          mlir::Value x, mlir::Type from, mlir::Type to);
+
 /// From a stored scalar to a stored scalar.
 mlir::Value buildCast(mlir::OpBuilder &b, mlir::Location loc,
                       mlir::Value stored, mlir::Type from, mlir::Type to,
