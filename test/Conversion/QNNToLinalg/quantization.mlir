@@ -1,0 +1,67 @@
+// RUN: quant-opt --convert-qnn-to-linalg --split-input-file %s | FileCheck %s
+
+// CHECK-LABEL: @quantize
+// CHECK: linalg.generic
+// CHECK: %[[Q:.*]] = arith.divf
+// CHECK: %[[R:.*]] = math.roundeven %[[Q]]
+// CHECK: %[[Z:.*]] = arith.addf %[[R]]
+// CHECK: %[[L:.*]] = arith.maxnumf %[[Z]]
+// CHECK: %[[H:.*]] = arith.minnumf %[[L]]
+// CHECK: arith.fptosi %[[H]] : f32 to i32
+// CHECK-NOT: qnn.
+func.func @quantize(%x: tensor<4x8xf32>, %s: tensor<f32>, %z: tensor<ui8>)
+    -> tensor<4x8xui8> {
+  %0 = qnn.quantize %x, %s zero_point %z : tensor<ui8>
+      : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xui8>
+  return %0 : tensor<4x8xui8>
+}
+
+// -----
+
+// Blocks that divide the axis become a dimension.
+// CHECK: #[[$SCALE:.*]] = affine_map<(d0, d1, d2) -> (d0, d1)>
+// CHECK-LABEL: @blocked
+// CHECK: tensor.expand_shape %{{.*}} {{\[\[}}0], [1, 2]] {{.*}} into tensor<4x2x4xi8>
+// CHECK: linalg.generic {indexing_maps = [{{.*}}, #[[$SCALE]], {{.*}}]
+// CHECK: arith.mulf
+// CHECK: tensor.collapse_shape
+func.func @blocked(%x: tensor<4x8xi4>, %s: tensor<4x2xf32>)
+    -> tensor<4x8xf32> {
+  %0 = qnn.dequantize %x, %s {axis = 1 : i64, block_size = 4 : i64}
+      : tensor<4x8xi4>, tensor<4x2xf32> -> tensor<4x8xf32>
+  return %0 : tensor<4x8xf32>
+}
+
+// -----
+
+// The last block may be short.
+// CHECK: affine_map<(d0, d1) -> (d0, d1 floordiv 4)>
+// CHECK-LABEL: @short_block
+func.func @short_block(%x: tensor<4x9xi4>, %s: tensor<4x3xf32>)
+    -> tensor<4x9xf32> {
+  %0 = qnn.dequantize %x, %s {axis = 1 : i64, block_size = 4 : i64}
+      : tensor<4x9xi4>, tensor<4x3xf32> -> tensor<4x9xf32>
+  return %0 : tensor<4x9xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @per_axis
+// CHECK: cf.assert %{{.*}}, "{{.*}}the scale's dimensions do not match the data's"
+func.func @per_axis(%x: tensor<4x?xi8>, %s: tensor<?xf32>) -> tensor<4x?xf32> {
+  %0 = qnn.dequantize %x, %s {axis = 1 : i64}
+      : tensor<4x?xi8>, tensor<?xf32> -> tensor<4x?xf32>
+  return %0 : tensor<4x?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @dynamic
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction", "reduction"]
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel"]
+func.func @dynamic(%x: tensor<4x8xf32>)
+    -> (tensor<4x8xui8>, tensor<f32>, tensor<ui8>) {
+  %0:3 = qnn.dynamic_quantize %x
+      : tensor<4x8xf32> -> tensor<4x8xui8>, tensor<f32>, tensor<ui8>
+  return %0#0, %0#1, %0#2 : tensor<4x8xui8>, tensor<f32>, tensor<ui8>
+}

@@ -1,0 +1,42 @@
+// RUN: quant-opt %s -split-input-file -verify-diagnostics
+
+func.func @scale_list(%x: tensor<4x8xf32>, %s: tensor<8xf32>) {
+  // expected-error@+1 {{a list of scales needs an axis}}
+  %0 = qnn.quantize %x, %s : tensor<4x8xf32>, tensor<8xf32> -> tensor<4x8xi8>
+  return
+}
+
+// -----
+
+func.func @scale_size(%x: tensor<4x8xi8>, %s: tensor<8xf32>) {
+  // expected-error@+1 {{does not match dimension 0 of}}
+  %0 = qnn.dequantize %x, %s {axis = 0 : i64}
+      : tensor<4x8xi8>, tensor<8xf32> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @blocks(%x: tensor<4x10xi8>, %s: tensor<4x2xf32>) {
+  // expected-error@+1 {{does not match dimension 1 of 'tensor<4x10xi8>' in blocks of 4}}
+  %0 = qnn.dequantize %x, %s {axis = 1 : i64, block_size = 4 : i64}
+      : tensor<4x10xi8>, tensor<4x2xf32> -> tensor<4x10xf32>
+  return
+}
+
+// -----
+
+func.func @zero_type(%x: tensor<4xf32>, %s: tensor<f32>, %z: tensor<i8>) {
+  // expected-error@+1 {{zero point of type 'tensor<i8>' beside elements of type 'ui8'}}
+  %0 = qnn.quantize %x, %s zero_point %z : tensor<i8>
+      : tensor<4xf32>, tensor<f32> -> tensor<4xui8>
+  return
+}
+
+// -----
+
+func.func @target(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error@+1 {{cannot quantize to 'i64'}}
+  %0 = qnn.quantize %x, %s : tensor<4xf32>, tensor<f32> -> tensor<4xi64>
+  return
+}
