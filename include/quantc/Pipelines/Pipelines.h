@@ -1,7 +1,7 @@
 //===- Pipelines.h - The named pipelines ------------------------*- C++ -*-===//
 //
-// Each arrow of the architecture is one pipeline: quant-opt runs it by name, the
-// driver strings them together.
+// Each arrow of the architecture is one pipeline: quant-opt runs it by name,
+// the driver strings them together.
 //
 //===----------------------------------------------------------------------===//
 

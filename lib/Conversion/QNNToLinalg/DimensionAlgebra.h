@@ -51,8 +51,8 @@ std::optional<ReshapeGroups>
 matchReshape(llvm::ArrayRef<mlir::OpFoldResult> from,
              llvm::ArrayRef<mlir::OpFoldResult> to);
 
-/// a · b, reusing an equal multiplication that stands before in the block: equal
-/// sizes must be one value to be recognised as equal.
+/// a · b, reusing an equal multiplication that stands before in the block:
+/// equal sizes must be one value to be recognised as equal.
 mlir::OpFoldResult multiplySizes(mlir::OpBuilder &b, mlir::Location loc,
                                  mlir::OpFoldResult x, mlir::OpFoldResult y);
 

@@ -27,8 +27,8 @@ mlir::Value buildCompare(mlir::OpBuilder &b, mlir::Location loc,
                          mlir::Type type);
 
 /// From compute type to compute type: floats to integers truncate.
-mlir::Value convertScalar(mlir::OpBuilder &b, mlir::Location loc,
-                          mlir::Value x, mlir::Type from, mlir::Type to);
+mlir::Value convertScalar(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
+                          mlir::Type from, mlir::Type to);
 
 /// From a stored scalar to a stored scalar.
 mlir::Value buildCast(mlir::OpBuilder &b, mlir::Location loc,

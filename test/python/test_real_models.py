@@ -1,0 +1,60 @@
+"""Every real model compiles to one library that agrees with ONNX Runtime.
+
+Models with dynamic dimensions run at three sizes through that one library. What
+each model is fed, and how outputs are compared, stands in real_models.py.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import BUILD, ROOT
+from real_models import MODELS, check, compile_model
+
+sys.path.insert(0, str(ROOT / "test" / "models"))
+import fetch  # noqa: E402
+
+MODELS_DIR = Path(os.environ.get("QUANTC_MODELS_DIR", BUILD / "models"))
+LM_DIR = Path(os.environ.get("QUANTC_LM_DIR", ROOT.parent / "shared" / "lm"))
+
+# Seconds that compiling may take on two cores.
+SECONDS = {"minilm-l3": 60, "smollm2-135m": 180, "smollm2-135m-kv": 180}
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory):
+    return tmp_path_factory.mktemp("libraries")
+
+
+def locate(model):
+    if model.folder == "lm":
+        path = model.path({"lm": LM_DIR})
+        if not path.exists() and not os.environ.get("CI"):
+            pytest.skip(f"{path.name} of the shared language model is not on this machine")
+        return path
+    fetch.fetch(MODELS_DIR, [model.name], log=lambda line: None)
+    return model.path({"models": MODELS_DIR})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_agrees_with_onnx_runtime(name, libraries):
+    model = MODELS[name]
+    path = locate(model)
+    library = libraries / f"{name}.so"
+    seconds, megabytes = compile_model(path, library, build=BUILD)
+    wrong, runs = [], set()
+    for size, output, difference in check(model, path, library):
+        runs.add(size)
+        if not difference.ok:
+            wrong.append(f"{size} {output}: {difference.reason}")
+    library.unlink()  # a language model's is half a gigabyte
+    assert not wrong, "\n".join(wrong)
+    assert len(runs) == len(model.sizes) * model.repeats
+    if name in SECONDS:
+        assert seconds < SECONDS[name], f"compiling took {seconds:.0f} s"
+        size = path.stat().st_size / 2**20
+        assert megabytes < 2 * size + 1024, f"compiling took {megabytes:.0f} MB for a model of {size:.0f} MB"

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Rules about the tree that no compiler checks.
+
+Layering: a library includes only from itself and from the libraries that
+LAYERS lists for it, which is the one-way picture of docs/Architecture.md.
+Documentation: each pass and each op says what it does, at some length.
+Tests: each .mlir test checks something. Files stay readable in one sitting.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_LINES = 600
+
+# Which of our libraries each may include from, besides itself.
+IR = ["Dialect/QNN/IR"]
+LAYERS = {
+    "Dialect/QNN/IR": [],
+    "Dialect/QNN/Transforms": IR,
+    "Dialect/Kernel/IR": [],
+    "Target/ONNX": IR,
+    "Conversion": IR,
+    "CodeGen": ["Dialect/Kernel/IR"],
+    "Runtime": [],
+    "Target/Native": ["CodeGen", "Runtime"],
+    "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
+    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native"],
+    "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime"],
+}
+
+
+def tracked(*patterns):
+    listed = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, check=True)
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def layer_of(path):
+    """The layer that `Dialect/QNN/IR/X.h` (below lib/ or include/quantc/) is in."""
+    matches = [layer for layer in LAYERS if path == layer or path.startswith(layer + "/")]
+    return max(matches, key=len, default=None)
+
+
+def check_layering():
+    for path in tracked("lib/**", "include/quantc/**"):
+        if path.suffix not in (".h", ".cpp", ".c", ".td"):
+            continue
+        relative = path.relative_to(ROOT)
+        inside = re.sub(r"^(lib|include/quantc)/", "", relative.as_posix())
+        layer = layer_of(inside)
+        if layer is None:
+            if "/" in inside:
+                yield f"{relative}: its folder is in no layer (see LAYERS in {Path(__file__).name})"
+            continue
+        allowed = [layer, *LAYERS[layer]]
+        for included in re.findall(r'include "quantc/([^"]+)"', path.read_text()):
+            if not any(included.startswith(a + "/") for a in allowed):
+                yield f"{relative}: {layer} must not include quantc/{included}"
+
+
+def definitions(text, base):
+    """Names and bodies of `def X : base<...> ... { ... }`, by counting braces."""
+    text = re.sub(r"//[^\n]*", "", text)
+    for match in re.finditer(rf"^def (\w+)\s*:\s*{base}\b[^;{{]*?{{", text, re.M):
+        depth, position = 1, match.end()
+        while depth and position < len(text):
+            depth += {"{": 1, "}": -1}.get(text[position], 0)
+            position += 1
+        yield match.group(1), text[match.end() : position]
+
+
+def check_documentation():
+    for path in tracked("include/**.td", "test/**.td"):
+        text = path.read_text()
+        for base in (r"(?:Pass|InterfacePass)<", r"QNN_\w*Op<"):
+            for name, body in definitions(text, base[:-1]):
+                where = f"{path.relative_to(ROOT)}: {name}"
+                summary = re.search(r'let summary\s*=\s*((?:"[^"]*"\s*)+)', body)
+                description = re.search(r"let description\s*=\s*\[\{(.*?)\}\]", body, re.S)
+                if not summary or len(summary.group(1).split()) < 3:
+                    yield f"{where} needs a summary that says what it does"
+                if not description or len(description.group(1).split()) < 4:
+                    yield f"{where} needs a description"
+
+
+def check_tests():
+    for path in tracked("test/**.mlir", "test/**.test"):
+        if "Inputs" in path.parts:
+            continue
+        text = path.read_text()
+        if "RUN:" not in text:
+            yield f"{path.relative_to(ROOT)}: has no RUN line"
+        elif not re.search(r"RUN:.*(FileCheck|verify-diagnostics|\bnot\b|\bdiff\b|\bcmp\b)", text):
+            yield f"{path.relative_to(ROOT)}: runs something and checks nothing"
+
+
+def check_sources():
+    for path in tracked("include/**", "lib/**", "tools/**", "test/**", "python/**"):
+        relative = path.relative_to(ROOT)
+        if path.suffix not in (".h", ".cpp", ".c", ".td", ".py"):
+            continue
+        lines = path.read_text().splitlines()
+        if len(lines) > MAX_LINES:
+            yield f"{relative}: {len(lines)} lines; split it by what its parts do"
+        if path.suffix in (".h", ".cpp", ".td") and lines and not lines[0].startswith(("//===-", "/*===-")):
+            yield f"{relative}: the first line does not say what the file is"
+
+
+def main():
+    errors = [e for check in (check_layering, check_documentation, check_tests, check_sources) for e in check()]
+    print(*errors, sep="\n")
+    print(f"{len(errors)} errors")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
