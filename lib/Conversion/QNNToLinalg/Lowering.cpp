@@ -171,6 +171,10 @@ OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
   if (auto reshape = dyn_cast<tensor::ReshapeOp>(op))
     if (auto sizes = reshape.getShape().getDefiningOp<tensor::FromElementsOp>())
       return getAsOpFoldResult(sizes.getElements()[i]);
+  if (auto pad = dyn_cast<tensor::PadOp>(op);
+      pad && isConstantIntValue(pad.getMixedLowPad()[i], 0) &&
+      isConstantIntValue(pad.getMixedHighPad()[i], 0))
+    return getDim(b, loc, pad.getSource(), i);
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
       slice && slice.getSourceType().getRank() == type.getRank())
     return slice.getMixedSizes()[i];

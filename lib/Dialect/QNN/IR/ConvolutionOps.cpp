@@ -3,6 +3,7 @@
 #include "quantc/Dialect/QNN/IR/ConvolutionOps.h"
 
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/Windows.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -10,3 +11,257 @@ using namespace quantc::qnn;
 
 #define GET_OP_CLASSES
 #include "quantc/Dialect/QNN/IR/ConvolutionOps.cpp.inc"
+
+/// What all convolutions ask of their ranks and attributes, before any of those
+/// is used.
+template <typename OpOrAdaptor>
+static LogicalResult
+verifyShapes(OpOrAdaptor op, function_ref<InFlightDiagnostic()> emitError) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto weights = cast<RankedTensorType>(op.getWeights().getType());
+  if (input.getRank() < 3)
+    return emitError() << "the input must have a spatial dimension at least: "
+                          "(N, C, spatial...), got "
+                       << input;
+  if (weights.getRank() != input.getRank())
+    return emitError() << "input and weights must have the same rank, got "
+                       << input << " and " << weights;
+  if (op.getGroup() < 1)
+    return emitError() << "group must be positive, got " << op.getGroup();
+  return verifyWindow(emitError, input.getRank() - 2, op.getStrides(),
+                      op.getDilations(), op.getPads());
+}
+
+/// Whether a static `dim` differs from `expected`.
+static bool differs(int64_t dim, int64_t expected) {
+  return !ShapedType::isDynamic(dim) && !ShapedType::isDynamic(expected) &&
+         dim != expected;
+}
+
+static int64_t multiply(int64_t dim, int64_t factor) {
+  return ShapedType::isDynamic(dim) ? dim : dim * factor;
+}
+
+static LogicalResult verifyBias(std::optional<Location> loc, Value bias,
+                                int64_t channels) {
+  if (!bias)
+    return success();
+  auto type = cast<RankedTensorType>(bias.getType());
+  if (type.getRank() != 1 || differs(type.getDimSize(0), channels))
+    return emitOptionalError(loc, "bias must hold one element for each of the ",
+                             channels, " channels of the result, got ", type);
+  return success();
+}
+
+/// The shape of the result of `conv` and `deform_conv`.
+template <typename Adaptor>
+static FailureOr<SmallVector<int64_t>>
+inferConvShape(std::optional<Location> loc, Adaptor op, StringRef autoPad) {
+  auto fail = [&] {
+    return mlir::emitError(
+        loc.value_or(UnknownLoc::get(op.getInput().getContext())));
+  };
+  if (failed(verifyShapes(op, fail)))
+    return failure();
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto weights = cast<RankedTensorType>(op.getWeights().getType());
+  int64_t group = op.getGroup();
+  int64_t channels = multiply(weights.getDimSize(1), group);
+  if (differs(input.getDimSize(1), channels))
+    return emitOptionalError(loc, "the input has ", input.getDimSize(1),
+                             " channels, but the weights are for ", channels,
+                             " (", weights.getDimSize(1), " in each of ", group,
+                             " groups)");
+  int64_t outChannels = weights.getDimSize(0);
+  if (!ShapedType::isDynamic(outChannels) && outChannels % group)
+    return emitOptionalError(loc, outChannels,
+                             " channels of the result cannot "
+                             "be divided into ",
+                             group, " groups");
+  if (failed(verifyBias(loc, op.getBias(), outChannels)))
+    return failure();
+  SmallVector<int64_t> shape{input.getDimSize(0), outChannels};
+  int64_t spatial = input.getRank() - 2;
+  for (int64_t i = 0; i < spatial; ++i) {
+    int64_t size = input.getDimSize(i + 2), kernel = weights.getDimSize(i + 2);
+    if (autoPad != "none") {
+      shape.push_back(countSameWindows(size, op.getStrides()[i]));
+      continue;
+    }
+    auto count =
+        countWindows(size, kernel, op.getStrides()[i], op.getDilations()[i],
+                     op.getPads()[i], op.getPads()[i + spatial]);
+    if (!count)
+      return emitOptionalError(loc,
+                               "the kernel does not fit into the padded "
+                               "input along dimension ",
+                               i + 2, ": ", input, " and ", weights);
+    shape.push_back(*count);
+  }
+  return shape;
+}
+
+//===- conv ---------------------------------------------------------------===//
+
+LogicalResult ConvOp::inferReturnTypes(MLIRContext *ctx,
+                                       std::optional<Location> loc,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  auto shape = inferConvShape(loc, adaptor, adaptor.getAutoPad());
+  if (failed(shape))
+    return failure();
+  Type element =
+      cast<RankedTensorType>(adaptor.getInput().getType()).getElementType();
+  if (isa<IntegerType>(element))
+    element = IntegerType::get(ctx, 32);
+  types.push_back(RankedTensorType::get(*shape, element));
+  return success();
+}
+
+LogicalResult ConvOp::verify() {
+  if (failed(verifyShapes(*this, [&] { return emitOpError(); })))
+    return failure();
+  Type input = getInput().getType().getElementType();
+  Type weights = getWeights().getType().getElementType();
+  if (isa<FloatType>(input)) {
+    if (input != weights)
+      return emitOpError("input and weights must have one element type, got ")
+             << input << " and " << weights;
+    if (getInputZeroPoint() || getWeightsZeroPoint())
+      return emitOpError("zero points belong to integers, the input is ")
+             << input;
+  } else if (!isa<IntegerType>(weights) || input.getIntOrFloatBitWidth() > 8 ||
+             weights.getIntOrFloatBitWidth() > 8) {
+    return emitOpError("expects floats, or integers of 8 bits at most, got ")
+           << input << " and " << weights;
+  }
+  if (getBias() && getBias().getType().getElementType() !=
+                       getOutput().getType().getElementType())
+    return emitOpError("bias must have the result's element type, got ")
+           << getBias().getType();
+  auto isScalar = [](RankedTensorType type) {
+    return type.getRank() == 0 ||
+           (type.getRank() == 1 && type.getDimSize(0) == 1);
+  };
+  if (getInputZeroPoint() && !isScalar(getInputZeroPoint().getType()))
+    return emitOpError("the input's zero point must be a scalar, got ")
+           << getInputZeroPoint().getType();
+  if (Value zero = getWeightsZeroPoint()) {
+    auto type = cast<RankedTensorType>(zero.getType());
+    if (!isScalar(type) &&
+        (type.getRank() != 1 ||
+         differs(type.getDimSize(0), getWeights().getType().getDimSize(0))))
+      return emitOpError("the weights' zero point must be a scalar or hold one "
+                         "element for each channel of the result, got ")
+             << type;
+  }
+  return success();
+}
+
+SmallVector<unsigned> ConvOp::getQuantizableOperands() { return {0, 1}; }
+
+std::optional<int64_t> ConvOp::getChannelAxis(unsigned index) {
+  if (index == 1)
+    return 0;
+  return std::nullopt;
+}
+
+//===- conv_transpose -----------------------------------------------------===//
+
+LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *ctx,
+                                                std::optional<Location> loc,
+                                                Adaptor op,
+                                                SmallVectorImpl<Type> &types) {
+  auto fail = [&] {
+    return mlir::emitError(loc.value_or(UnknownLoc::get(ctx)));
+  };
+  if (failed(verifyShapes(op, fail)))
+    return failure();
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto weights = cast<RankedTensorType>(op.getWeights().getType());
+  int64_t spatial = input.getRank() - 2;
+  if (int64_t(op.getOutputPadding().size()) != spatial ||
+      (!op.getOutputShape().empty() &&
+       int64_t(op.getOutputShape().size()) != spatial))
+    return emitOptionalError(loc, "output_padding and output_shape must hold ",
+                             spatial, " numbers");
+  if (differs(input.getDimSize(1), weights.getDimSize(0)))
+    return emitOptionalError(loc, "the input has ", input.getDimSize(1),
+                             " channels, but the weights are for ",
+                             weights.getDimSize(0));
+  if (differs(weights.getDimSize(0) % op.getGroup(), 0))
+    return emitOptionalError(loc, weights.getDimSize(0),
+                             " channels cannot be divided into ", op.getGroup(),
+                             " groups");
+  int64_t channels = multiply(weights.getDimSize(1), op.getGroup());
+  if (failed(verifyBias(loc, op.getBias(), channels)))
+    return failure();
+  SmallVector<int64_t> shape{input.getDimSize(0), channels};
+  for (int64_t i = 0; i < spatial; ++i) {
+    int64_t size = input.getDimSize(i + 2), kernel = weights.getDimSize(i + 2);
+    if (!op.getOutputShape().empty()) {
+      shape.push_back(op.getOutputShape()[i]);
+    } else if (ShapedType::isDynamic(size) || ShapedType::isDynamic(kernel)) {
+      shape.push_back(ShapedType::kDynamic);
+    } else if (op.getAutoPad() != "none") {
+      shape.push_back(size * op.getStrides()[i]);
+    } else {
+      shape.push_back(op.getStrides()[i] * (size - 1) +
+                      op.getOutputPadding()[i] +
+                      (kernel - 1) * op.getDilations()[i] + 1 -
+                      op.getPads()[i] - op.getPads()[i + spatial]);
+    }
+    if (!ShapedType::isDynamic(shape.back()) && shape.back() < 0)
+      return emitOptionalError(loc, "the result has the negative size ",
+                               shape.back(), " along dimension ", i + 2);
+  }
+  types.push_back(RankedTensorType::get(shape, input.getElementType()));
+  return success();
+}
+
+LogicalResult ConvTransposeOp::verify() {
+  if (failed(verifyShapes(*this, [&] { return emitOpError(); })))
+    return failure();
+  if (getInput().getType().getElementType() !=
+          getWeights().getType().getElementType() ||
+      (getBias() && getBias().getType().getElementType() !=
+                        getInput().getType().getElementType()))
+    return emitOpError("input, weights and bias must have one element type");
+  for (auto [padding, stride, dilation] :
+       llvm::zip(getOutputPadding(), getStrides(), getDilations()))
+    if (padding < 0 || padding >= std::max(stride, dilation))
+      return emitOpError("output_padding must be below stride or dilation, "
+                         "got ")
+             << padding;
+  return success();
+}
+
+//===- deform_conv --------------------------------------------------------===//
+
+LogicalResult DeformConvOp::inferReturnTypes(MLIRContext *,
+                                             std::optional<Location> loc,
+                                             Adaptor adaptor,
+                                             SmallVectorImpl<Type> &types) {
+  auto shape = inferConvShape(loc, adaptor, "none");
+  if (failed(shape))
+    return failure();
+  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+  types.push_back(RankedTensorType::get(*shape, input.getElementType()));
+  return success();
+}
+
+LogicalResult DeformConvOp::verify() {
+  if (failed(verifyShapes(*this, [&] { return emitOpError(); })))
+    return failure();
+  if (getInput().getType().getRank() != 4)
+    return emitOpError("supports two spatial dimensions, got ")
+           << getInput().getType();
+  if (getOffset().getType().getRank() != 4 ||
+      (getMask() && getMask().getType().getRank() != 4))
+    return emitOpError("offset and mask must have rank 4");
+  int64_t channels = getInput().getType().getDimSize(1);
+  if (getOffsetGroup() < 1 || differs(channels % getOffsetGroup(), 0))
+    return emitOpError("offset_group must divide the ")
+           << channels << " channels of the input, got " << getOffsetGroup();
+  return success();
+}

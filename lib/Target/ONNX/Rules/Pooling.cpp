@@ -1,11 +1,76 @@
-//===- Pooling.cpp - Pooling ===//
+//===- Pooling.cpp - Pooling ----------------------------------------------===//
 
-#include "../NodeContext.h"
+#include "Windows.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_import;
+using qnn::PoolKind;
+
+/// Attributes of one node that both results of MaxPool are made with.
+namespace {
+struct PoolAttrs {
+  DenseI64ArrayAttr kernel, strides, dilations, pads;
+  UnitAttr ceilMode;
+  StringAttr autoPad;
+};
+} // namespace
+
+static UnitAttr unit(NodeContext &ctx, bool value) {
+  return value ? ctx.builder.getUnitAttr() : UnitAttr();
+}
+
+static std::optional<PoolAttrs> readPool(NodeContext &ctx) {
+  int64_t rank = ctx.inputType(0).getRank();
+  if (rank < 3) {
+    (void)ctx.emitError("the input must be (N, C, spatial...)");
+    return std::nullopt;
+  }
+  auto window = readWindow(ctx, rank - 2);
+  if (!window)
+    return std::nullopt;
+  Builder &b = ctx.builder;
+  return PoolAttrs{b.getDenseI64ArrayAttr(ctx.getInts("kernel_shape")),
+                   b.getDenseI64ArrayAttr(window->strides),
+                   b.getDenseI64ArrayAttr(window->dilations),
+                   b.getDenseI64ArrayAttr(window->pads),
+                   unit(ctx, ctx.getInt("ceil_mode")),
+                   window->autoPad};
+}
+
+static Value createPool(NodeContext &ctx, PoolKind kind, const PoolAttrs &a) {
+  return ctx.create<qnn::PoolOp>(
+      qnn::PoolKindAttr::get(ctx.getContext(), kind), ctx.input(0), a.kernel,
+      a.strides, a.dilations, a.pads, a.ceilMode,
+      unit(ctx, ctx.getInt("count_include_pad")),
+      ctx.builder.getI64IntegerAttr(ctx.getInt("p", 2)), a.autoPad);
+}
+
+static LogicalResult importMaxPool(NodeContext &ctx) {
+  auto attrs = readPool(ctx);
+  if (!attrs ||
+      failed(ctx.setOutput(0, createPool(ctx, PoolKind::max, *attrs))))
+    return failure();
+  if (!ctx.hasOutput(1))
+    return success();
+  return ctx.setOutput(1, ctx.create<qnn::PoolIndicesOp>(
+                              ctx.input(0), attrs->kernel, attrs->strides,
+                              attrs->dilations, attrs->pads, attrs->ceilMode,
+                              unit(ctx, ctx.getInt("storage_order")),
+                              attrs->autoPad));
+}
+
+static ImportRule importPool(PoolKind kind) {
+  return [=](NodeContext &ctx) -> LogicalResult {
+    auto attrs = readPool(ctx);
+    if (!attrs)
+      return failure();
+    return ctx.setOutput(0, createPool(ctx, kind, *attrs));
+  };
+}
 
 void quantc::onnx_import::registerPoolingRules(RuleRegistry &registry) {
-  (void)registry;
+  registry.add(kOnnx, "MaxPool", 1, importMaxPool);
+  registry.add(kOnnx, "AveragePool", 1, importPool(PoolKind::average));
+  registry.add(kOnnx, "LpPool", 1, importPool(PoolKind::lp));
 }

@@ -4,6 +4,7 @@
 #define QUANTC_DIALECT_QNN_IR_POOLINGOPS_H
 
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/Dialect/QNN/IR/Windows.h"
 
 #include "quantc/Dialect/QNN/IR/PoolingOpsEnums.h.inc"
 

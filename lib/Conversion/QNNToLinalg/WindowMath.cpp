@@ -1,0 +1,194 @@
+//===- WindowMath.cpp - Sizes and pads of sliding windows -----------------===//
+
+#include "WindowMath.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace quantc;
+
+//===- arithmetic ---------------------------------------------------------===//
+
+/// Computes now if both operands are known, else builds `OpTy`.
+template <typename OpTy>
+static OpFoldResult fold(const IndexMath &m, OpFoldResult x, OpFoldResult y,
+                         function_ref<int64_t(int64_t, int64_t)> compute) {
+  auto xc = getConstantIntValue(x), yc = getConstantIntValue(y);
+  if (xc && yc)
+    return m.cst(compute(*xc, *yc));
+  return m.b.createOrFold<OpTy>(m.loc, m.value(x), m.value(y));
+}
+
+static bool isConstant(OpFoldResult x, int64_t v) {
+  return isConstantIntValue(x, v);
+}
+
+OpFoldResult IndexMath::add(OpFoldResult x, OpFoldResult y) const {
+  if (isConstant(x, 0))
+    return y;
+  if (isConstant(y, 0))
+    return x;
+  return fold<arith::AddIOp>(*this, x, y,
+                             [](int64_t a, int64_t b) { return a + b; });
+}
+
+OpFoldResult IndexMath::sub(OpFoldResult x, OpFoldResult y) const {
+  if (isConstant(y, 0))
+    return x;
+  // So that chains of additions of constants fold.
+  if (auto yc = getConstantIntValue(y))
+    return add(x, cst(-*yc));
+  return fold<arith::SubIOp>(*this, x, y,
+                             [](int64_t a, int64_t b) { return a - b; });
+}
+
+OpFoldResult IndexMath::mul(OpFoldResult x, OpFoldResult y) const {
+  if (isConstant(x, 1))
+    return y;
+  if (isConstant(y, 1))
+    return x;
+  return fold<arith::MulIOp>(*this, x, y,
+                             [](int64_t a, int64_t b) { return a * b; });
+}
+
+OpFoldResult IndexMath::floorDiv(OpFoldResult x, OpFoldResult y) const {
+  if (isConstant(y, 1))
+    return x;
+  return fold<arith::FloorDivSIOp>(*this, x, y, [](int64_t a, int64_t b) {
+    return llvm::divideFloorSigned(a, b);
+  });
+}
+
+OpFoldResult IndexMath::ceilDiv(OpFoldResult x, OpFoldResult y) const {
+  if (isConstant(y, 1))
+    return x;
+  return fold<arith::CeilDivSIOp>(*this, x, y, [](int64_t a, int64_t b) {
+    return llvm::divideCeilSigned(a, b);
+  });
+}
+
+OpFoldResult IndexMath::max(OpFoldResult x, OpFoldResult y) const {
+  return fold<arith::MaxSIOp>(
+      *this, x, y, [](int64_t a, int64_t b) { return std::max(a, b); });
+}
+
+OpFoldResult IndexMath::min(OpFoldResult x, OpFoldResult y) const {
+  return fold<arith::MinSIOp>(
+      *this, x, y, [](int64_t a, int64_t b) { return std::min(a, b); });
+}
+
+Value IndexMath::isLess(OpFoldResult x, OpFoldResult y) const {
+  return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, value(x),
+                                       value(y));
+}
+
+Value IndexMath::isLessOrEqual(OpFoldResult x, OpFoldResult y) const {
+  return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, value(x),
+                                       value(y));
+}
+
+RankedTensorType quantc::getTypeOf(ArrayRef<OpFoldResult> dims, Type element) {
+  SmallVector<int64_t> shape;
+  for (OpFoldResult dim : dims)
+    shape.push_back(getConstantIntValue(dim).value_or(ShapedType::kDynamic));
+  return RankedTensorType::get(shape, element);
+}
+
+//===- windows ------------------------------------------------------------===//
+
+bool WindowGeometry::hasPads() const {
+  auto mayPad = [](OpFoldResult x) { return !isConstant(x, 0); };
+  return llvm::any_of(padBegin, mayPad) || llvm::any_of(padEnd, mayPad);
+}
+
+WindowGeometry quantc::computeWindows(OpBuilder &b, Location loc, Value input,
+                                      ArrayRef<OpFoldResult> kernel,
+                                      ArrayRef<int64_t> strides,
+                                      ArrayRef<int64_t> dilations,
+                                      ArrayRef<int64_t> pads, StringRef autoPad,
+                                      bool ceilMode) {
+  IndexMath m{b, loc};
+  WindowGeometry g;
+  g.kernel.assign(kernel.begin(), kernel.end());
+  g.strides.assign(strides.begin(), strides.end());
+  g.dilations.assign(dilations.begin(), dilations.end());
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    OpFoldResult size = getDim(b, loc, input, i + 2);
+    OpFoldResult stride = m.cst(strides[i]), one = m.cst(1);
+    OpFoldResult extent =
+        m.add(m.mul(m.sub(kernel[i], one), m.cst(dilations[i])), one);
+    g.input.push_back(size);
+    if (autoPad != "none") {
+      OpFoldResult count = m.ceilDiv(size, stride);
+      OpFoldResult total =
+          m.max(m.cst(0),
+                m.sub(m.add(m.mul(m.sub(count, one), stride), extent), size));
+      OpFoldResult half = m.floorDiv(total, m.cst(2));
+      OpFoldResult rest = m.sub(total, half);
+      g.padBegin.push_back(autoPad == "same_upper" ? half : rest);
+      g.padEnd.push_back(autoPad == "same_upper" ? rest : half);
+      g.count.push_back(count);
+      continue;
+    }
+    g.padBegin.push_back(m.cst(pads[i]));
+    g.padEnd.push_back(m.cst(pads[i + kernel.size()]));
+    OpFoldResult room =
+        m.sub(m.add(m.add(size, g.padBegin[i]), g.padEnd[i]), extent);
+    if (!getConstantIntValue(room))
+      createCheck(b, loc, m.isLessOrEqual(m.cst(0), room),
+                  describeNode(loc) +
+                      ": the kernel does not fit into the padded input");
+    if (!ceilMode) {
+      g.count.push_back(m.add(m.floorDiv(room, stride), one));
+      continue;
+    }
+    // A last window has to start before the padding at the end.
+    OpFoldResult started = m.ceilDiv(m.add(size, g.padBegin[i]), stride);
+    g.count.push_back(m.min(m.add(m.ceilDiv(room, stride), one), started));
+  }
+  return g;
+}
+
+Value quantc::padSpatial(OpBuilder &b, Location loc, Value input,
+                         ArrayRef<OpFoldResult> begin,
+                         ArrayRef<OpFoldResult> end, Value scalar) {
+  auto isZero = [](OpFoldResult x) { return isConstant(x, 0); };
+  if (llvm::all_of(begin, isZero) && llvm::all_of(end, isZero))
+    return input;
+  IndexMath m{b, loc};
+  SmallVector<OpFoldResult> low(2, m.cst(0)), high(2, m.cst(0));
+  SmallVector<OpFoldResult> dims = getDims(b, loc, input);
+  // ONNX's pads may be negative: they crop.
+  auto isNegative = [](OpFoldResult x) {
+    return getConstantIntValue(x).value_or(0) < 0;
+  };
+  if (llvm::any_of(begin, isNegative) || llvm::any_of(end, isNegative)) {
+    SmallVector<OpFoldResult> offsets(dims.size(), m.cst(0));
+    SmallVector<OpFoldResult> ones(dims.size(), m.cst(1));
+    SmallVector<OpFoldResult> newBegin(begin), newEnd(end);
+    for (size_t i = 0; i < begin.size(); ++i) {
+      if (isNegative(begin[i])) {
+        offsets[i + 2] = m.sub(m.cst(0), begin[i]);
+        dims[i + 2] = m.add(dims[i + 2], begin[i]);
+        newBegin[i] = m.cst(0);
+      }
+      if (isNegative(end[i])) {
+        dims[i + 2] = m.add(dims[i + 2], end[i]);
+        newEnd[i] = m.cst(0);
+      }
+    }
+    Value cropped =
+        tensor::ExtractSliceOp::create(b, loc, input, offsets, dims, ones);
+    return padSpatial(b, loc, cropped, newBegin, newEnd, scalar);
+  }
+  for (size_t i = 0; i < begin.size(); ++i) {
+    low.push_back(begin[i]);
+    high.push_back(end[i]);
+    dims[i + 2] = m.add(m.add(dims[i + 2], begin[i]), end[i]);
+  }
+  Type element = cast<RankedTensorType>(input.getType()).getElementType();
+  return tensor::PadOp::create(b, loc, getTypeOf(dims, element), input, low,
+                               high, scalar);
+}

@@ -1,0 +1,42 @@
+//===- Windows.h - The attributes of sliding windows ------------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_TARGET_ONNX_RULES_WINDOWS_H
+#define QUANTC_LIB_TARGET_ONNX_RULES_WINDOWS_H
+
+#include "../NodeContext.h"
+
+namespace quantc::onnx_import {
+
+/// strides, dilations, pads and auto_pad of a node, complete: ONNX's defaults
+/// are filled in.
+struct WindowAttrs {
+  llvm::SmallVector<int64_t> strides, dilations, pads;
+  mlir::StringAttr autoPad;
+};
+
+/// Reads the attributes for `spatial` dimensions; null after an error.
+inline std::optional<WindowAttrs> readWindow(NodeContext &ctx,
+                                             int64_t spatial) {
+  WindowAttrs w;
+  llvm::SmallVector<int64_t> ones(spatial, 1), zeros(2 * spatial, 0);
+  w.strides = ctx.getInts("strides", ones);
+  w.dilations = ctx.getInts("dilations", ones);
+  std::string autoPad = ctx.getString("auto_pad", "NOTSET");
+  bool isExplicit = autoPad == "NOTSET";
+  w.pads = isExplicit ? ctx.getInts("pads", zeros) : zeros;
+  llvm::StringRef kind = "none";
+  if (autoPad == "SAME_UPPER") {
+    kind = "same_upper";
+  } else if (autoPad == "SAME_LOWER") {
+    kind = "same_lower";
+  } else if (!isExplicit && autoPad != "VALID") {
+    (void)ctx.emitError("auto_pad '" + autoPad + "' is unknown");
+    return std::nullopt;
+  }
+  w.autoPad = ctx.builder.getStringAttr(kind);
+  return w;
+}
+
+} // namespace quantc::onnx_import
+
+#endif // QUANTC_LIB_TARGET_ONNX_RULES_WINDOWS_H

@@ -1,0 +1,58 @@
+// RUN: quant-opt %s --convert-qnn-to-linalg --canonicalize | FileCheck %s
+
+// The bias is what the accumulator starts with.
+// CHECK-LABEL: func @dense
+func.func @dense(%x: tensor<?x3x8x8xf32>, %w: tensor<8x3x3x3xf32>, %b: tensor<8xf32>) -> tensor<?x8x8x8xf32> {
+  // CHECK: %[[PAD:.*]] = tensor.pad %{{.*}} low[0, 0, 1, 1] high[0, 0, 1, 1]
+  // CHECK: %[[ACC:.*]] = linalg.broadcast ins(%{{.*}} : tensor<8xf32>) {{.*}} dimensions = [0, 2, 3]
+  // CHECK: linalg.conv_2d_nchw_fchw {{.*}} ins(%[[PAD]], %{{.*}}) outs(%[[ACC]] : tensor<?x8x8x8xf32>)
+  %0 = qnn.conv %x, %w bias %b : tensor<8xf32>
+    {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>}
+    : tensor<?x3x8x8xf32>, tensor<8x3x3x3xf32> -> tensor<?x8x8x8xf32>
+  return %0 : tensor<?x8x8x8xf32>
+}
+
+// CHECK-LABEL: func @depthwise
+func.func @depthwise(%x: tensor<1x8x8x8xf32>, %w: tensor<8x1x3x3xf32>) -> tensor<1x8x6x6xf32> {
+  // CHECK-NOT: tensor.pad
+  // CHECK: linalg.depthwise_conv_2d_nchw_chw
+  %0 = qnn.conv %x, %w
+    {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, group = 8}
+    : tensor<1x8x8x8xf32>, tensor<8x1x3x3xf32> -> tensor<1x8x6x6xf32>
+  return %0 : tensor<1x8x6x6xf32>
+}
+
+// CHECK-LABEL: func @grouped_1d
+func.func @grouped_1d(%x: tensor<1x8x8xf32>, %w: tensor<4x4x3xf32>) -> tensor<1x4x6xf32> {
+  // CHECK: linalg.conv_2d_ngchw_gfchw {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x2x4x1x8xf32>, tensor<2x2x4x1x3xf32>)
+  %0 = qnn.conv %x, %w
+    {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, group = 2}
+    : tensor<1x8x8xf32>, tensor<4x4x3xf32> -> tensor<1x4x6xf32>
+  return %0 : tensor<1x4x6xf32>
+}
+
+// Padding is the zero point; unsigned operands are zero-extended.
+// CHECK-LABEL: func @integer
+func.func @integer(%x: tensor<1x1x4x4xui8>, %w: tensor<1x1x3x3xi8>, %z: tensor<ui8>) -> tensor<1x1x4x4xi32> {
+  // CHECK: %[[Z:.*]] = tensor.extract
+  // CHECK: tensor.pad
+  // CHECK: tensor.yield %[[Z]] : i8
+  // CHECK: linalg.generic
+  // CHECK: arith.extui
+  // CHECK: arith.extsi
+  %0 = qnn.conv %x, %w input_zero_point %z : tensor<ui8>
+    {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>}
+    : tensor<1x1x4x4xui8>, tensor<1x1x3x3xi8> -> tensor<1x1x4x4xi32>
+  return %0 : tensor<1x1x4x4xi32>
+}
+
+// A kernel that tiles the result is a matrix product.
+// CHECK-LABEL: func @tiling
+func.func @tiling(%x: tensor<1x8x4x4xf32>, %w: tensor<8x4x2x2xf32>) -> tensor<1x4x8x8xf32> {
+  // CHECK: linalg.generic
+  // CHECK: tensor.collapse_shape %{{.*}} {{\[}}[0], [1], [2, 3], [4, 5]] : tensor<1x4x4x2x4x2xf32>
+  %0 = qnn.conv_transpose %x, %w
+    {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, output_padding = array<i64: 0, 0>}
+    : tensor<1x8x4x4xf32>, tensor<8x4x2x2xf32> -> tensor<1x4x8x8xf32>
+  return %0 : tensor<1x4x8x8xf32>
+}

@@ -1,0 +1,24 @@
+// RUN: quant-opt %s --convert-qnn-to-linalg --canonicalize | FileCheck %s
+
+// CHECK-LABEL: func @max
+func.func @max(%x: tensor<1x2x5x5xf32>) -> tensor<1x2x3x3xf32> {
+  // The last window reaches one beyond the input: padded with -inf.
+  // CHECK: %[[LEAST:.*]] = arith.constant 0xFF800000 : f32
+  // CHECK: tensor.pad %{{.*}} low[0, 0, 0, 0] high[0, 0, 1, 1]
+  // CHECK: linalg.generic
+  // CHECK: arith.maximumf
+  %0 = qnn.pool max %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, ceil_mode}
+    : tensor<1x2x5x5xf32> -> tensor<1x2x3x3xf32>
+  return %0 : tensor<1x2x3x3xf32>
+}
+
+// Without padding all windows are full.
+// CHECK-LABEL: func @average
+func.func @average(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x2x2xf32> {
+  // CHECK-DAG: arith.constant 4.000000e+00 : f32
+  // CHECK-NOT: linalg.index
+  // CHECK: arith.divf
+  %0 = qnn.pool average %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
+    : tensor<1x2x4x4xf32> -> tensor<1x2x2x2xf32>
+  return %0 : tensor<1x2x2x2xf32>
+}
