@@ -1,0 +1,60 @@
+// RUN: quant-opt %s -qnn-to-linalg | FileCheck %s
+// RUN: quant-opt %s -qnn-to-linalg -linalg-to-llvm -o /dev/null
+
+// CHECK-LABEL: @mean
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]
+// CHECK: arith.addf {{.*}} fastmath<reassoc,contract>
+// CHECK: linalg.generic
+// CHECK: arith.divf
+// CHECK: tensor.expand_shape {{.*}} into tensor<2x1x8xf32>
+func.func @mean(%x: tensor<2x?x8xf32>) -> tensor<2x1x8xf32> {
+  %one = qnn.constant dense<-2> : tensor<1xi64>
+  %1 = qnn.reduce mean %x axes %one : tensor<1xi64> {keepdims} : tensor<2x?x8xf32> -> tensor<2x1x8xf32>
+  return %1 : tensor<2x1x8xf32>
+}
+
+// Half precision accumulates in f32.
+// CHECK-LABEL: @half
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<8xf16>) outs(%{{.*}} : tensor<f32>)
+// CHECK: arith.truncf
+func.func @half(%x: tensor<8xf16>) -> tensor<f16> {
+  %1 = qnn.reduce sum_square %x : tensor<8xf16> -> tensor<f16>
+  return %1 : tensor<f16>
+}
+
+// CHECK-LABEL: @bool
+// CHECK: arith.maxui {{.*}} : i8
+func.func @bool(%x: tensor<2x8xi1>) -> tensor<i1> {
+  %1 = qnn.reduce max %x : tensor<2x8xi1> -> tensor<i1>
+  return %1 : tensor<i1>
+}
+
+// Axes that come at run time: which dimensions are reduced is found first.
+// CHECK-LABEL: @run_time_axes
+// CHECK: scf.for
+// CHECK: cf.assert %{{.*}}, "{{.*}}an axis is out of range"
+// CHECK: linalg.generic
+// CHECK: scf.for
+// CHECK: tensor.extract
+// CHECK: tensor.reshape
+func.func @run_time_axes(%x: tensor<2x?x8xf32>, %axes: tensor<2xi64>) -> tensor<?xf32> {
+  %0 = qnn.reduce log_sum_exp %x axes %axes : tensor<2xi64> : tensor<2x?x8xf32> -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// CHECK-LABEL: @cumulate
+// CHECK: scf.for
+// CHECK: tensor.extract_slice
+// CHECK: tensor.insert_slice
+func.func @cumulate(%x: tensor<2x8xbf16>) -> tensor<2x8xbf16> {
+  %axis = qnn.constant dense<1> : tensor<i64>
+  %2 = qnn.cumulate sum %x axis %axis {exclusive, reverse} : tensor<2x8xbf16>, tensor<i64> -> tensor<2x8xbf16>
+  return %2 : tensor<2x8xbf16>
+}
+
+// CHECK-LABEL: @cumulate_run_time_axis
+// CHECK: scf.if
+func.func @cumulate_run_time_axis(%x: tensor<2x8xi32>, %axis: tensor<i32>) -> tensor<2x8xi32> {
+  %2 = qnn.cumulate prod %x axis %axis : tensor<2x8xi32>, tensor<i32> -> tensor<2x8xi32>
+  return %2 : tensor<2x8xi32>
+}
