@@ -67,8 +67,6 @@ make_venv() {
   /usr/bin/python3 -m venv "$venv"
   quietly "$build/pip.log" "$venv/bin/python" -m pip install --disable-pip-version-check \
     --no-input -r cmake/requirements.txt
-  # The package is built in the build tree: a path file makes it importable.
-  echo "$build/python" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quantc.pth"
   echo "$stamp" >"$venv/.stamp"
 }
 
