@@ -123,10 +123,39 @@ struct ConvertCast : OpConversionPattern<qnn::CastOp> {
   }
 };
 
+struct ConvertBitcast : OpConversionPattern<qnn::BitcastOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::BitcastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type to = op.getType().getElementType();
+    unsigned width = to.getIntOrFloatBitWidth();
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    rewriter.replaceOp(
+        op, createElementwise(
+                rewriter, op.getLoc(), type, adaptor.getOperands(),
+                [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
+                  Type storage = type.getElementType();
+                  if (x[0].getType() != storage)
+                    return arith::BitcastOp::create(b, loc, storage, x[0]);
+                  if (width >= 8)
+                    return x[0];
+                  // Fewer bits than a byte are extended by the new type.
+                  Value bits = arith::TruncIOp::create(
+                      b, loc, b.getIntegerType(width), x[0]);
+                  if (isUnsigned(to) || isa<FloatType>(to))
+                    return arith::ExtUIOp::create(b, loc, storage, bits);
+                  return arith::ExtSIOp::create(b, loc, storage, bits);
+                }));
+    return success();
+  }
+};
+
 } // namespace
 
 void quantc::populateElementwisePatterns(const TypeConverter &converter,
                                          RewritePatternSet &patterns) {
   patterns.add<ConvertUnary, ConvertBinary, ConvertCompare, ConvertSelect,
-               ConvertCast>(converter, patterns.getContext());
+               ConvertCast, ConvertBitcast>(converter, patterns.getContext());
 }

@@ -141,26 +141,25 @@ private:
                     SmallVectorImpl<AffineMap> &maps) {
     auto type = cast<RankedTensorType>(parameter.getType());
     SmallVector<AffineExpr> exprs;
-    if (blockSize > 0) {
-      for (int64_t i = 0; i < type.getRank(); ++i) {
-        int64_t loop = isSplit && i > int64_t(*axis) ? i + 1 : i;
-        AffineExpr expr = b.getAffineDimExpr(loop);
-        bool isBlocked = i == int64_t(*axis);
-        if (isBlocked && !isSplit)
-          expr = expr.floorDiv(blockSize);
-        exprs.push_back(expr);
-        OpFoldResult needed = dims[loop];
-        if (isBlocked && !isSplit)
-          needed = ceilDiv(needed);
-        check(parameter, i, needed);
-      }
-    } else if (type.getRank() == 1 && type.getDimSize(0) != 1) {
-      exprs.push_back(b.getAffineDimExpr(*axis));
-      check(parameter, 0, dims[*axis]);
-    } else if (type.getRank() == 1) {
+    if (type.getRank() == 1 && type.getDimSize(0) == 1) {
       parameter = tensor::CollapseShapeOp::create(
           b, loc, RankedTensorType::get({}, type.getElementType()), parameter,
           ArrayRef<ReassociationIndices>{});
+    } else if (blockSize > 0 && type.getRank() > 0) {
+      for (int64_t i = 0; i < type.getRank(); ++i) {
+        int64_t loop = isSplit && i > int64_t(*axis) ? i + 1 : i;
+        AffineExpr expr = b.getAffineDimExpr(loop);
+        OpFoldResult needed = dims[loop];
+        if (i == int64_t(*axis) && !isSplit) {
+          expr = expr.floorDiv(blockSize);
+          needed = ceilDiv(needed);
+        }
+        exprs.push_back(expr);
+        check(parameter, i, needed);
+      }
+    } else if (type.getRank() == 1) {
+      exprs.push_back(b.getAffineDimExpr(*axis));
+      check(parameter, 0, dims[*axis]);
     }
     operands.push_back(parameter);
     maps.push_back(AffineMap::get(rank, 0, exprs, b.getContext()));
@@ -210,8 +209,10 @@ struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
     auto toFloat = dyn_cast<FloatType>(to);
     QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(),
                             int64_t(op.getBlockSize()));
-    // A zero point of a float type can only be 0.
-    Value zeroPoint = toFloat ? Value() : adaptor.getZeroPoint();
+    // A zero point of a float type can only be 0, which the onnx package adds
+    // to 4-bit floats: it shows in the sign of zeros.
+    bool hasZero = !toFloat || toFloat.getWidth() < 8;
+    Value zeroPoint = hasZero ? adaptor.getZeroPoint() : Value();
     rewriter.replaceOp(
         op,
         loops.build(
@@ -224,9 +225,13 @@ struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
                               scaleType, precision);
               Value y = arith::DivFOp::create(b, loc, x, scale);
               y = roundTo(b, loc, y, b.getF32Type(), precision);
-              if (toFloat)
+              if (toFloat) {
+                if (zero)
+                  y = arith::AddFOp::create(b, loc, y,
+                                            loadScalar(b, loc, zero, to));
                 return encodeSmallFloat(b, loc, y, toFloat, op.getSaturate(),
                                         "up");
+              }
               if (zero)
                 zero = widenInt(b, loc, zero, to);
               return roundAndSaturate(b, loc, y, zero, to);

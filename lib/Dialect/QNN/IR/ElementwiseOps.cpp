@@ -4,6 +4,8 @@
 
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/InterleavedRange.h"
 
@@ -109,4 +111,68 @@ LogicalResult CastOp::verify() {
     return emitOpError("changes the shape: ")
            << getInput().getType() << " to " << getType();
   return success();
+}
+
+OpFoldResult BitcastOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  return {};
+}
+
+LogicalResult BitcastOp::verify() {
+  Type from = getInput().getType().getElementType();
+  Type to = getType().getElementType();
+  if (failed(verifyCompatibleShape(getInput().getType(), getType())))
+    return emitOpError("changes the shape: ")
+           << getInput().getType() << " to " << getType();
+  if (from.getIntOrFloatBitWidth() != to.getIntOrFloatBitWidth())
+    return emitOpError("changes the number of bits: ") << from << " to " << to;
+  return success();
+}
+
+//===- canonical forms ----------------------------------------------------===//
+
+/// The value of a constant whose elements are all the same float.
+static std::optional<double> getSplatFloat(Value value) {
+  SplatElementsAttr attr;
+  if (!matchPattern(value, m_Constant(&attr)) ||
+      !isa<FloatType>(attr.getElementType()))
+    return std::nullopt;
+  return attr.getSplatValue<APFloat>().convertToDouble();
+}
+
+namespace {
+/// Squares and cubes, as ONNX Runtime computes them: many models spell a
+/// normalization with Pow.
+struct ExpandSmallPower : OpRewritePattern<BinaryOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(BinaryOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getKind() != BinaryKind::pow)
+      return rewriter.notifyMatchFailure(op, "no power");
+    std::optional<double> exponent = getSplatFloat(op.getRhs());
+    if (!exponent || op.getLhs().getType() != op.getType() ||
+        !isa<FloatType>(op.getType().getElementType()))
+      return rewriter.notifyMatchFailure(op, "no constant exponent");
+    Value x = op.getLhs();
+    if (*exponent == 1) {
+      rewriter.replaceOp(op, x);
+      return success();
+    }
+    if (*exponent != 2 && *exponent != 3)
+      return rewriter.notifyMatchFailure(op, "exponent is no small integer");
+    auto multiply = [&](Value a, Value b) -> Value {
+      return BinaryOp::create(rewriter, op.getLoc(), op.getType(),
+                              BinaryKind::mul, a, b);
+    };
+    Value power = multiply(x, x);
+    rewriter.replaceOp(op, *exponent == 2 ? power : multiply(power, x));
+    return success();
+  }
+};
+} // namespace
+
+void BinaryOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                           MLIRContext *ctx) {
+  patterns.add<ExpandSmallPower>(ctx);
 }

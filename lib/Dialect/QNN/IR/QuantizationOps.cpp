@@ -19,6 +19,12 @@ static bool mayAgree(int64_t a, int64_t b) {
   return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
 }
 
+/// One number for the whole tensor.
+static bool isSingle(RankedTensorType type) {
+  return type.getRank() == 0 ||
+         (type.getRank() == 1 && type.getDimSize(0) == 1);
+}
+
 /// A scale along `axis` of the data, or one a block of it, or one alone.
 static LogicalResult verifyScale(Operation *op, RankedTensorType data,
                                  RankedTensorType scale,
@@ -46,9 +52,7 @@ static LogicalResult verifyScale(Operation *op, RankedTensorType data,
     }
     return success();
   }
-  bool isSingle = scale.getRank() == 0 ||
-                  (scale.getRank() == 1 && scale.getDimSize(0) == 1);
-  if (isSingle)
+  if (isSingle(scale))
     return success();
   if (scale.getRank() != 1)
     return op->emitOpError("scale ")
@@ -69,7 +73,7 @@ static LogicalResult verifyZeroPoint(Operation *op, Value zeroPoint,
   if (type.getElementType() != element)
     return op->emitOpError("zero point of type ")
            << type << " beside elements of type " << element;
-  if (failed(verifyCompatibleShape(type, scale)))
+  if (!isSingle(type) && failed(verifyCompatibleShape(type, scale)))
     return op->emitOpError("zero point ")
            << type << " must have the shape of the scale " << scale;
   return success();
@@ -152,14 +156,7 @@ LogicalResult RequantizeOp::verify() {
       failed(verifyScale(*this, getInput().getType(), getScale().getType(),
                          getAxis(), /*blockSize=*/0)))
     return failure();
-  if (!getZeroPoint())
-    return success();
-  // One zero point may serve scales along an axis.
-  auto type = cast<RankedTensorType>(getZeroPoint().getType());
-  bool isSingle =
-      type.getRank() == 0 || (type.getRank() == 1 && type.getDimSize(0) == 1);
-  return verifyZeroPoint(*this, getZeroPoint(),
-                         isSingle ? type : getScale().getType(), element);
+  return verifyZeroPoint(*this, getZeroPoint(), getScale().getType(), element);
 }
 
 //===- dynamic_quantize, observe ------------------------------------------===//

@@ -56,6 +56,148 @@ static LogicalResult importCast(NodeContext &ctx) {
                                       ctx.getString("round_mode", "up")));
 }
 
+static LogicalResult importCastLike(NodeContext &ctx) {
+  Type to = ctx.inputElementType(1);
+  if (to == ctx.inputElementType(0))
+    return ctx.setOutput(0, ctx.input(0));
+  return ctx.setOutput(
+      0, ctx.createTyped<qnn::CastOp>(ctx.inputType(0).clone(to), ctx.input(0),
+                                      ctx.getInt("saturate", 1) != 0,
+                                      ctx.getString("round_mode", "up")));
+}
+
+static LogicalResult importBitCast(NodeContext &ctx) {
+  Type to = ctx.getElementType("to");
+  if (!to)
+    return failure();
+  return ctx.setOutput(0, ctx.createTyped<qnn::BitcastOp>(
+                              ctx.inputType(0).clone(to), ctx.input(0)));
+}
+
+static LogicalResult importIdentity(NodeContext &ctx) {
+  return ctx.setOutput(0, ctx.input(0));
+}
+
+/// Max, Min, Sum: any number of operands.
+static void addVariadic(RuleRegistry &registry, StringRef op, BinaryKind kind) {
+  registry.add(kOnnx, op, 6, [=](NodeContext &ctx) {
+    Value result = ctx.input(0);
+    for (size_t i = 1; i < ctx.numInputs(); ++i)
+      result = ctx.binary(kind, result, ctx.input(i));
+    return ctx.setOutput(0, result);
+  });
+}
+
+static LogicalResult importMean(NodeContext &ctx) {
+  Value sum = ctx.input(0);
+  for (size_t i = 1; i < ctx.numInputs(); ++i)
+    sum = ctx.binary(BinaryKind::add, sum, ctx.input(i));
+  if (ctx.numInputs() == 1)
+    return ctx.setOutput(0, sum);
+  Value count = ctx.scalar(ctx.inputElementType(0), ctx.numInputs());
+  return ctx.setOutput(0, ctx.binary(BinaryKind::div, sum, count));
+}
+
+/// Bounds are attributes up to opset 10, then optional operands. The upper one
+/// wins where they cross.
+static LogicalResult importClip(NodeContext &ctx) {
+  Value result = ctx.input(0);
+  auto bound = [&](size_t i, StringRef name) -> Value {
+    if (ctx.opset >= 11)
+      return ctx.hasInput(i) ? ctx.input(i) : Value();
+    if (!ctx.hasAttr(name))
+      return {};
+    return ctx.scalar(ctx.inputElementType(0), ctx.getFloat(name));
+  };
+  if (Value low = bound(1, "min"))
+    result = ctx.binary(BinaryKind::max, result, low);
+  if (Value high = bound(2, "max"))
+    result = ctx.binary(BinaryKind::min, result, high);
+  return ctx.setOutput(0, result);
+}
+
+static LogicalResult importMod(NodeContext &ctx) {
+  return ctx.setOutput(
+      0, ctx.binary(ctx.getInt("fmod") ? BinaryKind::fmod : BinaryKind::mod,
+                    ctx.input(0), ctx.input(1)));
+}
+
+static LogicalResult importBitShift(NodeContext &ctx) {
+  std::string direction = ctx.getString("direction");
+  if (direction != "LEFT" && direction != "RIGHT")
+    return ctx.emitError("direction must be LEFT or RIGHT, got '" + direction +
+                         "'");
+  return ctx.setOutput(0,
+                       ctx.binary(direction == "LEFT" ? BinaryKind::shift_left
+                                                      : BinaryKind::shift_right,
+                                  ctx.input(0), ctx.input(1)));
+}
+
+static LogicalResult importIsInf(NodeContext &ctx) {
+  bool positive = ctx.getInt("detect_positive", 1);
+  bool negative = ctx.getInt("detect_negative", 1);
+  UnaryKind kind = positive ? UnaryKind::is_pos_inf : UnaryKind::is_neg_inf;
+  if (positive && negative)
+    kind = UnaryKind::is_inf;
+  Value result = ctx.unary(kind, ctx.input(0));
+  if (!positive && !negative)
+    result = ctx.binary(BinaryKind::logical_xor, result, result);
+  return ctx.setOutput(0, result);
+}
+
+static LogicalResult importSelu(NodeContext &ctx) {
+  return ctx.setOutput(
+      0, ctx.unary(UnaryKind::selu, ctx.input(0),
+                   ctx.getFloat("alpha", 1.67326319217681884765625),
+                   ctx.getFloat("gamma", 1.05070102214813232421875)));
+}
+
+static LogicalResult importShrink(NodeContext &ctx) {
+  return ctx.setOutput(0, ctx.unary(UnaryKind::shrink, ctx.input(0),
+                                    ctx.getFloat("lambd", 0.5),
+                                    ctx.getFloat("bias", 0.0)));
+}
+
+static LogicalResult importGelu(NodeContext &ctx) {
+  std::string approximate = ctx.getString("approximate", "none");
+  return ctx.setOutput(0, ctx.unary(approximate == "tanh" ? UnaryKind::gelu_tanh
+                                                          : UnaryKind::gelu,
+                                    ctx.input(0)));
+}
+
+/// com.microsoft's BiasGelu and FastGelu, whose bias is optional.
+static void addBiasGelu(RuleRegistry &registry, StringRef op, UnaryKind kind) {
+  registry.add(kMicrosoft, op, 1, [=](NodeContext &ctx) {
+    Value x = ctx.input(0);
+    if (ctx.hasInput(1))
+      x = ctx.binary(BinaryKind::add, x, ctx.input(1));
+    return ctx.setOutput(0, ctx.unary(kind, x));
+  });
+}
+
+/// Inference drops nothing: the mask is true everywhere.
+static LogicalResult importDropout(NodeContext &ctx) {
+  bool isTraining = false;
+  if (ctx.hasInput(2)) {
+    auto mode = ctx.constantInts(2);
+    isTraining = !mode || mode->empty() || mode->front() != 0;
+  }
+  if (isTraining)
+    return ctx.emitError("training mode is not supported: export the model "
+                         "for inference");
+  if (failed(ctx.setOutput(0, ctx.input(0))))
+    return failure();
+  if (!ctx.hasOutput(1))
+    return success();
+  // Up to opset 9 the mask has the data's type.
+  Type i1 = ctx.builder.getI1Type();
+  Value isTrue = ctx.castTo(ctx.input(0), i1);
+  Value mask = ctx.binary(BinaryKind::logical_or, isTrue,
+                          ctx.unary(UnaryKind::logical_not, isTrue));
+  return ctx.setOutput(
+      1, ctx.castTo(mask, ctx.opset >= 10 ? i1 : ctx.inputElementType(0)));
+}
+
 void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
   addUnary(registry, "Abs", UnaryKind::abs);
   addUnary(registry, "Neg", UnaryKind::neg);
@@ -116,4 +258,28 @@ void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
 
   registry.add(kOnnx, "Where", 9, importWhere);
   registry.add(kOnnx, "Cast", 6, importCast);
+  registry.add(kOnnx, "CastLike", 15, importCastLike);
+  registry.add(kOnnx, "BitCast", 26, importBitCast);
+  registry.add(kOnnx, "Identity", 1, importIdentity);
+  registry.add(kOnnx, "Dropout", 7, importDropout);
+  registry.add(kOnnx, "Mean", 6, importMean);
+  registry.add(kOnnx, "Clip", 6, importClip);
+  registry.add(kOnnx, "Mod", 10, importMod);
+  registry.add(kOnnx, "BitShift", 11, importBitShift);
+  registry.add(kOnnx, "IsInf", 10, importIsInf);
+  registry.add(kOnnx, "Selu", 6, importSelu);
+  registry.add(kOnnx, "Shrink", 9, importShrink);
+  registry.add(kOnnx, "Gelu", 20, importGelu);
+  addUnary(registry, "Swish", UnaryKind::swish, 1.0);
+  addVariadic(registry, "Max", BinaryKind::max);
+  addVariadic(registry, "Min", BinaryKind::min);
+  addVariadic(registry, "Sum", BinaryKind::add);
+
+  registry.add(kMicrosoft, "Gelu", 1, importGelu);
+  addBiasGelu(registry, "BiasGelu", UnaryKind::gelu);
+  addBiasGelu(registry, "FastGelu", UnaryKind::gelu_tanh);
+  registry.add(kMicrosoft, "QuickGelu", 1, [](NodeContext &ctx) {
+    return ctx.setOutput(0, ctx.unary(UnaryKind::swish, ctx.input(0),
+                                      ctx.getFloat("alpha", 1.702f)));
+  });
 }

@@ -63,6 +63,7 @@ def QNN_BinaryOp : QNN_InferredOp<"binary"> {
     $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
     type($output)
   }];
+  let hasCanonicalizer = 1;
   let hasVerifier = 1;
 }
 
@@ -102,6 +103,18 @@ def QNN_CastOp : QNN_Op<"cast"> {
   let arguments = (ins QNN_Tensor:$input,
                        DefaultValuedAttr<BoolAttr, "true">:$saturate,
                        DefaultValuedStrAttr<StrAttr, "up">:$round_mode);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($output)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def QNN_BitcastOp : QNN_Op<"bitcast"> {
+  let summary = "Reads each element's bits as another type (ONNX BitCast)";
+  let description = [{
+    Both types have the same number of bits.
+  }];
+  let arguments = (ins QNN_Tensor:$input);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($output)";
   let hasFolder = 1;

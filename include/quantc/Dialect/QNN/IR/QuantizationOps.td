@@ -13,8 +13,9 @@ def QNN_QuantizeOp : QNN_Op<"quantize"> {
 
     The scale is one number (rank 0, or one element), one number for each index
     along `axis` (rank 1), or, with a `block_size`, has the input's shape with
-    the dimension `axis` divided by it (rounded up). The zero point has the
-    scale's shape and the result's element type; it is 0 without one.
+    the dimension `axis` divided by it (rounded up). The zero point is one
+    number, or has the scale's shape, and has the result's element type; it is 0
+    without one.
 
     The division is done in the scale's element type, unless `precision` names
     another.

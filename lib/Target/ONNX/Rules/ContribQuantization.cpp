@@ -1,0 +1,123 @@
+//===- ContribQuantization.cpp - Quantized ops of com.microsoft -----------===//
+//
+// Most are float functions between quantized tensors: they dequantize, apply
+// the function and quantize, which folding can make integer code of later.
+//
+//===----------------------------------------------------------------------===//
+
+#include "QuantizationRules.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_import;
+using qnn::BinaryKind;
+using qnn::UnaryKind;
+
+/// A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale, C_zero_point.
+static void addBinary(RuleRegistry &registry, StringRef op, BinaryKind kind) {
+  registry.add(kMicrosoft, op, 1, [=](NodeContext &ctx) {
+    Value a = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
+    Value b = dequantize(ctx, ctx.input(3), ctx.input(4), ctx.input(5));
+    return ctx.setOutput(0, quantize(ctx, ctx.binary(kind, a, b), ctx.input(6),
+                                     ctx.input(7), ctx.inputElementType(0)));
+  });
+}
+
+/// X, X_scale, X_zero_point, Y_scale, Y_zero_point.
+static void addUnary(RuleRegistry &registry, StringRef op, UnaryKind kind,
+                     double alpha) {
+  registry.add(kMicrosoft, op, 1, [=](NodeContext &ctx) {
+    Value x = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
+    Value y = ctx.unary(kind, x, ctx.getFloat("alpha", alpha));
+    return ctx.setOutput(0, quantize(ctx, y, ctx.input(3), ctx.input(4),
+                                     ctx.inputElementType(0)));
+  });
+}
+
+/// condition, X, x_scale, x_zp, Y, y_scale, y_zp, z_scale, z_zp.
+static LogicalResult importQLinearWhere(NodeContext &ctx) {
+  Value x = dequantize(ctx, ctx.input(1), ctx.input(2), ctx.input(3));
+  Value y = dequantize(ctx, ctx.input(4), ctx.input(5), ctx.input(6));
+  Value z = ctx.create<qnn::SelectOp>(ctx.input(0), x, y);
+  return ctx.setOutput(
+      0, quantize(ctx, z, ctx.input(7), ctx.input(8), ctx.inputElementType(1)));
+}
+
+/// Adds input `i`, if it is given.
+static Value addBias(NodeContext &ctx, Value x, size_t i) {
+  return ctx.hasInput(i) ? ctx.binary(BinaryKind::add, x, ctx.input(i)) : x;
+}
+
+/// The accumulator (i32) as real numbers, then with the optional bias.
+static Value scaleAccumulator(NodeContext &ctx, Value acc, Value scale,
+                              size_t bias) {
+  if (!acc || !scale)
+    return {};
+  Value real = ctx.castTo(acc, ctx.builder.getF32Type());
+  return addBias(ctx, ctx.binary(BinaryKind::mul, real, scale), bias);
+}
+
+/// A, B, a_scale, b_scale, a_zero_point?, b_zero_point?, bias?.
+static LogicalResult importMatMulIntegerToFloat(NodeContext &ctx) {
+  Value acc = ctx.create<qnn::MatMulOp>(ctx.input(0), ctx.input(1),
+                                        ctx.input(4), ctx.input(5));
+  Value scale = combineScales(ctx, ctx.input(2), ctx.input(3), Value());
+  return ctx.setOutput(0, scaleAccumulator(ctx, acc, scale, 6));
+}
+
+/// A (float), B, b_scale, b_zero_point?, bias?.
+static LogicalResult importDynamicQuantizeMatMul(NodeContext &ctx) {
+  SmallVector<Value> a =
+      ctx.createMulti<qnn::DynamicQuantizeOp>(3, ctx.input(0));
+  if (a.empty())
+    return failure();
+  Value acc = ctx.create<qnn::MatMulOp>(a[0], ctx.input(1), a[2], ctx.input(3));
+  Value scale = combineScales(ctx, a[1], ctx.input(2), Value());
+  return ctx.setOutput(0, scaleAccumulator(ctx, acc, scale, 4));
+}
+
+/// `x` with its last two dimensions exchanged if `flag`.
+static Value transposeIf(NodeContext &ctx, Value x, bool flag) {
+  if (!x || !flag)
+    return x;
+  int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  if (rank >= 2)
+    std::swap(permutation[rank - 1], permutation[rank - 2]);
+  return ctx.transpose(x, permutation);
+}
+
+/// A, a_scale, a_zp, B, b_scale, b_zp, C?, y_scale?, y_zp?. C is i32, in units
+/// of a_scale · b_scale.
+static LogicalResult importQGemm(NodeContext &ctx) {
+  Value a = transposeIf(ctx, ctx.input(0), ctx.getInt("transA"));
+  Value b = transposeIf(ctx, ctx.input(3), ctx.getInt("transB"));
+  Value acc = ctx.create<qnn::MatMulOp>(a, b, ctx.input(2), ctx.input(5));
+  acc = addBias(ctx, acc, 6);
+  Value scale = combineScales(ctx, ctx.input(1), ctx.input(4), Value());
+  double alpha = ctx.getFloat("alpha", 1);
+  Type f32 = ctx.builder.getF32Type();
+  if (alpha != 1)
+    scale = ctx.binary(BinaryKind::mul, ctx.scalar(f32, alpha), scale);
+  if (!ctx.hasInput(7))
+    return ctx.setOutput(
+        0, scaleAccumulator(ctx, acc, scale, /*bias=*/ctx.numInputs()));
+  scale = ctx.binary(BinaryKind::div, scale, ctx.input(7));
+  Type element =
+      ctx.hasInput(8) ? ctx.inputElementType(8) : ctx.inputElementType(0);
+  return ctx.setOutput(
+      0, requantize(ctx, acc, scale, ctx.input(8), element, /*axis=*/1));
+}
+
+void onnx_import::registerContribQuantizationRules(RuleRegistry &registry) {
+  addBinary(registry, "QLinearAdd", BinaryKind::add);
+  addBinary(registry, "QLinearMul", BinaryKind::mul);
+  addUnary(registry, "QLinearSigmoid", UnaryKind::sigmoid, 0);
+  addUnary(registry, "QLinearLeakyRelu", UnaryKind::leaky_relu, 0.01f);
+  registry.add(kMicrosoft, "QLinearWhere", 1, importQLinearWhere);
+  registry.add(kMicrosoft, "MatMulIntegerToFloat", 1,
+               importMatMulIntegerToFloat);
+  registry.add(kMicrosoft, "DynamicQuantizeMatMul", 1,
+               importDynamicQuantizeMatMul);
+  registry.add(kMicrosoft, "QGemm", 1, importQGemm);
+}
