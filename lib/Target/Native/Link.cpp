@@ -104,6 +104,34 @@ quantc::native::TemporaryDirectory::~TemporaryDirectory() {
     sys::fs::remove_directories(path);
 }
 
+/// Runs the linker with an output beside `output`, and renames it at the end.
+static Error runLinker(std::vector<std::string> args, StringRef output) {
+  quantc::native::TemporaryDirectory directory;
+  if (Error error = directory.create())
+    return error;
+  std::string log = directory.file("log");
+  SmallString<128> temporary;
+  sys::fs::createUniquePath(output + ".%%%%%%%%", temporary, false);
+  FileRemover removeTemporary(temporary);
+  args.insert(args.end(), {"-o", temporary.str().str()});
+
+  SmallVector<StringRef> argRefs(args.begin(), args.end());
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(log),
+                                          StringRef(log)};
+  std::string problem;
+  int status =
+      sys::ExecuteAndWait(args.front(), argRefs, std::nullopt, redirects,
+                          /*SecondsToWait=*/0, /*MemoryLimit=*/0, &problem);
+  if (status != 0) {
+    if (auto buffer = MemoryBuffer::getFile(log))
+      problem += (*buffer)->getBuffer();
+    return createStringError("the linker failed: " + problem);
+  }
+  if (std::error_code error = sys::fs::rename(temporary, output))
+    return createStringError(error, "cannot write '" + output + "'");
+  return Error::success();
+}
+
 Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
                                   const LinkOptions &options) {
   Expected<std::string> linker = findLinker();
@@ -115,7 +143,6 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
     return error;
   std::string archive = directory.file("runtime.a");
   std::string script = directory.file("exports.map");
-  std::string log = directory.file("log");
   StringRef runtime(quantc_embedded_runtime,
                     quantc_embedded_runtime_end - quantc_embedded_runtime);
   std::string exports = "{ global: quantc_interface;";
@@ -127,11 +154,6 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   if (Error error = writeFile(script, exports))
     return error;
 
-  // Beside the output, so that renaming it is atomic.
-  SmallString<128> temporary;
-  sys::fs::createUniquePath(options.output + ".%%%%%%%%", temporary, false);
-  FileRemover removeTemporary(temporary);
-
   bool isCompiler = !StringRef(*linker).contains("lld");
   std::vector<std::string> args = {*linker, "-shared"};
   auto addLinkerArg = [&](const Twine &arg) {
@@ -139,7 +161,6 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   };
   if (isCompiler)
     args.push_back("-nostdlib");
-  args.insert(args.end(), {"-o", temporary.str().str()});
   for (StringRef arg : {"--gc-sections", "--build-id=none", "-Bsymbolic",
                         "--as-needed", "--hash-style=gnu"})
     addLinkerArg(arg);
@@ -152,19 +173,28 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   for (const std::string &library : findLibraries())
     args.push_back(library);
 
-  SmallVector<StringRef> argRefs(args.begin(), args.end());
-  std::optional<StringRef> redirects[] = {StringRef(), StringRef(log),
-                                          StringRef(log)};
-  std::string problem;
-  int status =
-      sys::ExecuteAndWait(*linker, argRefs, std::nullopt, redirects,
-                          /*SecondsToWait=*/0, /*MemoryLimit=*/0, &problem);
-  if (status != 0) {
-    if (auto buffer = MemoryBuffer::getFile(log))
-      problem += (*buffer)->getBuffer();
-    return createStringError("the linker failed: " + problem);
-  }
-  if (std::error_code error = sys::fs::rename(temporary, options.output))
-    return createStringError(error, "cannot write '" + options.output + "'");
+  return runLinker(std::move(args), options.output);
+}
+
+Error quantc::native::linkObject(ArrayRef<std::string> objects,
+                                 const LinkOptions &options) {
+  Expected<std::string> linker = findLinker();
+  if (!linker)
+    return linker.takeError();
+  std::vector<std::string> args = {*linker, "-r"};
+  if (!StringRef(*linker).contains("lld"))
+    args.push_back("-nostdlib");
+  args.insert(args.end(), objects.begin(), objects.end());
+  return runLinker(std::move(args), options.output);
+}
+
+Error quantc::native::writeFileAtomically(StringRef path, StringRef bytes) {
+  SmallString<128> temporary;
+  sys::fs::createUniquePath(path + ".%%%%%%%%", temporary, false);
+  FileRemover removeTemporary(temporary);
+  if (Error error = writeFile(temporary, bytes))
+    return error;
+  if (std::error_code error = sys::fs::rename(temporary, path))
+    return createStringError(error, "cannot write '" + path + "'");
   return Error::success();
 }

@@ -45,6 +45,13 @@ struct LinkOptions {
 llvm::Error linkLibrary(llvm::ArrayRef<std::string> objects,
                         const LinkOptions &options);
 
+/// Joins objects into one relocatable object.
+llvm::Error linkObject(llvm::ArrayRef<std::string> objects,
+                       const LinkOptions &options);
+
+/// Writes a file that appears whole or not at all.
+llvm::Error writeFileAtomically(llvm::StringRef path, llvm::StringRef bytes);
+
 /// The text of `model.h` for a library with this prefix.
 std::string getModelHeader(llvm::StringRef prefix);
 

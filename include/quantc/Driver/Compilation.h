@@ -1,0 +1,73 @@
+//===- Compilation.h - One model in, artefacts out --------------*- C++ -*-===//
+//
+// What the program quantc and the Python package call. It strings pipelines
+// together and holds no logic of its own.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUANTC_DRIVER_COMPILATION_H
+#define QUANTC_DRIVER_COMPILATION_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace quantc {
+
+/// Where to stop; see docs/Architecture.md. Each prints what the next reads.
+enum class Stage { Import, Linalg, LLVM, Assembly, Object, Library };
+
+/// The stage with this name in `--emit`, if there is one.
+std::optional<Stage> parseStage(llvm::StringRef name);
+
+/// "x:1x128" or "x:?x128" (-1 for a dimension to leave alone).
+llvm::Error parseShape(llvm::StringRef text,
+                       llvm::StringMap<llvm::SmallVector<int64_t>> &shapes);
+
+struct CompileOptions {
+  Stage emit = Stage::Library;
+  std::string target = "native";
+  /// Sizes for dynamic dimensions of inputs.
+  llvm::StringMap<llvm::SmallVector<int64_t>> shapes;
+  /// What the names of the library's functions start with.
+  std::string prefix = "quantc_model";
+  /// A file, or "-" for the standard output (textual stages only).
+  std::string output;
+  /// Whether a header is written beside a library.
+  bool writeHeader = true;
+  /// Called when a step begins; `total` is 0 if it has no parts.
+  std::function<void(llvm::StringRef step, size_t done, size_t total)> progress;
+  /// Called for each error and warning.
+  std::function<void(mlir::DiagnosticSeverity, llvm::StringRef text)> report;
+};
+
+/// What `--print-stats` shows.
+struct CompileStatistics {
+  std::vector<std::pair<std::string, double>> seconds;
+  llvm::MapVector<llvm::StringRef, size_t> qnnOps;
+  uint64_t weightBytes = 0, libraryBytes = 0, peakMemoryBytes = 0;
+
+  void print(llvm::raw_ostream &os) const;
+};
+
+/// Compiles a model: a file with an ONNX model or with the text of a stage.
+mlir::LogicalResult compileFile(llvm::StringRef path,
+                                const CompileOptions &options,
+                                CompileStatistics *statistics = nullptr);
+
+/// The same for an ONNX model in memory.
+mlir::LogicalResult compileBytes(llvm::StringRef bytes,
+                                 const CompileOptions &options,
+                                 CompileStatistics *statistics = nullptr);
+
+/// A diagnostic in the model's language: "node 'conv1': ..." with its notes.
+std::string formatDiagnostic(mlir::Diagnostic &diagnostic);
+
+} // namespace quantc
+
+#endif // QUANTC_DRIVER_COMPILATION_H

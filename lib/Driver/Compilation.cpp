@@ -1,0 +1,358 @@
+//===- Compilation.cpp - One model in, artefacts out ----------------------===//
+
+#include "quantc/Driver/Compilation.h"
+
+#include "quantc/CodeGen/Passes.h"
+#include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Target/Native/Interface.h"
+#include "quantc/Target/Native/Native.h"
+#include "quantc/Target/Native/Passes.h"
+#include "quantc/Target/Native/Weights.h"
+#include "quantc/Target/ONNX/Import.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <chrono>
+#include <sys/resource.h>
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+/// One run of the compiler.
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, CompileStatistics *statistics);
+
+  LogicalResult runFile(StringRef path);
+  LogicalResult runBytes(StringRef bytes);
+
+private:
+  LogicalResult finish(OwningOpRef<ModuleOp> module, Stage reached);
+  LogicalResult runPasses(ModuleOp module, StringRef step,
+                          function_ref<void(OpPassManager &)> build);
+  LogicalResult emitText(ModuleOp module);
+  LogicalResult emitNative(ModuleOp module);
+  LogicalResult writeObjects(ModuleOp module, native::WeightTable &weights,
+                             const native::TemporaryDirectory &directory,
+                             std::vector<std::string> &objects);
+  onnx_import::ImportOptions importOptions();
+  LogicalResult fail(const Twine &text);
+  LogicalResult fail(llvm::Error error) {
+    return fail(llvm::toString(std::move(error)));
+  }
+  /// Tells the user, and begins to count the step's time.
+  void begin(StringRef step);
+  void countOps(ModuleOp module);
+
+  const CompileOptions &options;
+  CompileStatistics *statistics;
+  MLIRContext context;
+  native::TargetSpec target;
+  std::chrono::steady_clock::time_point stepStart;
+};
+} // namespace
+
+/// Shared by all compilations of a process: registering takes a while.
+static const DialectRegistry &getDialects() {
+  static const DialectRegistry *registry = [] {
+    auto *created = new DialectRegistry;
+    registerDialects(*created);
+    return created;
+  }();
+  return *registry;
+}
+
+Compilation::Compilation(const CompileOptions &options,
+                         CompileStatistics *statistics)
+    : options(options), statistics(statistics),
+      context(getDialects(), MLIRContext::Threading::DISABLED) {
+  context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
+    if (this->options.report)
+      this->options.report(diagnostic.getSeverity(),
+                           formatDiagnostic(diagnostic));
+    return success();
+  });
+}
+
+LogicalResult Compilation::fail(const Twine &text) {
+  return emitError(UnknownLoc::get(&context), text);
+}
+
+void Compilation::begin(StringRef step) {
+  auto now = std::chrono::steady_clock::now();
+  if (statistics) {
+    if (!statistics->seconds.empty())
+      statistics->seconds.back().second =
+          std::chrono::duration<double>(now - stepStart).count();
+    if (!step.empty())
+      statistics->seconds.emplace_back(step.str(), 0.0);
+  }
+  stepStart = now;
+  if (options.progress && !step.empty())
+    options.progress(step, 0, 0);
+}
+
+onnx_import::ImportOptions Compilation::importOptions() {
+  onnx_import::ImportOptions result;
+  result.shapes = options.shapes;
+  result.progress = options.progress;
+  return result;
+}
+
+LogicalResult Compilation::runPasses(ModuleOp module, StringRef step,
+                                     function_ref<void(OpPassManager &)> build) {
+  begin(step);
+  auto pm = PassManager::on<ModuleOp>(&context);
+  build(pm);
+  return pm.run(module);
+}
+
+/// Which stage's text a module is.
+static Stage detectStage(ModuleOp module) {
+  if (module.lookupSymbol<LLVM::LLVMFuncOp>("main"))
+    return Stage::LLVM;
+  bool hasQNN = module
+                    .walk([](Operation *op) {
+                      return isa_and_present<qnn::QNNDialect>(op->getDialect())
+                                 ? WalkResult::interrupt()
+                                 : WalkResult::advance();
+                    })
+                    .wasInterrupted();
+  // A graph may have no op at all, but it still has the types of a graph.
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  auto isGraphType = [](Type type) {
+    Type element = getElementTypeOrSelf(type);
+    return element.isUnsignedInteger() || element.isInteger(1) ||
+           (element.isIntOrFloat() && element.getIntOrFloatBitWidth() < 8);
+  };
+  if (hasQNN || (main && (llvm::any_of(main.getArgumentTypes(), isGraphType) ||
+                          llvm::any_of(main.getResultTypes(), isGraphType))))
+    return Stage::Import;
+  return Stage::Linalg;
+}
+
+LogicalResult Compilation::runFile(StringRef path) {
+  if (!StringRef(path).ends_with(".mlir")) {
+    begin("import");
+    return finish(onnx_import::importONNX(path, importOptions(), context),
+                  Stage::Import);
+  }
+  begin("parse");
+  context.loadAllAvailableDialects();
+  ParserConfig config(&context);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(path, config);
+  if (!module)
+    return failure();
+  Stage stage = detectStage(*module);
+  return finish(std::move(module), stage);
+}
+
+LogicalResult Compilation::runBytes(StringRef bytes) {
+  begin("import");
+  return finish(
+      onnx_import::importONNXFromBytes(bytes, importOptions(), context),
+      Stage::Import);
+}
+
+void Compilation::countOps(ModuleOp module) {
+  if (!statistics)
+    return;
+  module.walk([&](Operation *op) {
+    if (isa_and_present<qnn::QNNDialect>(op->getDialect()))
+      ++statistics->qnnOps[op->getName().getIdentifier().getValue()];
+  });
+}
+
+LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
+  if (!module)
+    return failure();
+  llvm::Expected<native::TargetSpec> spec =
+      native::resolveTarget(options.target);
+  if (!spec)
+    return fail(spec.takeError());
+  target = std::move(*spec);
+
+  if (reached == Stage::Import) {
+    if (failed(runPasses(*module, "optimize", [](OpPassManager &pm) {
+          pm.addPass(native::createRecordInterfacePass());
+        })))
+      return failure();
+    if (options.emit == Stage::Import)
+      return emitText(*module);
+    countOps(*module);
+    if (failed(runPasses(*module, "lower to linalg", [](OpPassManager &pm) {
+          buildQNNOptimizePipeline(pm);
+          buildQNNToLinalgPipeline(pm);
+        })))
+      return failure();
+    reached = Stage::Linalg;
+  }
+  if (options.emit < reached)
+    return fail("the input is past the stage that --emit asks for");
+  if (reached == Stage::Linalg) {
+    if (options.emit == Stage::Linalg)
+      return emitText(*module);
+    if (failed(runPasses(*module, "lower to LLVM", [&](OpPassManager &pm) {
+          pm.addPass(native::createRecordInterfacePass());
+          LinalgToLLVMOptions lowering;
+          lowering.targetFeatures = target.features;
+          buildLinalgToLLVMPipeline(pm, lowering);
+        })))
+      return failure();
+  }
+  if (options.emit == Stage::LLVM)
+    return emitText(*module);
+  return emitNative(*module);
+}
+
+LogicalResult Compilation::emitText(ModuleOp module) {
+  begin("print");
+  std::string error;
+  std::error_code code;
+  std::string path = options.output.empty() ? "-" : options.output;
+  llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_Text);
+  if (code)
+    return fail("cannot write '" + path + "': " + code.message());
+  // With locations, since they are what diagnostics name nodes by.
+  module.print(file.os(), OpPrintingFlags().enableDebugInfo());
+  file.os() << '\n';
+  file.keep();
+  begin("");
+  return success();
+}
+
+LogicalResult
+Compilation::writeObjects(ModuleOp module, native::WeightTable &weights,
+                          const native::TemporaryDirectory &directory,
+                          std::vector<std::string> &objects) {
+  auto open = [&](StringRef name) {
+    objects.push_back(directory.file(name));
+    std::error_code code;
+    auto os = std::make_unique<llvm::raw_fd_ostream>(objects.back(), code);
+    if (code) {
+      (void)fail("cannot write '" + objects.back() + "': " + code.message());
+      return std::unique_ptr<llvm::raw_fd_ostream>();
+    }
+    return os;
+  };
+  auto close = [&](std::unique_ptr<llvm::raw_fd_ostream> os) -> LogicalResult {
+    os->close();
+    std::error_code code = os->error();
+    os->clear_error();
+    return code ? fail("cannot write '" + objects.back() +
+                       "': " + code.message())
+                : success();
+  };
+
+  if (!weights.weights.empty()) {
+    begin("write weights");
+    auto os = open("weights.o");
+    if (!os)
+      return failure();
+    if (llvm::Error error = native::writeWeightsObject(weights, target, *os))
+      return fail(std::move(error));
+    if (failed(close(std::move(os))))
+      return failure();
+  }
+  begin("generate code");
+  auto os = open("code.o");
+  if (!os || failed(native::emitCode(
+                 module, target, native::ObjectKind::Object,
+                 weights.totalBytes() >= native::largeWeightBytes, *os)))
+    return failure();
+  return close(std::move(os));
+}
+
+LogicalResult Compilation::emitNative(ModuleOp module) {
+  auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
+  if (failed(runPasses(module, "add entry points", [&](OpPassManager &pm) {
+        native::EmitEntryPointPassOptions entry;
+        entry.prefix = options.prefix;
+        entry.modelName = name ? name.str() : "";
+        entry.triple = target.triple;
+        entry.features = target.featureList();
+        pm.addPass(native::createEmitEntryPointPass(entry));
+      })))
+    return failure();
+  native::WeightTable weights = native::extractWeights(module, options.prefix);
+  if (statistics)
+    statistics->weightBytes = weights.totalBytes();
+
+  if (options.emit == Stage::Assembly) {
+    begin("generate code");
+    std::error_code code;
+    std::string path = options.output.empty() ? "-" : options.output;
+    llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_Text);
+    if (code)
+      return fail("cannot write '" + path + "': " + code.message());
+    llvm::SmallVector<char, 0> text;
+    llvm::raw_svector_ostream os(text);
+    if (failed(native::emitCode(
+            module, target, native::ObjectKind::Assembly,
+            weights.totalBytes() >= native::largeWeightBytes, os)))
+      return failure();
+    file.os() << os.str();
+    file.keep();
+    begin("");
+    return success();
+  }
+
+  if (options.output.empty() || options.output == "-")
+    return fail("an object or a library needs a file: give -o");
+  native::TemporaryDirectory directory;
+  if (llvm::Error error = directory.create())
+    return fail(std::move(error));
+  std::vector<std::string> objects;
+  if (failed(writeObjects(module, weights, directory, objects)))
+    return failure();
+  begin("link");
+  native::LinkOptions link;
+  link.output = options.output;
+  link.prefix = options.prefix;
+  link.soname = llvm::sys::path::filename(options.output).str();
+  if (options.emit == Stage::Object) {
+    if (llvm::Error error = native::linkObject(objects, link))
+      return fail(std::move(error));
+  } else {
+    if (!target.isHostArchitecture())
+      return fail("linking a library for '" + target.triple +
+                  "' needs that machine's libc: use --emit=obj and link there");
+    if (llvm::Error error = native::linkLibrary(objects, link))
+      return fail(std::move(error));
+    if (options.writeHeader) {
+      llvm::SmallString<128> header(options.output);
+      llvm::sys::path::replace_extension(header, "h");
+      if (llvm::Error error = native::writeFileAtomically(
+              header, native::getModelHeader(options.prefix)))
+        return fail(std::move(error));
+    }
+  }
+  begin("");
+  if (statistics) {
+    llvm::sys::fs::file_size(options.output, statistics->libraryBytes);
+    rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+      statistics->peakMemoryBytes = uint64_t(usage.ru_maxrss) * 1024;
+  }
+  return success();
+}
+
+LogicalResult quantc::compileFile(StringRef path, const CompileOptions &options,
+                                  CompileStatistics *statistics) {
+  return Compilation(options, statistics).runFile(path);
+}
+
+LogicalResult quantc::compileBytes(StringRef bytes,
+                                   const CompileOptions &options,
+                                   CompileStatistics *statistics) {
+  return Compilation(options, statistics).runBytes(bytes);
+}

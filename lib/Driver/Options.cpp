@@ -1,0 +1,102 @@
+//===- Options.cpp - Texts that users write and read ----------------------===//
+
+#include "quantc/Driver/Compilation.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace quantc;
+
+std::optional<Stage> quantc::parseStage(StringRef name) {
+  return llvm::StringSwitch<std::optional<Stage>>(name)
+      .Case("import", Stage::Import)
+      .Case("linalg", Stage::Linalg)
+      .Case("llvm", Stage::LLVM)
+      .Case("asm", Stage::Assembly)
+      .Case("obj", Stage::Object)
+      .Case("lib", Stage::Library)
+      .Default(std::nullopt);
+}
+
+llvm::Error
+quantc::parseShape(StringRef text,
+                   llvm::StringMap<SmallVector<int64_t>> &shapes) {
+  // Names of ONNX values may hold colons themselves.
+  auto [name, sizes] = text.rsplit(':');
+  auto error = [&] {
+    return llvm::createStringError("shape '" + text +
+                                   "' is not like name:1x128 (? for a "
+                                   "dimension to leave alone)");
+  };
+  if (name.empty() || name.size() == text.size())
+    return error();
+  SmallVector<int64_t> shape;
+  SmallVector<StringRef> parts;
+  if (!sizes.empty())
+    sizes.split(parts, 'x');
+  for (StringRef part : parts) {
+    int64_t size = -1;
+    if (part != "?" && (part.getAsInteger(10, size) || size < 0))
+      return error();
+    shape.push_back(size);
+  }
+  shapes[name] = std::move(shape);
+  return llvm::Error::success();
+}
+
+/// "node 'conv1': " for what comes from a model, "file:3:4: " for text.
+static std::string formatLocation(Location loc) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (auto name = dyn_cast<NameLoc>(loc))
+    os << "node '" << name.getName().getValue() << "': ";
+  else if (auto file = dyn_cast<FileLineColLoc>(loc))
+    os << file.getFilename().getValue() << ":" << file.getLine() << ":"
+       << file.getColumn() << ": ";
+  else if (auto fused = dyn_cast<FusedLoc>(loc)) {
+    if (!fused.getLocations().empty())
+      os << formatLocation(fused.getLocations().front());
+  } else if (auto call = dyn_cast<CallSiteLoc>(loc))
+    os << formatLocation(call.getCallee());
+  return text;
+}
+
+std::string quantc::formatDiagnostic(Diagnostic &diagnostic) {
+  std::string text = formatLocation(diagnostic.getLocation()) +
+                     diagnostic.str();
+  for (Diagnostic &note : diagnostic.getNotes()) {
+    // The op in the IR's syntax helps nobody who knows the model only, and can
+    // be very long.
+    std::string noteText = note.str();
+    if (StringRef(noteText).starts_with("see current operation"))
+      continue;
+    text += "\n  note: " + formatLocation(note.getLocation()) + noteText;
+  }
+  return text;
+}
+
+static std::string formatBytes(uint64_t bytes) {
+  if (bytes < 10000)
+    return llvm::formatv("{0} B", bytes);
+  if (bytes < 10000000)
+    return llvm::formatv("{0:f1} kB", bytes / 1e3);
+  return llvm::formatv("{0:f1} MB", bytes / 1e6);
+}
+
+void CompileStatistics::print(llvm::raw_ostream &os) const {
+  double total = 0;
+  for (const auto &[step, time] : seconds) {
+    os << llvm::formatv("{0,-18} {1,9:f3} s\n", step, time);
+    total += time;
+  }
+  os << llvm::formatv("{0,-18} {1,9:f3} s\n", "total", total);
+  os << llvm::formatv("{0,-18} {1,11}\n", "weights", formatBytes(weightBytes));
+  if (libraryBytes)
+    os << llvm::formatv("{0,-18} {1,11}\n", "output", formatBytes(libraryBytes));
+  if (peakMemoryBytes)
+    os << llvm::formatv("{0,-18} {1,11}\n", "peak memory",
+                        formatBytes(peakMemoryBytes));
+  for (const auto &[name, count] : qnnOps)
+    os << llvm::formatv("{0,-28} {1,6}\n", name, count);
+}
