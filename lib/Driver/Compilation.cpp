@@ -108,8 +108,9 @@ onnx_import::ImportOptions Compilation::importOptions() {
   return result;
 }
 
-LogicalResult Compilation::runPasses(ModuleOp module, StringRef step,
-                                     function_ref<void(OpPassManager &)> build) {
+LogicalResult
+Compilation::runPasses(ModuleOp module, StringRef step,
+                       function_ref<void(OpPassManager &)> build) {
   begin(step);
   auto pm = PassManager::on<ModuleOp>(&context);
   build(pm);

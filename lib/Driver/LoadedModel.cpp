@@ -17,10 +17,10 @@ LoadedModel::load(llvm::StringRef path) {
     return llvm::createStringError("'" + path + "' does not exist");
   void *handle = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle)
-    return llvm::createStringError("'" + path + "' cannot be loaded: " +
-                                   dlerror());
-  auto *interface = static_cast<const QuantcInterface *>(
-      dlsym(handle, "quantc_interface"));
+    return llvm::createStringError("'" + path +
+                                   "' cannot be loaded: " + dlerror());
+  auto *interface =
+      static_cast<const QuantcInterface *>(dlsym(handle, "quantc_interface"));
   std::string problem;
   if (!interface)
     problem = "is not a library compiled by quantc";

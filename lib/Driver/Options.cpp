@@ -19,9 +19,8 @@ std::optional<Stage> quantc::parseStage(StringRef name) {
       .Default(std::nullopt);
 }
 
-llvm::Error
-quantc::parseShape(StringRef text,
-                   llvm::StringMap<SmallVector<int64_t>> &shapes) {
+llvm::Error quantc::parseShape(StringRef text,
+                               llvm::StringMap<SmallVector<int64_t>> &shapes) {
   // Names of ONNX values may hold colons themselves.
   auto [name, sizes] = text.rsplit(':');
   auto error = [&] {
@@ -63,8 +62,8 @@ static std::string formatLocation(Location loc) {
 }
 
 std::string quantc::formatDiagnostic(Diagnostic &diagnostic) {
-  std::string text = formatLocation(diagnostic.getLocation()) +
-                     diagnostic.str();
+  std::string text =
+      formatLocation(diagnostic.getLocation()) + diagnostic.str();
   for (Diagnostic &note : diagnostic.getNotes()) {
     // The op in the IR's syntax helps nobody who knows the model only, and can
     // be very long.
@@ -93,7 +92,8 @@ void CompileStatistics::print(llvm::raw_ostream &os) const {
   os << llvm::formatv("{0,-18} {1,9:f3} s\n", "total", total);
   os << llvm::formatv("{0,-18} {1,11}\n", "weights", formatBytes(weightBytes));
   if (libraryBytes)
-    os << llvm::formatv("{0,-18} {1,11}\n", "output", formatBytes(libraryBytes));
+    os << llvm::formatv("{0,-18} {1,11}\n", "output",
+                        formatBytes(libraryBytes));
   if (peakMemoryBytes)
     os << llvm::formatv("{0,-18} {1,11}\n", "peak memory",
                         formatBytes(peakMemoryBytes));

@@ -1,0 +1,182 @@
+"""Compiles ONNX models to native libraries, and runs these.
+
+>>> model = quantc.compile("model.onnx")
+>>> outputs = model.run({"x": array})
+"""
+
+import os
+import shutil
+import tempfile
+
+import numpy as np
+
+from . import _quantc
+from ._quantc import CompileError, RunError, Tensor
+
+__all__ = ["CompileError", "Model", "RunError", "Tensor", "compile", "load"]
+
+# Types that numpy gets from ml_dtypes, and what they are in memory. Types below
+# eight bits take a byte for each element.
+_STORAGE = {
+    "bfloat16": np.uint16,
+    "float8_e4m3fn": np.uint8,
+    "float8_e4m3fnuz": np.uint8,
+    "float8_e5m2": np.uint8,
+    "float8_e5m2fnuz": np.uint8,
+    "float8_e8m0fnu": np.uint8,
+    "float4_e2m1fn": np.uint8,
+    "int4": np.int8,
+    "uint4": np.uint8,
+    "int2": np.int8,
+    "uint2": np.uint8,
+}
+
+
+def _to_storage(array, dtype):
+    """Makes an array's memory what the library takes, without a copy if it can."""
+    if not isinstance(array, np.ndarray):
+        if hasattr(array, "__dlpack__"):
+            return array
+        array = np.asarray(array)
+    name = array.dtype.name
+    if name in _STORAGE:
+        if name != dtype:
+            return array.view(_STORAGE[name])  # the library says what it expects
+        storage = np.dtype(_STORAGE[name])
+        if storage == np.int8 and array.dtype.itemsize == 1:
+            # ml_dtypes leaves the upper bits of small signed integers open.
+            return array.astype(np.int8)
+        if name.startswith(("uint", "float4")):
+            return array.view(np.uint8) & (0x3 if name == "uint2" else 0xF)
+        return array.view(storage)
+    if not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def _from_storage(array, dtype):
+    if dtype not in _STORAGE:
+        return array
+    import ml_dtypes
+
+    wanted = np.dtype(getattr(ml_dtypes, dtype))
+    if dtype in ("int4", "uint4", "int2", "uint2"):
+        return array.astype(wanted)
+    return array.view(wanted)
+
+
+class Model:
+    """A compiled model. Any number of threads may run it at a time."""
+
+    def __init__(self, library, path):
+        self._library = library
+        self._inputs = library.inputs
+        self._outputs = library.outputs
+        self.path = path
+
+    @property
+    def inputs(self):
+        """The inputs: `name`, `dtype` and `shape`, where a dimension is a number,
+        a symbolic name, or None."""
+        return self._inputs
+
+    @property
+    def outputs(self):
+        """The outputs, described like the inputs."""
+        return self._outputs
+
+    @property
+    def name(self):
+        return self._library.name
+
+    @property
+    def features(self):
+        """The CPU features that the library needs."""
+        return [f for f in self._library.features.split(",") if f]
+
+    @property
+    def weight_bytes(self):
+        return self._library.weight_bytes
+
+    def set_num_threads(self, count):
+        """How many threads later calls from this thread use (0: all processors)."""
+        self._library.set_num_threads(count)
+
+    def run(self, inputs=(), *more):
+        """Runs the model on a dictionary by name, a sequence, or arrays as
+        arguments, and returns a list of numpy arrays in the order of `outputs`.
+
+        An input is a numpy array or anything else with `__dlpack__`. Neither
+        inputs nor outputs are copied.
+        """
+        if more or hasattr(inputs, "__dlpack__") or np.isscalar(inputs):
+            inputs = (inputs, *more)
+        if hasattr(inputs, "keys"):
+            names = [i.name for i in self._inputs]
+            unknown = [name for name in inputs if name not in names]
+            missing = [name for name in names if name not in inputs]
+            if unknown or missing:
+                raise RunError(
+                    "; ".join(
+                        [f"the model has no input '{n}'" for n in unknown]
+                        + [f"input '{n}' is missing" for n in missing]
+                    )
+                    + f" (inputs: {', '.join(names)})"
+                )
+            inputs = [inputs[name] for name in names]
+        if len(inputs) != len(self._inputs):
+            raise RunError(f"expected {len(self._inputs)} inputs, got {len(inputs)}")
+        arrays = [_to_storage(a, i.dtype) for a, i in zip(inputs, self._inputs)]
+        try:
+            results = self._library.run(arrays)
+        except TypeError as error:
+            kinds = ", ".join(
+                f"'{i.name}': {getattr(a, 'dtype', type(a).__name__)}"
+                for a, i in zip(arrays, self._inputs)
+            )
+            raise RunError(f"inputs must be tensors in memory, got {kinds}") from error
+        return [_from_storage(a, o.dtype) for a, o in zip(results, self._outputs)]
+
+    def __repr__(self):
+        return f"Model({self.name or self.path}, inputs={self.inputs}, outputs={self.outputs})"
+
+
+def load(path):
+    """Opens a library that quantc compiled."""
+    path = os.fspath(path)
+    return Model(_quantc.load(path), path)
+
+
+def compile(model, shapes=None, target="native", output=None):
+    """Compiles an ONNX model and loads the result.
+
+    Args:
+      model: a path, the bytes of a model, or an `onnx.ModelProto`.
+      shapes: sizes for dynamic dimensions, as in `{"x": (1, 128)}`; -1 or None
+        leaves a dimension dynamic.
+      target: the machine to compile for: `native`, `x86-64-v3`, ...
+      output: where to keep the library; without it, it goes with the model.
+    """
+    if hasattr(model, "SerializeToString"):
+        model = model.SerializeToString()
+    elif isinstance(model, (bytearray, memoryview)):
+        model = bytes(model)
+    elif not isinstance(model, bytes):
+        model = os.fspath(model)
+    shapes = {
+        name: [-1 if size is None else int(size) for size in shape]
+        for name, shape in (shapes or {}).items()
+    }
+    folder = None
+    if output is None:
+        folder = tempfile.mkdtemp(prefix="quantc-")
+        output = os.path.join(folder, "model.so")
+    try:
+        path = os.fspath(output)
+        _quantc.compile(model, path, shapes, target, "lib", "quantc_model")
+        result = load(path)
+    finally:
+        # A loaded library needs its file no longer.
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    return result

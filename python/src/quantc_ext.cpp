@@ -1,0 +1,217 @@
+//===- quantc_ext.cpp - The Python module below the package quantc --------===//
+//
+// A thin border between Python and the driver. It is the only file of the
+// package that is compiled with exceptions, and none crosses into the driver.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Driver/Compilation.h"
+#include "quantc/Driver/LoadedModel.h"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+namespace nb = nanobind;
+using namespace quantc;
+
+namespace {
+/// Python's view of an input or output.
+struct TensorDescription {
+  std::string name, elementType;
+  nb::tuple shape;
+};
+
+/// Errors with the types that the package exports.
+nb::object compileError, runError;
+
+[[noreturn]] void raise(const nb::object &type, const std::string &text) {
+  PyErr_SetString(type.ptr(), text.c_str());
+  throw nb::python_error();
+}
+
+class Model {
+public:
+  explicit Model(std::shared_ptr<LoadedModel> library)
+      : library(std::move(library)) {}
+
+  nb::list describe(llvm::ArrayRef<QuantcTensorInfo> tensors) const;
+  nb::list inputs() const { return describe(library->inputs()); }
+  nb::list outputs() const { return describe(library->outputs()); }
+  nb::list run(const std::vector<nb::ndarray<nb::ro>> &arrays) const;
+
+  std::shared_ptr<LoadedModel> library;
+};
+
+/// What an output's memory depends on: itself, and the library that frees it.
+struct OutputOwner {
+  std::shared_ptr<LoadedModel> library;
+  OwnedTensor tensor; // goes first
+};
+} // namespace
+
+nb::list Model::describe(llvm::ArrayRef<QuantcTensorInfo> tensors) const {
+  nb::list result;
+  for (const QuantcTensorInfo &tensor : tensors) {
+    nb::list shape;
+    for (int32_t i = 0; i < tensor.ndim; ++i) {
+      if (tensor.shape[i] >= 0)
+        shape.append(tensor.shape[i]);
+      else if (tensor.dim_names[i][0])
+        shape.append(nb::str(tensor.dim_names[i]));
+      else
+        shape.append(nb::none());
+    }
+    result.append(
+        TensorDescription{tensor.name, tensor.element_type, nb::tuple(shape)});
+  }
+  return result;
+}
+
+nb::list Model::run(const std::vector<nb::ndarray<nb::ro>> &arrays) const {
+  std::vector<DLTensor> tensors(arrays.size());
+  std::vector<const DLTensor *> pointers;
+  std::vector<std::vector<int64_t>> shapes(arrays.size());
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    const nb::ndarray<nb::ro> &array = arrays[i];
+    nb::dlpack::dtype dtype = array.dtype();
+    std::vector<int64_t> &dims = shapes[i];
+    for (size_t d = 0; d < array.ndim(); ++d)
+      dims.push_back(int64_t(array.shape(d)));
+    for (size_t d = 0; d < array.ndim(); ++d)
+      dims.push_back(array.stride(d));
+    DLTensor &tensor = tensors[i];
+    tensor = {};
+    tensor.data = const_cast<void *>(array.data());
+    tensor.device.device_type =
+        decltype(tensor.device.device_type)(array.device_type());
+    tensor.device.device_id = array.device_id();
+    tensor.ndim = int32_t(array.ndim());
+    tensor.dtype = {dtype.code, dtype.bits, dtype.lanes};
+    tensor.shape = dims.data();
+    tensor.strides = dims.data() + array.ndim();
+    pointers.push_back(&tensor);
+  }
+
+  std::string error;
+  llvm::SmallVector<OwnedTensor> results;
+  {
+    nb::gil_scoped_release release;
+    if (auto outcome = library->run(pointers))
+      results = std::move(*outcome);
+    else
+      error = llvm::toString(outcome.takeError());
+  }
+  if (!error.empty())
+    raise(runError, error);
+
+  nb::list list;
+  for (OwnedTensor &result : results) {
+    DLTensor &tensor = result->dl_tensor;
+    nb::dlpack::dtype dtype{tensor.dtype.code, tensor.dtype.bits,
+                            tensor.dtype.lanes};
+    // numpy has neither bfloat16 nor 8-bit floats: the package views them.
+    if (dtype.code > uint8_t(nb::dlpack::dtype_code::Float) &&
+        dtype.code != uint8_t(nb::dlpack::dtype_code::Bool))
+      dtype.code = uint8_t(nb::dlpack::dtype_code::UInt);
+    std::vector<size_t> shape(tensor.shape, tensor.shape + tensor.ndim);
+    void *data = tensor.data;
+    auto *owner = new OutputOwner{library, std::move(result)};
+    nb::capsule capsule(owner, [](void *pointer) noexcept {
+      delete static_cast<OutputOwner *>(pointer);
+    });
+    list.append(nb::ndarray<nb::numpy>(data, shape.size(), shape.data(),
+                                       capsule, tensor.strides, dtype)
+                    .cast());
+  }
+  return list;
+}
+
+static void compile(const nb::object &model, const std::string &output,
+                    const std::map<std::string, std::vector<int64_t>> &shapes,
+                    const std::string &target, const std::string &emit,
+                    const std::string &prefix) {
+  CompileOptions options;
+  options.output = output;
+  options.target = target;
+  options.prefix = prefix;
+  options.writeHeader = false;
+  std::optional<Stage> stage = parseStage(emit);
+  if (!stage)
+    raise(compileError, "unknown stage '" + emit + "'");
+  options.emit = *stage;
+  for (const auto &[name, sizes] : shapes)
+    options.shapes[name].assign(sizes.begin(), sizes.end());
+  std::string errors;
+  options.report = [&](mlir::DiagnosticSeverity severity,
+                       llvm::StringRef text) {
+    if (severity == mlir::DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + text.str();
+  };
+
+  bool isBytes = nb::isinstance<nb::bytes>(model);
+  llvm::StringRef input;
+  if (isBytes) {
+    auto bytes = nb::borrow<nb::bytes>(model);
+    input = llvm::StringRef(bytes.c_str(), bytes.size());
+  } else {
+    input = nb::borrow<nb::str>(model).c_str();
+  }
+  mlir::LogicalResult result = mlir::failure();
+  {
+    nb::gil_scoped_release release;
+    result =
+        isBytes ? compileBytes(input, options) : compileFile(input, options);
+  }
+  if (mlir::failed(result))
+    raise(compileError, errors.empty() ? "compilation failed" : errors);
+}
+
+static Model load(const std::string &path) {
+  auto library = LoadedModel::load(path);
+  if (!library)
+    raise(runError, llvm::toString(library.takeError()));
+  return Model(std::move(*library));
+}
+
+NB_MODULE(_quantc, m) {
+  m.doc() = "The compiler and loader below the package quantc";
+  compileError =
+      nb::exception<std::runtime_error>(m, "CompileError", PyExc_RuntimeError);
+  runError =
+      nb::exception<std::runtime_error>(m, "RunError", PyExc_RuntimeError);
+  // The objects live as long as the module; leave them at exit.
+  compileError.inc_ref();
+  runError.inc_ref();
+
+  nb::class_<TensorDescription>(m, "Tensor", "An input or output of a model")
+      .def_ro("name", &TensorDescription::name)
+      .def_ro("dtype", &TensorDescription::elementType)
+      .def_ro("shape", &TensorDescription::shape)
+      .def("__repr__", [](const TensorDescription &self) {
+        return "Tensor(" + self.name + ": " + self.elementType +
+               nb::str(self.shape).c_str() + ")";
+      });
+  nb::class_<Model>(m, "Library")
+      .def_prop_ro("inputs", &Model::inputs)
+      .def_prop_ro("outputs", &Model::outputs)
+      .def_prop_ro("name",
+                   [](const Model &self) { return self.library->info().name; })
+      .def_prop_ro(
+          "features",
+          [](const Model &self) { return self.library->info().features; })
+      .def_prop_ro(
+          "weight_bytes",
+          [](const Model &self) { return self.library->info().weight_bytes; })
+      .def("run", &Model::run, nb::arg("arrays"))
+      .def("set_num_threads", [](const Model &self, int count) {
+        self.library->setNumThreads(count);
+      });
+  m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
+        nb::arg("shapes"), nb::arg("target"), nb::arg("emit"),
+        nb::arg("prefix"));
+  m.def("load", &load, nb::arg("path"));
+}

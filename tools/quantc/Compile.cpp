@@ -1,0 +1,106 @@
+//===- Compile.cpp - quantc compile ---------------------------------------===//
+
+#include "quantc.h"
+
+#include "quantc/Driver/Compilation.h"
+
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace llvm;
+using namespace quantc;
+
+cl::SubCommand tool::compileCommand("compile", "Compile a model to a library");
+
+static cl::opt<std::string> input(cl::Positional, cl::Required,
+                                  cl::desc("<model.onnx or stage.mlir>"),
+                                  cl::sub(tool::compileCommand));
+static cl::opt<std::string> output("o", cl::desc("The file to write"),
+                                   cl::value_desc("file"),
+                                   cl::sub(tool::compileCommand));
+static cl::opt<std::string>
+    emit("emit", cl::init("lib"), cl::sub(tool::compileCommand),
+         cl::value_desc("import|linalg|llvm|asm|obj|lib"),
+         cl::desc("Where to stop (default: lib)"));
+static cl::opt<std::string>
+    target("target", cl::init("native"), cl::sub(tool::compileCommand),
+           cl::value_desc("machine"),
+           cl::desc("native (default), x86-64, x86-64-v2, x86-64-v3, "
+                    "x86-64-v4, amx or aarch64, and features after commas"));
+static cl::list<std::string> shapes(
+    "shape", cl::sub(tool::compileCommand), cl::value_desc("name:1x128"),
+    cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));
+static cl::opt<std::string>
+    prefix("prefix", cl::init("quantc_model"), cl::sub(tool::compileCommand),
+           cl::value_desc("name"),
+           cl::desc("What the names of the library's functions start with"));
+static cl::opt<bool> printStats("print-stats", cl::sub(tool::compileCommand),
+                                cl::desc("Print times, sizes and ops"));
+
+static std::string defaultOutput(Stage stage) {
+  SmallString<128> path(input);
+  switch (stage) {
+  case Stage::Library:
+    sys::path::replace_extension(path, "so");
+    return path.str().str();
+  case Stage::Object:
+    sys::path::replace_extension(path, "o");
+    return path.str().str();
+  default:
+    return "-";
+  }
+}
+
+static bool isIdentifier(StringRef text) {
+  return !text.empty() && !isDigit(text.front()) &&
+         all_of(text, [](char c) { return isAlnum(c) || c == '_'; });
+}
+
+int tool::runCompile() {
+  CompileOptions options;
+  std::optional<Stage> stage = parseStage(emit);
+  if (!stage)
+    return fail(createStringError(
+        "--emit=" + emit + ": use import, linalg, llvm, asm, obj or lib"));
+  if (!isIdentifier(prefix))
+    return fail(createStringError("--prefix=" + prefix +
+                                  " cannot begin the name of a C function"));
+  options.emit = *stage;
+  options.target = target;
+  options.prefix = prefix;
+  options.output = output.empty() ? defaultOutput(*stage) : output.getValue();
+  for (const std::string &shape : shapes)
+    if (Error error = parseShape(shape, options.shapes))
+      return fail(std::move(error));
+  options.report = [](mlir::DiagnosticSeverity severity, StringRef text) {
+    switch (severity) {
+    case mlir::DiagnosticSeverity::Error:
+      WithColor::error() << text << "\n";
+      return;
+    case mlir::DiagnosticSeverity::Warning:
+      WithColor::warning() << text << "\n";
+      return;
+    default:
+      WithColor::note() << text << "\n";
+    }
+  };
+  // One line that each step overwrites.
+  bool isTerminal = sys::Process::StandardErrIsDisplayed();
+  if (isTerminal)
+    options.progress = [](StringRef step, size_t done, size_t total) {
+      errs() << "\r\033[K" << step;
+      if (total)
+        errs() << " " << done << "/" << total;
+      errs() << (total ? "" : " ...");
+    };
+  CompileStatistics statistics;
+  mlir::LogicalResult result = compileFile(input, options, &statistics);
+  if (isTerminal)
+    errs() << "\r\033[K";
+  if (mlir::failed(result))
+    return 1;
+  if (printStats)
+    statistics.print(errs());
+  return 0;
+}
