@@ -60,7 +60,7 @@ Expected<InputSet> tool::bindInputs(const LoadedModel &model,
     arrays[0].name = model.inputs()[0].name;
   std::vector<NumpyArray> ordered;
   for (const QuantcTensorInfo &info : model.inputs()) {
-    auto *found = llvm::find_if(
+    auto found = llvm::find_if(
         arrays, [&](const NumpyArray &a) { return a.name == info.name; });
     if (found == arrays.end())
       return createStringError("the file has no array for input '" +

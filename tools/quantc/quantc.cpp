@@ -14,6 +14,9 @@ int quantc::tool::fail(Error error) {
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  // LLVM's own options are none of the user's.
+  static cl::OptionCategory none("Options");
+  cl::HideUnrelatedOptions(none);
   cl::ParseCommandLineOptions(argc, argv,
                               "Quantc compiles ONNX models to libraries\n");
   using namespace quantc::tool;

@@ -253,6 +253,20 @@ void EntryPointBuilder::emitExports(LLVM::GlobalOp info,
              LLVM::Linkage::WeakODR);
 }
 
+/// The translation to LLVM IR does not know attributes of our dialect.
+void dropGraphAttributes(LLVM::LLVMFuncOp func) {
+  auto isGraphAttribute = [](NamedAttribute attr) {
+    return attr.getName().getValue().starts_with("qnn.");
+  };
+  for (unsigned i = 0, n = func.getNumArguments(); i < n; ++i)
+    if (DictionaryAttr attrs = func.getArgAttrDict(i))
+      func.setArgAttrs(
+          i, to_vector(llvm::make_filter_range(attrs, [&](NamedAttribute a) {
+            return !isGraphAttribute(a);
+          })));
+  func.removeResAttrsAttr();
+}
+
 struct EmitEntryPoint : impl::EmitEntryPointPassBase<EmitEntryPoint> {
   using Base::Base;
 
@@ -281,9 +295,11 @@ struct EmitEntryPoint : impl::EmitEntryPointPassBase<EmitEntryPoint> {
       return signalPassFailure();
     }
     // Every other function is called from here only.
-    for (auto func : module.getOps<LLVM::LLVMFuncOp>())
+    for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
       if (!func.isExternal())
         func.setLinkage(LLVM::Linkage::Internal);
+      dropGraphAttributes(func);
+    }
 
     EntryPointBuilder builder(module, prefix);
     if (entryOnly) {
