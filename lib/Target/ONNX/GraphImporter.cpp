@@ -19,6 +19,9 @@ using namespace quantc::onnx_import;
 /// the stack.
 static constexpr unsigned kMaxFunctionDepth = 64;
 
+/// Of all graphs and expanded functions together.
+static constexpr unsigned kMaxNodes = 4 << 20;
+
 void GraphScope::addTypes(const onnx::GraphProto &graph) {
   for (const auto *infos :
        {&graph.value_info(), &graph.input(), &graph.output()})
@@ -58,7 +61,7 @@ Value GraphImporter::addConstant(StringRef name,
   return constant;
 }
 
-Value GraphImporter::lookup(GraphScope &scope, StringRef name) {
+FailureOr<Value> GraphImporter::lookup(GraphScope &scope, StringRef name) {
   for (GraphScope *s = &scope; s; s = s->parent) {
     if (Value value = s->values.lookup(name))
       return value;
@@ -70,9 +73,11 @@ Value GraphImporter::lookup(GraphScope &scope, StringRef name) {
       constant = addConstant(name, tensors.load(*sparse));
     else
       continue;
+    if (!constant)
+      return failure();
     return s->values[name] = constant;
   }
-  return {};
+  return Value();
 }
 
 const onnx::TypeProto *GraphImporter::lookupType(GraphScope &scope,
@@ -112,12 +117,17 @@ LogicalResult GraphImporter::importGraph(onnx::GraphProto &graph,
       return failure();
   }
   for (const onnx::ValueInfoProto &output : graph.output()) {
-    Value value =
-        output.name().empty() ? Value() : lookup(scope, output.name());
-    if (!value && !output.name().empty())
-      return emitError(module.getLoc())
-             << "graph '" << graph.name() << "': nothing defines its output '"
-             << output.name() << "'";
+    Value value;
+    if (!output.name().empty()) {
+      FailureOr<Value> found = lookup(scope, output.name());
+      if (failed(found))
+        return failure();
+      value = *found;
+      if (!value)
+        return emitError(module.getLoc())
+               << "graph '" << graph.name() << "': nothing defines its output '"
+               << output.name() << "'";
+    }
     results.push_back(value);
   }
   return success();
@@ -136,6 +146,8 @@ LogicalResult GraphImporter::importNode(onnx::NodeProto &node, size_t index,
   NodeContext ctx(*this, scope, node, loc, opset->second);
   if (ctx.hasFailed())
     return failure();
+  if (expandedNodes++ > kMaxNodes)
+    return ctx.emitError("the model expands to too many nodes");
   if (const ImportRule *rule = RuleRegistry::get().lookup(
           node.domain(), node.op_type(), opset->second)) {
     if (failed((*rule)(ctx))) {

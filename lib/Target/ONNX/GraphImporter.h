@@ -39,7 +39,9 @@ public:
   /// Builds @main.
   mlir::LogicalResult run();
 
-  mlir::Value lookup(GraphScope &scope, llvm::StringRef name);
+  /// The value of a name; null if there is none, failure (with an error) if it
+  /// is an initializer that cannot be read.
+  mlir::FailureOr<mlir::Value> lookup(GraphScope &scope, llvm::StringRef name);
   const onnx::TypeProto *lookupType(GraphScope &scope, llvm::StringRef name);
 
   mlir::LogicalResult importGraph(onnx::GraphProto &graph, GraphScope *parent,
@@ -65,6 +67,7 @@ private:
   /// Initializers go to the front of the function, to dominate every region.
   mlir::Operation *lastConstant = nullptr;
   unsigned functionDepth = 0;
+  unsigned expandedNodes = 0;
   /// Bodies of expanded functions: `tensors` knows their tensors by address.
   std::vector<std::unique_ptr<onnx::GraphProto>> expandedBodies;
 };

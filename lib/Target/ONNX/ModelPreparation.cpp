@@ -289,6 +289,49 @@ static LogicalResult checkInputs(const onnx::GraphProto &graph,
   return success();
 }
 
+//===- Size of functions --------------------------------------------------===//
+
+namespace {
+/// Counts the nodes that a graph has after all calls of the model's functions
+/// are expanded: a short chain of functions, each calling the next one twice,
+/// has exponentially many.
+class ExpansionCounter {
+public:
+  static constexpr int64_t kMaxNodes = 4 << 20;
+
+  ExpansionCounter(const onnx::ModelProto &model) : model(model) {}
+
+  template <typename Nodes> int64_t count(const Nodes &nodes) {
+    int64_t total = 0;
+    for (const onnx::NodeProto &node : nodes) {
+      total += 1;
+      if (const auto *function = findLocalFunction(model, node)) {
+        auto [it, inserted] = known.try_emplace(function, kMaxNodes);
+        if (inserted) {
+          int64_t size = count(function->node());
+          known[function] = size;
+          total += size;
+        } else {
+          total += it->second;
+        }
+      }
+      for (const onnx::AttributeProto &attr : node.attribute()) {
+        if (attr.has_g())
+          total += count(attr.g().node());
+        for (const onnx::GraphProto &graph : attr.graphs())
+          total += count(graph.node());
+      }
+      total = std::min(total, kMaxNodes);
+    }
+    return total;
+  }
+
+private:
+  const onnx::ModelProto &model;
+  llvm::DenseMap<const void *, int64_t> known;
+};
+} // namespace
+
 //===- Defaults -----------------------------------------------------------===//
 
 void quantc::onnx_import::addDefaultAttributes(onnx::NodeProto &node,
@@ -319,8 +362,37 @@ static void addAllDefaults(onnx::GraphProto &graph,
 
 //===- Checker and inference ----------------------------------------------===//
 
-static void runChecker(const onnx::ModelProto &model,
-                       const ImportOptions &options) {
+namespace {
+/// The checker wants a shape for each input and output, which inference can do
+/// without: gives those without one an empty shape, and takes it away again.
+class ShapePlaceholders {
+public:
+  explicit ShapePlaceholders(onnx::GraphProto &graph) { add(graph); }
+  ~ShapePlaceholders() {
+    for (onnx::TypeProto_Tensor *type : types)
+      type->clear_shape();
+  }
+
+private:
+  void add(onnx::GraphProto &graph) {
+    for (auto *infos : {graph.mutable_input(), graph.mutable_output()})
+      for (onnx::ValueInfoProto &info : *infos)
+        if (info.type().has_tensor_type() &&
+            !info.type().tensor_type().has_shape()) {
+          types.push_back(info.mutable_type()->mutable_tensor_type());
+          types.back()->mutable_shape();
+        }
+    for (onnx::NodeProto &node : *graph.mutable_node())
+      for (onnx::AttributeProto &attr : *node.mutable_attribute())
+        if (attr.has_g())
+          add(*attr.mutable_g());
+  }
+  std::vector<onnx::TypeProto_Tensor *> types;
+};
+} // namespace
+
+static void runChecker(onnx::ModelProto &model, const ImportOptions &options) {
+  ShapePlaceholders placeholders(*model.mutable_graph());
   onnx::checker::CheckerContext context;
   context.set_ir_version(model.ir_version());
   std::unordered_map<std::string, int> opsets;
@@ -393,6 +465,10 @@ LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,
   for (const auto &opset : model.opset_import())
     opsets[normalizeDomain(opset.domain())] = opset.version();
   addAllDefaults(graph, opsets);
+  if (ExpansionCounter(model).count(graph.node()) >=
+      ExpansionCounter::kMaxNodes)
+    return emitError(loc) << "the model's functions expand to more than "
+                          << ExpansionCounter::kMaxNodes << " nodes";
   inferTypes(model);
   if (options.progress)
     options.progress("checking", 1, 1);

@@ -18,8 +18,10 @@ NodeContext::NodeContext(GraphImporter &importer, GraphScope &scope,
   for (const std::string &name : node.input()) {
     Value value;
     if (!name.empty()) {
-      value = importer.lookup(scope, name);
-      if (!value && !errorEmitted)
+      FailureOr<Value> found = importer.lookup(scope, name);
+      if (failed(found))
+        errorEmitted = true;
+      else if (!(value = *found) && !errorEmitted)
         (void)emitError("its input '" + name + "' is not defined");
     }
     inputValues.push_back(value);
@@ -300,8 +302,10 @@ bool NodeContext::inferTypes(
     message = collector.message;
   }
   if (!hasFailed())
-    (void)emitError(message.empty() ? "cannot infer the type of its result"
-                                    : message);
+    (void)emitError(!message.empty() ? message
+                    : llvm::is_contained(state.operands, Value())
+                        ? "an input that it needs is missing"
+                        : "cannot infer the type of its result");
   return false;
 }
 
