@@ -2,20 +2,38 @@
 # always linked against libMLIR.so and libLLVM.so, never the static archives.
 
 # One precompiled header of upstream MLIR only, shared by every library: our own
-# headers change too often to belong in it.
-if(QUANTC_USE_PCH AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  # Without a time stamp inside, ccache can share the file between checkouts.
-  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
-  # file(CONFIGURE), as it leaves an unchanged file (and its users) alone.
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/pch.cpp CONTENT "")
-  add_library(QuantcPCH OBJECT ${CMAKE_BINARY_DIR}/pch/pch.cpp)
-  target_precompile_headers(QuantcPCH PRIVATE
-    "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CURRENT_LIST_DIR}/MLIRHeaders.h>")
+# headers change too often to belong in it. It is made by hand rather than with
+# target_precompile_headers, whose absolute paths would keep ccache from sharing
+# objects between checkouts.
+if(QUANTC_USE_PCH AND CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND
+   CMAKE_GENERATOR STREQUAL "Ninja")
+  set(header ${CMAKE_CURRENT_LIST_DIR}/MLIRHeaders.h)
+  separate_arguments(flags NATIVE_COMMAND
+    "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${QUANTC_BUILD_TYPE}}")
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.pch
+    COMMAND ${CMAKE_CXX_COMPILER} ${LLVM_DEFINITIONS_LIST} ${flags} -fPIC
+            -std=gnu++17 -isystem ${LLVM_INCLUDE_DIRS} -Xclang -fno-pch-timestamp
+            -x c++-header ${header} -o ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.pch
+            -MD -MF ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.d
+            -MT pch/MLIRHeaders.pch
+    DEPFILE ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.d
+    DEPENDS ${header} COMMENT "Precompiling the MLIR headers")
+  add_custom_target(QuantcPCH DEPENDS ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.pch)
+  # What ccache takes for the contents of the file (which has paths inside).
+  file(READ ${header} contents)
+  string(SHA256 sum "${contents};${LLVM_PACKAGE_VERSION};${flags}")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.pch.sum
+       CONTENT "${sum}")
 endif()
 
 function(quantc_use_pch target)
   if(TARGET QuantcPCH)
-    target_precompile_headers(${target} REUSE_FROM QuantcPCH)
+    add_dependencies(${target} QuantcPCH)
+    target_compile_options(${target} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include-pch pch/MLIRHeaders.pch>")
+    get_target_property(sources ${target} SOURCES)
+    set_property(SOURCE ${sources} APPEND PROPERTY
+      OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/pch/MLIRHeaders.pch)
   endif()
 endfunction()
 
