@@ -533,4 +533,5 @@ void quantc::populateReductionPatterns(const TypeConverter &converter,
   patterns.add<ConvertReduce, ConvertCumulate>(converter,
                                                patterns.getContext());
   populateSoftmaxPatterns(converter, patterns);
+  populateSortPatterns(converter, patterns);
 }
