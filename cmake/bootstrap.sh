@@ -25,6 +25,8 @@ packages=(
   cmake ninja-build ccache git ca-certificates
   g++ binutils
   libprotobuf-dev protobuf-compiler libgtest-dev libeigen3-dev
+  # Arrays in .npz files.
+  libzip-dev
   python3-dev python3-venv
 )
 

@@ -1,0 +1,45 @@
+// RUN: quant-opt %s -split-input-file -verify-diagnostics \
+// RUN:   -quantc-emit-entry-point="prefix=net model-name=small features=avx,avx2" | FileCheck %s
+
+// The exported functions pass the description and the entry to the runtime.
+// CHECK-LABEL: llvm.func internal @main
+// CHECK: internal constant @[[STRING:.*]]("small\00")
+// CHECK: llvm.func internal @[[ENTRY:__quantc_entry.*]](%[[IN:.*]]: !llvm.ptr, %[[OUT:.*]]: !llvm.ptr)
+// CHECK: %[[SLOT:.*]] = llvm.getelementptr %[[IN]][0]
+// CHECK: %[[DESCRIPTOR:.*]] = llvm.load %[[SLOT]]
+// CHECK: llvm.getelementptr %[[DESCRIPTOR]][4]
+// CHECK: %[[RESULT:.*]] = llvm.call @main
+// CHECK: llvm.store %[[RESULT]]
+// CHECK: llvm.func @net_run(
+// CHECK: %[[E:.*]] = llvm.mlir.addressof @[[ENTRY]]
+// CHECK: llvm.call @quantc_rt_run(%{{.*}}, %[[E]],
+// CHECK: llvm.func @net_info()
+// CHECK: weak_odr constant @quantc_interface
+module attributes {
+  qnn.inputs = [{dims = ["n"], name = "x", type = tensor<?xi1>}],
+  qnn.outputs = [{dims = [""], name = "y", type = tensor<?xi1>}]} {
+  llvm.func @main(%a: !llvm.ptr {qnn.name = "x"}, %b: !llvm.ptr, %c: i64, %d: i64, %e: i64)
+      -> !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)> {
+    %0 = llvm.mlir.undef : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+    llvm.return %0 : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+  }
+}
+
+// -----
+
+// expected-error @below {{attribute 'qnn.inputs' is missing: run quantc-record-interface before lowering}}
+module {
+  llvm.func @main()
+}
+
+// -----
+
+module attributes {
+  qnn.inputs = [{dims = [], name = "x", type = tensor<f32>}],
+  qnn.outputs = [{dims = [], name = "y", type = tensor<f32>}]} {
+  // expected-error @below {{takes 1 arguments, but the descriptors of the model's inputs have 3 words}}
+  llvm.func @main(%a: !llvm.ptr) -> !llvm.struct<(ptr, ptr, i64)> {
+    %0 = llvm.mlir.undef : !llvm.struct<(ptr, ptr, i64)>
+    llvm.return %0 : !llvm.struct<(ptr, ptr, i64)>
+  }
+}

@@ -1,0 +1,182 @@
+"""The library that comes out: what it needs, what it exports, and C programs."""
+
+import re
+import subprocess
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+CC = "clang-22"
+
+
+def save_model(path, op="Add", constant=None):
+    """y = op(x, constant), with a constant large enough to bypass LLVM."""
+    if constant is None:
+        constant = np.arange(4096, dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x", "c"], ["y"], name="n")],
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4096])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4096])],
+        [onnx.numpy_helper.from_array(constant, "c")],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9
+    )
+    onnx.save(model, path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, quantc_cli):
+    folder = tmp_path_factory.mktemp("library")
+    save_model(folder / "add.onnx")
+    quantc_cli.ok("compile", folder / "add.onnx", "-o", folder / "add.so")
+    return folder
+
+
+def readelf(*args):
+    return subprocess.run(
+        ["readelf", "-W", *map(str, args)], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_depends_on_libc_libm_and_libomp_only(folder):
+    needed = re.findall(r"NEEDED.*\[(.*)\]", readelf("-d", folder / "add.so"))
+    assert set(needed) <= {"libc.so.6", "libm.so.6", "libomp.so.5"}
+
+
+def test_exports_the_interface_only(folder):
+    symbols = readelf("--dyn-syms", folder / "add.so").splitlines()
+    exported = {s.split()[7] for s in symbols if re.search(r"(GLOBAL|WEAK) +DEFAULT +\d", s)}
+    assert exported == {
+        "quantc_interface",
+        "quantc_model_info",
+        "quantc_model_run",
+        "quantc_model_last_error",
+        "quantc_model_set_num_threads",
+    }
+
+
+PROGRAM = r"""
+#include <stdio.h>
+#include "add.h"
+#include "mul.h"
+
+static float x[2 * 4096];
+
+int main(void) {
+  int64_t shape[2] = {2, 4096};
+  DLTensor tensor = {x, {kDLCPU, 0}, 2, {kDLFloat, 32, 1}, shape, NULL, 0};
+  const DLTensor *inputs[1] = {&tensor};
+  DLManagedTensor *sum = NULL, *product = NULL;
+  for (int i = 0; i < 2 * 4096; ++i)
+    x[i] = 1;
+  if (add_info()->abi_version != QUANTC_ABI_VERSION ||
+      add_info()->num_inputs != 1 || add_info()->inputs[0].ndim != 2)
+    return 2;
+  if (add_run(inputs, 1, &sum, 1) || mul_run(inputs, 1, &product, 1))
+    return 3;
+  printf("%g %g\n", ((float *)sum->dl_tensor.data)[4096 + 7],
+         ((float *)product->dl_tensor.data)[4096 + 7]);
+  sum->deleter(sum);
+  product->deleter(product);
+  shape[1] = 3;
+  if (!add_run(inputs, 1, &sum, 1))
+    return 4;
+  printf("%s\n", add_last_error());
+  return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("standard", ["-std=c99", "-xc++"])
+@pytest.mark.parametrize("kind", ["lib", "obj"])
+def test_c_program_uses_two_models(folder, tmp_path, quantc_cli, standard, kind):
+    """The headers alone suffice, and prefixes keep two models apart."""
+    save_model(tmp_path / "mul.onnx", "Mul")
+    files = []
+    for model, where in (("add", folder), ("mul", tmp_path)):
+        suffix = "so" if kind == "lib" else "o"
+        files.append(tmp_path / f"{model}.{suffix}")
+        quantc_cli.ok("compile", where / f"{model}.onnx", f"--prefix={model}",
+                      f"--emit={kind}", "-o", files[-1])  # fmt: skip
+        if kind == "obj":
+            quantc_cli.ok("compile", where / f"{model}.onnx", f"--prefix={model}",
+                          "-o", tmp_path / f"{model}.so")  # fmt: skip
+            files.append(quantc_cli.path.parents[1] / "lib" / "libquantc_rt.a")
+    (tmp_path / "main.c").write_text(PROGRAM)
+    subprocess.run(
+        [CC, standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-deprecated",
+         "-c", "main.c", "-o", "main.o"], cwd=tmp_path, check=True)  # fmt: skip
+    subprocess.run(
+        [CC, "main.o", *files, "-lm", f"-Wl,-rpath,{tmp_path}", "-o", "main"],
+        cwd=tmp_path, check=True)  # fmt: skip
+    done = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done
+    assert done.stdout == "8 7\ninput 'x': expected shape [n,4096], got [2,3]\n"
+
+
+def test_stages_give_the_same_library(folder, tmp_path, quantc_cli):
+    wanted = (folder / "add.so").read_bytes()
+    for stage in ("import", "linalg", "llvm"):
+        text = tmp_path / f"{stage}.mlir"
+        quantc_cli.ok("compile", folder / "add.onnx", f"--emit={stage}", "-o", text)
+        (tmp_path / stage).mkdir()
+        output = tmp_path / stage / "add.so"
+        quantc_cli.ok("compile", text, "-o", output)
+        assert output.read_bytes() == wanted, stage
+
+
+def test_run_info_and_bench(folder, tmp_path, quantc_cli):
+    x = np.random.default_rng(0).random((3, 4096), np.float32)
+    for save, name in ((np.savez, "x.npz"), (np.savez_compressed, "c.npz")):
+        save(tmp_path / name, x=x)
+        quantc_cli.ok("run", folder / "add.so", f"--inputs={tmp_path / name}",
+                      f"--outputs={tmp_path / 'y.npz'}")  # fmt: skip
+        y = np.load(tmp_path / "y.npz")["y"]
+        np.testing.assert_array_equal(y, x + np.arange(4096, dtype=np.float32))
+    for file in ("add.so", "add.onnx"):
+        text = quantc_cli.ok("info", folder / file)
+        assert "[n,4096]" in text
+    text = quantc_cli.ok("bench", folder / "add.so", "--shape=x:5x4096", "--runs=3")
+    assert "median" in text and "3 runs" in text
+
+
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        (["compile", "{onnx}", "--target=z80"], "unknown target 'z80'"),
+        (["compile", "{onnx}", "--emit=magic"], "--emit=magic"),
+        (["compile", "{onnx}", "--shape=x"], "is not like name:1x128"),
+        (["compile", "{onnx}", "--prefix=1-2"], "--prefix=1-2"),
+        (["compile", "nowhere.onnx"], "nowhere.onnx"),
+        (["run", "{so}"], "no array for input 'x'"),
+        (["run", "nowhere.so"], "'nowhere.so' does not exist"),
+        (["info", "nowhere.so"], "nowhere.so"),
+        (["bench", "{so}", "--shape=z:1"], "no input 'z'"),
+        ([], "give a command"),
+    ],
+)
+def test_command_line_errors(folder, tmp_path, quantc_cli, args, text):
+    names = {"onnx": folder / "add.onnx", "so": folder / "add.so"}
+    args = [arg.format(**names) for arg in args]
+    if args[:1] == ["compile"]:
+        args += ["-o", str(tmp_path / "out.so")]
+    done = quantc_cli(*args)
+    assert done.returncode != 0 and text in done.stderr, done
+    assert not list(tmp_path.iterdir()), "something half-written is left"
+
+
+def test_old_processor_gets_an_error(folder, tmp_path, quantc_cli):
+    """A library for a processor with features that no machine has together."""
+    output = tmp_path / "new.so"
+    quantc_cli.ok("compile", folder / "add.onnx", "-o", output,
+                  "--target=x86-64-v4,+avxvnniint8,+amx-int8,+avx512fp16")  # fmt: skip
+    flags = open("/proc/cpuinfo").read()
+    if all(f in flags for f in ("avx_vnni_int8", "amx_int8", "avx512_fp16")):
+        pytest.skip("this machine has them all")
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 4096), np.float32))
+    done = quantc_cli("run", output, f"--inputs={tmp_path / 'x.npz'}")
+    assert done.returncode == 1 and "this processor lacks" in done.stderr

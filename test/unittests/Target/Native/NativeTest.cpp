@@ -1,0 +1,83 @@
+//===- NativeTest.cpp - Targets and the weights' object -------------------===//
+
+#include "quantc/Target/Native/Native.h"
+#include "quantc/Target/Native/TargetSpec.h"
+#include "quantc/Target/Native/Weights.h"
+
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <gtest/gtest.h>
+
+using namespace quantc::native;
+
+static TargetSpec resolve(llvm::StringRef name) {
+  auto spec = resolveTarget(name);
+  EXPECT_TRUE(bool(spec)) << name.str();
+  return spec ? *spec : (llvm::consumeError(spec.takeError()), TargetSpec());
+}
+
+TEST(TargetSpec, Features) {
+  EXPECT_TRUE(resolve("x86-64-v3").hasFeature("avx2"));
+  EXPECT_FALSE(resolve("x86-64-v3").hasFeature("avx512f"));
+  EXPECT_TRUE(resolve("x86-64-v4").hasFeature("avx512f"));
+  EXPECT_TRUE(resolve("amx").hasFeature("amx-int8"));
+  EXPECT_TRUE(resolve("x86-64-v3,+avxvnni").hasFeature("avxvnni"));
+  EXPECT_TRUE(resolve("native").isHostArchitecture());
+  for (const char *bad : {"", "pentium", "x86-64-v3,avxvnni"}) {
+    auto spec = resolveTarget(bad);
+    EXPECT_FALSE(bool(spec)) << bad;
+    if (!spec)
+      llvm::consumeError(spec.takeError());
+  }
+}
+
+TEST(Weights, SharesEqualBytes) {
+  std::vector<char> a(100, 1), b(100, 1), c(100, 2);
+  WeightTable table;
+  table.add("a", a);
+  table.add("b", b);
+  table.add("c", c);
+  EXPECT_EQ(table.weights.size(), 2u);
+  EXPECT_EQ(table.totalBytes(), 256u);
+}
+
+TEST(Weights, ObjectIsValidELF) {
+  std::vector<char> a(100, 1), c(64, 2);
+  WeightTable table;
+  table.add("first", a);
+  table.add("second", c);
+  table.add("again", a);
+  for (const char *target : {"x86-64", "aarch64"}) {
+    llvm::SmallVector<char, 0> bytes;
+    llvm::raw_svector_ostream os(bytes);
+    llvm::Error error = writeWeightsObject(table, resolve(target), os);
+    ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+    auto file = llvm::object::ObjectFile::createObjectFile(
+        llvm::MemoryBufferRef(os.str(), "weights.o"));
+    ASSERT_TRUE(bool(file)) << llvm::toString(file.takeError());
+    std::map<std::string, std::pair<uint64_t, uint64_t>> symbols;
+    for (const llvm::object::ELFSymbolRef symbol :
+         llvm::cast<llvm::object::ELFObjectFileBase>(**file).symbols()) {
+      EXPECT_EQ(symbol.getOther(), llvm::ELF::STV_HIDDEN);
+      symbols[llvm::cantFail(symbol.getName()).str()] = {
+          llvm::cantFail(symbol.getValue()), symbol.getSize()};
+    }
+    ASSERT_EQ(symbols.size(), 3u);
+    EXPECT_EQ(symbols["first"], std::make_pair(uint64_t(0), uint64_t(100)));
+    EXPECT_EQ(symbols["again"], symbols["first"]);
+    EXPECT_EQ(symbols["second"].first, 128u);
+    llvm::StringRef data = llvm::cantFail(
+        std::next((*file)->section_begin(), 0)->getContents());
+    EXPECT_EQ(data[0], 1);
+    EXPECT_EQ(data[128], 2);
+  }
+}
+
+TEST(Header, TakesThePrefix) {
+  std::string header = getModelHeader("net");
+  EXPECT_NE(header.find("int32_t net_run("), std::string::npos);
+  EXPECT_EQ(header.find("quantc_model"), std::string::npos);
+  EXPECT_NE(header.find("QuantcModelInfo"), std::string::npos);
+}
