@@ -51,24 +51,31 @@ Expected<TargetSpec> quantc::native::resolveTarget(StringRef name) {
   auto [base, extra] = name.split(',');
   SmallVector<std::string> features;
   std::string triple = "x86_64-unknown-linux-gnu";
-  auto addLevel = [&](StringRef cpu) {
-    SmallVector<StringRef> names;
-    X86::getFeaturesForCPU(cpu, names);
-    for (StringRef feature : names)
-      if (feature != "64bit")
-        features.push_back(feature.str());
+  // With what each feature implies, since lowerings look for all of them.
+  auto addX86 = [&](ArrayRef<StringRef> names) {
+    StringMap<bool> all;
+    for (StringRef name : names) {
+      all[name] = true;
+      X86::updateImpliedFeatures(name, /*Enabled=*/true, all);
+    }
+    for (const auto &feature : all)
+      if (feature.second && feature.first() != "64bit")
+        features.push_back(feature.first().str());
+    llvm::sort(features);
   };
+  SmallVector<StringRef> names;
   if (base == "native") {
     triple = sys::getDefaultTargetTriple();
     features = hostFeatures();
   } else if (base == "x86-64" || base == "x86-64-v2" || base == "x86-64-v3" ||
              base == "x86-64-v4") {
-    addLevel(base);
+    X86::getFeaturesForCPU(base, names);
+    addX86(names);
   } else if (base == "amx") {
-    addLevel("x86-64-v4");
-    for (const char *feature :
-         {"avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"})
-      features.push_back(feature);
+    X86::getFeaturesForCPU("x86-64-v4", names);
+    names.append(
+        {"avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"});
+    addX86(names);
   } else if (base == "aarch64") {
     triple = "aarch64-unknown-linux-gnu";
     features.push_back("neon");

@@ -9,6 +9,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <gtest/gtest.h>
+#include <map>
 
 using namespace quantc::native;
 
@@ -68,8 +69,9 @@ TEST(Weights, ObjectIsValidELF) {
     EXPECT_EQ(symbols["first"], std::make_pair(uint64_t(0), uint64_t(100)));
     EXPECT_EQ(symbols["again"], symbols["first"]);
     EXPECT_EQ(symbols["second"].first, 128u);
-    llvm::StringRef data = llvm::cantFail(
-        std::next((*file)->section_begin(), 0)->getContents());
+    // The first section is ELF's empty one.
+    llvm::StringRef data =
+        llvm::cantFail(std::next((*file)->section_begin())->getContents());
     EXPECT_EQ(data[0], 1);
     EXPECT_EQ(data[128], 2);
   }
