@@ -24,6 +24,7 @@ LAYERS = {
     "Target/ONNX": IR,
     "Conversion": IR,
     "CodeGen": ["Dialect/Kernel/IR"],
+    "Support": [],
     "Runtime": [],
     "Target/Native": ["CodeGen", "Runtime"],
     "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
