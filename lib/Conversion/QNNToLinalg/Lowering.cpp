@@ -298,6 +298,20 @@ void quantc::createCheck(OpBuilder &b, Location loc, Value condition,
   cf::AssertOp::create(b, loc, condition, message.str());
 }
 
+void quantc::checkDims(OpBuilder &b, Location loc, RankedTensorType type,
+                       ArrayRef<OpFoldResult> dims) {
+  for (auto [size, dim] : llvm::zip(type.getShape(), dims)) {
+    if (ShapedType::isDynamic(size) || isConstantIntValue(dim, size))
+      continue;
+    Value ok = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                     materialize(b, loc, dim),
+                                     constantIndex(b, loc, size));
+    createCheck(b, loc, ok,
+                describeNode(loc) +
+                    ": the result's shape is not the declared one");
+  }
+}
+
 //===- loops over elements ------------------------------------------------===//
 
 namespace {

@@ -66,6 +66,47 @@ struct ConvertTensorCast : OpConversionPattern<tensor::CastOp> {
   }
 };
 
+/// Scalars that enter and leave tensors, such as a loop's condition, keep
+/// their type: i1 is a byte within a tensor only.
+struct ConvertExtract : OpConversionPattern<tensor::ExtractOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(tensor::ExtractOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Value stored = tensor::ExtractOp::create(
+        rewriter, op.getLoc(), adaptor.getTensor(), adaptor.getIndices());
+    rewriter.replaceOp(op,
+                       loadScalar(rewriter, op.getLoc(), stored, op.getType()));
+    return success();
+  }
+};
+
+struct ConvertFromElements : OpConversionPattern<tensor::FromElementsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(tensor::FromElementsOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SmallVector<Value> stored;
+    for (Value v : adaptor.getElements())
+      stored.push_back(storeScalar(rewriter, op.getLoc(), v, v.getType()));
+    rewriter.replaceOpWithNewOp<tensor::FromElementsOp>(
+        op, getTypeConverter()->convertType(op.getType()), stored);
+    return success();
+  }
+};
+
+struct ConvertEmpty : OpConversionPattern<tensor::EmptyOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(tensor::EmptyOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<tensor::EmptyOp>(
+        op, getTypeConverter()->convertType(op.getType()),
+        adaptor.getDynamicSizes());
+    return success();
+  }
+};
+
 struct ConvertQNNToLinalg
     : quantc::impl::ConvertQNNToLinalgPassBase<ConvertQNNToLinalg> {
   void runOnOperation() override {
@@ -82,11 +123,15 @@ struct ConvertQNNToLinalg
                            tensor::TensorDialect>();
     target.addLegalOp<ModuleOp>();
     target.addIllegalDialect<qnn::QNNDialect>();
-    target.addDynamicallyLegalOp<tensor::CastOp>(
+    target.addDynamicallyLegalOp<tensor::CastOp, tensor::EmptyOp,
+                                 tensor::ExtractOp, tensor::FromElementsOp>(
         [&](Operation *op) { return converter.isLegal(op); });
 
     populateElementwisePatterns(converter, patterns);
     populateTensorPatterns(converter, patterns);
+    populateMovementPatterns(converter, patterns);
+    populateSlicePatterns(converter, patterns);
+    populateScatterPatterns(converter, patterns);
     populateContractionPatterns(converter, patterns);
     populateReductionPatterns(converter, patterns);
     populateIndexingPatterns(converter, patterns);
@@ -97,7 +142,8 @@ struct ConvertQNNToLinalg
     populateQuantizationPatterns(converter, patterns);
     populateRecurrentPatterns(converter, patterns);
     populateGenerationPatterns(converter, patterns);
-    patterns.add<ConvertTensorCast>(converter, ctx);
+    patterns.add<ConvertTensorCast, ConvertExtract, ConvertFromElements,
+                 ConvertEmpty>(converter, ctx);
 
     scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns,
                                                          target);

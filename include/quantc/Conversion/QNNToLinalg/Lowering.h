@@ -83,6 +83,11 @@ void createCheck(mlir::OpBuilder &b, mlir::Location loc, mlir::Value condition,
 /// "node 'x'" (of the location's name), for messages at run time.
 std::string describeNode(mlir::Location loc);
 
+/// Fails the run unless `dims` are those that `type` has as static dimensions.
+void checkDims(mlir::OpBuilder &b, mlir::Location loc,
+               mlir::RankedTensorType type,
+               llvm::ArrayRef<mlir::OpFoldResult> dims);
+
 using ScalarBody = llvm::function_ref<mlir::Value(
     mlir::OpBuilder &, mlir::Location, mlir::ValueRange scalars)>;
 
@@ -111,6 +116,12 @@ void populateElementwisePatterns(const mlir::TypeConverter &,
                                  mlir::RewritePatternSet &);
 void populateTensorPatterns(const mlir::TypeConverter &,
                             mlir::RewritePatternSet &);
+void populateMovementPatterns(const mlir::TypeConverter &,
+                              mlir::RewritePatternSet &);
+void populateSlicePatterns(const mlir::TypeConverter &,
+                           mlir::RewritePatternSet &);
+void populateScatterPatterns(const mlir::TypeConverter &,
+                             mlir::RewritePatternSet &);
 void populateContractionPatterns(const mlir::TypeConverter &,
                                  mlir::RewritePatternSet &);
 void populateReductionPatterns(const mlir::TypeConverter &,

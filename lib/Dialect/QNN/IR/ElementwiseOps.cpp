@@ -2,6 +2,7 @@
 
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 
+#include "quantc/Dialect/QNN/IR/IntegerValues.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 
 #include "mlir/IR/Matchers.h"
@@ -103,8 +104,14 @@ LogicalResult SelectOp::inferReturnTypes(MLIRContext *,
 OpFoldResult CastOp::fold(FoldAdaptor) {
   if (getInput().getType() == getType())
     return getInput();
-  return {};
+  return foldKnownInts(*this);
 }
+
+// Shape arithmetic: small integers.
+OpFoldResult UnaryOp::fold(FoldAdaptor) { return foldKnownInts(*this); }
+OpFoldResult BinaryOp::fold(FoldAdaptor) { return foldKnownInts(*this); }
+OpFoldResult CompareOp::fold(FoldAdaptor) { return foldKnownInts(*this); }
+OpFoldResult SelectOp::fold(FoldAdaptor) { return foldKnownInts(*this); }
 
 LogicalResult CastOp::verify() {
   if (failed(verifyCompatibleShape(getInput().getType(), getType())))

@@ -84,3 +84,21 @@ FailureOr<RankedTensorType> qnn::meetTypes(RankedTensorType a,
   }
   return RankedTensorType::get(shape, a.getElementType());
 }
+
+qnn::SliceRange qnn::normalizeSlice(int64_t start, int64_t end, int64_t step,
+                                    int64_t extent) {
+  // -extent is as far back as counting makes sense; this keeps sums in range.
+  auto fromFront = [&](int64_t i) {
+    return i < 0 ? std::max(i, -extent - 1) + extent : i;
+  };
+  int64_t low = step < 0 ? -1 : 0;
+  int64_t high = step < 0 ? extent - 1 : extent;
+  start = std::clamp(fromFront(start), std::min(int64_t(0), high), high);
+  end = std::clamp(fromFront(end), low, high);
+  int64_t distance = step < 0 ? start - end : end - start;
+  // Magnitude without overflow for the most negative step.
+  uint64_t magnitude = step < 0 ? -uint64_t(step) : uint64_t(step);
+  int64_t size =
+      distance <= 0 ? 0 : int64_t((uint64_t(distance) - 1) / magnitude + 1);
+  return {start, step, size};
+}

@@ -2,6 +2,7 @@
 
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 
+#include "quantc/Dialect/QNN/IR/IntegerValues.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 
 #include "mlir/Dialect/Utils/IndexingUtils.h"
@@ -19,6 +20,9 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 
 //===- reshape ------------------------------------------------------------===//
 
+/// Dimensions of a reshape's result. `0` copies, `-1` and one unknown element
+/// are what the others leave, when the element counts on both sides are known
+/// up to dynamic extents that they share.
 LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *,
                                           std::optional<Location> loc,
                                           Adaptor adaptor,
@@ -27,53 +31,73 @@ LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *,
   auto shapeType = cast<RankedTensorType>(adaptor.getShape().getType());
   if (shapeType.getRank() != 1)
     return emitOptionalError(loc, "shape must be a list, got ", shapeType);
-  auto dims = getConstantInts(adaptor.getShape());
-  if (!dims) {
-    if (!shapeType.hasStaticShape())
-      return emitOptionalError(loc, "the rank of the result is unknown: the "
-                                    "number of dimensions in `shape` is not "
-                                    "static");
-    types.push_back(RankedTensorType::get(
-        SmallVector<int64_t>(shapeType.getDimSize(0), ShapedType::kDynamic),
-        input.getElementType()));
-    return success();
+  auto shape = getKnownInts(adaptor.getShape());
+  if (!shape)
+    return emitOptionalError(loc, "the rank of the result is unknown: the "
+                                  "number of dimensions in `shape` is not "
+                                  "static");
+
+  // The input's static element count, and its dynamic extents.
+  int64_t inputCount = 1;
+  SmallVector<KnownInt> inputExtents;
+  for (int64_t i = 0; i < input.getRank(); ++i) {
+    KnownInt extent = KnownInt::extent(adaptor.getInput(), i);
+    if (!extent.isConstant())
+      inputExtents.push_back(extent);
+    else if (llvm::MulOverflow(inputCount, extent.getConstant(), inputCount))
+      return emitOptionalError(loc, "the input has too many elements");
   }
-  int64_t known = 1, inferred = -1;
-  bool allKnown = true;
-  for (auto [i, d] : llvm::enumerate(*dims)) {
-    if (d == 0 && !adaptor.getAllowzero()) {
+
+  SmallVector<int64_t> dims(shape->size(), ShapedType::kDynamic);
+  int64_t count = 1, rest = -1;
+  unsigned numUnknown = 0;
+  bool hasRest = false;
+  for (auto [i, v] : llvm::enumerate(*shape)) {
+    if (v.isConstant(0) && !adaptor.getAllowzero()) {
       if (int64_t(i) >= input.getRank())
         return emitOptionalError(loc, "shape copies dimension ", i,
                                  ", but the input has rank ", input.getRank());
-      d = input.getDimSize(i);
-    } else if (d == -1) {
-      if (inferred >= 0)
+      v = KnownInt::extent(adaptor.getInput(), i);
+    } else if (v.isConstant(-1)) {
+      if (hasRest)
         return emitOptionalError(loc, "shape has more than one -1");
-      inferred = i;
-      d = ShapedType::kDynamic;
+      hasRest = true;
+      ++numUnknown;
+      rest = i;
       continue;
-    } else if (d < 0) {
-      return emitOptionalError(loc, "shape has the negative dimension ", d);
     }
-    if (ShapedType::isDynamic(d))
-      allKnown = false;
-    else if (llvm::MulOverflow(known, d, known))
-      return emitOptionalError(loc, "shape has too many elements");
-  }
-  if (input.hasStaticShape() && allKnown) {
-    int64_t total = input.getNumElements();
-    if (inferred >= 0) {
-      if (known == 0 || total % known)
-        return emitOptionalError(loc, "cannot reshape ", input, " to [",
-                                 llvm::interleaved(*dims), "]");
-      (*dims)[inferred] = total / known;
-    } else if (known != total) {
-      return emitOptionalError(loc, "cannot reshape ", input, " to [",
-                               llvm::interleaved(*dims), "]: ", total,
-                               " elements against ", known);
+    if (v.isConstant()) {
+      if (v.getConstant() < 0)
+        return emitOptionalError(loc, "shape has the negative dimension ",
+                                 v.getConstant());
+      if (llvm::MulOverflow(count, v.getConstant(), count))
+        return emitOptionalError(loc, "shape has too many elements");
+      dims[i] = v.getConstant();
+      continue;
+    }
+    auto *same = llvm::find(inputExtents, v);
+    if (same != inputExtents.end()) {
+      inputExtents.erase(same);
+    } else {
+      ++numUnknown;
+      rest = i;
     }
   }
-  types.push_back(RankedTensorType::get(*dims, input.getElementType()));
+  auto fail = [&] {
+    return emitOptionalError(loc, "cannot reshape ", input, " to [",
+                             llvm::interleaved(dims), "]: ", inputCount,
+                             " elements against ", count);
+  };
+  if (inputExtents.empty() && numUnknown == 0 && count != inputCount &&
+      input.hasStaticShape())
+    return fail();
+  if (inputExtents.empty() && numUnknown == 1) {
+    if (count != 0 && inputCount % count == 0)
+      dims[rest] = inputCount / count;
+    else if (hasRest)
+      return fail();
+  }
+  types.push_back(RankedTensorType::get(dims, input.getElementType()));
   return success();
 }
 
@@ -87,7 +111,7 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
   if (auto resource =
           dyn_cast_or_null<DenseResourceElementsAttr>(adaptor.getInput()))
     return DenseResourceElementsAttr::get(getType(), resource.getRawHandle());
-  return {};
+  return foldKnownInts(*this);
 }
 
 //===- transpose ----------------------------------------------------------===//
@@ -138,7 +162,7 @@ LogicalResult ShapeOp::inferReturnTypes(MLIRContext *ctx,
 
 LogicalResult ShapeOp::verify() {
   int64_t rank = getInput().getType().getRank();
-  if (getStart() < 0 || getEnd() > rank)
+  if (getStart() < 0 || int64_t(getEnd()) > rank)
     return emitOpError("dimensions ") << getStart() << " to " << getEnd()
                                       << " of a tensor of rank " << rank;
   return success();
@@ -146,7 +170,7 @@ LogicalResult ShapeOp::verify() {
 
 OpFoldResult ShapeOp::fold(FoldAdaptor) {
   SmallVector<int64_t> dims;
-  for (int64_t i = getStart(); i < getEnd(); ++i) {
+  for (int64_t i = getStart(); i < int64_t(getEnd()); ++i) {
     if (getInput().getType().isDynamicDim(i))
       return {};
     dims.push_back(getInput().getType().getDimSize(i));

@@ -42,6 +42,7 @@ def QNN_UnaryOp : QNN_InferredOp<"unary"> {
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat =
       "$kind $input attr-dict `:` type($input) `->` type($output)";
+  let hasFolder = 1;
 }
 
 def QNN_BinaryOp : QNN_InferredOp<"binary"> {
@@ -65,6 +66,7 @@ def QNN_BinaryOp : QNN_InferredOp<"binary"> {
   }];
   let hasCanonicalizer = 1;
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def QNN_CompareOp : QNN_InferredOp<"compare"> {
@@ -79,6 +81,7 @@ def QNN_CompareOp : QNN_InferredOp<"compare"> {
     $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
     type($output)
   }];
+  let hasFolder = 1;
 }
 
 def QNN_SelectOp : QNN_InferredOp<"select"> {
@@ -92,6 +95,7 @@ def QNN_SelectOp : QNN_InferredOp<"select"> {
     $condition `,` $lhs `,` $rhs attr-dict `:` type($condition) `,` type($lhs)
     `,` type($rhs) `->` type($output)
   }];
+  let hasFolder = 1;
 }
 
 def QNN_CastOp : QNN_Op<"cast"> {

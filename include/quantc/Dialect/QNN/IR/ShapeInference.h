@@ -28,6 +28,14 @@ broadcastShapes(llvm::ArrayRef<int64_t> lhs, llvm::ArrayRef<int64_t> rhs);
 mlir::FailureOr<mlir::RankedTensorType> meetTypes(mlir::RankedTensorType a,
                                                   mlir::RankedTensorType b);
 
+/// The indices that a slice takes of an extent, after ONNX's counting from the
+/// back and clamping.
+struct SliceRange {
+  int64_t start, step, size;
+};
+SliceRange normalizeSlice(int64_t start, int64_t end, int64_t step,
+                          int64_t extent);
+
 } // namespace quantc::qnn
 
 #endif // QUANTC_DIALECT_QNN_IR_SHAPEINFERENCE_H

@@ -62,4 +62,134 @@ def QNN_ShapeOp : QNN_InferredOp<"shape"> {
   let hasVerifier = 1;
 }
 
+def QNN_SqueezeOp : QNN_InferredOp<"squeeze", [QNN_SameScaleOpInterface]> {
+  let summary = "Removes dimensions of extent 1 (ONNX Squeeze)";
+  let arguments = (ins QNN_Tensor:$input, QNN_IntList:$axes);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `,` $axes attr-dict `:` type($input) `,` type($axes) `->`
+    type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_UnsqueezeOp : QNN_InferredOp<"unsqueeze", [QNN_SameScaleOpInterface]> {
+  let summary = "Inserts dimensions of extent 1 (ONNX Unsqueeze)";
+  let description = [{
+    `axes` are positions in the result.
+  }];
+  let arguments = (ins QNN_Tensor:$input, QNN_IntList:$axes);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `,` $axes attr-dict `:` type($input) `,` type($axes) `->`
+    type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_ExpandOp : QNN_InferredOp<"expand", [QNN_SameScaleOpInterface]> {
+  let summary = "Broadcasts a tensor to a shape (ONNX Expand, ConstantOfShape)";
+  let description = [{
+    The broadcast goes both ways: where `shape` says 1 or has fewer dimensions,
+    the input's extent stays.
+  }];
+  let arguments = (ins QNN_Tensor:$input, QNN_IntList:$shape);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `,` $shape attr-dict `:` type($input) `,` type($shape) `->`
+    type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_TileOp : QNN_InferredOp<"tile", [QNN_SameScaleOpInterface]> {
+  let summary = "Repeats a tensor along each dimension (ONNX Tile)";
+  let arguments = (ins QNN_Tensor:$input, QNN_IntList:$repeats);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `,` $repeats attr-dict `:` type($input) `,` type($repeats) `->`
+    type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_ConcatOp : QNN_InferredOp<"concat", [
+    DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getDataOperands"]>]> {
+  let summary = "Puts tensors one after the other along an axis (ONNX Concat)";
+  let arguments = (ins Variadic<QNN_Tensor>:$inputs, I64Attr:$axis);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $axis `,` $inputs attr-dict `:` qualified(type($inputs)) `->` type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_SliceOp : QNN_InferredOp<"slice", [QNN_SameScaleOpInterface]> {
+  let summary = "Takes a range of indices along some axes (ONNX Slice)";
+  let description = [{
+    Starts and ends count from the back when negative and are clamped to the
+    extent, as in Python. A negative step walks backwards.
+  }];
+  let arguments = (ins QNN_Tensor:$input, QNN_IntList:$starts,
+                       QNN_IntList:$ends, QNN_IntList:$axes,
+                       QNN_IntList:$steps);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `from` $starts `to` $ends `axes` $axes `steps` $steps attr-dict `:`
+    type($input) `,` type($starts) `,` type($ends) `,` type($axes) `,`
+    type($steps) `->` type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_PadMode : QNN_Kind<"PadMode", "what padding holds",
+    ["constant", "reflect", "edge", "wrap"]>;
+def QNN_PadModeAttr : QNN_KindAttr<QNN_PadMode, "pad_mode">;
+
+def QNN_PadOp : QNN_InferredOp<"pad", [QNN_SameScaleOpInterface]> {
+  let summary = "Adds (or removes) elements at the ends of axes (ONNX Pad)";
+  let description = [{
+    `pads` lists the amounts before each of `axes`, then those after; negative
+    ones crop. `value` (one element) fills in mode `constant`.
+  }];
+  let arguments = (ins QNN_PadModeAttr:$mode, QNN_Tensor:$input,
+                       QNN_IntList:$pads, QNN_IntList:$axes,
+                       QNN_Tensor:$value);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $mode $input `by` $pads `axes` $axes `with` $value attr-dict `:`
+    type($input) `,` type($pads) `,` type($axes) `,` type($value) `->`
+    type($output)
+  }];
+}
+
+def QNN_RangeOp : QNN_InferredOp<"range"> {
+  let summary = "Numbers from `start` by `delta` up to `limit` (ONNX Range)";
+  let arguments = (ins QNN_Tensor:$start, QNN_Tensor:$limit,
+                       QNN_Tensor:$delta);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $start `to` $limit `by` $delta attr-dict `:` type($start) `,` type($limit)
+    `,` type($delta) `->` type($output)
+  }];
+  let hasFolder = 1;
+}
+
+def QNN_ReverseSequenceOp : QNN_InferredOp<"reverse_sequence",
+    [QNN_SameScaleOpInterface]> {
+  let summary = "Reverses the first elements of each sequence of a batch";
+  let description = [{
+    Along `time_axis`, the first `lengths[b]` elements of batch element `b` come
+    in reverse order; the others stay (ONNX ReverseSequence).
+  }];
+  let arguments = (ins QNN_Tensor:$input, QNN_IntList:$lengths,
+                       I64Attr:$time_axis, I64Attr:$batch_axis);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `,` $lengths attr-dict `:` type($input) `,` type($lengths) `->`
+    type($output)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // QUANTC_DIALECT_QNN_IR_TENSOROPS

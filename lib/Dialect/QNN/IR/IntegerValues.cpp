@@ -1,0 +1,434 @@
+//===- IntegerValues.cpp - What is known of integer tensors ---------------===//
+
+#include "quantc/Dialect/QNN/IR/IntegerValues.h"
+
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
+#include "quantc/Dialect/QNN/IR/IndexingOps.h"
+#include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::qnn;
+
+using KnownInts = std::optional<SmallVector<KnownInt>>;
+
+/// Shapes and lists of axes are small. What is larger is data.
+static constexpr int64_t kMaxElements = 256;
+
+//===- scalar functions ---------------------------------------------------===//
+
+/// `value` as an element of an integer type: wrapped, and extended again.
+static int64_t wrap(int64_t value, Type type) {
+  unsigned width = cast<IntegerType>(type).getWidth();
+  if (width >= 64)
+    return value;
+  APInt bits(64, value);
+  bits = bits.trunc(width);
+  return type.isUnsignedInteger() || width == 1 ? int64_t(bits.getZExtValue())
+                                                : bits.getSExtValue();
+}
+
+static KnownInt applyBinary(BinaryKind kind, KnownInt a, KnownInt b,
+                            Type type) {
+  if (!a.isConstant() || !b.isConstant()) {
+    // What leaves the other side as it is.
+    if (kind == BinaryKind::add && a.isConstant(0))
+      return b;
+    if ((kind == BinaryKind::add || kind == BinaryKind::sub) && b.isConstant(0))
+      return a;
+    if (kind == BinaryKind::mul && a.isConstant(1))
+      return b;
+    if ((kind == BinaryKind::mul || kind == BinaryKind::div) && b.isConstant(1))
+      return a;
+    if (kind == BinaryKind::mul && (a.isConstant(0) || b.isConstant(0)))
+      return KnownInt::constant(0);
+    return KnownInt::unknown();
+  }
+  int64_t x = a.getConstant(), y = b.getConstant();
+  auto result = [&](int64_t v) { return KnownInt::constant(wrap(v, type)); };
+  switch (kind) {
+  case BinaryKind::add:
+    return result(int64_t(uint64_t(x) + uint64_t(y)));
+  case BinaryKind::sub:
+    return result(int64_t(uint64_t(x) - uint64_t(y)));
+  case BinaryKind::mul:
+    return result(int64_t(uint64_t(x) * uint64_t(y)));
+  case BinaryKind::div:
+    if (y == 0 || y == -1)
+      return y == 0 ? KnownInt::unknown() : result(int64_t(-uint64_t(x)));
+    return result(x / y);
+  case BinaryKind::mod:
+    if (y == 0 || y == -1)
+      return y == 0 ? KnownInt::unknown() : result(0);
+    return result(x % y != 0 && (x % y < 0) != (y < 0) ? x % y + y : x % y);
+  case BinaryKind::min:
+    return result(std::min(x, y));
+  case BinaryKind::max:
+    return result(std::max(x, y));
+  case BinaryKind::logical_and:
+  case BinaryKind::bitwise_and:
+    return result(x & y);
+  case BinaryKind::logical_or:
+  case BinaryKind::bitwise_or:
+    return result(x | y);
+  case BinaryKind::logical_xor:
+  case BinaryKind::bitwise_xor:
+    return result(x ^ y);
+  default:
+    return KnownInt::unknown();
+  }
+}
+
+static KnownInt applyCompare(CompareKind kind, KnownInt a, KnownInt b) {
+  auto result = [](bool v) { return KnownInt::constant(v); };
+  if (kind == CompareKind::equal) {
+    if (a == b)
+      return result(true);
+    // An extent is never negative.
+    if ((a.isExtent() && b.isConstant() && b.getConstant() < 0) ||
+        (b.isExtent() && a.isConstant() && a.getConstant() < 0))
+      return result(false);
+  }
+  if (!a.isConstant() || !b.isConstant())
+    return KnownInt::unknown();
+  int64_t x = a.getConstant(), y = b.getConstant();
+  switch (kind) {
+  case CompareKind::equal:
+    return result(x == y);
+  case CompareKind::less:
+    return result(x < y);
+  case CompareKind::less_or_equal:
+    return result(x <= y);
+  case CompareKind::greater:
+    return result(x > y);
+  case CompareKind::greater_or_equal:
+    return result(x >= y);
+  }
+  return KnownInt::unknown();
+}
+
+static KnownInt applyUnary(UnaryKind kind, KnownInt a, Type type) {
+  if (!a.isConstant())
+    return KnownInt::unknown();
+  int64_t x = a.getConstant();
+  switch (kind) {
+  case UnaryKind::neg:
+    return KnownInt::constant(wrap(int64_t(-uint64_t(x)), type));
+  case UnaryKind::abs:
+    return KnownInt::constant(wrap(x < 0 ? int64_t(-uint64_t(x)) : x, type));
+  case UnaryKind::logical_not:
+    return KnownInt::constant(!x);
+  default:
+    return KnownInt::unknown();
+  }
+}
+
+//===- ops ----------------------------------------------------------------===//
+
+namespace quantc::qnn {
+/// Walks the ops behind a value, a bounded number of them.
+class IntegerEvaluator {
+public:
+  KnownInts evaluate(Value value);
+  KnownInt getExtent(Value tensor, int64_t dim);
+
+private:
+  /// Follows a dynamic dimension through ops that keep it.
+  std::pair<Value, int64_t> findSource(Value tensor, int64_t dim);
+  KnownInts evaluateOp(Operation *op, RankedTensorType type);
+  /// The operands of an elementwise op, each stretched to `type`. Lists and
+  /// scalars only.
+  std::optional<SmallVector<SmallVector<KnownInt>>>
+  evaluateBroadcast(ValueRange operands, RankedTensorType type);
+  KnownInts evaluateGather(GatherOp op);
+  KnownInts evaluateSlice(SliceOp op);
+  KnownInts evaluateConcat(ConcatOp op);
+  KnownInts evaluateRange(RangeOp op);
+
+  unsigned budget = 256;
+};
+} // namespace quantc::qnn
+
+//===- extents ------------------------------------------------------------===//
+
+std::pair<Value, int64_t> IntegerEvaluator::findSource(Value tensor,
+                                                       int64_t dim) {
+  for (unsigned steps = 0; steps < 64; ++steps) {
+    Operation *op = tensor.getDefiningOp();
+    if (!op)
+      break;
+    Value next;
+    int64_t nextDim = dim;
+    auto fromEnd = [&](Value operand) {
+      auto type = cast<RankedTensorType>(operand.getType());
+      int64_t own = dim - (cast<RankedTensorType>(tensor.getType()).getRank() -
+                           type.getRank());
+      return own >= 0 && type.getDimSize(own) != 1 ? own : -1;
+    };
+    if (isa<UnaryOp, CastOp>(op)) {
+      next = op->getOperand(0);
+    } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
+      next = transpose.getInput();
+      nextDim = transpose.getPermutation()[dim];
+    } else if (isa<BinaryOp, CompareOp, SelectOp>(op)) {
+      // Only where a single operand decides.
+      for (Value operand : op->getOperands())
+        if (int64_t own = fromEnd(operand); own >= 0) {
+          if (next) {
+            next = {};
+            break;
+          }
+          next = operand;
+          nextDim = own;
+        }
+    } else if (auto gather = dyn_cast<GatherOp>(op)) {
+      int64_t axis = gather.getAxis();
+      int64_t rank = gather.getIndices().getType().getRank();
+      if (dim >= axis && dim < axis + rank) {
+        next = gather.getIndices();
+        nextDim = dim - axis;
+      } else {
+        next = gather.getInput();
+        nextDim = dim < axis ? dim : dim - rank + 1;
+      }
+    } else if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+      KnownInts shape = evaluate(reshape.getShape());
+      if (shape && (*shape)[dim].isExtent())
+        return {(*shape)[dim].getTensor(), (*shape)[dim].getDim()};
+      if (shape && (*shape)[dim].isConstant(0) && !reshape.getAllowzero())
+        next = reshape.getInput();
+    }
+    if (!next)
+      break;
+    tensor = next;
+    dim = nextDim;
+  }
+  return {tensor, dim};
+}
+
+KnownInt IntegerEvaluator::getExtent(Value tensor, int64_t dim) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (!type.isDynamicDim(dim))
+    return KnownInt::constant(type.getDimSize(dim));
+  auto [source, sourceDim] = findSource(tensor, dim);
+  type = cast<RankedTensorType>(source.getType());
+  if (!type.isDynamicDim(sourceDim))
+    return KnownInt::constant(type.getDimSize(sourceDim));
+  KnownInt k;
+  k.kind = KnownInt::Extent;
+  k.number = sourceDim;
+  k.tensor = source;
+  return k;
+}
+
+//===- lists --------------------------------------------------------------===//
+
+KnownInts IntegerEvaluator::evaluate(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.hasStaticShape() ||
+      !isa<IntegerType>(type.getElementType()) ||
+      type.getNumElements() > kMaxElements || budget == 0)
+    return std::nullopt;
+  --budget;
+  if (auto ints = getConstantInts(value)) {
+    SmallVector<KnownInt> result;
+    for (int64_t v : *ints)
+      result.push_back(KnownInt::constant(v));
+    return result;
+  }
+  KnownInts result;
+  if (Operation *op = value.getDefiningOp())
+    result = evaluateOp(op, type);
+  if (result && int64_t(result->size()) == type.getNumElements())
+    return result;
+  return SmallVector<KnownInt>(type.getNumElements());
+}
+
+std::optional<SmallVector<SmallVector<KnownInt>>>
+IntegerEvaluator::evaluateBroadcast(ValueRange operands,
+                                    RankedTensorType type) {
+  SmallVector<SmallVector<KnownInt>> all;
+  for (Value operand : operands) {
+    KnownInts ints = evaluate(operand);
+    if (!ints)
+      return std::nullopt;
+    if (ints->size() == 1)
+      ints->resize(type.getNumElements(), ints->front());
+    else if (operand.getType() != type &&
+             cast<RankedTensorType>(operand.getType()).getShape() !=
+                 type.getShape())
+      return std::nullopt;
+    all.push_back(std::move(*ints));
+  }
+  return all;
+}
+
+KnownInts IntegerEvaluator::evaluateGather(GatherOp op) {
+  if (op.getInput().getType().getRank() != 1)
+    return std::nullopt;
+  KnownInts data = evaluate(op.getInput()), indices = evaluate(op.getIndices());
+  if (!data || !indices)
+    return std::nullopt;
+  SmallVector<KnownInt> result;
+  for (KnownInt i : *indices) {
+    auto at = i.isConstant() ? normalizeAxis(i.getConstant(), data->size())
+                             : std::nullopt;
+    result.push_back(at ? (*data)[*at] : KnownInt::unknown());
+  }
+  return result;
+}
+
+KnownInts IntegerEvaluator::evaluateSlice(SliceOp op) {
+  if (op.getInput().getType().getRank() != 1)
+    return std::nullopt;
+  KnownInts data = evaluate(op.getInput());
+  auto starts = getConstantInts(op.getStarts());
+  auto ends = getConstantInts(op.getEnds());
+  auto steps = getConstantInts(op.getSteps());
+  if (!data || !starts || !ends || !steps || starts->size() != 1 ||
+      ends->size() != 1 || steps->size() != 1)
+    return std::nullopt;
+  SliceRange range =
+      normalizeSlice((*starts)[0], (*ends)[0], (*steps)[0], data->size());
+  SmallVector<KnownInt> result;
+  for (int64_t i = 0; i < range.size; ++i)
+    result.push_back((*data)[range.start + i * range.step]);
+  return result;
+}
+
+KnownInts IntegerEvaluator::evaluateConcat(ConcatOp op) {
+  SmallVector<KnownInt> result;
+  for (Value input : op.getInputs()) {
+    if (cast<RankedTensorType>(input.getType()).getRank() != 1)
+      return std::nullopt;
+    KnownInts part = evaluate(input);
+    if (!part)
+      return std::nullopt;
+    llvm::append_range(result, *part);
+  }
+  return result;
+}
+
+KnownInts IntegerEvaluator::evaluateRange(RangeOp op) {
+  auto start = getConstantInts(op.getStart());
+  auto delta = getConstantInts(op.getDelta());
+  if (!start || !delta || start->size() != 1 || delta->size() != 1)
+    return std::nullopt;
+  SmallVector<KnownInt> result;
+  for (int64_t i = 0, e = op.getType().getDimSize(0); i < e; ++i)
+    result.push_back(KnownInt::constant((*start)[0] + i * (*delta)[0]));
+  return result;
+}
+
+KnownInts IntegerEvaluator::evaluateOp(Operation *op, RankedTensorType type) {
+  Type elementType = type.getElementType();
+  auto elementwise = [&](auto function) -> KnownInts {
+    auto operands = evaluateBroadcast(op->getOperands(), type);
+    if (!operands)
+      return std::nullopt;
+    SmallVector<KnownInt> result;
+    for (int64_t i = 0, e = type.getNumElements(); i < e; ++i) {
+      SmallVector<KnownInt, 3> scalars;
+      for (auto &operand : *operands)
+        scalars.push_back(operand[i]);
+      result.push_back(function(scalars));
+    }
+    return result;
+  };
+  return llvm::TypeSwitch<Operation *, KnownInts>(op)
+      .Case([&](ShapeOp shape) {
+        SmallVector<KnownInt> result;
+        for (int64_t i = shape.getStart(); i < int64_t(shape.getEnd()); ++i)
+          result.push_back(getExtent(shape.getInput(), i));
+        return result;
+      })
+      .Case<ReshapeOp, SqueezeOp, UnsqueezeOp>(
+          [&](auto same) { return evaluate(same.getInput()); })
+      .Case([&](CastOp cast) -> KnownInts {
+        KnownInts ints = evaluate(cast.getInput());
+        if (!ints)
+          return std::nullopt;
+        for (KnownInt &v : *ints) {
+          if (v.isConstant())
+            v = KnownInt::constant(elementType.isInteger(1)
+                                       ? v.getConstant() != 0
+                                       : wrap(v.getConstant(), elementType));
+          else if (elementType.getIntOrFloatBitWidth() < 32)
+            v = KnownInt::unknown();
+        }
+        return ints;
+      })
+      .Case([&](ExpandOp expand) -> KnownInts {
+        KnownInts ints = evaluate(expand.getInput());
+        if (!ints || ints->size() != 1)
+          return std::nullopt;
+        ints->resize(type.getNumElements(), ints->front());
+        return ints;
+      })
+      .Case([&](GatherOp gather) { return evaluateGather(gather); })
+      .Case([&](SliceOp slice) { return evaluateSlice(slice); })
+      .Case([&](ConcatOp concat) { return evaluateConcat(concat); })
+      .Case([&](RangeOp range) { return evaluateRange(range); })
+      .Case([&](UnaryOp unary) {
+        return elementwise([&](ArrayRef<KnownInt> x) {
+          return applyUnary(unary.getKind(), x[0], elementType);
+        });
+      })
+      .Case([&](BinaryOp binary) {
+        return elementwise([&](ArrayRef<KnownInt> x) {
+          return applyBinary(binary.getKind(), x[0], x[1], elementType);
+        });
+      })
+      .Case([&](CompareOp compare) {
+        return elementwise([&](ArrayRef<KnownInt> x) {
+          return applyCompare(compare.getKind(), x[0], x[1]);
+        });
+      })
+      .Case([&](SelectOp) {
+        return elementwise([&](ArrayRef<KnownInt> x) {
+          if (x[0].isConstant())
+            return x[0].getConstant() ? x[1] : x[2];
+          return x[1] == x[2] ? x[1] : KnownInt::unknown();
+        });
+      })
+      .Default(KnownInts());
+}
+
+//===- interface ----------------------------------------------------------===//
+
+KnownInt KnownInt::extent(Value tensor, int64_t dim) {
+  return IntegerEvaluator().getExtent(tensor, dim);
+}
+
+KnownInts qnn::getKnownInts(Value value) {
+  return IntegerEvaluator().evaluate(value);
+}
+
+std::optional<SmallVector<int64_t>> qnn::getKnownDims(Value value) {
+  KnownInts ints = getKnownInts(value);
+  if (!ints)
+    return std::nullopt;
+  SmallVector<int64_t> dims;
+  for (KnownInt v : *ints)
+    dims.push_back(v.isConstant() ? v.getConstant() : ShapedType::kDynamic);
+  return dims;
+}
+
+OpFoldResult qnn::foldKnownInts(Operation *op) {
+  auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  if (!type || !type.hasStaticShape() ||
+      !isa<IntegerType>(type.getElementType()))
+    return {};
+  KnownInts ints = getKnownInts(op->getResult(0));
+  if (!ints || !llvm::all_of(*ints, [](KnownInt v) { return v.isConstant(); }))
+    return {};
+  SmallVector<APInt> values;
+  for (KnownInt v : *ints)
+    values.emplace_back(type.getElementTypeBitWidth(), v.getConstant(),
+                        /*isSigned=*/false, /*implicitTrunc=*/true);
+  return DenseElementsAttr::get(type, values);
+}

@@ -1,0 +1,58 @@
+// RUN: quant-opt %s --qnn-to-linalg | FileCheck %s
+
+// A lookup copies rows, after a check of the indices.
+// CHECK-LABEL: func @embedding
+// CHECK: linalg.generic
+// CHECK: cf.assert %{{.*}}, "{{.*}}an index is out of range"
+// CHECK: linalg.generic
+// CHECK-SAME: ins(%{{.*}} : tensor<?xi64>) outs(%{{.*}} : tensor<?x8xf32>)
+// CHECK: tensor.extract
+func.func @embedding(%t: tensor<100x8xf32>, %ids: tensor<?xi64>) -> tensor<?x8xf32> {
+  %0 = qnn.gather %t[%ids] axis 0 : tensor<100x8xf32>, tensor<?xi64> -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// CHECK-LABEL: func @unsqueeze
+// CHECK: tensor.expand_shape %{{.*}} {{\[\[}}0, 1], [2]]
+func.func @unsqueeze(%x: tensor<?x8xf32>) -> tensor<?x1x8xf32> {
+  %c = qnn.constant dense<1> : tensor<1xi64>
+  %0 = qnn.unsqueeze %x, %c : tensor<?x8xf32>, tensor<1xi64> -> tensor<?x1x8xf32>
+  return %0 : tensor<?x1x8xf32>
+}
+
+// CHECK-LABEL: func @slice
+// CHECK: tensor.extract_slice %{{.*}}[0, 2] [4, 3] [1, 2]
+func.func @slice(%x: tensor<4x8xf32>) -> tensor<4x3xf32> {
+  %two = qnn.constant dense<2> : tensor<1xi64>
+  %axis = qnn.constant dense<1> : tensor<1xi64>
+  %end = qnn.constant dense<9223372036854775807> : tensor<1xi64>
+  %0 = qnn.slice %x from %two to %end axes %axis steps %two : tensor<4x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64> -> tensor<4x3xf32>
+  return %0 : tensor<4x3xf32>
+}
+
+// Negative pads crop first.
+// CHECK-LABEL: func @pad
+// CHECK: tensor.extract_slice %{{.*}}[0, 1] [4, 7] [1, 1]
+// CHECK: tensor.pad %{{.*}} low[0, 0] high[0, 2]
+func.func @pad(%x: tensor<4x8xf32>, %v: tensor<f32>) -> tensor<4x9xf32> {
+  %pads = qnn.constant dense<[-1, 2]> : tensor<2xi64>
+  %axis = qnn.constant dense<1> : tensor<1xi64>
+  %0 = qnn.pad constant %x by %pads axes %axis with %v : tensor<4x8xf32>, tensor<2xi64>, tensor<1xi64>, tensor<f32> -> tensor<4x9xf32>
+  return %0 : tensor<4x9xf32>
+}
+
+// CHECK-LABEL: func @concat
+// CHECK: tensor.concat dim(1)
+func.func @concat(%x: tensor<4x8xf32>) -> tensor<4x16xf32> {
+  %0 = qnn.concat 1, %x, %x : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x16xf32>
+  return %0 : tensor<4x16xf32>
+}
+
+// CHECK-LABEL: func @scatter
+// CHECK: scf.for
+// CHECK: arith.addf
+// CHECK: tensor.insert
+func.func @scatter(%x: tensor<4x8xf32>, %j: tensor<2x8xi64>, %u: tensor<2x8xf32>) -> tensor<4x8xf32> {
+  %0 = qnn.scatter_elements add %u into %x[%j] axis 0 : tensor<2x8xf32>, tensor<4x8xf32>, tensor<2x8xi64> -> tensor<4x8xf32>
+  return %0 : tensor<4x8xf32>
+}

@@ -1,0 +1,28 @@
+// RUN: quant-opt %s -split-input-file -verify-diagnostics
+
+func.func @squeeze(%x: tensor<2x8xf32>) {
+  %c = qnn.constant dense<0> : tensor<1xi64>
+  // expected-error @+2 {{its extent is not 1}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = qnn.squeeze %x, %c : tensor<2x8xf32>, tensor<1xi64> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @concat(%x: tensor<2x8xf32>, %y: tensor<3x8xf32>) {
+  // expected-error @+2 {{along axis 1: dimension 0 differs}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = qnn.concat 1, %x, %y : tensor<2x8xf32>, tensor<3x8xf32> -> tensor<2x16xf32>
+  return
+}
+
+// -----
+
+func.func @gather(%x: tensor<2x8xf32>) {
+  %i = qnn.constant dense<2> : tensor<1xi64>
+  // expected-error @+2 {{index 2 is out of range for extent 2}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = qnn.gather %x[%i] axis 0 : tensor<2x8xf32>, tensor<1xi64> -> tensor<1x8xf32>
+  return
+}
