@@ -69,8 +69,44 @@ static ImportRule importPool(PoolKind kind) {
   };
 }
 
+/// Reductions of all spatial dimensions.
+static ImportRule importGlobalPool(qnn::ReduceKind kind) {
+  return [=](NodeContext &ctx) -> LogicalResult {
+    int64_t rank = ctx.inputType(0).getRank();
+    Value axes = ctx.i64List(llvm::to_vector(llvm::seq<int64_t>(2, rank)));
+    return ctx.setOutput(
+        0, ctx.create<qnn::ReduceOp>(
+               qnn::ReduceKindAttr::get(ctx.getContext(), kind), ctx.input(0),
+               axes, ctx.builder.getUnitAttr(), UnitAttr()));
+  };
+}
+
+/// (Σ |x|^p)^(1/p).
+static LogicalResult importGlobalLpPool(NodeContext &ctx) {
+  int64_t p = ctx.getInt("p", 2);
+  if (p == 1 || p == 2)
+    return importGlobalPool(p == 1 ? qnn::ReduceKind::l1
+                                   : qnn::ReduceKind::l2)(ctx);
+  Type element = ctx.inputElementType(0);
+  int64_t rank = ctx.inputType(0).getRank();
+  Value powers = ctx.binary(qnn::BinaryKind::pow,
+                            ctx.unary(qnn::UnaryKind::abs, ctx.input(0)),
+                            ctx.scalar(element, p));
+  Value sum = ctx.create<qnn::ReduceOp>(
+      qnn::ReduceKindAttr::get(ctx.getContext(), qnn::ReduceKind::sum), powers,
+      ctx.i64List(llvm::to_vector(llvm::seq<int64_t>(2, rank))),
+      ctx.builder.getUnitAttr(), UnitAttr());
+  return ctx.setOutput(
+      0, ctx.binary(qnn::BinaryKind::pow, sum, ctx.scalar(element, 1.0 / p)));
+}
+
 void quantc::onnx_import::registerPoolingRules(RuleRegistry &registry) {
   registry.add(kOnnx, "MaxPool", 1, importMaxPool);
   registry.add(kOnnx, "AveragePool", 1, importPool(PoolKind::average));
+  registry.add(kOnnx, "GlobalAveragePool", 1,
+               importGlobalPool(qnn::ReduceKind::mean));
+  registry.add(kOnnx, "GlobalMaxPool", 1,
+               importGlobalPool(qnn::ReduceKind::max));
+  registry.add(kOnnx, "GlobalLpPool", 1, importGlobalLpPool);
   registry.add(kOnnx, "LpPool", 1, importPool(PoolKind::lp));
 }

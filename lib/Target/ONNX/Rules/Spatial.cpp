@@ -1,4 +1,4 @@
-//===- Spatial.cpp - Resize, sampling, detection and signal ops ===//
+//===- Spatial.cpp - Resize, sampling, detection and signal ops -----------===//
 
 #include "../NodeContext.h"
 
@@ -6,6 +6,176 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_import;
 
+/// An optional input that models leave out by passing an empty tensor.
+static Value nonEmpty(NodeContext &ctx, size_t i) {
+  if (!ctx.hasInput(i) ||
+      (ctx.inputType(i).getRank() == 1 && ctx.inputType(i).getDimSize(0) == 0))
+    return {};
+  return ctx.input(i);
+}
+
+static std::optional<qnn::Interpolation> readMode(NodeContext &ctx,
+                                                  StringRef mode) {
+  if (mode == "nearest")
+    return qnn::Interpolation::nearest;
+  if (mode == "linear" || mode == "bilinear")
+    return qnn::Interpolation::linear;
+  if (mode == "cubic" || mode == "bicubic")
+    return qnn::Interpolation::cubic;
+  (void)ctx.emitError("mode '" + mode + "' is unknown");
+  return std::nullopt;
+}
+
+static UnitAttr unit(NodeContext &ctx, bool value) {
+  return value ? ctx.builder.getUnitAttr() : UnitAttr();
+}
+
+static Value createResize(NodeContext &ctx, Value roi, Value scales,
+                          Value sizes, StringRef coordinates,
+                          StringRef rounding) {
+  auto mode = readMode(ctx, ctx.getString("mode", "nearest"));
+  if (!mode)
+    return {};
+  if (scales && sizes)
+    scales = {};
+  int64_t rank = ctx.inputType(0).getRank();
+  SmallVector<int64_t> axes = ctx.getInts("axes");
+  if (axes.empty())
+    axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  for (int64_t &axis : axes) {
+    auto normal = qnn::normalizeAxis(axis, rank);
+    if (!normal) {
+      (void)ctx.emitError("axis " + Twine(axis) + " is out of range");
+      return {};
+    }
+    axis = *normal;
+  }
+  Builder &b = ctx.builder;
+  if (coordinates != "tf_crop_and_resize")
+    roi = {};
+  return ctx.create<qnn::ResizeOp>(
+      qnn::InterpolationAttr::get(ctx.getContext(), *mode), ctx.input(0), roi,
+      scales, sizes, b.getDenseI64ArrayAttr(axes), b.getStringAttr(coordinates),
+      b.getStringAttr(rounding),
+      b.getStringAttr(ctx.getString("keep_aspect_ratio_policy", "stretch")),
+      b.getF64FloatAttr(ctx.getFloat("cubic_coeff_a", -0.75)),
+      b.getF64FloatAttr(ctx.getFloat("extrapolation_value", 0)),
+      unit(ctx, ctx.getInt("exclude_outside")),
+      unit(ctx, ctx.getInt("antialias")));
+}
+
+static LogicalResult importResize(NodeContext &ctx) {
+  return ctx.setOutput(
+      0, createResize(
+             ctx, nonEmpty(ctx, 1), nonEmpty(ctx, 2), nonEmpty(ctx, 3),
+             ctx.getString("coordinate_transformation_mode", "half_pixel"),
+             ctx.getString("nearest_mode", "round_prefer_floor")));
+}
+
+/// Resize-10 and Upsample-9 have one way to find coordinates.
+static LogicalResult importUpsample(NodeContext &ctx) {
+  return ctx.setOutput(0, createResize(ctx, Value(), ctx.input(1), Value(),
+                                       "asymmetric", "floor"));
+}
+
+/// Upsample-7 has the scales as an attribute.
+static LogicalResult importUpsample7(NodeContext &ctx) {
+  SmallVector<float> scales;
+  for (double s : ctx.getFloats("scales"))
+    scales.push_back(s);
+  auto type =
+      RankedTensorType::get({int64_t(scales.size())}, ctx.builder.getF32Type());
+  Value constant = ctx.constant(DenseElementsAttr::get(type, ArrayRef(scales)));
+  return ctx.setOutput(
+      0, createResize(ctx, Value(), constant, Value(), "asymmetric", "floor"));
+}
+
+static LogicalResult importGridSample(NodeContext &ctx) {
+  auto mode = readMode(ctx, ctx.getString("mode", "linear"));
+  if (!mode)
+    return failure();
+  return ctx.setOutput(
+      0, ctx.create<qnn::GridSampleOp>(
+             qnn::InterpolationAttr::get(ctx.getContext(), *mode), ctx.input(0),
+             ctx.input(1),
+             ctx.builder.getStringAttr(ctx.getString("padding_mode", "zeros")),
+             unit(ctx, ctx.getInt("align_corners"))));
+}
+
+static LogicalResult importRoiAlign(NodeContext &ctx) {
+  Builder &b = ctx.builder;
+  // Before opset 16, half a pixel was not subtracted.
+  StringRef coordinates = ctx.opset >= 16 ? "half_pixel" : "output_half_pixel";
+  return ctx.setOutput(
+      0, ctx.create<qnn::RoiAlignOp>(
+             ctx.input(0), ctx.input(1), ctx.input(2),
+             b.getI64IntegerAttr(ctx.getInt("output_height", 1)),
+             b.getI64IntegerAttr(ctx.getInt("output_width", 1)),
+             b.getI64IntegerAttr(ctx.getInt("sampling_ratio", 0)),
+             b.getF64FloatAttr(ctx.getFloat("spatial_scale", 1)),
+             b.getStringAttr(ctx.getString("mode", "avg")),
+             b.getStringAttr(ctx.getString("coordinate_transformation_mode",
+                                           coordinates))));
+}
+
+static LogicalResult importMaxRoiPool(NodeContext &ctx) {
+  auto shape = ctx.getInts("pooled_shape");
+  if (shape.size() != 2)
+    return ctx.emitError("pooled_shape must hold two numbers");
+  Builder &b = ctx.builder;
+  return ctx.setOutput(
+      0, ctx.create<qnn::MaxRoiPoolOp>(
+             ctx.input(0), ctx.input(1), b.getI64IntegerAttr(shape[0]),
+             b.getI64IntegerAttr(shape[1]),
+             b.getF64FloatAttr(ctx.getFloat("spatial_scale", 1))));
+}
+
+static LogicalResult importCol2Im(NodeContext &ctx) {
+  if (ctx.inputType(1).getRank() != 1 || ctx.inputType(1).isDynamicDim(0))
+    return ctx.emitError("the number of dimensions in image_shape must be "
+                         "static");
+  int64_t spatial = ctx.inputType(1).getDimSize(0);
+  SmallVector<int64_t> ones(spatial, 1), zeros(2 * spatial, 0);
+  Builder &b = ctx.builder;
+  return ctx.setOutput(
+      0, ctx.create<qnn::Col2ImOp>(
+             ctx.input(0), ctx.input(1), ctx.input(2),
+             b.getDenseI64ArrayAttr(ctx.getInts("strides", ones)),
+             b.getDenseI64ArrayAttr(ctx.getInts("dilations", ones)),
+             b.getDenseI64ArrayAttr(ctx.getInts("pads", zeros))));
+}
+
+/// DFT-17 has the axis as an attribute.
+static LogicalResult importDft(NodeContext &ctx) {
+  int64_t rank = ctx.inputType(0).getRank();
+  Value axis = ctx.input(2);
+  if (ctx.opset < 20) {
+    axis = ctx.i64Scalar(ctx.getInt("axis", 1));
+  } else if (!axis) {
+    axis = ctx.i64Scalar(rank - 2);
+  }
+  return ctx.setOutput(
+      0, ctx.create<qnn::DftOp>(ctx.input(0), ctx.input(1), axis,
+                                unit(ctx, ctx.getInt("inverse")),
+                                unit(ctx, ctx.getInt("onesided"))));
+}
+
+static LogicalResult importStft(NodeContext &ctx) {
+  return ctx.setOutput(
+      0, ctx.create<qnn::StftOp>(ctx.input(0), ctx.input(1), ctx.input(2),
+                                 ctx.input(3),
+                                 unit(ctx, ctx.getInt("onesided", 1))));
+}
+
 void quantc::onnx_import::registerSpatialRules(RuleRegistry &registry) {
-  (void)registry;
+  registry.add(kOnnx, "Resize", 10, importUpsample);
+  registry.add(kOnnx, "Resize", 11, importResize);
+  registry.add(kOnnx, "Upsample", 7, importUpsample7);
+  registry.add(kOnnx, "Upsample", 9, importUpsample);
+  registry.add(kOnnx, "GridSample", 16, importGridSample);
+  registry.add(kOnnx, "RoiAlign", 10, importRoiAlign);
+  registry.add(kOnnx, "MaxRoiPool", 1, importMaxRoiPool);
+  registry.add(kOnnx, "Col2Im", 18, importCol2Im);
+  registry.add(kOnnx, "DFT", 17, importDft);
+  registry.add(kOnnx, "STFT", 17, importStft);
 }
