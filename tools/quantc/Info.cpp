@@ -11,14 +11,42 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/WithColor.h"
 
+#include <map>
+#include <set>
+
 using namespace llvm;
 using namespace quantc;
 
 cl::SubCommand tool::infoCommand("info", "Describe a model or a library");
 
-static cl::opt<std::string> input(cl::Positional, cl::Required,
+static cl::opt<std::string> input(cl::Positional,
                                   cl::desc("<model.onnx or model.so>"),
                                   cl::sub(tool::infoCommand));
+static cl::opt<bool>
+    supportedOps("supported-ops", cl::sub(tool::infoCommand),
+                 cl::desc("Print which ONNX operators have a rule, as a page"));
+
+/// docs/SupportedOps.md, but for its first line.
+static int printSupportedOps() {
+  std::map<std::string, std::map<std::string, std::set<int>>> domains;
+  for (const onnx_import::SupportedOp &op : onnx_import::listSupportedOps())
+    domains[op.domain][op.opType].insert(op.sinceVersion);
+  outs() << "# Supported operators\n\n"
+            "These have a rule in the importer. Any other operator with an "
+            "ONNX function body is expanded into them; the rest is an error "
+            "that lists all unsupported operators of a model at once. The "
+            "numbers are the opsets from which a rule holds.\n";
+  for (const auto &[domain, ops] : domains) {
+    outs() << "\n## " << (domain.empty() ? "ai.onnx" : domain)
+           << "\n\n| operator | from opset |\n| --- | --- |\n";
+    for (const auto &[name, versions] : ops) {
+      outs() << "| " << name << " | ";
+      interleaveComma(versions, outs());
+      outs() << " |\n";
+    }
+  }
+  return 0;
+}
 
 static int printLibrary() {
   Expected<std::shared_ptr<LoadedModel>> library = LoadedModel::load(input);
@@ -84,6 +112,10 @@ static int printModel() {
 }
 
 int tool::runInfo() {
+  if (supportedOps)
+    return printSupportedOps();
+  if (input.empty())
+    return fail(createStringError("info: which model?"));
   auto buffer = MemoryBuffer::getFileSlice(input, 4, 0);
   if (!buffer)
     return fail(createStringError(buffer.getError(),
