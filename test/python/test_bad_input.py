@@ -20,7 +20,7 @@ def value(name, shape=(2, 3), kind=FLOAT):
 
 
 def model(nodes, inputs=(X,), outputs=None, initializers=(), opset=21, domains=(), **kwargs):
-    outputs = outputs or [value("y", None)]
+    outputs = outputs or [value("y", [None, None])]
     graph = helper.make_graph(list(nodes), "bad", list(inputs), list(outputs), list(initializers), **kwargs)
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
     return helper.make_model(graph, opset_imports=imports, ir_version=10)
@@ -196,7 +196,7 @@ def corruptions():
         yield f"noise{i}", bytes(noise)
 
 
-@pytest.mark.parametrize("name, data", corruptions(), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize("name, data", list(corruptions()), ids=lambda v: v if isinstance(v, str) else "")
 def test_corrupt_file(name, data, quantc_cli, tmp_path):
     path, target = tmp_path / "model.onnx", tmp_path / "result.so"
     path.write_bytes(data)
