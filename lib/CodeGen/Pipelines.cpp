@@ -54,6 +54,7 @@ static void addConversionToLLVM(OpPassManager &pm) {
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(quantc::createLowerAssertsPass());
   pm.addPass(memref::createExpandOpsPass());
+  pm.addPass(quantc::createLowerReshapesPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createConvertVectorToLLVMPass());

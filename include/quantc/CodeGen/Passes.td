@@ -116,4 +116,16 @@ def LowerCopiesPass : Pass<"quantc-lower-copies"> {
   let dependentDialects = ["mlir::linalg::LinalgDialect"];
 }
 
+def LowerReshapesPass : Pass<"quantc-lower-reshapes"> {
+  let summary = "Lower reshapes into several dynamic dimensions";
+  let description = [{
+    Turns a `memref.expand_shape` that splits one dimension into more than one
+    dynamic dimension into a `memref.reinterpret_cast` with the sizes that the
+    op states; `expand-strided-metadata` handles the others.
+  }];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"
+  ];
+}
+
 #endif // QUANTC_CODEGEN_PASSES
