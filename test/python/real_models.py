@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -244,27 +244,28 @@ def compare(out: np.ndarray, ref: np.ndarray, tolerance=TOLERANCE) -> Difference
 
 def compile_model(path: Path, library: Path, *options: str, build: Path = ROOT / "build"):
     """Runs `quantc compile`; gives seconds and peak memory in MB."""
-    start = time.perf_counter()
-    child = subprocess.Popen(
-        [str(build / "bin" / "quantc"), "compile", str(path), "-o", str(library), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    output = child.stdout.read()
-    _, status, usage = os_wait4(child)
-    if status:
-        raise RuntimeError(f"quantc compile {path.name}: exit code {status}\n{output[-4000:]}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    start, peak = time.perf_counter(), 0
+    command = [str(build / "bin" / "quantc"), "compile", str(path), "-o", str(library), *options]
+    with tempfile.TemporaryFile("w+") as output:
+        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        # Sampled, since the kernel's own maximum (getrusage) of a child begins
+        # with what its parent had in memory.
+        while child.poll() is None:
+            peak = max(peak, peak_kilobytes(child.pid))
+            time.sleep(0.02)
+        if child.returncode:
+            output.seek(0)
+            raise RuntimeError(f"quantc compile {path.name}: exit code {child.returncode}\n{output.read()[-4000:]}")
+    return time.perf_counter() - start, peak / 1024
 
 
-def os_wait4(child) -> tuple[int, int, resource.struct_rusage]:
-    """wait4, for the memory of this child alone (and not of earlier ones)."""
-    import os
-
-    pid, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return pid, child.returncode, usage
+def peak_kilobytes(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has just ended
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found.group(1)) if found else 0
 
 
 def check(model: Model, path: Path, library: Path) -> Iterator[tuple[str, str, Difference]]:

@@ -191,9 +191,9 @@ static LogicalResult importScatterElements(NodeContext &ctx) {
   auto reduction = getReduction(ctx);
   if (!axis || !reduction)
     return failure();
-  return ctx.setOutput(0, ctx.create<qnn::ScatterElementsOp>(
-                              *reduction, ctx.input(0), ctx.input(1),
-                              ctx.input(2), *axis));
+  return ctx.setOutput(
+      0, ctx.create<qnn::ScatterElementsOp>(*reduction, ctx.input(0),
+                                            ctx.input(1), ctx.input(2), *axis));
 }
 
 static LogicalResult importScatterND(NodeContext &ctx) {
@@ -231,9 +231,9 @@ static LogicalResult importTensorScatter(NodeContext &ctx) {
                    ctx.reshape(shapeOf(ctx, cache, *axis, *axis + 1), {}));
   positions =
       ctx.create<qnn::ExpandOp>(positions, shapeOf(ctx, update, 0, rank));
-  return ctx.setOutput(0, ctx.create<qnn::ScatterElementsOp>(
-                              qnn::ScatterReduction::none, cache, positions,
-                              update, *axis));
+  return ctx.setOutput(
+      0, ctx.create<qnn::ScatterElementsOp>(qnn::ScatterReduction::none, cache,
+                                            positions, update, *axis));
 }
 
 //===- selection ----------------------------------------------------------===//
