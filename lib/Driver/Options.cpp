@@ -50,10 +50,13 @@ static std::string formatLocation(Location loc) {
   llvm::raw_string_ostream os(text);
   if (auto name = dyn_cast<NameLoc>(loc))
     os << "node '" << name.getName().getValue() << "': ";
-  else if (auto file = dyn_cast<FileLineColLoc>(loc))
-    os << file.getFilename().getValue() << ":" << file.getLine() << ":"
-       << file.getColumn() << ": ";
-  else if (auto fused = dyn_cast<FusedLoc>(loc)) {
+  else if (auto file = dyn_cast<FileLineColLoc>(loc)) {
+    os << file.getFilename().getValue() << ":";
+    // A model as a whole has a location without a line.
+    if (file.getLine())
+      os << file.getLine() << ":" << file.getColumn() << ":";
+    os << " ";
+  } else if (auto fused = dyn_cast<FusedLoc>(loc)) {
     if (!fused.getLocations().empty())
       os << formatLocation(fused.getLocations().front());
   } else if (auto call = dyn_cast<CallSiteLoc>(loc))
@@ -62,8 +65,11 @@ static std::string formatLocation(Location loc) {
 }
 
 std::string quantc::formatDiagnostic(Diagnostic &diagnostic) {
-  std::string text =
-      formatLocation(diagnostic.getLocation()) + diagnostic.str();
+  std::string text = diagnostic.str();
+  // The importer names the node itself, with its op and opset.
+  std::string location = formatLocation(diagnostic.getLocation());
+  if (!StringRef(text).starts_with(StringRef(location).drop_back(2)))
+    text = location + text;
   for (Diagnostic &note : diagnostic.getNotes()) {
     // The op in the IR's syntax helps nobody who knows the model only, and can
     // be very long.

@@ -7,7 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DL_INT = 0, DL_UINT = 1, DL_BOOL = 6, DL_FLOAT8_FIRST = 7, DL_CPU = 1 };
+enum {
+  DL_INT = 0,
+  DL_UINT = 1,
+  DL_BFLOAT = 4,
+  DL_BOOL = 6,
+  DL_FLOAT8_FIRST = 7,
+  DL_CPU = 1
+};
 
 /* A ranked memref descriptor of any rank: these three words, the sizes, then
    the strides. */
@@ -39,9 +46,11 @@ static bool same_dtype(DLDataType expected, DLDataType given) {
     return false;
   if (given.code == expected.code)
     return true;
-  /* numpy has no 8-bit floats, and older producers pass bool as uint8. */
+  /* numpy has neither bfloat16 nor 8-bit floats and passes their bits, and
+     older producers pass bool as uint8. */
   return given.code == DL_UINT &&
-         (expected.code >= DL_FLOAT8_FIRST || expected.code == DL_BOOL);
+         (expected.code >= DL_FLOAT8_FIRST || expected.code == DL_BFLOAT ||
+          expected.code == DL_BOOL);
 }
 
 /* Writes "[2,?,3]" or, with names, "[2,batch,3]". */

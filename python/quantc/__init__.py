@@ -41,7 +41,7 @@ def _to_storage(array, dtype):
     name = array.dtype.name
     if name in _STORAGE:
         if name != dtype:
-            return array.view(_STORAGE[name])  # the library says what it expects
+            raise RunError(f"expected elements of type {dtype}, got {name}")
         storage = np.dtype(_STORAGE[name])
         if storage == np.int8 and array.dtype.itemsize == 1:
             # ml_dtypes leaves the upper bits of small signed integers open.
@@ -126,7 +126,12 @@ class Model:
             inputs = [inputs[name] for name in names]
         if len(inputs) != len(self._inputs):
             raise RunError(f"expected {len(self._inputs)} inputs, got {len(inputs)}")
-        arrays = [_to_storage(a, i.dtype) for a, i in zip(inputs, self._inputs)]
+        arrays = []
+        for given, info in zip(inputs, self._inputs):
+            try:
+                arrays.append(_to_storage(given, info.dtype))
+            except RunError as error:
+                raise RunError(f"input '{info.name}': {error}") from None
         try:
             results = self._library.run(arrays)
         except TypeError as error:

@@ -62,8 +62,8 @@ def _summary(error):
         wanted = ("Mismatch", "Max ", "nan loc", "dtype", "shape", "ACTUAL", "DESIRED")
         picked = [line for line in lines if line.startswith(wanted)]
         return "wrong result: " + "; ".join((picked or lines or ["?"])[:3])
-    kind = type(error).__name__
-    return f"{kind}: {lines[0] if lines else ''}"
+    text = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])
+    return f"{type(error).__name__}: {text}"
 
 
 def _work(connection, cases):

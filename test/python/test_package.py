@@ -192,3 +192,14 @@ def test_model_proto_bytes_and_path_are_equal(tmp_path):
         quantc.compile(source, output=tmp_path / str(i) / "m.so")
         libraries.append((tmp_path / str(i) / "m.so").read_bytes())
     assert libraries[0] == libraries[1] == libraries[2]
+
+
+def test_types_that_numpy_lacks():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    model = quantc.compile(make_model(elem=TensorProto.BFLOAT16))
+    a = np.arange(8).reshape(2, 4).astype(bfloat16)
+    (y,) = model.run(a, a[0])
+    assert y.dtype == bfloat16
+    np.testing.assert_array_equal(y.astype(np.float32), (a + a[0]).astype(np.float32))
+    with pytest.raises(quantc.RunError, match="input 'a': expected elements of type float32, got bfloat16"):  # fmt: skip
+        quantc.compile(make_model()).run(a, ones(4))

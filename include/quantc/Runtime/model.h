@@ -55,7 +55,8 @@ typedef struct QuantcTensorInfo {
   /* "float32", "int64", "bool", "bfloat16", "float8_e4m3fn", "int4", ... */
   const char *element_type;
   /* How DLPack says it. Types below 8 bits use a byte for each element: "int4"
-     and "uint4" are int8 and uint8, the 8-bit floats also pass as uint8. */
+     and "uint4" are int8 and uint8. Inputs of bfloat16 and of the 8-bit floats
+     may also come as unsigned integers with the same bits. */
   DLDataType dtype;
   int32_t ndim;
   const int64_t *shape;         /* -1: known at run time only */

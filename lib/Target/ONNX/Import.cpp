@@ -101,7 +101,7 @@ quantc::onnx_import::importONNX(StringRef path, const ImportOptions &options,
     withDirectory.externalDataDirectory = parent.empty() ? "." : parent.str();
   }
   Location loc =
-      NameLoc::get(StringAttr::get(&context, llvm::sys::path::filename(path)));
+      FileLineColLoc::get(&context, llvm::sys::path::filename(path), 0, 0);
   return importModel(withDirectory, context, loc, [&](onnx::ModelProto &model) {
     return parseModel(path, model, loc);
   });
@@ -109,7 +109,7 @@ quantc::onnx_import::importONNX(StringRef path, const ImportOptions &options,
 
 OwningOpRef<ModuleOp> quantc::onnx_import::importONNXFromBytes(
     StringRef bytes, const ImportOptions &options, MLIRContext &context) {
-  Location loc = NameLoc::get(StringAttr::get(&context, "model"));
+  Location loc = FileLineColLoc::get(&context, "model", 0, 0);
   return importModel(options, context, loc, [&](onnx::ModelProto &model) {
     return parseModelBytes(bytes, model, loc);
   });
@@ -157,7 +157,7 @@ static void countOps(const onnx::GraphProto &graph, ModelInfo &info) {
 FailureOr<ModelInfo> quantc::onnx_import::inspectONNX(StringRef path,
                                                       MLIRContext &context) {
   Location loc =
-      NameLoc::get(StringAttr::get(&context, llvm::sys::path::filename(path)));
+      FileLineColLoc::get(&context, llvm::sys::path::filename(path), 0, 0);
   ModelInfo info;
   LogicalResult result = guarded(loc, [&]() -> LogicalResult {
     onnx::ModelProto model;
