@@ -7,6 +7,10 @@
 #include "ModelPreparation.h"
 #include "TensorData.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
@@ -77,7 +81,9 @@ static void setModelAttributes(ModuleOp module, const onnx::ModelProto &model) {
 static OwningOpRef<ModuleOp>
 importModel(const ImportOptions &options, MLIRContext &context, Location loc,
             llvm::function_ref<LogicalResult(onnx::ModelProto &)> parse) {
-  context.loadDialect<qnn::QNNDialect, func::FuncDialect>();
+  context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect,
+                      func::FuncDialect, qnn::QNNDialect, scf::SCFDialect,
+                      tensor::TensorDialect>();
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   LogicalResult result = guarded(loc, [&]() -> LogicalResult {
     onnx::ModelProto model;

@@ -1,0 +1,299 @@
+//===- LoopBuilder.cpp - Loops over tensors for rules ---------------------===//
+
+#include "LoopBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_import;
+
+RankedTensorType quantc::onnx_import::joinTypes(RankedTensorType a,
+                                                RankedTensorType b) {
+  if (a.getElementType() != b.getElementType() || a.getRank() != b.getRank())
+    return {};
+  SmallVector<int64_t> shape(a.getShape());
+  for (auto [mine, other] : llvm::zip(shape, b.getShape()))
+    if (mine != other)
+      mine = ShapedType::kDynamic;
+  return RankedTensorType::get(shape, a.getElementType());
+}
+
+LogicalResult quantc::onnx_import::failJoin(NodeContext &ctx, Type a, Type b) {
+  std::string message = "a value has different ranks or element types: ";
+  llvm::raw_string_ostream(message) << a << " and " << b;
+  return ctx.emitError(message);
+}
+
+Value quantc::onnx_import::castTensor(NodeContext &ctx, Value value,
+                                      Type type) {
+  if (!value || value.getType() == type)
+    return value;
+  return tensor::CastOp::create(ctx.builder, ctx.loc, type, value);
+}
+
+Value quantc::onnx_import::extractScalar(NodeContext &ctx, Value tensor) {
+  tensor = ctx.reshape(tensor, {});
+  if (!tensor)
+    return {};
+  return tensor::ExtractOp::create(ctx.builder, ctx.loc, tensor, ValueRange());
+}
+
+static Value makeTensor(NodeContext &ctx, Value scalar) {
+  return tensor::FromElementsOp::create(
+      ctx.builder, ctx.loc, RankedTensorType::get({}, scalar.getType()),
+      scalar);
+}
+
+static bool isConstantTrue(Value value) {
+  auto ints = qnn::getConstantInts(value);
+  return ints && ints->size() == 1 && ints->front() != 0;
+}
+
+//===- collecting ---------------------------------------------------------===//
+
+bool LoopBuilder::isPreallocated(RankedTensorType listType,
+                                 const Collected &how) const {
+  return isCounted && how.axis == 0 &&
+         (how.itemShape || llvm::none_of(listType.getShape().drop_front(),
+                                         ShapedType::isDynamic));
+}
+
+/// The list before the first iteration.
+Value LoopBuilder::createList(RankedTensorType type, const Collected &how) {
+  SmallVector<int64_t> shape(type.getShape());
+  if (isPreallocated(type, how)) {
+    Value count = ctx.reshape(ctx.castTo(tripCount, ctx.builder.getI64Type()),
+                              int64_t(1));
+    count = ctx.binary(qnn::BinaryKind::max, count, ctx.i64List(0));
+    SmallVector<Value> dims = {count};
+    if (how.itemShape)
+      dims.push_back(how.itemShape);
+    else if (shape.size() > 1)
+      dims.push_back(ctx.i64List(ArrayRef(shape).drop_front()));
+    Value list = ctx.create<qnn::ExpandOp>(
+        ctx.scalar(type.getElementType(), 0),
+        ctx.create<qnn::ConcatOp>(dims, ctx.builder.getI64IntegerAttr(0)));
+    return castTensor(ctx, list, type);
+  }
+  for (int64_t &d : shape)
+    d = ShapedType::isDynamic(d) ? 0 : d;
+  Value list = tensor::EmptyOp::create(ctx.builder, ctx.loc, shape,
+                                       type.getElementType());
+  return castTensor(ctx, list, type);
+}
+
+/// `list` with `value` as element `iteration`, or at its end or front.
+Value LoopBuilder::append(Value list, Value value, Value iteration,
+                          const Collected &how) {
+  OpBuilder &b = ctx.builder;
+  Value item = ctx.create<qnn::UnsqueezeOp>(value, ctx.i64List(how.axis));
+  if (!item)
+    return {};
+  auto type = cast<RankedTensorType>(list.getType());
+  if (isPreallocated(type, how)) {
+    Value index = makeTensor(ctx, iteration);
+    if (how.isReversed) {
+      Value last =
+          ctx.binary(qnn::BinaryKind::sub,
+                     ctx.castTo(tripCount, b.getI64Type()), ctx.i64List(1));
+      index = ctx.binary(qnn::BinaryKind::sub, last, index);
+    }
+    return ctx.create<qnn::ScatterNDOp>(qnn::ScatterReduction::none, list,
+                                        ctx.reshape(index, {1, 1}), item);
+  }
+  auto concat = [&]() -> Value {
+    SmallVector<Value> parts = {list, item};
+    if (how.isReversed)
+      std::swap(parts[0], parts[1]);
+    return castTensor(
+        ctx, ctx.create<qnn::ConcatOp>(parts, b.getI64IntegerAttr(how.axis)),
+        type);
+  };
+  if (cast<RankedTensorType>(value.getType()).hasStaticShape())
+    return concat();
+  // The first value decides the extents.
+  Value zero = arith::ConstantOp::create(b, ctx.loc, b.getI64IntegerAttr(0));
+  Value isFirst = arith::CmpIOp::create(b, ctx.loc, arith::CmpIPredicate::eq,
+                                        iteration, zero);
+  auto branch = scf::IfOp::create(b, ctx.loc, type, isFirst, true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(branch.thenBlock());
+  scf::YieldOp::create(b, ctx.loc, castTensor(ctx, item, type));
+  b.setInsertionPointToEnd(branch.elseBlock());
+  Value joined = concat();
+  if (!joined)
+    return {};
+  scf::YieldOp::create(b, ctx.loc, joined);
+  return branch.getResult(0);
+}
+
+//===- the loop -----------------------------------------------------------===//
+
+/// Builds the loop with `types` carried. If the body's results do not fit, or
+/// it turns out to have a condition, it notes that and gives null.
+FailureOr<Operation *>
+LoopBuilder::tryBuild(MutableArrayRef<RankedTensorType> types) {
+  OpBuilder &b = ctx.builder;
+  Location loc = ctx.loc;
+  OpBuilder::InsertionGuard guard(b);
+  OpBuilder::InsertPoint outside = b.saveInsertionPoint();
+  Value limit = tripCount ? extractScalar(ctx, tripCount) : Value();
+  if (tripCount && !limit)
+    return failure();
+
+  // The body, with the iteration number and the condition as tensors.
+  OperationState state(loc, isCounted ? scf::ForOp::getOperationName()
+                                      : scf::WhileOp::getOperationName());
+  Block *before = isCounted ? nullptr : &state.addRegion()->emplaceBlock();
+  Block *block = &state.addRegion()->emplaceBlock();
+  b.setInsertionPointToEnd(block);
+  Value iteration, goesOn, conditionTensor;
+  if (isCounted) {
+    Value index = block->addArgument(b.getIndexType(), loc);
+    iteration = arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
+    conditionTensor = ctx.scalar(b.getI1Type(), 1);
+  } else {
+    iteration = block->addArgument(b.getI64Type(), loc);
+    goesOn = block->addArgument(b.getI1Type(), loc);
+    conditionTensor = makeTensor(ctx, goesOn);
+  }
+  unsigned numLeading = block->getNumArguments();
+  for (RankedTensorType type : types)
+    block->addArgument(type, loc);
+  SmallVector<Value> carried(block->getArguments().drop_front(numLeading));
+  SmallVector<Value> results;
+  if (failed(body(block, makeTensor(ctx, iteration), conditionTensor, carried,
+                  results)))
+    return failure();
+  if (results.size() != 1 + types.size() + collected.size())
+    return ctx.emitError("its body has a wrong number of outputs");
+  for (Value v : ArrayRef(results).drop_front())
+    if (!v)
+      return ctx.emitError("its body leaves out an output");
+  auto carriedOn = ArrayRef(results).slice(1, types.size());
+  auto items = ArrayRef(results).drop_front(1 + types.size());
+
+  bool isStable = true;
+  for (auto [type, value] : llvm::zip(types, carriedOn)) {
+    auto joined = joinTypes(type, cast<RankedTensorType>(value.getType()));
+    if (!joined)
+      return failJoin(ctx, type, value.getType());
+    isStable &= joined == type;
+    type = joined;
+  }
+  bool hasCondition = results[0] && results[0] != conditionTensor &&
+                      !isConstantTrue(results[0]);
+  if (isCounted && hasCondition) {
+    isCounted = false;
+    isStable = false;
+  }
+  // Canonicalization gives what scf.for carries the type of what it starts
+  // with, which does not hold for what grows. scf.while keeps its types.
+  bool grows = llvm::any_of(llvm::zip(types, init), [](auto pair) {
+    return std::get<0>(pair) != std::get<1>(pair).getType();
+  });
+  for (auto [how, value] : llvm::zip(collected, items))
+    grows |= how.axis != 0 ||
+             (!how.itemShape &&
+              !cast<RankedTensorType>(value.getType()).hasStaticShape());
+  if (isCounted && grows) {
+    isCounted = false;
+    isStable = false;
+  }
+  if (!isStable)
+    return static_cast<Operation *>(nullptr);
+
+  // What it yields: the next count and condition, what is carried on, lists.
+  b.setInsertionPointToEnd(block);
+  SmallVector<Value> yielded;
+  if (!isCounted) {
+    Value one = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
+    yielded.push_back(arith::AddIOp::create(b, loc, iteration, one));
+    yielded.push_back(hasCondition ? extractScalar(ctx, results[0]) : goesOn);
+  }
+  for (auto [type, value] : llvm::zip(types, carriedOn))
+    yielded.push_back(castTensor(ctx, value, type));
+  SmallVector<RankedTensorType> listTypes;
+  for (auto [how, value] : llvm::zip(collected, items)) {
+    auto type = cast<RankedTensorType>(value.getType());
+    auto axis = qnn::normalizeAxis(how.axis, type.getRank() + 1);
+    if (!axis)
+      return ctx.emitError("an output's axis is out of range");
+    how.axis = *axis;
+    SmallVector<int64_t> shape(type.getShape());
+    shape.insert(shape.begin() + *axis, ShapedType::kDynamic);
+    listTypes.push_back(RankedTensorType::get(shape, type.getElementType()));
+    Value list = block->addArgument(listTypes.back(), loc);
+    yielded.push_back(append(list, value, iteration, how));
+  }
+  if (llvm::is_contained(yielded, Value()))
+    return failure();
+  b.setInsertionPointToEnd(block);
+  scf::YieldOp::create(b, loc, yielded);
+
+  // What it starts with, and when it ends.
+  b.restoreInsertionPoint(outside);
+  SmallVector<Value> operands;
+  if (isCounted) {
+    Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+    Value one = arith::ConstantIndexOp::create(b, loc, 1);
+    Value upper = arith::IndexCastOp::create(b, loc, b.getIndexType(), limit);
+    operands = {zero, upper, one};
+  } else {
+    SmallVector<Type> argTypes(block->getArgumentTypes());
+    before->addArguments(argTypes, SmallVector<Location>(argTypes.size(), loc));
+    b.setInsertionPointToEnd(before);
+    Value runs = before->getArgument(1);
+    if (limit)
+      runs = arith::AndIOp::create(
+          b, loc, runs,
+          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                before->getArgument(0), limit));
+    scf::ConditionOp::create(b, loc, runs, before->getArguments());
+    b.restoreInsertionPoint(outside);
+    operands.push_back(
+        arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0)));
+    operands.push_back(
+        condition ? extractScalar(ctx, condition)
+                  : arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
+    state.addTypes(ArrayRef(argTypes).take_front(2));
+  }
+  for (auto [type, value] : llvm::zip(types, init)) {
+    operands.push_back(castTensor(ctx, value, type));
+    state.addTypes(type);
+  }
+  for (auto [type, how] : llvm::zip(listTypes, collected)) {
+    operands.push_back(createList(type, how));
+    state.addTypes(type);
+  }
+  if (llvm::is_contained(operands, Value()))
+    return failure();
+  state.addOperands(operands);
+  return b.create(state);
+}
+
+FailureOr<SmallVector<Value>> LoopBuilder::build() {
+  SmallVector<RankedTensorType> types;
+  for (Value v : init) {
+    if (!v)
+      return ctx.emitError("an initial value is left out");
+    types.push_back(cast<RankedTensorType>(v.getType()));
+  }
+  if (condition && isConstantTrue(condition))
+    condition = {};
+  if (tripCount && cast<RankedTensorType>(tripCount.getType()).getRank() != 0)
+    tripCount = ctx.reshape(tripCount, {});
+  isCounted = tripCount && !condition;
+  // Each attempt makes a dimension dynamic or gives up counting: this ends.
+  while (true) {
+    FailureOr<Operation *> loop = tryBuild(types);
+    if (failed(loop))
+      return failure();
+    if (*loop)
+      return SmallVector<Value>(
+          (*loop)->getResults().drop_front(isCounted ? 0 : 2));
+  }
+}
