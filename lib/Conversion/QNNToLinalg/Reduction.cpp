@@ -534,4 +534,5 @@ void quantc::populateReductionPatterns(const TypeConverter &converter,
                                                patterns.getContext());
   populateSoftmaxPatterns(converter, patterns);
   populateSortPatterns(converter, patterns);
+  populateEinsumPatterns(converter, patterns);
 }

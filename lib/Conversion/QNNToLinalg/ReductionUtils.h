@@ -55,6 +55,8 @@ mlir::Value createMapAlong(mlir::OpBuilder &b, mlir::Location loc,
 /// Parts of the family that have files of their own.
 void populateSoftmaxPatterns(const mlir::TypeConverter &,
                              mlir::RewritePatternSet &);
+void populateEinsumPatterns(const mlir::TypeConverter &,
+                            mlir::RewritePatternSet &);
 void populateSortPatterns(const mlir::TypeConverter &,
                           mlir::RewritePatternSet &);
 

@@ -21,3 +21,10 @@ func.func @matmul_integer(%a: tensor<2x3xui8>, %b: tensor<3x4xi8>, %za: tensor<u
   %1 = qnn.matmul %a, %b rhs_zero_point %zb : tensor<4xi8> : tensor<2x3xui8>, tensor<3x4xi8> -> tensor<2x4xi32>
   return %0 : tensor<2x4xi32>
 }
+
+// CHECK-LABEL: @einsum
+func.func @einsum(%a: tensor<3x?xf32>) -> tensor<?x3xf32> {
+  // CHECK: qnn.einsum "ij->ji"(%{{.*}}) : (tensor<3x?xf32>) -> tensor<?x3xf32>
+  %0 = qnn.einsum "ij->ji" (%a) : (tensor<3x?xf32>) -> tensor<?x3xf32>
+  return %0 : tensor<?x3xf32>
+}

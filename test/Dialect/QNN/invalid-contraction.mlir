@@ -24,3 +24,12 @@ func.func @scalar(%a: tensor<f32>, %b: tensor<4x5xf32>) {
   %0 = qnn.matmul %a, %b : tensor<f32>, tensor<4x5xf32> -> tensor<5xf32>
   return
 }
+
+// -----
+
+func.func @equation(%a: tensor<3x4xf32>) {
+  // expected-error @+2 {{the equation 'ijk->i' is malformed or does not fit the operands}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = qnn.einsum "ijk->i" (%a) : (tensor<3x4xf32>) -> tensor<3xf32>
+  return
+}

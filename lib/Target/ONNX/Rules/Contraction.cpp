@@ -36,7 +36,15 @@ static LogicalResult importGemm(NodeContext &ctx) {
       0, ctx.binary(qnn::BinaryKind::add, product, scaled(ctx.input(2), beta)));
 }
 
+static LogicalResult importEinsum(NodeContext &ctx) {
+  return ctx.setOutput(
+      0, ctx.create<qnn::EinsumOp>(
+             ValueRange(ctx.inputs()),
+             ctx.builder.getStringAttr(ctx.getString("equation"))));
+}
+
 void quantc::onnx_import::registerContractionRules(RuleRegistry &registry) {
+  registry.add(kOnnx, "Einsum", 12, importEinsum);
   registry.add(kOnnx, "Gemm", 7, importGemm);
   registry.add(kOnnx, "MatMul", 1, importMatMul);
 }

@@ -27,4 +27,36 @@ def QNN_MatMulOp : QNN_InferredOp<"matmul",
   }];
 }
 
+def QNN_EinsumOp : QNN_InferredOp<"einsum"> {
+  let summary = "A sum of products over named dimensions (ONNX Einsum)";
+  let description = [{
+    `equation` names the dimensions of each operand and, after `->`, those of
+    the result; all others are summed over. `...` stands for dimensions that
+    broadcast. Without `->` the result has the ellipsis and then, in the order
+    of the alphabet, each name that occurs once.
+
+    ```mlir
+    %y = qnn.einsum "bij,bjk->bik" (%a, %b)
+        : (tensor<2x3x4xf32>, tensor<2x4x5xf32>) -> tensor<2x3x5xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<QNN_Tensor>:$inputs, StrAttr:$equation);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $equation `(` $inputs `)` attr-dict `:` functional-type($inputs, $output)
+  }];
+  let extraClassDeclaration = [{
+    /// The equation as a loop nest: which loop each dimension of each operand
+    /// and (last) of the result runs over. The result's loops are the first.
+    struct Loops {
+      ::llvm::SmallVector<::llvm::SmallVector<int64_t>> dims;
+      int64_t count = 0;
+    };
+    /// Fails if the equation is malformed or does not fit the operands' ranks.
+    static ::mlir::FailureOr<Loops>
+    parseEquation(::llvm::StringRef equation, ::llvm::ArrayRef<int64_t> ranks);
+    ::mlir::FailureOr<Loops> getLoops();
+  }];
+}
+
 #endif // QUANTC_DIALECT_QNN_IR_CONTRACTIONOPS
