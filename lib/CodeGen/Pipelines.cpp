@@ -66,6 +66,7 @@ static void addConversionToLLVM(OpPassManager &pm) {
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
@@ -82,6 +83,11 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
   pm.addPass(quantc::createOutlineKernelsPass());
   addBufferization(pm);
+  quantc::LowerContractionsPassOptions contractions;
+  contractions.targetFeatures = options.targetFeatures;
+  contractions.threads = options.threads;
+  pm.addPass(quantc::createLowerContractionsPass(contractions));
+  pm.addPass(createSymbolDCEPass());
   pm.addPass(quantc::createLowerCopiesPass());
   pm.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());

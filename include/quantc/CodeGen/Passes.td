@@ -77,6 +77,37 @@ def DecomposeTensorOpsPass : Pass<"quantc-decompose-tensor-ops"> {
   ];
 }
 
+def LowerContractionsPass
+    : Pass<"quantc-lower-contractions", "mlir::ModuleOp"> {
+  let summary = "Lower the contractions of kernels to blocked vector code";
+  let description = [{
+    Rewrites each contraction and convolution on buffers, together with the fill
+    before and the elementwise op after it, as loops around a register-blocked
+    micro-kernel in the vector dialect. Panels of the right-hand side are packed
+    on the fly, a convolution's windows too (its padding is never stored), or
+    at compile time if every caller passes a constant. Other forms stay as they
+    are, for the lowering to loops.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">,
+    Option<"threads", "threads", "bool", "true",
+           "Run the blocks of large products in parallel">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numContractions", "contractions", "Contractions lowered">,
+    Statistic<"numConvolutions", "convolutions", "Convolutions lowered">,
+    Statistic<"numPackedWeights", "packed-weights",
+              "Constants packed at compile time">,
+    Statistic<"numUnmatched", "unmatched", "Roots that stay loops">
+  ];
+}
+
 def ExpandMathPass : Pass<"quantc-expand-math"> {
   let summary = "Expand math functions into arithmetic";
   let description = [{

@@ -1,0 +1,282 @@
+//===- ColumnSources.cpp - Panels of a product's right-hand side ----------===//
+
+#include "ColumnSources.h"
+
+using namespace mlir;
+using namespace quantc;
+
+//===----------------------------------------------------------------------===//
+// StridedSource
+//===----------------------------------------------------------------------===//
+
+Value StridedSource::getNumSlots(KernelEmitter &e) {
+  return e.ceilDiv(n, lanes);
+}
+
+ColumnSlot StridedSource::getSlot(KernelEmitter &e, Value slot) {
+  Value offset = e.mul(slot, e.index(lanes));
+  return {offset, e.sub(n, offset)};
+}
+
+bool StridedSource::hasOnlyFullSlots() const {
+  std::optional<int64_t> size = KernelEmitter::asConstant(n);
+  return size && *size % lanes == 0;
+}
+
+void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
+                         ValueRange outer, Value slot, Value k, Value depth,
+                         Value panel, Value offset) {
+  Value base = e.mul(k, matrix.rowStride);
+  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
+    base = e.add(base, e.mul(i, stride));
+  Value first = e.mul(slot, e.index(lanes));
+  int64_t width = kernel.columns();
+
+  if (!e.isConstant(matrix.columnStride, 1)) {
+    // Along k, which is contiguous in a transposed matrix. A column beyond the
+    // last repeats that one.
+    Value last = e.sub(n, e.index(1));
+    for (int64_t j = 0; j < width; ++j) {
+      Value column = e.min(e.add(first, e.index(j)), last);
+      Value start = e.add(base, e.mul(column, matrix.columnStride));
+      Value target = e.add(offset, e.index(j));
+      e.forLoop(e.index(0), depth, 1, [&](Value row) {
+        Value element = e.load(
+            matrix.buffer, e.add(start, e.mul(row, matrix.rowStride)));
+        e.store(emitFactor(e, kernel, factor, element, 0), panel,
+                e.add(target, e.mul(row, e.index(width))));
+      });
+    }
+    return;
+  }
+
+  Value start = e.add(base, first);
+  auto copyRows = [&](ArrayRef<Value> masks) {
+    e.forLoop(e.index(0), depth, 1, [&](Value row) {
+      Value from = e.add(start, e.mul(row, matrix.rowStride));
+      Value to = e.add(offset, e.mul(row, e.index(width)));
+      for (int64_t v = 0; v < kernel.vectors; ++v) {
+        Value at = e.index(v * lanes);
+        Value vector = e.loadVector(matrix.buffer, e.add(from, at), lanes,
+                                    masks.empty() ? Value() : masks[v]);
+        e.storeVector(emitFactor(e, kernel, factor, vector, lanes), panel,
+                      e.add(to, at));
+      }
+    });
+  };
+  std::optional<int64_t> size = e.asConstant(n);
+  if (size && *size % width == 0)
+    return copyRows({});
+  Value fits = e.compare(arith::CmpIPredicate::sle,
+                         e.add(first, e.index(width)), n);
+  e.ifThen(
+      fits, [&] { copyRows({}); },
+      [&] {
+        SmallVector<Value> masks;
+        auto type = VectorType::get(lanes, e.b.getI1Type());
+        for (int64_t v = 0; v < kernel.vectors; ++v)
+          masks.push_back(vector::CreateMaskOp::create(
+              e.b, e.loc, type,
+              ValueRange{e.sub(n, e.add(first, e.index(v * lanes)))}));
+        copyRows(masks);
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// PackedSource
+//===----------------------------------------------------------------------===//
+
+std::optional<std::pair<Value, Value>>
+PackedSource::getPanel(KernelEmitter &e, ValueRange outer, Value slot,
+                       Value row) {
+  Value base = e.index(0);
+  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
+    base = e.add(base, e.mul(i, stride));
+  // slot * lanes is the panel's number times its width.
+  Value start = e.mul(e.mul(slot, e.index(lanes)), k);
+  Value inside = e.mul(row, e.index(lanes * vectors));
+  return std::make_pair(matrix.buffer, e.add(base, e.add(start, inside)));
+}
+
+//===----------------------------------------------------------------------===//
+// WindowSource
+//===----------------------------------------------------------------------===//
+
+int64_t WindowSource::getNumTaps() const {
+  int64_t taps = 1;
+  for (const Dim &dim : dims)
+    taps *= dim.window;
+  return taps;
+}
+
+Value WindowSource::getSlotsPerRow(KernelEmitter &e) {
+  return e.ceilDiv(dims.back().outputSize, lanes);
+}
+
+Value WindowSource::getNumSlots(KernelEmitter &e) {
+  Value slots = getSlotsPerRow(e);
+  for (const Dim &dim : ArrayRef(dims).drop_back())
+    slots = e.mul(slots, dim.outputSize);
+  return slots;
+}
+
+ColumnSlot WindowSource::getSlot(KernelEmitter &e, Value slot) {
+  Value perRow = getSlotsPerRow(e);
+  Value width = dims.back().outputSize;
+  SmallVector<Value> split = e.delinearize(slot, {e.index(0), perRow});
+  Value column = e.mul(split[1], e.index(lanes));
+  Value valid = e.sub(width, column);
+  // The last panel may run over the last row.
+  Value exists = e.compare(arith::CmpIPredicate::slt, slot, getNumSlots(e));
+  valid = e.b.createOrFold<arith::SelectOp>(e.loc, exists, valid, e.index(0));
+  return {e.add(e.mul(split[0], width), column), valid};
+}
+
+bool WindowSource::hasOnlyFullSlots() const {
+  std::optional<int64_t> width =
+      KernelEmitter::asConstant(dims.back().outputSize);
+  return width && *width % lanes == 0;
+}
+
+int64_t WindowSource::getBlockDepth(int64_t wanted) const {
+  int64_t taps = getNumTaps();
+  return std::max<int64_t>(1, wanted / taps) * taps;
+}
+
+/// Writes one vector: elements first, first + stride ... of an input row, or
+/// padding where they lie outside.
+void WindowSource::packRun(KernelEmitter &e, const MicroKernel &kernel,
+                           Value rowBase, Value first, Value panel, Value at) {
+  const Dim &dim = dims.back();
+  int64_t stride = dim.stride;
+  Value zero = e.index(0);
+  Value notBefore = e.compare(arith::CmpIPredicate::sge, first, zero);
+  Value last = e.add(first, e.index((lanes - 1) * stride));
+  Value notBehind =
+      e.compare(arith::CmpIPredicate::slt, last, dim.inputSize);
+  Value inside = e.b.createOrFold<arith::AndIOp>(e.loc, notBefore, notBehind);
+  Value start = e.add(rowBase, first);
+  auto emitVector = [&](Value vector) {
+    e.storeVector(emitFactor(e, kernel, factor, vector, lanes), panel, at);
+  };
+  auto emitElements = [&] {
+    for (int64_t i = 0; i < lanes; ++i) {
+      Value position = e.add(first, e.index(i * stride));
+      Value exists =
+          e.compare(arith::CmpIPredicate::ult, position, dim.inputSize);
+      Value target = e.add(at, e.index(i));
+      e.ifThen(
+          exists,
+          [&] {
+            Value element = e.load(input, e.add(rowBase, position));
+            e.store(emitFactor(e, kernel, factor, element, 0), panel, target);
+          },
+          [&] { e.store(paddingValue, panel, target); });
+    }
+  };
+  e.ifThen(
+      inside,
+      [&] {
+        if (stride == 1)
+          return emitVector(e.loadVector(input, start, lanes));
+        if (stride == 2 && lanes > 1) {
+          // Two overlapping loads that end with the last element.
+          Value low = e.loadVector(input, start, lanes);
+          Value high = e.loadVector(
+              input, e.add(start, e.index(lanes - 1)), lanes);
+          SmallVector<int64_t> mask;
+          for (int64_t i = 0; i < lanes; ++i)
+            mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
+          return emitVector(
+              vector::ShuffleOp::create(e.b, e.loc, low, high, mask));
+        }
+        for (int64_t i = 0; i < lanes; ++i) {
+          Value element =
+              e.load(input, e.add(start, e.index(i * stride)));
+          e.store(emitFactor(e, kernel, factor, element, 0), panel,
+                  e.add(at, e.index(i)));
+        }
+      },
+      emitElements);
+}
+
+void WindowSource::pack(KernelEmitter &e, const MicroKernel &kernel,
+                        ValueRange outer, Value slot, Value k, Value depth,
+                        Value panel, Value offset) {
+  Value base = e.index(0);
+  for (auto [i, stride] : llvm::zip(outer, outerStrides))
+    base = e.add(base, e.mul(i, stride));
+  SmallVector<Value> strides(dims.size());
+  Value channelStride = e.index(1);
+  for (unsigned i = dims.size(); i-- > 0;) {
+    strides[i] = channelStride;
+    channelStride = e.mul(channelStride, dims[i].inputSize);
+  }
+  int64_t taps = getNumTaps(), width = kernel.columns();
+
+  // The window's start for each vector of the panel.
+  SmallVector<Value> sizes;
+  for (const Dim &dim : ArrayRef(dims).drop_back())
+    sizes.push_back(dim.outputSize);
+  sizes.push_back(getSlotsPerRow(e));
+  SmallVector<SmallVector<Value>> starts;
+  for (int64_t v = 0; v < kernel.vectors; ++v) {
+    SmallVector<Value> position =
+        e.delinearize(e.add(slot, e.index(v)), sizes);
+    position.back() = e.mul(position.back(), e.index(lanes));
+    for (auto [start, dim] : llvm::zip(position, dims))
+      start = e.sub(e.mul(start, e.index(dim.stride)), dim.padding);
+    starts.push_back(position);
+  }
+
+  Value firstChannel = e.floorDiv(k, taps);
+  Value numChannels = e.floorDiv(depth, taps);
+  auto emitVectors = [&](Value channelBase, ArrayRef<Value> tap, Value row) {
+    for (int64_t v = 0; v < kernel.vectors; ++v) {
+      Value rowBase = channelBase;
+      Value rowExists;
+      for (unsigned i = 0; i + 1 < dims.size(); ++i) {
+        Value position = e.add(
+            starts[v][i], e.mul(tap[i], e.index(dims[i].dilation)));
+        Value exists = e.compare(arith::CmpIPredicate::ult, position,
+                                 dims[i].inputSize);
+        rowExists = rowExists ? e.b.createOrFold<arith::AndIOp>(
+                                    e.loc, rowExists, exists)
+                              : exists;
+        rowBase = e.add(rowBase, e.mul(position, strides[i]));
+      }
+      Value first = e.add(starts[v].back(),
+                          e.mul(tap.back(), e.index(dims.back().dilation)));
+      Value at = e.add(e.add(offset, e.mul(row, e.index(width))),
+                       e.index(v * lanes));
+      auto run = [&] { packRun(e, kernel, rowBase, first, panel, at); };
+      if (!rowExists) {
+        run();
+        continue;
+      }
+      e.ifThen(rowExists, run, [&] {
+        e.storeVector(e.splat(paddingValue, lanes), panel, at);
+      });
+    }
+  };
+  e.forLoop(e.index(0), numChannels, 1, [&](Value channel) {
+    Value channelBase =
+        e.add(base, e.mul(e.add(firstChannel, channel), channelStride));
+    Value row = e.mul(channel, e.index(taps));
+    SmallVector<Value> tap;
+    std::function<void(unsigned, Value)> emitTaps = [&](unsigned dim,
+                                                        Value row) {
+      if (dim == dims.size())
+        return emitVectors(channelBase, tap, row);
+      e.forLoop(e.index(0), e.index(dims[dim].window), 1, [&](Value i) {
+        int64_t inner = 1;
+        for (const Dim &rest : ArrayRef(dims).drop_front(dim + 1))
+          inner *= rest.window;
+        tap.push_back(i);
+        emitTaps(dim + 1, e.add(row, e.mul(i, e.index(inner))));
+        tap.pop_back();
+      });
+    };
+    emitTaps(0, row);
+  });
+}

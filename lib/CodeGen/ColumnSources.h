@@ -1,0 +1,93 @@
+//===- ColumnSources.h - Where a product's right-hand side comes from ----===//
+
+#ifndef QUANTC_LIB_CODEGEN_COLUMNSOURCES_H
+#define QUANTC_LIB_CODEGEN_COLUMNSOURCES_H
+
+#include "GemmEmitter.h"
+
+namespace quantc {
+
+/// The columns of a matrix in memory, packed on the fly.
+class StridedSource : public ColumnSource {
+public:
+  StridedSource(StridedMatrix matrix, FactorExpression factor, mlir::Value n,
+                int64_t lanes)
+      : matrix(std::move(matrix)), factor(std::move(factor)), n(n),
+        lanes(lanes) {}
+
+  mlir::Value getNumSlots(KernelEmitter &e) override;
+  ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
+  bool hasOnlyFullSlots() const override;
+  void pack(KernelEmitter &e, const MicroKernel &kernel,
+            mlir::ValueRange outer, mlir::Value slot, mlir::Value k,
+            mlir::Value depth, mlir::Value panel, mlir::Value offset) override;
+
+protected:
+  StridedMatrix matrix;
+  FactorExpression factor;
+  mlir::Value n;
+  int64_t lanes;
+};
+
+/// A matrix that was packed at compile time: [outer][panel][k][column].
+class PackedSource : public StridedSource {
+public:
+  PackedSource(StridedMatrix matrix, mlir::Value n, mlir::Value k,
+               const MicroKernel &kernel)
+      : StridedSource(std::move(matrix), {}, n, kernel.lanes), k(k),
+        vectors(kernel.vectors) {}
+
+  std::optional<std::pair<mlir::Value, mlir::Value>>
+  getPanel(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
+           mlir::Value row) override;
+
+private:
+  mlir::Value k;
+  int64_t vectors;
+};
+
+/// The windows of a convolution's input, channel by channel: column = output
+/// position, row = (channel, window position).
+class WindowSource : public ColumnSource {
+public:
+  struct Dim {
+    mlir::Value inputSize, outputSize, padding;
+    int64_t window, stride, dilation;
+  };
+
+  WindowSource(mlir::Value input, llvm::SmallVector<mlir::Value> outerStrides,
+               llvm::SmallVector<Dim> dims, FactorExpression factor,
+               mlir::Value paddingValue, int64_t lanes)
+      : input(input), outerStrides(std::move(outerStrides)),
+        dims(std::move(dims)), factor(std::move(factor)),
+        paddingValue(paddingValue), lanes(lanes) {}
+
+  mlir::Value getNumSlots(KernelEmitter &e) override;
+  ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
+  bool hasOnlyFullSlots() const override;
+  int64_t getBlockDepth(int64_t wanted) const override;
+  void pack(KernelEmitter &e, const MicroKernel &kernel,
+            mlir::ValueRange outer, mlir::Value slot, mlir::Value k,
+            mlir::Value depth, mlir::Value panel, mlir::Value offset) override;
+
+private:
+  struct Position {
+    llvm::SmallVector<mlir::Value> starts; // In each dimension of the input.
+  };
+  int64_t getNumTaps() const;
+  mlir::Value getSlotsPerRow(KernelEmitter &e);
+  void packRun(KernelEmitter &e, const MicroKernel &kernel,
+               mlir::Value rowBase, mlir::Value first, mlir::Value panel,
+               mlir::Value at);
+
+  mlir::Value input;
+  llvm::SmallVector<mlir::Value> outerStrides;
+  llvm::SmallVector<Dim> dims;
+  FactorExpression factor;
+  mlir::Value paddingValue; // As a factor.
+  int64_t lanes;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_COLUMNSOURCES_H

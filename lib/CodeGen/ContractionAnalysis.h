@@ -1,0 +1,34 @@
+//===- ContractionAnalysis.h - Roots of kernels as matrix products -------===//
+
+#ifndef QUANTC_LIB_CODEGEN_CONTRACTIONANALYSIS_H
+#define QUANTC_LIB_CODEGEN_CONTRACTIONANALYSIS_H
+
+#include "ColumnSources.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace quantc {
+
+/// A root of a kernel, and the ops around it that the product takes over.
+struct MatchedProduct {
+  mlir::linalg::LinalgOp root;
+  GemmProblem problem;
+  MicroKernel kernel;
+  /// The right-hand side: a matrix, or the windows of a convolution.
+  StridedMatrix b;
+  std::unique_ptr<ColumnSource> columns;
+  /// The operand of the root with the matrix, or null for windows.
+  mlir::OpOperand *matrixOperand = nullptr;
+  /// To be erased once the product is emitted, users first.
+  llvm::SmallVector<mlir::Operation *> absorbed;
+};
+
+/// Describes `root` (on contiguous buffers) as a product, emitting the sizes
+/// and strides that it needs before the root.
+llvm::FailureOr<MatchedProduct> matchProduct(KernelEmitter &e,
+                                             mlir::linalg::LinalgOp root,
+                                             const VectorUnit &unit);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_CONTRACTIONANALYSIS_H

@@ -1,0 +1,97 @@
+//===- GemmEmitter.h - Blocked matrix products ------------------*- C++ -*-===//
+//
+// Emits C[o, m, n] = epilogue(sum over k of A[o, m, k] * B[o, k, n]) for any
+// strides of A, with C contiguous along n, around a register-blocked
+// micro-kernel that reads B in packed panels. Where the panels come from (a
+// packed constant, a strided matrix, the windows of a convolution) is the
+// business of a ColumnSource; the element types are in the micro-kernel.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CODEGEN_GEMMEMITTER_H
+#define QUANTC_LIB_CODEGEN_GEMMEMITTER_H
+
+#include "KernelEmitter.h"
+#include "Target.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace quantc {
+
+/// A matrix for each index of the outer loops, in a flat buffer.
+struct StridedMatrix {
+  mlir::Value buffer;
+  llvm::SmallVector<mlir::Value> outerStrides;
+  mlir::Value rowStride, columnStride;
+};
+
+/// How an element of an operand becomes a factor: a chain of casts (and a
+/// subtracted zero point) in the body of the op.
+struct FactorExpression {
+  mlir::Value result;
+  mlir::BlockArgument element;
+  /// What the expression reads beside the element, already loaded.
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> scalars;
+};
+
+/// Emits `value`, an expression over the values in `known`, with `lanes`
+/// elements a value (0 for scalars).
+mlir::Value
+emitExpression(KernelEmitter &e, mlir::Value value, int64_t lanes,
+               llvm::DenseMap<mlir::Value, mlir::Value> &known);
+
+/// The factor that `loaded` gives, in the accumulator's type.
+mlir::Value emitFactor(KernelEmitter &e, const MicroKernel &kernel,
+                       const FactorExpression &factor, mlir::Value loaded,
+                       int64_t lanes);
+
+/// A run of `lanes` columns: its position in C's row, and how many exist.
+struct ColumnSlot {
+  mlir::Value offset, valid;
+};
+
+/// The right-hand side, as columns in slots of one vector each.
+class ColumnSource {
+public:
+  virtual ~ColumnSource() = default;
+  virtual mlir::Value getNumSlots(KernelEmitter &e) = 0;
+  virtual ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) = 0;
+  /// Whether each slot holds `lanes` columns, known at compile time.
+  virtual bool hasOnlyFullSlots() const = 0;
+  /// How many k a block of B may hold; a multiple of what pack can split.
+  virtual int64_t getBlockDepth(int64_t wanted) const { return wanted; }
+  /// Where the panel that starts at `slot`, row `k` lies, if B is packed.
+  virtual std::optional<std::pair<mlir::Value, mlir::Value>>
+  getPanel(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
+           mlir::Value k) {
+    return std::nullopt;
+  }
+  /// Writes the rows [k, k + depth) of the panel that starts at `slot` to
+  /// `panel` from `offset` on, as accumulator elements, zero where no column
+  /// is.
+  virtual void pack(KernelEmitter &e, const MicroKernel &kernel,
+                    mlir::ValueRange outer, mlir::Value slot, mlir::Value k,
+                    mlir::Value depth, mlir::Value panel, mlir::Value offset) {}
+};
+
+struct GemmProblem {
+  llvm::SmallVector<mlir::Value> outerSizes;
+  mlir::Value m, n, k;
+  StridedMatrix a, c;
+  FactorExpression factorA, factorB;
+  /// Whether C's old value is added.
+  bool accumulates = false;
+  /// Elementwise op on C in registers before it is stored, or null: its inputs
+  /// by operand number (null for the product), and its output.
+  mlir::linalg::GenericOp epilogue;
+  llvm::SmallVector<StridedMatrix> epilogueInputs;
+  StridedMatrix output;
+};
+
+void emitGemm(KernelEmitter &e, const GemmProblem &problem,
+              const MicroKernel &kernel, ColumnSource &columns,
+              bool useThreads);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_GEMMEMITTER_H

@@ -1,0 +1,234 @@
+//===- KernelEmitter.cpp - Helpers to write kernels' code -----------------===//
+
+#include "KernelEmitter.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace quantc;
+
+Value KernelEmitter::index(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+
+std::optional<int64_t> KernelEmitter::asConstant(Value value) {
+  return getConstantIntValue(value);
+}
+
+Value KernelEmitter::add(Value lhs, Value rhs) {
+  auto l = asConstant(lhs), r = asConstant(rhs);
+  if (l && r)
+    return index(*l + *r);
+  if (l == 0)
+    return rhs;
+  if (r == 0)
+    return lhs;
+  return arith::AddIOp::create(b, loc, lhs, rhs);
+}
+
+Value KernelEmitter::sub(Value lhs, Value rhs) {
+  auto l = asConstant(lhs), r = asConstant(rhs);
+  if (l && r)
+    return index(*l - *r);
+  if (r == 0)
+    return lhs;
+  return arith::SubIOp::create(b, loc, lhs, rhs);
+}
+
+Value KernelEmitter::mul(Value lhs, Value rhs) {
+  auto l = asConstant(lhs), r = asConstant(rhs);
+  if (l && r)
+    return index(*l * *r);
+  if (l == 0 || r == 0)
+    return index(0);
+  if (l == 1)
+    return rhs;
+  if (r == 1)
+    return lhs;
+  return arith::MulIOp::create(b, loc, lhs, rhs);
+}
+
+Value KernelEmitter::floorDiv(Value lhs, int64_t rhs) {
+  if (auto l = asConstant(lhs))
+    return index(*l / rhs);
+  if (rhs == 1)
+    return lhs;
+  // Sizes and positions are never negative.
+  return arith::DivUIOp::create(b, loc, lhs, index(rhs));
+}
+
+Value KernelEmitter::ceilDiv(Value lhs, int64_t rhs) {
+  return floorDiv(add(lhs, index(rhs - 1)), rhs);
+}
+
+Value KernelEmitter::min(Value lhs, Value rhs) {
+  auto l = asConstant(lhs), r = asConstant(rhs);
+  if (l && r)
+    return index(std::min(*l, *r));
+  return arith::MinSIOp::create(b, loc, lhs, rhs);
+}
+
+Value KernelEmitter::max(Value lhs, Value rhs) {
+  auto l = asConstant(lhs), r = asConstant(rhs);
+  if (l && r)
+    return index(std::max(*l, *r));
+  return arith::MaxSIOp::create(b, loc, lhs, rhs);
+}
+
+Value KernelEmitter::compare(arith::CmpIPredicate predicate, Value lhs,
+                             Value rhs) {
+  return b.createOrFold<arith::CmpIOp>(loc, predicate, lhs, rhs);
+}
+
+SmallVector<Value> KernelEmitter::delinearize(Value linear, ValueRange sizes) {
+  SmallVector<Value> indices(sizes.size());
+  for (unsigned i = sizes.size(); i-- > 0;) {
+    if (i == 0) {
+      indices[i] = linear;
+    } else if (isConstant(sizes[i], 1)) {
+      indices[i] = index(0);
+    } else {
+      indices[i] = b.createOrFold<arith::RemUIOp>(loc, linear, sizes[i]);
+      linear = b.createOrFold<arith::DivUIOp>(loc, linear, sizes[i]);
+    }
+  }
+  return indices;
+}
+
+void KernelEmitter::forLoop(Value lower, Value upper, int64_t step,
+                            llvm::function_ref<void(Value)> body) {
+  auto l = asConstant(lower), u = asConstant(upper);
+  if (l && u && *u <= *l)
+    return;
+  if (l && u && *u - *l <= step)
+    return body(lower);
+  auto loop = scf::ForOp::create(b, loc, lower, upper, index(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+SmallVector<Value> KernelEmitter::forLoop(
+    Value lower, Value upper, int64_t step, ValueRange inits,
+    llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto l = asConstant(lower), u = asConstant(upper);
+  if (l && u && *u <= *l)
+    return inits;
+  if (l && u && *u - *l <= step)
+    return body(lower, inits);
+  auto loop = scf::ForOp::create(b, loc, lower, upper, index(step), inits);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  scf::YieldOp::create(b, loc,
+                       body(loop.getInductionVar(), loop.getRegionIterArgs()));
+  return loop.getResults();
+}
+
+void KernelEmitter::ifThen(Value condition, llvm::function_ref<void()> then,
+                           llvm::function_ref<void()> otherwise) {
+  if (auto known = asConstant(condition)) {
+    if (*known)
+      then();
+    else if (otherwise)
+      otherwise();
+    return;
+  }
+  auto branch = scf::IfOp::create(b, loc, condition,
+                                  /*withElseRegion=*/bool(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  then();
+  if (!otherwise)
+    return;
+  b.setInsertionPointToStart(branch.elseBlock());
+  otherwise();
+}
+
+void KernelEmitter::parallelFor(Value upper, Value condition,
+                                llvm::function_ref<void(Value)> body) {
+  Value zeroIndex = index(0), one = index(1);
+  // Buffers on the stack live for one iteration.
+  auto scopedBody = [&](Value i) {
+    // memref.alloca_scope would not survive the lowering of its loops.
+    auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+    Value stack = LLVM::StackSaveOp::create(b, loc, pointer);
+    body(i);
+    LLVM::StackRestoreOp::create(b, loc, stack);
+  };
+  if (!condition || isConstant(condition, 0) || isConstant(upper, 1))
+    return forLoop(zeroIndex, upper, 1, scopedBody);
+  OpBuilder::InsertionGuard guard(b);
+  omp::ParallelOperands clauses;
+  if (!asConstant(condition))
+    clauses.ifExpr = condition;
+  auto parallel = omp::ParallelOp::create(b, loc, clauses);
+  b.createBlock(&parallel.getRegion());
+  auto share = omp::WsloopOp::create(b, loc, omp::WsloopOperands());
+  omp::TerminatorOp::create(b, loc);
+  b.createBlock(&share.getRegion());
+  omp::LoopNestOperands bounds;
+  bounds.loopLowerBounds.push_back(zeroIndex);
+  bounds.loopUpperBounds.push_back(upper);
+  bounds.loopSteps.push_back(one);
+  auto nest = omp::LoopNestOp::create(b, loc, bounds);
+  Block *block = b.createBlock(&nest.getRegion(), {}, b.getIndexType(), loc);
+  scopedBody(block->getArgument(0));
+  omp::YieldOp::create(b, loc, ValueRange());
+}
+
+Value KernelEmitter::size(Value buffer, int64_t dim) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (!type.isDynamicDim(dim))
+    return index(type.getDimSize(dim));
+  return memref::DimOp::create(b, loc, buffer, dim);
+}
+
+Value KernelEmitter::flatten(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (type.getRank() == 1)
+    return buffer;
+  Value total = index(1);
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    total = mul(total, size(buffer, i));
+  OpFoldResult length = getAsOpFoldResult(total);
+  int64_t staticLength = asConstant(total).value_or(ShapedType::kDynamic);
+  auto flat = MemRefType::get({staticLength}, type.getElementType());
+  return memref::ReinterpretCastOp::create(
+      b, loc, flat, buffer, b.getIndexAttr(0), ArrayRef<OpFoldResult>{length},
+      ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
+}
+
+Value KernelEmitter::load(Value flat, Value at) {
+  return memref::LoadOp::create(b, loc, flat, at);
+}
+
+void KernelEmitter::store(Value value, Value flat, Value at) {
+  memref::StoreOp::create(b, loc, value, flat, at);
+}
+
+Value KernelEmitter::loadVector(Value flat, Value at, int64_t lanes,
+                                Value mask) {
+  Type element = cast<MemRefType>(flat.getType()).getElementType();
+  auto type = VectorType::get(lanes, element);
+  if (!mask)
+    return vector::LoadOp::create(b, loc, type, flat, at);
+  return vector::MaskedLoadOp::create(b, loc, type, flat, at, mask, zero(type));
+}
+
+void KernelEmitter::storeVector(Value value, Value flat, Value at, Value mask) {
+  if (mask)
+    vector::MaskedStoreOp::create(b, loc, flat, at, mask, value);
+  else
+    vector::StoreOp::create(b, loc, value, flat, at);
+}
+
+Value KernelEmitter::splat(Value scalar, int64_t lanes) {
+  auto type = VectorType::get(lanes, scalar.getType());
+  return vector::BroadcastOp::create(b, loc, type, scalar);
+}
+
+Value KernelEmitter::zero(Type type) {
+  return arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+}

@@ -1,0 +1,52 @@
+//===- LowerContractions.cpp - Contractions as blocked vector code --------===//
+
+#include "quantc/CodeGen/Passes.h"
+
+#include "PackWeights.h"
+
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_LOWERCONTRACTIONSPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+struct LowerContractionsPass
+    : public quantc::impl::LowerContractionsPassBase<LowerContractionsPass> {
+  using LowerContractionsPassBase::LowerContractionsPassBase;
+
+  void runOnOperation() override {
+    VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+    WeightPacker packer(getOperation());
+    SmallVector<linalg::LinalgOp> roots;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (linalg::isaContractionOpInterface(op) ||
+          linalg::isaConvolutionOpInterface(op))
+        roots.push_back(op);
+    });
+    for (linalg::LinalgOp root : roots) {
+      OpBuilder builder(root);
+      KernelEmitter emitter(builder, root.getLoc());
+      FailureOr<MatchedProduct> match = matchProduct(emitter, root, unit);
+      if (failed(match)) {
+        ++numUnmatched;
+        continue;
+      }
+      if (match->matrixOperand)
+        ++numContractions;
+      else
+        ++numConvolutions;
+      numPackedWeights += packer.pack(emitter, *match);
+      // Only kernels run on several threads: nothing calls them in parallel.
+      emitGemm(emitter, match->problem, match->kernel, *match->columns,
+               threads);
+      for (Operation *op : match->absorbed)
+        op->erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,198 @@
+//===- PackWeights.cpp - Constants in the layout of a kernel --------------===//
+//
+// A packed matrix is [outer][panel][k][column], padded with zeros to whole
+// panels, so that a micro-kernel reads it from the first byte to the last.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PackWeights.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+using namespace mlir;
+using namespace quantc;
+
+WeightPacker::WeightPacker(ModuleOp module)
+    : module(module), symbols(module) {
+  module.walk([&](func::CallOp call) {
+    calls[call.getCalleeAttr().getAttr()].push_back(call);
+  });
+}
+
+/// The constant behind a contiguous buffer, through reshapes.
+static memref::GlobalOp getConstant(Value buffer, SymbolTable &symbols) {
+  while (Operation *op = buffer.getDefiningOp()) {
+    if (isa<memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp>(
+            op)) {
+      buffer = op->getOperand(0);
+      continue;
+    }
+    auto get = dyn_cast<memref::GetGlobalOp>(op);
+    if (!get)
+      return nullptr;
+    auto global = symbols.lookup<memref::GlobalOp>(get.getName());
+    bool isConstant = global && global.getConstant() &&
+                      global.getInitialValue() &&
+                      !global.isUninitialized();
+    return isConstant ? global : nullptr;
+  }
+  return nullptr;
+}
+
+/// The bytes of a constant, or none for a splat.
+static std::optional<ArrayRef<char>> getBytes(ElementsAttr attr) {
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    if (!blob)
+      return std::nullopt;
+    return blob->getData();
+  }
+  auto dense = dyn_cast<DenseElementsAttr>(attr);
+  if (!dense || dense.isSplat() || dense.getElementType().isInteger(1))
+    return std::nullopt;
+  return dense.getRawData();
+}
+
+memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
+                                         ArrayRef<int64_t> sizes,
+                                         ArrayRef<int64_t> strides,
+                                         const MicroKernel &kernel) {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  os << global.getSymName() << '/' << kernel.columns();
+  for (int64_t value : sizes)
+    os << ',' << value;
+  for (int64_t value : strides)
+    os << ';' << value;
+  memref::GlobalOp &known = packed[key];
+  if (known)
+    return known;
+
+  std::optional<ArrayRef<char>> bytes =
+      getBytes(cast<ElementsAttr>(*global.getInitialValue()));
+  if (!bytes)
+    return nullptr;
+  Type element = global.getType().getElementType();
+  unsigned width = element.getIntOrFloatBitWidth() / 8;
+  int64_t n = sizes.back(), k = sizes[sizes.size() - 2];
+  int64_t columns = kernel.columns(), panels = llvm::divideCeil(n, columns);
+  int64_t outer = 1;
+  for (int64_t size : sizes.drop_back(2))
+    outer *= size;
+  int64_t total = outer * panels * k * columns;
+  AsmResourceBlob blob =
+      HeapAsmResourceBlob::allocate(total * width, /*align=*/64);
+  char *target = blob.getMutableData().data();
+  int64_t rowStride = strides[strides.size() - 2], columnStride = strides.back();
+  for (int64_t o = 0; o < outer; ++o) {
+    int64_t base = 0, rest = o;
+    for (int64_t i = sizes.size() - 2; i-- > 0; rest /= sizes[i])
+      base += rest % sizes[i] * strides[i];
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      int64_t first = panel * columns;
+      int64_t count = std::min(columns, n - first);
+      for (int64_t row = 0; row < k; ++row, target += columns * width) {
+        const char *source =
+            bytes->data() +
+            (base + row * rowStride + first * columnStride) * width;
+        if (columnStride == 1) {
+          std::memcpy(target, source, count * width);
+        } else {
+          for (int64_t j = 0; j < count; ++j)
+            std::memcpy(target + j * width, source + j * columnStride * width,
+                        width);
+        }
+        std::memset(target + count * width, 0, (columns - count) * width);
+      }
+    }
+  }
+  std::string name = (global.getSymName() + "_packed").str();
+  auto handle = DenseResourceElementsHandle::getManagerInterface(
+                    module.getContext())
+                    .insert(name, std::move(blob));
+  auto value = DenseResourceElementsAttr::get(
+      RankedTensorType::get({total}, element), handle);
+  OpBuilder builder(global);
+  auto result = memref::GlobalOp::create(
+      builder, global.getLoc(), name, builder.getStringAttr("private"),
+      MemRefType::get({total}, element), value, /*constant=*/true,
+      builder.getI64IntegerAttr(64));
+  symbols.insert(result);
+  packed[key] = result;
+  return result;
+}
+
+bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
+  if (!match.matrixOperand)
+    return false;
+  auto argument = dyn_cast<BlockArgument>(match.matrixOperand->get());
+  auto func = match.root->getParentOfType<func::FuncOp>();
+  if (!argument || argument.getOwner() != &func.getBody().front() ||
+      !func.isPrivate())
+    return false;
+  // The kernel must not use the matrix in another way.
+  for (Operation *user : argument.getUsers())
+    if (user != match.root && !isa<memref::ReinterpretCastOp>(user))
+      return false;
+  const GemmProblem &p = match.problem;
+  SmallVector<int64_t> sizes, strides;
+  SmallVector<Value> outerStrides;
+  auto addDim = [&](Value size, Value stride) {
+    auto s = e.asConstant(size), t = e.asConstant(stride);
+    if (s && t) {
+      sizes.push_back(*s);
+      strides.push_back(*t);
+    }
+    return s && t;
+  };
+  for (auto [size, stride] : llvm::zip(p.outerSizes, match.b.outerStrides))
+    if (!e.isConstant(stride, 0) && !addDim(size, stride))
+      return false;
+  if (!addDim(p.k, match.b.rowStride) || !addDim(p.n, match.b.columnStride))
+    return false;
+
+  unsigned number = argument.getArgNumber();
+  SmallVector<memref::GlobalOp> globals;
+  for (func::CallOp call : calls[func.getSymNameAttr()]) {
+    memref::GlobalOp global = getConstant(call.getOperand(number), symbols);
+    if (!global || !getBytes(cast<ElementsAttr>(*global.getInitialValue())))
+      return false;
+    globals.push_back(global);
+  }
+  if (globals.empty())
+    return false;
+  memref::GlobalOp last;
+  for (auto [call, global] :
+       llvm::zip(calls[func.getSymNameAttr()], globals)) {
+    last = getPacked(global, sizes, strides, match.kernel);
+    OpBuilder builder(call);
+    Value packedWeights = memref::GetGlobalOp::create(
+        builder, call.getLoc(), last.getType(), last.getSymName());
+    call.setOperand(number, packedWeights);
+  }
+
+  // Strides of whole packed matrices.
+  int64_t stride = llvm::divideCeil(sizes.back(), match.kernel.columns()) *
+                   match.kernel.columns() * sizes[sizes.size() - 2];
+  SmallVector<Value> packedStrides;
+  int64_t next = sizes.size() - 3;
+  for (unsigned i = p.outerSizes.size(); i-- > 0;) {
+    if (e.isConstant(match.b.outerStrides[i], 0)) {
+      packedStrides.push_back(e.index(0));
+      continue;
+    }
+    packedStrides.push_back(e.index(stride));
+    stride *= sizes[next--];
+  }
+  std::reverse(packedStrides.begin(), packedStrides.end());
+  BlockArgument matrix = func.getArgument(number);
+  matrix.setType(last.getType());
+  SmallVector<Type> types(func.getArgumentTypes());
+  types[number] = last.getType();
+  func.setFunctionType(e.b.getFunctionType(types, {}));
+  match.columns = std::make_unique<PackedSource>(
+      StridedMatrix{matrix, packedStrides, {}, {}}, p.n, p.k, match.kernel);
+  return true;
+}

@@ -1,0 +1,35 @@
+//===- PackWeights.h - Constants in the layout of a kernel ------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_CODEGEN_PACKWEIGHTS_H
+#define QUANTC_LIB_CODEGEN_PACKWEIGHTS_H
+
+#include "ContractionAnalysis.h"
+
+namespace quantc {
+
+/// Packs the right-hand sides of products where each call of the kernel passes
+/// a constant.
+class WeightPacker {
+public:
+  explicit WeightPacker(mlir::ModuleOp module);
+
+  /// Packs the constants that the kernel's calls pass for the matrix of
+  /// `match`, changes the kernel's argument, and makes the product read it.
+  bool pack(KernelEmitter &e, MatchedProduct &match);
+
+private:
+  mlir::memref::GlobalOp getPacked(mlir::memref::GlobalOp global,
+                                   mlir::ArrayRef<int64_t> sizes,
+                                   mlir::ArrayRef<int64_t> strides,
+                                   const MicroKernel &kernel);
+
+  mlir::ModuleOp module;
+  mlir::SymbolTable symbols;
+  llvm::DenseMap<mlir::StringAttr,
+                 llvm::SmallVector<mlir::func::CallOp>> calls;
+  llvm::StringMap<mlir::memref::GlobalOp> packed;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_PACKWEIGHTS_H

@@ -1,0 +1,51 @@
+//===- Target.cpp - Micro-kernel shapes from target features --------------===//
+
+#include "Target.h"
+
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace quantc;
+
+VectorUnit VectorUnit::fromFeatures(StringRef features) {
+  llvm::StringSet<> enabled;
+  SmallVector<StringRef> parts;
+  features.split(parts, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  for (StringRef part : parts) {
+    part = part.trim();
+    if (part.consume_front("+"))
+      enabled.insert(part);
+  }
+  VectorUnit unit;
+  if (enabled.contains("avx512f"))
+    unit = {512, 32, true};
+  else if (enabled.contains("avx2"))
+    unit = {256, 16, enabled.contains("fma")};
+  else if (enabled.contains("neon"))
+    unit = {128, 32, true};
+  return unit;
+}
+
+MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
+                                int64_t m, int64_t n) {
+  MicroKernel kernel;
+  kernel.accumulator = accumulator;
+  kernel.useFMA = unit.hasFMA && isa<FloatType>(accumulator);
+  kernel.lanes =
+      std::max<int64_t>(1, unit.bits / accumulator.getIntOrFloatBitWidth());
+  bool isNarrow = !ShapedType::isDynamic(n) && n <= kernel.lanes;
+  // All but four registers accumulate: two hold the panel's vectors, one the
+  // broadcast element of the left-hand side, one is spare.
+  int64_t accumulators = unit.numRegisters - 4;
+  kernel.vectors = isNarrow ? 1 : 2;
+  kernel.rows = accumulators / kernel.vectors;
+  if (ShapedType::isDynamic(m) || m >= kernel.rows)
+    return kernel;
+  kernel.rows = std::max<int64_t>(1, m);
+  // Few rows leave registers for more columns: enough chains of FMAs to hide
+  // their latency, and long reads of the right-hand side.
+  while (!isNarrow && kernel.rows * kernel.vectors * 2 <= accumulators &&
+         kernel.vectors < 8)
+    kernel.vectors *= 2;
+  return kernel;
+}

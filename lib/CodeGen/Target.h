@@ -1,0 +1,38 @@
+//===- Target.h - What code generation knows of the target ------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_CODEGEN_TARGET_H
+#define QUANTC_LIB_CODEGEN_TARGET_H
+
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace quantc {
+
+/// The vector unit, as the target's feature list describes it.
+struct VectorUnit {
+  int64_t bits = 128;
+  int64_t numRegisters = 16;
+  bool hasFMA = false;
+
+  static VectorUnit fromFeatures(llvm::StringRef features);
+};
+
+/// The shape of a micro-kernel: a block of `rows` by `vectors` times `lanes`
+/// accumulators that stays in registers while it runs along k. The right-hand
+/// side comes in panels of `columns()` elements for each k.
+struct MicroKernel {
+  mlir::Type accumulator;
+  int64_t lanes = 1;
+  int64_t rows = 1;
+  int64_t vectors = 1;
+  bool useFMA = false;
+
+  int64_t columns() const { return lanes * vectors; }
+
+  /// The best shape for `accumulator`; sizes may be ShapedType::kDynamic.
+  static MicroKernel choose(const VectorUnit &unit, mlir::Type accumulator,
+                            int64_t m, int64_t n);
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_TARGET_H
