@@ -196,16 +196,21 @@ static Value buildIntBinary(OpBuilder &b, Location loc, BinaryKind kind,
   }
   case BinaryKind::shift_left:
   case BinaryKind::shift_right: {
-    // A shift by the width or more gives 0; the instruction would not.
-    Value width = constantScalar(b, loc, x.getType(),
-                                 x.getType().getIntOrFloatBitWidth());
+    // A shift by the width or more (or a negative one) moves all bits out; the
+    // instruction would not. Signed numbers shift their sign in.
+    bool isLeft = kind == BinaryKind::shift_left;
+    bool isArithmetic = !isLeft && !isUnsignedType;
+    unsigned width = x.getType().getIntOrFloatBitWidth();
     Value fits =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, y, width);
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, y,
+                              constantScalar(b, loc, x.getType(), width));
     Value zero = constantScalar(b, loc, x.getType(), 0);
-    Value by = arith::SelectOp::create(b, loc, fits, y, zero);
-    Value shifted = kind == BinaryKind::shift_left
-                        ? arith::ShLIOp::create(b, loc, x, by).getResult()
-                        : arith::ShRUIOp::create(b, loc, x, by).getResult();
+    Value most = constantScalar(b, loc, x.getType(), width - 1);
+    Value by = arith::SelectOp::create(b, loc, fits, y, most);
+    if (isArithmetic)
+      return arith::ShRSIOp::create(b, loc, x, by);
+    Value shifted = isLeft ? arith::ShLIOp::create(b, loc, x, by).getResult()
+                           : arith::ShRUIOp::create(b, loc, x, by).getResult();
     return arith::SelectOp::create(b, loc, fits, shifted, zero);
   }
   default:

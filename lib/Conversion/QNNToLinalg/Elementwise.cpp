@@ -139,6 +139,9 @@ struct ConvertBitcast : OpConversionPattern<qnn::BitcastOp> {
                   Type storage = type.getElementType();
                   if (x[0].getType() != storage)
                     return arith::BitcastOp::create(b, loc, storage, x[0]);
+                  if (to.isInteger(1))
+                    return storeScalar(b, loc, loadScalar(b, loc, x[0], to),
+                                       to);
                   if (width >= 8)
                     return x[0];
                   // Fewer bits than a byte are extended by the new type.

@@ -140,6 +140,7 @@ struct ConvertQNNToLinalg
     populatePoolingPatterns(converter, patterns);
     populateSpatialPatterns(converter, patterns);
     populateQuantizationPatterns(converter, patterns);
+    populateCodebookPatterns(converter, patterns);
     populateRecurrentPatterns(converter, patterns);
     populateGenerationPatterns(converter, patterns);
     patterns.add<ConvertTensorCast, ConvertExtract, ConvertFromElements,

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -254,6 +255,8 @@ struct ConvertDequantize : OpConversionPattern<qnn::DequantizeOp> {
                             int64_t(op.getBlockSize()));
     bool isFloat = isa<FloatType>(from);
     Value zeroPoint = isFloat ? Value() : adaptor.getZeroPoint();
+    bool isFloatZero =
+        zeroPoint && isa<FloatType>(getElementTypeOrSelf(zeroPoint));
     rewriter.replaceOp(
         op,
         loops.build(
@@ -264,10 +267,13 @@ struct ConvertDequantize : OpConversionPattern<qnn::DequantizeOp> {
                 x = loadScalar(b, loc, x, from);
               } else {
                 x = widenInt(b, loc, x, from);
-                if (zero)
+                if (zero && !isFloatZero)
                   x = arith::SubIOp::create(b, loc, x,
                                             widenInt(b, loc, zero, from));
                 x = arith::SIToFPOp::create(b, loc, f32, x);
+                if (zero && isFloatZero)
+                  x = arith::SubFOp::create(
+                      b, loc, x, convertScalar(b, loc, zero, scaleType, f32));
               }
               scale = loadScalar(b, loc, scale, scaleType);
               scale = convertScalar(b, loc, scale, scaleType, f32);

@@ -43,3 +43,16 @@ func.func @unused(%x: tensor<?xf32>) {
   %0 = qnn.unary exp %x : tensor<?xf32> -> tensor<?xf32>
   return
 }
+
+// CHECK-LABEL: @small_power
+func.func @small_power(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  // CHECK-NEXT: %[[S:.*]] = qnn.binary mul %arg0, %arg0
+  // CHECK-NEXT: %[[S2:.*]] = qnn.binary mul %arg0, %arg0
+  // CHECK-NEXT: %[[C:.*]] = qnn.binary mul %[[S2]], %arg0
+  // CHECK-NEXT: return %[[S]], %[[C]]
+  %two = qnn.constant dense<2.0> : tensor<f32>
+  %three = qnn.constant dense<3.0> : tensor<f32>
+  %0 = qnn.binary pow %x, %two : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  %1 = qnn.binary pow %x, %three : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}

@@ -40,3 +40,20 @@ func.func @target(%x: tensor<4xf32>, %s: tensor<f32>) {
   %0 = qnn.quantize %x, %s : tensor<4xf32>, tensor<f32> -> tensor<4xi64>
   return
 }
+
+// -----
+
+func.func @unpack_size(%b: tensor<8x16xui8>) {
+  // expected-error@+1 {{there are no 33 integers of 4 bits in 'tensor<8x16xui8>'}}
+  %0 = qnn.unpack %b {bits = 4 : i64, size = 33 : i64}
+      : tensor<8x16xui8> -> tensor<8x33xui4>
+  return
+}
+
+// -----
+
+func.func @table_size(%x: tensor<4xui4>, %t: tensor<15xf32>) {
+  // expected-error@+1 {{table must be a list of 16 elements}}
+  %0 = qnn.lookup %x, %t : tensor<4xui4>, tensor<15xf32> -> tensor<4xf32>
+  return
+}

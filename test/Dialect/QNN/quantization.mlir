@@ -54,3 +54,14 @@ func.func @others(%a: tensor<4x8xi32>, %s: tensor<8xf32>, %z: tensor<ui8>,
   %2 = qnn.observe %x as "layer/out" : tensor<4xf32> -> tensor<4xf32>
   return
 }
+
+// CHECK-LABEL: @codebook
+func.func @codebook(%b: tensor<8x16xui8>, %t: tensor<16xf32>)
+    -> tensor<8x30xf32> {
+  // CHECK: qnn.unpack %{{.*}} {bits = 4 : i64, high_first, size = 30 : i64} : tensor<8x16xui8> -> tensor<8x30xui4>
+  %0 = qnn.unpack %b {bits = 4 : i64, size = 30 : i64, high_first}
+      : tensor<8x16xui8> -> tensor<8x30xui4>
+  // CHECK: qnn.lookup
+  %1 = qnn.lookup %0, %t : tensor<8x30xui4>, tensor<16xf32> -> tensor<8x30xf32>
+  return %1 : tensor<8x30xf32>
+}

@@ -138,6 +138,8 @@ void populateSpatialPatterns(const mlir::TypeConverter &,
                              mlir::RewritePatternSet &);
 void populateQuantizationPatterns(const mlir::TypeConverter &,
                                   mlir::RewritePatternSet &);
+void populateCodebookPatterns(const mlir::TypeConverter &,
+                              mlir::RewritePatternSet &);
 void populateRecurrentPatterns(const mlir::TypeConverter &,
                                mlir::RewritePatternSet &);
 void populateGenerationPatterns(const mlir::TypeConverter &,

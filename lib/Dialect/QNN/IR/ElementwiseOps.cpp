@@ -132,7 +132,11 @@ LogicalResult BitcastOp::verify() {
   if (failed(verifyCompatibleShape(getInput().getType(), getType())))
     return emitOpError("changes the shape: ")
            << getInput().getType() << " to " << getType();
-  if (from.getIntOrFloatBitWidth() != to.getIntOrFloatBitWidth())
+  // A bool is a byte.
+  auto width = [](Type type) {
+    return type.isInteger(1) ? 8 : type.getIntOrFloatBitWidth();
+  };
+  if (width(from) != width(to))
     return emitOpError("changes the number of bits: ") << from << " to " << to;
   return success();
 }

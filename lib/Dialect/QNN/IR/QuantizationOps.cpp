@@ -143,6 +143,9 @@ LogicalResult DequantizeOp::verify() {
       failed(verifyScale(*this, getInput().getType(), getScale().getType(),
                          getAxis(), getBlockSize())))
     return failure();
+  if (getZeroPoint() && isa<IntegerType>(element) &&
+      isa<FloatType>(getZeroPoint().getType().getElementType()))
+    element = getScale().getType().getElementType();
   return verifyZeroPoint(*this, getZeroPoint(), getScale().getType(), element);
 }
 
@@ -178,5 +181,50 @@ LogicalResult ObserveOp::inferReturnTypes(MLIRContext *,
                                           Adaptor adaptor,
                                           SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
+  return success();
+}
+
+//===- unpack, lookup -----------------------------------------------------===//
+
+LogicalResult UnpackOp::inferReturnTypes(MLIRContext *ctx,
+                                         std::optional<Location> loc,
+                                         Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
+  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+  if (input.getRank() == 0)
+    return emitOptionalError(loc, "a scalar holds no packed integers");
+  SmallVector<int64_t> shape(input.getShape());
+  shape.back() = adaptor.getSize();
+  types.push_back(RankedTensorType::get(
+      shape, IntegerType::get(ctx, adaptor.getBits(), IntegerType::Unsigned)));
+  return success();
+}
+
+LogicalResult UnpackOp::verify() {
+  int64_t bits = getBits(), size = getSize();
+  if (bits != 2 && bits != 4 && bits != 8)
+    return emitOpError("cannot unpack integers of ") << bits << " bits";
+  int64_t bytes = getInput().getType().getShape().back();
+  if (size < 0 || (!ShapedType::isDynamic(bytes) && size > bytes * (8 / bits)))
+    return emitOpError("there are no ") << size << " integers of " << bits
+                                        << " bits in " << getInput().getType();
+  return success();
+}
+
+LogicalResult LookupOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                         Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
+  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+  types.push_back(
+      input.clone(getElementTypeOrSelf(adaptor.getTable().getType())));
+  return success();
+}
+
+LogicalResult LookupOp::verify() {
+  RankedTensorType table = getTable().getType();
+  int64_t needed = int64_t(1) << getInput().getType().getElementTypeBitWidth();
+  if (table.getRank() != 1 || table.getDimSize(0) != needed)
+    return emitOpError("table must be a list of ")
+           << needed << " elements, got " << table;
   return success();
 }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "QuantizationRules.h"
+#include "Windows.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -41,6 +42,50 @@ static LogicalResult importQLinearWhere(NodeContext &ctx) {
   Value z = ctx.create<qnn::SelectOp>(ctx.input(0), x, y);
   return ctx.setOutput(
       0, quantize(ctx, z, ctx.input(7), ctx.input(8), ctx.inputElementType(1)));
+}
+
+/// Whether the node's data has its channels last: an error, for now.
+static bool isChannelsLast(NodeContext &ctx) {
+  if (!ctx.getInt("channels_last"))
+    return false;
+  (void)ctx.emitError("channels_last is not supported");
+  return true;
+}
+
+/// X, x_scale, x_zero_point, y_scale, y_zero_point.
+static LogicalResult importQLinearAveragePool(NodeContext &ctx) {
+  if (isChannelsLast(ctx))
+    return failure();
+  Value x = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
+  return ctx.setOutput(0, quantize(ctx, createAveragePool(ctx, x), ctx.input(3),
+                                   ctx.input(4), ctx.inputElementType(0)));
+}
+
+static LogicalResult importQLinearGlobalAveragePool(NodeContext &ctx) {
+  if (isChannelsLast(ctx))
+    return failure();
+  Value x = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
+  SmallVector<int64_t> axes =
+      llvm::to_vector(llvm::seq<int64_t>(2, ctx.inputType(0).getRank()));
+  Value y = ctx.create<qnn::ReduceOp>(qnn::ReduceKind::mean, x,
+                                      ctx.i64List(axes), /*keepdims=*/true,
+                                      /*noop_with_empty_axes=*/false);
+  return ctx.setOutput(
+      0, quantize(ctx, y, ctx.input(3), ctx.input(4), ctx.inputElementType(0)));
+}
+
+/// Up to opset 12 all dimensions from the axis on are one.
+static LogicalResult importQLinearSoftmax(NodeContext &ctx) {
+  bool flatten = ctx.getInt("opset", 13) < 13;
+  auto axis = qnn::normalizeAxis(ctx.getInt("axis", flatten ? 1 : -1),
+                                 ctx.inputType(0).getRank());
+  if (!axis)
+    return ctx.emitError("axis is outside of the input's rank");
+  Value x = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
+  Value y =
+      ctx.create<qnn::SoftmaxOp>(qnn::SoftmaxKind::softmax, x, *axis, flatten);
+  return ctx.setOutput(
+      0, quantize(ctx, y, ctx.input(3), ctx.input(4), ctx.inputElementType(0)));
 }
 
 /// Adds input `i`, if it is given.
@@ -114,6 +159,10 @@ void onnx_import::registerContribQuantizationRules(RuleRegistry &registry) {
   addBinary(registry, "QLinearMul", BinaryKind::mul);
   addUnary(registry, "QLinearSigmoid", UnaryKind::sigmoid, 0);
   addUnary(registry, "QLinearLeakyRelu", UnaryKind::leaky_relu, 0.01f);
+  registry.add(kMicrosoft, "QLinearAveragePool", 1, importQLinearAveragePool);
+  registry.add(kMicrosoft, "QLinearGlobalAveragePool", 1,
+               importQLinearGlobalAveragePool);
+  registry.add(kMicrosoft, "QLinearSoftmax", 1, importQLinearSoftmax);
   registry.add(kMicrosoft, "QLinearWhere", 1, importQLinearWhere);
   registry.add(kMicrosoft, "MatMulIntegerToFloat", 1,
                importMatMulIntegerToFloat);

@@ -26,10 +26,8 @@ static std::optional<WindowAttrs> readConv(NodeContext &ctx, size_t x,
   return readWindow(ctx, rank - 2);
 }
 
-/// A convolution, of integers if there are zero points; pads that depend on
-/// static sizes only become numbers.
-static Value createConv(NodeContext &ctx, size_t x, size_t w, Value bias,
-                        Value inputZero, Value weightsZero) {
+Value onnx_import::createConv(NodeContext &ctx, size_t x, size_t w, Value bias,
+                              Value inputZero, Value weightsZero) {
   auto window = readConv(ctx, x, w);
   if (!window)
     return {};

@@ -38,18 +38,24 @@ static std::optional<PoolAttrs> readPool(NodeContext &ctx) {
                    window->autoPad};
 }
 
-static Value createPool(NodeContext &ctx, PoolKind kind, const PoolAttrs &a) {
+static Value createPool(NodeContext &ctx, PoolKind kind, Value x,
+                        const PoolAttrs &a) {
   return ctx.create<qnn::PoolOp>(
-      qnn::PoolKindAttr::get(ctx.getContext(), kind), ctx.input(0), a.kernel,
-      a.strides, a.dilations, a.pads, a.ceilMode,
+      qnn::PoolKindAttr::get(ctx.getContext(), kind), x, a.kernel, a.strides,
+      a.dilations, a.pads, a.ceilMode,
       unit(ctx, ctx.getInt("count_include_pad")),
       ctx.builder.getI64IntegerAttr(ctx.getInt("p", 2)), a.autoPad);
 }
 
+Value onnx_import::createAveragePool(NodeContext &ctx, Value x) {
+  auto attrs = readPool(ctx);
+  return attrs ? createPool(ctx, PoolKind::average, x, *attrs) : Value();
+}
+
 static LogicalResult importMaxPool(NodeContext &ctx) {
   auto attrs = readPool(ctx);
-  if (!attrs ||
-      failed(ctx.setOutput(0, createPool(ctx, PoolKind::max, *attrs))))
+  if (!attrs || failed(ctx.setOutput(
+                    0, createPool(ctx, PoolKind::max, ctx.input(0), *attrs))))
     return failure();
   if (!ctx.hasOutput(1))
     return success();
@@ -65,7 +71,7 @@ static ImportRule importPool(PoolKind kind) {
     auto attrs = readPool(ctx);
     if (!attrs)
       return failure();
-    return ctx.setOutput(0, createPool(ctx, kind, *attrs));
+    return ctx.setOutput(0, createPool(ctx, kind, ctx.input(0), *attrs));
   };
 }
 

@@ -1,6 +1,7 @@
 //===- Quantization.cpp - Quantize, dequantize and integer products -------===//
 
 #include "QuantizationRules.h"
+#include "Windows.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -157,13 +158,25 @@ static LogicalResult importQLinearMatMul(NodeContext &ctx) {
                                    ctx.input(7), element, 0));
 }
 
+/// x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point,
+/// B?. The bias is i32, in units of x_scale · w_scale.
+static LogicalResult importQLinearConv(NodeContext &ctx) {
+  Value acc = createConv(ctx, 0, 3, ctx.input(8), ctx.input(2), ctx.input(5));
+  Value scale = combineScales(ctx, ctx.input(1), ctx.input(4), ctx.input(6));
+  return ctx.setOutput(0, requantize(ctx, acc, scale, ctx.input(7),
+                                     ctx.inputElementType(7), /*axis=*/1));
+}
+
 void quantc::onnx_import::registerQuantizationRules(RuleRegistry &registry) {
   registry.add(kOnnx, "QuantizeLinear", 10, importQuantizeLinear);
   registry.add(kOnnx, "DequantizeLinear", 10, importDequantizeLinear);
   registry.add(kOnnx, "DynamicQuantizeLinear", 11, importDynamicQuantizeLinear);
   registry.add(kOnnx, "MatMulInteger", 10, importMatMulInteger);
   registry.add(kOnnx, "QLinearMatMul", 10, importQLinearMatMul);
+  registry.add(kOnnx, "QLinearConv", 10, importQLinearConv);
+  registry.add(kMicrosoft, "QLinearConv", 1, importQLinearConv);
   registry.add(kMicrosoft, "QuantizeLinear", 1, importQuantizeLinear);
   registry.add(kMicrosoft, "DequantizeLinear", 1, importDequantizeLinear);
   registerContribQuantizationRules(registry);
+  registerContribContractionRules(registry);
 }

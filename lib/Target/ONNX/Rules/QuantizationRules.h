@@ -27,6 +27,8 @@ mlir::Value combineScales(NodeContext &ctx, mlir::Value a, mlir::Value b,
 
 /// The quantized ops of com.microsoft.
 void registerContribQuantizationRules(RuleRegistry &registry);
+/// Its matrix products, those with weights of few bits among them.
+void registerContribContractionRules(RuleRegistry &registry);
 
 } // namespace quantc::onnx_import
 

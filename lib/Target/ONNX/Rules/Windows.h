@@ -37,6 +37,16 @@ inline std::optional<WindowAttrs> readWindow(NodeContext &ctx,
   return w;
 }
 
+/// A convolution of inputs `x` and `w` of the node, with its attributes; of
+/// integers if there are zero points. Pads that depend on static sizes only
+/// become numbers. Null after an error.
+mlir::Value createConv(NodeContext &ctx, size_t x, size_t w, mlir::Value bias,
+                       mlir::Value inputZero, mlir::Value weightsZero);
+
+/// The average pool of `x`, which stands for input 0, with the node's
+/// attributes. Null after an error.
+mlir::Value createAveragePool(NodeContext &ctx, mlir::Value x);
+
 } // namespace quantc::onnx_import
 
 #endif // QUANTC_LIB_TARGET_ONNX_RULES_WINDOWS_H

@@ -116,7 +116,7 @@ def QNN_CastOp : QNN_Op<"cast"> {
 def QNN_BitcastOp : QNN_Op<"bitcast"> {
   let summary = "Reads each element's bits as another type (ONNX BitCast)";
   let description = [{
-    Both types have the same number of bits.
+    Both types have the same number of bits; a bool counts as a byte.
   }];
   let arguments = (ins QNN_Tensor:$input);
   let results = (outs QNN_Tensor:$output);

@@ -46,7 +46,8 @@ def QNN_DequantizeOp : QNN_Op<"dequantize"> {
   let summary = "From integers or small floats to real numbers";
   let description = [{
     `y = (x - zero_point) · scale`, with the subtraction in a wider integer.
-    Scale and zero point have the shapes that `qnn.quantize` describes.
+    Scale and zero point have the shapes that `qnn.quantize` describes. The zero
+    point may be of the scale's type: then the subtraction is one of floats.
 
     ```mlir
     %y = qnn.dequantize %w, %scales {axis = 0 : i64, block_size = 32 : i64}
@@ -120,6 +121,41 @@ def QNN_ObserveOp : QNN_InferredOp<"observe"> {
   let assemblyFormat = [{
     $input `as` $id attr-dict `:` type($input) `->` type($output)
   }];
+}
+
+def QNN_UnpackOp : QNN_InferredOp<"unpack"> {
+  let summary = "Takes integers of 2, 4 or 8 bits out of bytes";
+  let description = [{
+    The last dimension of the input holds packed integers, the first in the low
+    bits of a byte (in the high ones with `high_first`); the result has the
+    first `size` of them.
+
+    ```mlir
+    %q = qnn.unpack %bytes {bits = 4 : i64, size = 30 : i64}
+        : tensor<8x16xui8> -> tensor<8x30xui4>
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[UI8]>:$input, I64Attr:$bits,
+                       I64Attr:$size, UnitAttr:$high_first);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($output)";
+  let hasVerifier = 1;
+}
+
+def QNN_LookupOp : QNN_InferredOp<"lookup"> {
+  let summary = "Replaces each small integer by an element of a table";
+  let description = [{
+    `y[i] = table[x[i]]`: decodes codebooks such as NF4. The table has an
+    element for every number that the input's type can hold.
+  }];
+  let arguments = (ins RankedTensorOf<[UI<2>, UI<4>, UI8]>:$input,
+                       QNN_Tensor:$table);
+  let results = (outs QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `,` $table attr-dict `:` type($input) `,` type($table) `->`
+    type($output)
+  }];
+  let hasVerifier = 1;
 }
 
 #endif // QUANTC_DIALECT_QNN_IR_QUANTIZATIONOPS
