@@ -59,9 +59,6 @@ class QNN_Kind<string name, string what, list<string> kinds>
   let cppNamespace = "::quantc::qnn";
 }
 class QNN_KindAttr<I32EnumAttr kind, string name>
-    : EnumAttr<QNN_Dialect, kind, name> {
-  // No space of its own: the op's format sets one before it already.
-  let assemblyFormat = "`` $value";
-}
+    : EnumAttr<QNN_Dialect, kind, name>;
 
 #endif // QUANTC_DIALECT_QNN_IR_QNNBASE
