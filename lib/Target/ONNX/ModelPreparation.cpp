@@ -448,11 +448,14 @@ LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,
   // The checker wants names that carry no meaning.
   if (graph.name().empty())
     graph.set_name("main");
-  // Some exporters write -1 for a dimension that they do not know.
+  // Some exporters write -1 or "?" for a dimension that they do not know. Taken
+  // as a name, "?" would make all such dimensions equal.
   forEachShape(graph, [](onnx::TensorShapeProto &shape) {
     for (auto &dim : *shape.mutable_dim())
       if (dim.has_dim_value() && dim.dim_value() < 0)
         dim.clear_dim_value();
+      else if (dim.dim_param() == "?")
+        dim.clear_dim_param();
   });
   if (failed(sortNodes(graph, loc)) ||
       failed(pinInputShapes(graph, options, loc)) ||
