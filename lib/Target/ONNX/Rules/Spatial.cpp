@@ -102,34 +102,6 @@ static LogicalResult importGridSample(NodeContext &ctx) {
              unit(ctx, ctx.getInt("align_corners"))));
 }
 
-static LogicalResult importRoiAlign(NodeContext &ctx) {
-  Builder &b = ctx.builder;
-  // Before opset 16, half a pixel was not subtracted.
-  StringRef coordinates = ctx.opset >= 16 ? "half_pixel" : "output_half_pixel";
-  return ctx.setOutput(
-      0, ctx.create<qnn::RoiAlignOp>(
-             ctx.input(0), ctx.input(1), ctx.input(2),
-             b.getI64IntegerAttr(ctx.getInt("output_height", 1)),
-             b.getI64IntegerAttr(ctx.getInt("output_width", 1)),
-             b.getI64IntegerAttr(ctx.getInt("sampling_ratio", 0)),
-             b.getF64FloatAttr(ctx.getFloat("spatial_scale", 1)),
-             b.getStringAttr(ctx.getString("mode", "avg")),
-             b.getStringAttr(ctx.getString("coordinate_transformation_mode",
-                                           coordinates))));
-}
-
-static LogicalResult importMaxRoiPool(NodeContext &ctx) {
-  auto shape = ctx.getInts("pooled_shape");
-  if (shape.size() != 2)
-    return ctx.emitError("pooled_shape must hold two numbers");
-  Builder &b = ctx.builder;
-  return ctx.setOutput(
-      0, ctx.create<qnn::MaxRoiPoolOp>(
-             ctx.input(0), ctx.input(1), b.getI64IntegerAttr(shape[0]),
-             b.getI64IntegerAttr(shape[1]),
-             b.getF64FloatAttr(ctx.getFloat("spatial_scale", 1))));
-}
-
 static LogicalResult importCol2Im(NodeContext &ctx) {
   if (ctx.inputType(1).getRank() != 1 || ctx.inputType(1).isDynamicDim(0))
     return ctx.emitError("the number of dimensions in image_shape must be "
@@ -173,8 +145,6 @@ void quantc::onnx_import::registerSpatialRules(RuleRegistry &registry) {
   registry.add(kOnnx, "Upsample", 7, importUpsample7);
   registry.add(kOnnx, "Upsample", 9, importUpsample);
   registry.add(kOnnx, "GridSample", 16, importGridSample);
-  registry.add(kOnnx, "RoiAlign", 10, importRoiAlign);
-  registry.add(kOnnx, "MaxRoiPool", 1, importMaxRoiPool);
   registry.add(kOnnx, "Col2Im", 18, importCol2Im);
   registry.add(kOnnx, "DFT", 17, importDft);
   registry.add(kOnnx, "STFT", 17, importStft);

@@ -1,0 +1,312 @@
+//===- Signal.cpp - Lowers Fourier transforms -----------------------------===//
+//
+// Sums over the signal, directly: Σl x[l] · e^(-2πi k l / n). A table holds the
+// n different factors; everything is accumulated in f64.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Conversion/QNNToLinalg/Lowering.h"
+#include "quantc/Dialect/QNN/IR/SpatialOps.h"
+
+#include "Sampling.h"
+#include "SpatialPatterns.h"
+#include "WindowMath.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+
+/// One complex number of a signal, as f64.
+struct Complex {
+  Value real, imaginary; // null: zero
+};
+
+/// cos and sin of 2π i / n for all i below n; sin negated of an inverse
+/// transform.
+struct Twiddles {
+  Value cosines, sines;
+  OpFoldResult n;
+
+  Twiddles(OpBuilder &b, Location loc, OpFoldResult n, bool inverse) : n(n) {
+    auto build = [&](bool isSine) {
+      SmallVector<OpFoldResult> dims{n};
+      return createIndexed(
+          b, loc, getTypeOf(dims, b.getF64Type()), dims,
+          [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+            Type f64 = nb.getF64Type();
+            Value i = indexToFloat(nb, l, at[0], f64);
+            Value count = indexToFloat(nb, l, materialize(nb, l, n), f64);
+            double turn = 6.283185307179586476925;
+            Value angle = arith::DivFOp::create(
+                nb, l,
+                arith::MulFOp::create(
+                    nb, l, i,
+                    constantScalar(nb, l, f64,
+                                   isSine && inverse ? -turn : turn)),
+                count);
+            if (isSine)
+              return math::SinOp::create(nb, l, angle);
+            return math::CosOp::create(nb, l, angle);
+          });
+    };
+    cosines = build(false);
+    sines = build(true);
+  }
+
+  /// Σ over `length` elements of part `part` (an index: 0 real, 1 imaginary)
+  /// of bin `k`.
+  Value transform(OpBuilder &b, Location loc, Value length, Value k, Value part,
+                  function_ref<Complex(OpBuilder &, Value)> read) const {
+    Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
+    Value size = materialize(b, loc, n);
+    Value isReal =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, part, zero);
+    Value start = constantScalar(b, loc, b.getF64Type(), 0);
+    auto loop = scf::ForOp::create(
+        b, loc, zero, length, one, ValueRange(start),
+        [&](OpBuilder &nb, Location l, Value i, ValueRange acc) {
+          Value turn = arith::RemUIOp::create(
+              nb, l, arith::MulIOp::create(nb, l, k, i), size);
+          Value c = tensor::ExtractOp::create(nb, l, cosines, turn);
+          Value s = tensor::ExtractOp::create(nb, l, sines, turn);
+          Complex x = read(nb, i);
+          Value real = arith::MulFOp::create(nb, l, x.real, c);
+          Value imaginary = arith::NegFOp::create(
+              nb, l, arith::MulFOp::create(nb, l, x.real, s));
+          if (x.imaginary) {
+            real = arith::AddFOp::create(
+                nb, l, real, arith::MulFOp::create(nb, l, x.imaginary, s));
+            imaginary = arith::AddFOp::create(
+                nb, l, imaginary, arith::MulFOp::create(nb, l, x.imaginary, c));
+          }
+          Value term = arith::SelectOp::create(nb, l, isReal, real, imaginary);
+          scf::YieldOp::create(
+              nb, l, arith::AddFOp::create(nb, l, acc[0], term).getResult());
+        });
+    return loop.getResult(0);
+  }
+};
+
+Value readDouble(OpBuilder &b, Location loc, Value tensor, ValueRange at) {
+  Value x = toFloat(b, loc, tensor::ExtractOp::create(b, loc, tensor, at));
+  return fromFloat(b, loc, x, b.getF64Type());
+}
+
+/// Element (at..., real and imaginary part) of a signal.
+Complex readComplex(OpBuilder &b, Location loc, Value signal,
+                    SmallVector<Value> at) {
+  Complex x;
+  at.push_back(constantIndex(b, loc, 0));
+  x.real = readDouble(b, loc, signal, at);
+  if (cast<RankedTensorType>(signal.getType()).getShape().back() == 2) {
+    at.back() = constantIndex(b, loc, 1);
+    x.imaginary = readDouble(b, loc, signal, at);
+  }
+  return x;
+}
+
+//===- dft ----------------------------------------------------------------===//
+
+struct ConvertDft : OpConversionPattern<qnn::DftOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(qnn::DftOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    IndexMath m{b, loc};
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    Value input = adaptor.getInput();
+    int64_t rank = type.getRank();
+    OpFoldResult axis = m.cst(rank - 2);
+    if (op.getAxis()) {
+      Value given = extractIndex(b, loc, adaptor.getAxis(), 0);
+      axis = getAsOpFoldResult(given);
+      if (auto known = getConstantIntValue(axis)) {
+        axis = m.cst(*known < 0 ? *known + rank : *known);
+      } else {
+        Value wrapped = m.value(m.add(given, m.cst(rank)));
+        Value isNegative = m.isLess(given, m.cst(0));
+        given = arith::SelectOp::create(b, loc, isNegative, wrapped, given);
+        Value ok =
+            arith::AndIOp::create(b, loc, m.isLessOrEqual(m.cst(0), given),
+                                  m.isLess(given, m.cst(rank - 1)));
+        createCheck(b, loc, ok, describeNode(loc) + ": axis out of range");
+        axis = given;
+      }
+    }
+    auto isAxis = [&](OpBuilder &nb, Location l, int64_t i) -> Value {
+      return nb.createOrFold<arith::CmpIOp>(l, arith::CmpIPredicate::eq,
+                                            materialize(nb, l, axis),
+                                            constantIndex(nb, l, i));
+    };
+    auto choose = [&](OpBuilder &nb, Location l, int64_t i, OpFoldResult yes,
+                      OpFoldResult no) -> OpFoldResult {
+      if (auto known = getConstantIntValue(axis))
+        return *known == i ? yes : no;
+      return arith::SelectOp::create(nb, l, isAxis(nb, l, i),
+                                     materialize(nb, l, yes),
+                                     materialize(nb, l, no))
+          .getResult();
+    };
+    // The input's size along the axis, and the transform's length.
+    SmallVector<OpFoldResult> sizes = getDims(b, loc, input);
+    OpFoldResult size = m.cst(0);
+    for (int64_t i = 0; i + 1 < rank; ++i)
+      size = choose(b, loc, i, sizes[i], size);
+    bool half = op.getOnesided(), inverse = op.getInverse();
+    OpFoldResult length = size;
+    if (op.getLength()) {
+      length = getAsOpFoldResult(extractIndex(b, loc, adaptor.getLength(), 0));
+      if (!getConstantIntValue(length))
+        createCheck(b, loc, m.isLess(m.cst(0), length),
+                    describeNode(loc) + ": the length must be positive");
+    } else if (half && inverse) {
+      length = m.mul(m.sub(size, m.cst(1)), m.cst(2));
+    }
+    OpFoldResult bins = length;
+    if (half && !inverse)
+      bins = m.add(m.floorDiv(length, m.cst(2)), m.cst(1));
+    SmallVector<OpFoldResult> dims;
+    for (int64_t i = 0; i + 1 < rank; ++i)
+      dims.push_back(type.isDynamicDim(i) ? choose(b, loc, i, bins, sizes[i])
+                                          : m.cst(type.getDimSize(i)));
+    dims.push_back(m.cst(half && inverse ? 1 : 2));
+
+    Twiddles twiddles(b, loc, length, inverse);
+    Value result = createIndexed(
+        b, loc, getTypeOf(dims, type.getElementType()), dims,
+        [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+          IndexMath n{nb, l};
+          OpFoldResult k = n.cst(0);
+          for (int64_t i = 0; i + 1 < rank; ++i)
+            k = choose(nb, l, i, at[i], k);
+          // Half a spectrum stands for its mirror image, too.
+          bool mirrored = half && inverse;
+          OpFoldResult count = mirrored ? length : n.min(length, size);
+          auto read = [&](OpBuilder &rb, Value i) {
+            IndexMath r{rb, l};
+            Value place = i, isMirror;
+            if (mirrored) {
+              Value mirror = r.value(r.sub(length, i));
+              isMirror = r.isLess(r.floorDiv(length, r.cst(2)), i);
+              place = arith::SelectOp::create(rb, l, isMirror, mirror, i);
+            }
+            SmallVector<Value> from;
+            for (int64_t d = 0; d + 1 < rank; ++d)
+              from.push_back(r.value(choose(rb, l, d, place, at[d])));
+            if (!mirrored)
+              return readComplex(rb, l, input, from);
+            // Beyond the input there are zeros.
+            Value inside = r.isLess(place, size);
+            Value last =
+                r.value(r.max(r.min(place, r.sub(size, r.cst(1))), r.cst(0)));
+            for (int64_t d = 0; d + 1 < rank; ++d)
+              from[d] = r.value(choose(rb, l, d, last, at[d]));
+            Complex x = readComplex(rb, l, input, from);
+            Value zero = constantScalar(rb, l, rb.getF64Type(), 0);
+            x.real = arith::SelectOp::create(rb, l, inside, x.real, zero);
+            if (x.imaginary) {
+              Value conjugate = arith::SelectOp::create(
+                  rb, l, isMirror,
+                  arith::NegFOp::create(rb, l, x.imaginary).getResult(),
+                  x.imaginary);
+              x.imaginary =
+                  arith::SelectOp::create(rb, l, inside, conjugate, zero);
+            }
+            return x;
+          };
+          Value sum = twiddles.transform(nb, l, n.value(count), n.value(k),
+                                         at.back(), read);
+          if (inverse)
+            sum = arith::DivFOp::create(
+                nb, l, sum,
+                indexToFloat(nb, l, n.value(length), nb.getF64Type()));
+          return fromFloat(nb, l, sum, type.getElementType());
+        });
+    b.replaceOp(op, castTo(b, loc, result, type));
+    return success();
+  }
+};
+
+//===- stft ---------------------------------------------------------------===//
+
+struct ConvertStft : OpConversionPattern<qnn::StftOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(qnn::StftOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    IndexMath m{b, loc};
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    Value signal = adaptor.getSignal(), window = adaptor.getWindow();
+    OpFoldResult step =
+        getAsOpFoldResult(extractIndex(b, loc, adaptor.getFrameStep(), 0));
+    OpFoldResult length = op.getFrameLength()
+                              ? getAsOpFoldResult(extractIndex(
+                                    b, loc, adaptor.getFrameLength(), 0))
+                              : getDim(b, loc, window, 0);
+    OpFoldResult size = getDim(b, loc, signal, 1);
+    std::string node = describeNode(loc);
+    if (!getConstantIntValue(step))
+      createCheck(b, loc, m.isLess(m.cst(0), step),
+                  node + ": the frame step must be positive");
+    if (!getConstantIntValue(length) || !getConstantIntValue(size)) {
+      Value ok = arith::AndIOp::create(b, loc, m.isLess(m.cst(0), length),
+                                       m.isLessOrEqual(length, size));
+      createCheck(b, loc, ok, node + ": a frame does not fit into the signal");
+    }
+    if (window && op.getFrameLength()) {
+      OpFoldResult own = getDim(b, loc, window, 0);
+      createCheck(b, loc,
+                  arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                        m.value(own), m.value(length)),
+                  node + ": window and frame differ in length");
+    }
+    OpFoldResult frames =
+        m.add(m.floorDiv(m.sub(size, length), step), m.cst(1));
+    OpFoldResult bins = op.getOnesided()
+                            ? m.add(m.floorDiv(length, m.cst(2)), m.cst(1))
+                            : length;
+    SmallVector<OpFoldResult> dims{getDim(b, loc, signal, 0), frames, bins,
+                                   m.cst(2)};
+    Twiddles twiddles(b, loc, length, /*inverse=*/false);
+    Value result = createIndexed(
+        b, loc, getTypeOf(dims, type.getElementType()), dims,
+        [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+          IndexMath n{nb, l};
+          OpFoldResult begin = n.mul(at[1], step);
+          auto read = [&](OpBuilder &rb, Value i) {
+            IndexMath r{rb, l};
+            Complex x =
+                readComplex(rb, l, signal, {at[0], r.value(r.add(begin, i))});
+            if (window) {
+              Value w = readDouble(rb, l, window, i);
+              x.real = arith::MulFOp::create(rb, l, x.real, w);
+              if (x.imaginary)
+                x.imaginary = arith::MulFOp::create(rb, l, x.imaginary, w);
+            }
+            return x;
+          };
+          Value sum =
+              twiddles.transform(nb, l, n.value(length), at[2], at[3], read);
+          return fromFloat(nb, l, sum, type.getElementType());
+        });
+    b.replaceOp(op, castTo(b, loc, result, type));
+    return success();
+  }
+};
+
+} // namespace
+
+void quantc::populateSignalPatterns(const TypeConverter &converter,
+                                    RewritePatternSet &patterns) {
+  patterns.add<ConvertDft, ConvertStft>(converter, patterns.getContext());
+}
