@@ -250,9 +250,20 @@ struct ConvertTranspose : OpConversionPattern<qnn::TransposeOp> {
     SmallVector<OpFoldResult> dims;
     for (int64_t p : op.getPermutation())
       dims.push_back(getDim(rewriter, loc, adaptor.getInput(), p));
-    Value empty = createEmpty(rewriter, loc, type, dims);
-    rewriter.replaceOpWithNewOp<linalg::TransposeOp>(
-        op, adaptor.getInput(), empty, op.getPermutation());
+    // The op wants exactly the input's extents, which may be less static.
+    checkDims(rewriter, loc, type, dims);
+    auto from = cast<RankedTensorType>(adaptor.getInput().getType());
+    SmallVector<int64_t> shape;
+    for (int64_t p : op.getPermutation())
+      shape.push_back(from.getDimSize(p));
+    Value empty = createEmpty(
+        rewriter, loc, RankedTensorType::get(shape, type.getElementType()),
+        dims);
+    Value result = linalg::TransposeOp::create(
+                       rewriter, loc, adaptor.getInput(), empty,
+                       op.getPermutation())
+                       ->getResult(0);
+    rewriter.replaceOp(op, castTo(rewriter, loc, result, type));
     return success();
   }
 };

@@ -5,6 +5,7 @@
 #include "GraphImporter.h"
 #include "TensorData.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Diagnostics.h"
 
 using namespace mlir;
@@ -97,8 +98,13 @@ LogicalResult NodeContext::setOutput(size_t i, Value value) {
       return emitError(message);
     }
     // A block argument's type is part of its parent's signature.
-    if (*met != type && isa<OpResult>(value))
-      value.setType(*met);
+    // A qnn op may give a more static type; others have rules of their own.
+    if (*met != type && isa<OpResult>(value)) {
+      if (isa<qnn::QNNDialect>(value.getDefiningOp()->getDialect()))
+        value.setType(*met);
+      else
+        value = tensor::CastOp::create(builder, loc, *met, value);
+    }
   }
   scope.values[name] = value;
   return success();

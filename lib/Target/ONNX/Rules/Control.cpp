@@ -232,14 +232,17 @@ static LogicalResult importScan(NodeContext &ctx) {
   batch.collected.resize(info.numStates + info.numOutputs);
   batch.body = [&](Block *, Value element, Value, ValueRange,
                    SmallVectorImpl<Value> &results) -> LogicalResult {
-    SmallVector<Value> of[2];
-    for (auto [i, values] : llvm::enumerate(ArrayRef{states, scanned}))
-      for (Value v : values) {
-        of[i].push_back(takeAt(ctx, v, element, 0));
-        if (!of[i].back())
-          return failure();
-      }
-    auto inner = buildScan(ctx, info, of[0], of[1]);
+    auto takeAll = [&](ArrayRef<Value> values) {
+      SmallVector<Value> taken;
+      for (Value v : values)
+        taken.push_back(takeAt(ctx, v, element, 0));
+      return taken;
+    };
+    SmallVector<Value> elementStates = takeAll(states),
+                       elementInputs = takeAll(scanned);
+    if (ctx.hasFailed())
+      return failure();
+    auto inner = buildScan(ctx, info, elementStates, elementInputs);
     if (failed(inner))
       return failure();
     results.push_back({});

@@ -263,7 +263,10 @@ static LogicalResult importSpaceToDepth(NodeContext &ctx) {
   Value h = over(ctx, dim(ctx, x, 2), *block);
   Value w = over(ctx, dim(ctx, x, 3), *block);
   x = reshapeTo(ctx, x, {n, c, h, b, w, b});
-  x = ctx.transpose(x, {0, 3, 5, 1, 2, 4});
+  if (ctx.getString("mode", "DCR") == "DCR")
+    x = ctx.transpose(x, {0, 3, 5, 1, 2, 4});
+  else
+    x = ctx.transpose(x, {0, 1, 3, 5, 2, 4});
   return ctx.setOutput(
       0, reshapeTo(ctx, x, {n, times(ctx, c, *block * *block), h, w}));
 }
