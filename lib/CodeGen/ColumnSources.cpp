@@ -41,8 +41,8 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
       Value start = e.add(base, e.mul(column, matrix.columnStride));
       Value target = e.add(offset, e.index(j));
       e.forLoop(e.index(0), depth, 1, [&](Value row) {
-        Value element = e.load(
-            matrix.buffer, e.add(start, e.mul(row, matrix.rowStride)));
+        Value element =
+            e.load(matrix.buffer, e.add(start, e.mul(row, matrix.rowStride)));
         e.store(emitFactor(e, kernel, factor, element, 0), panel,
                 e.add(target, e.mul(row, e.index(width))));
       });
@@ -67,8 +67,8 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
   std::optional<int64_t> size = e.asConstant(n);
   if (size && *size % width == 0)
     return copyRows({});
-  Value fits = e.compare(arith::CmpIPredicate::sle,
-                         e.add(first, e.index(width)), n);
+  Value fits =
+      e.compare(arith::CmpIPredicate::sle, e.add(first, e.index(width)), n);
   e.ifThen(
       fits, [&] { copyRows({}); },
       [&] {
@@ -86,9 +86,10 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
 // PackedSource
 //===----------------------------------------------------------------------===//
 
-std::optional<std::pair<Value, Value>>
-PackedSource::getPanel(KernelEmitter &e, ValueRange outer, Value slot,
-                       Value row) {
+std::optional<std::pair<Value, Value>> PackedSource::getPanel(KernelEmitter &e,
+                                                              ValueRange outer,
+                                                              Value slot,
+                                                              Value row) {
   Value base = e.index(0);
   for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
     base = e.add(base, e.mul(i, stride));
@@ -152,8 +153,7 @@ void WindowSource::packRun(KernelEmitter &e, const MicroKernel &kernel,
   Value zero = e.index(0);
   Value notBefore = e.compare(arith::CmpIPredicate::sge, first, zero);
   Value last = e.add(first, e.index((lanes - 1) * stride));
-  Value notBehind =
-      e.compare(arith::CmpIPredicate::slt, last, dim.inputSize);
+  Value notBehind = e.compare(arith::CmpIPredicate::slt, last, dim.inputSize);
   Value inside = e.b.createOrFold<arith::AndIOp>(e.loc, notBefore, notBehind);
   Value start = e.add(rowBase, first);
   auto emitVector = [&](Value vector) {
@@ -182,8 +182,8 @@ void WindowSource::packRun(KernelEmitter &e, const MicroKernel &kernel,
         if (stride == 2 && lanes > 1) {
           // Two overlapping loads that end with the last element.
           Value low = e.loadVector(input, start, lanes);
-          Value high = e.loadVector(
-              input, e.add(start, e.index(lanes - 1)), lanes);
+          Value high =
+              e.loadVector(input, e.add(start, e.index(lanes - 1)), lanes);
           SmallVector<int64_t> mask;
           for (int64_t i = 0; i < lanes; ++i)
             mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
@@ -191,8 +191,7 @@ void WindowSource::packRun(KernelEmitter &e, const MicroKernel &kernel,
               vector::ShuffleOp::create(e.b, e.loc, low, high, mask));
         }
         for (int64_t i = 0; i < lanes; ++i) {
-          Value element =
-              e.load(input, e.add(start, e.index(i * stride)));
+          Value element = e.load(input, e.add(start, e.index(i * stride)));
           e.store(emitFactor(e, kernel, factor, element, 0), panel,
                   e.add(at, e.index(i)));
         }
@@ -221,8 +220,7 @@ void WindowSource::pack(KernelEmitter &e, const MicroKernel &kernel,
   sizes.push_back(getSlotsPerRow(e));
   SmallVector<SmallVector<Value>> starts;
   for (int64_t v = 0; v < kernel.vectors; ++v) {
-    SmallVector<Value> position =
-        e.delinearize(e.add(slot, e.index(v)), sizes);
+    SmallVector<Value> position = e.delinearize(e.add(slot, e.index(v)), sizes);
     position.back() = e.mul(position.back(), e.index(lanes));
     for (auto [start, dim] : llvm::zip(position, dims))
       start = e.sub(e.mul(start, e.index(dim.stride)), dim.padding);
@@ -236,27 +234,27 @@ void WindowSource::pack(KernelEmitter &e, const MicroKernel &kernel,
       Value rowBase = channelBase;
       Value rowExists;
       for (unsigned i = 0; i + 1 < dims.size(); ++i) {
-        Value position = e.add(
-            starts[v][i], e.mul(tap[i], e.index(dims[i].dilation)));
-        Value exists = e.compare(arith::CmpIPredicate::ult, position,
-                                 dims[i].inputSize);
-        rowExists = rowExists ? e.b.createOrFold<arith::AndIOp>(
-                                    e.loc, rowExists, exists)
-                              : exists;
+        Value position =
+            e.add(starts[v][i], e.mul(tap[i], e.index(dims[i].dilation)));
+        Value exists =
+            e.compare(arith::CmpIPredicate::ult, position, dims[i].inputSize);
+        rowExists =
+            rowExists
+                ? e.b.createOrFold<arith::AndIOp>(e.loc, rowExists, exists)
+                : exists;
         rowBase = e.add(rowBase, e.mul(position, strides[i]));
       }
       Value first = e.add(starts[v].back(),
                           e.mul(tap.back(), e.index(dims.back().dilation)));
-      Value at = e.add(e.add(offset, e.mul(row, e.index(width))),
-                       e.index(v * lanes));
+      Value at =
+          e.add(e.add(offset, e.mul(row, e.index(width))), e.index(v * lanes));
       auto run = [&] { packRun(e, kernel, rowBase, first, panel, at); };
       if (!rowExists) {
         run();
         continue;
       }
-      e.ifThen(rowExists, run, [&] {
-        e.storeVector(e.splat(paddingValue, lanes), panel, at);
-      });
+      e.ifThen(rowExists, run,
+               [&] { e.storeVector(e.splat(paddingValue, lanes), panel, at); });
     }
   };
   e.forLoop(e.index(0), numChannels, 1, [&](Value channel) {

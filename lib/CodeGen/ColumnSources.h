@@ -18,9 +18,9 @@ public:
   mlir::Value getNumSlots(KernelEmitter &e) override;
   ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
   bool hasOnlyFullSlots() const override;
-  void pack(KernelEmitter &e, const MicroKernel &kernel,
-            mlir::ValueRange outer, mlir::Value slot, mlir::Value k,
-            mlir::Value depth, mlir::Value panel, mlir::Value offset) override;
+  void pack(KernelEmitter &e, const MicroKernel &kernel, mlir::ValueRange outer,
+            mlir::Value slot, mlir::Value k, mlir::Value depth,
+            mlir::Value panel, mlir::Value offset) override;
 
 protected:
   StridedMatrix matrix;
@@ -66,9 +66,9 @@ public:
   ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
   bool hasOnlyFullSlots() const override;
   int64_t getBlockDepth(int64_t wanted) const override;
-  void pack(KernelEmitter &e, const MicroKernel &kernel,
-            mlir::ValueRange outer, mlir::Value slot, mlir::Value k,
-            mlir::Value depth, mlir::Value panel, mlir::Value offset) override;
+  void pack(KernelEmitter &e, const MicroKernel &kernel, mlir::ValueRange outer,
+            mlir::Value slot, mlir::Value k, mlir::Value depth,
+            mlir::Value panel, mlir::Value offset) override;
 
 private:
   struct Position {
@@ -76,9 +76,8 @@ private:
   };
   int64_t getNumTaps() const;
   mlir::Value getSlotsPerRow(KernelEmitter &e);
-  void packRun(KernelEmitter &e, const MicroKernel &kernel,
-               mlir::Value rowBase, mlir::Value first, mlir::Value panel,
-               mlir::Value at);
+  void packRun(KernelEmitter &e, const MicroKernel &kernel, mlir::Value rowBase,
+               mlir::Value first, mlir::Value panel, mlir::Value at);
 
   mlir::Value input;
   llvm::SmallVector<mlir::Value> outerStrides;

@@ -114,9 +114,8 @@ static void makeFlat(KernelEmitter &e, SmallVector<unsigned> &group,
 
 /// The expression under a factor of the product: one element of a tensor, and
 /// scalars that are the same everywhere.
-static FailureOr<FactorExpression> matchFactor(KernelEmitter &e,
-                                               linalg::LinalgOp root,
-                                               Value value) {
+static FailureOr<FactorExpression>
+matchFactor(KernelEmitter &e, linalg::LinalgOp root, Value value) {
   FactorExpression factor;
   factor.result = value;
   SmallVector<Value> worklist{value};
@@ -264,8 +263,7 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
     if (!row || !column || !map.isProjectedPermutation(true) ||
         !(e.isConstant(*column, 0) || e.isConstant(*column, 1)))
       return;
-    inputs.push_back(
-        getMatrix(e, access, positions, positions.m, positions.n));
+    inputs.push_back(getMatrix(e, access, positions, positions.m, positions.n));
   }
   if (!readsProduct)
     return;
@@ -355,8 +353,8 @@ static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
   auto toStatic = [&](Value size) {
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
-  match.kernel = MicroKernel::choose(unit, getAccumulator(root),
-                                     toStatic(p.m), toStatic(p.n));
+  match.kernel = MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),
+                                     toStatic(p.n));
   match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
                                                   match.kernel.lanes);
   matchFill(match);
@@ -462,9 +460,8 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     if (access.loops.size() < tail.size())
       return false;
     auto loops = ArrayRef(access.loops).take_back(tail.size());
-    return llvm::equal(loops, tail, [](int64_t x, unsigned y) {
-      return x == int64_t(y);
-    });
+    return llvm::equal(loops, tail,
+                       [](int64_t x, unsigned y) { return x == int64_t(y); });
   };
   LoopGroups groups;
   llvm::append_range(groups.outer, dims->batch);
@@ -483,10 +480,9 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   ArrayRef<AffineExpr> imageExprs = imageMap.getResults();
   unsigned rank = imageExprs.size();
   unsigned numTail = dims->inputChannel.size() + numImageDims;
-  if (rank < numTail ||
-      (!dims->inputChannel.empty() &&
-       imageExprs[rank - numTail] !=
-           getAffineDimExpr(dims->inputChannel[0], context)))
+  if (rank < numTail || (!dims->inputChannel.empty() &&
+                         imageExprs[rank - numTail] !=
+                             getAffineDimExpr(dims->inputChannel[0], context)))
     return failure();
 
   PaddedInput input = matchPadding(e, image->get(), numImageDims);
@@ -530,15 +526,12 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   auto toStatic = [&](Value size) {
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
-  match.kernel =
-      MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),
-                          numImageDims == 1 || isPointwise ? toStatic(p.n)
-                                                           : ShapedType::kDynamic);
+  match.kernel = MicroKernel::choose(
+      unit, getAccumulator(root), toStatic(p.m),
+      numImageDims == 1 || isPointwise ? toStatic(p.n) : ShapedType::kDynamic);
   if (isPointwise) {
     Value channelStride =
-        dims->inputChannel.empty()
-            ? e.index(0)
-            : x.strides[rank - numTail];
+        dims->inputChannel.empty() ? e.index(0) : x.strides[rank - numTail];
     match.b = {x.flat, outerStrides, channelStride, e.index(1)};
     match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
                                                     match.kernel.lanes);
@@ -565,8 +558,8 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
     if (auto type = dyn_cast<MemRefType>(operand.getType()))
       if (!type.getLayout().isIdentity())
         return failure();
-  Type result = cast<MemRefType>(root.getDpsInits()[0].getType())
-                    .getElementType();
+  Type result =
+      cast<MemRefType>(root.getDpsInits()[0].getType()).getElementType();
   if (!result.isIntOrFloat())
     return failure();
   if (linalg::isaConvolutionOpInterface(root))

@@ -57,9 +57,9 @@ static Value toAccumulator(KernelEmitter &e, const MicroKernel &kernel,
   Type element = vector ? vector.getElementType() : type;
   if (element == kernel.accumulator)
     return value;
-  Type target = vector ? Type(VectorType::get(vector.getShape(),
-                                              kernel.accumulator))
-                       : kernel.accumulator;
+  Type target =
+      vector ? Type(VectorType::get(vector.getShape(), kernel.accumulator))
+             : kernel.accumulator;
   if (isa<FloatType>(element))
     return arith::ExtFOp::create(e.b, e.loc, target, value);
   return arith::ExtSIOp::create(e.b, e.loc, target, value);
@@ -72,7 +72,8 @@ Value quantc::emitFactor(KernelEmitter &e, const MicroKernel &kernel,
   known[factor.element] = loaded;
   for (auto [argument, scalar] : factor.scalars)
     known[argument] = lanes ? e.splat(scalar, lanes) : scalar;
-  return toAccumulator(e, kernel, emitExpression(e, factor.result, lanes, known));
+  return toAccumulator(e, kernel,
+                       emitExpression(e, factor.result, lanes, known));
 }
 
 namespace {
@@ -118,9 +119,7 @@ private:
   void emitStore(const Block &block, const Tile &tile, int64_t row,
                  ArrayRef<Value> sums);
   Value multiplyAdd(Value a, Value b, Value sum);
-  Value toAccumulator(Value value) {
-    return ::toAccumulator(e, kernel, value);
-  }
+  Value toAccumulator(Value value) { return ::toAccumulator(e, kernel, value); }
   Value offsetOf(ValueRange outer, const StridedMatrix &matrix);
   Type elementOf(const StridedMatrix &matrix) {
     return cast<MemRefType>(matrix.buffer.getType()).getElementType();
@@ -147,10 +146,10 @@ Value GemmEmitter::offsetOf(ValueRange outer, const StridedMatrix &matrix) {
 void GemmEmitter::emit(bool useThreads) {
   std::optional<int64_t> m = e.asConstant(p.m), k = e.asConstant(p.k);
   // Blocks of rows of about the same size.
-  int64_t numBlocks = m ? llvm::divideCeil(std::max<int64_t>(*m, 1), kBlockRows)
-                        : 1;
-  int64_t rows = m ? llvm::divideCeil(std::max<int64_t>(*m, 1), numBlocks)
-                   : kBlockRows;
+  int64_t numBlocks =
+      m ? llvm::divideCeil(std::max<int64_t>(*m, 1), kBlockRows) : 1;
+  int64_t rows =
+      m ? llvm::divideCeil(std::max<int64_t>(*m, 1), numBlocks) : kBlockRows;
   blockRows = llvm::alignTo(rows, kernel.rows);
   numRowBlocks = e.ceilDiv(p.m, blockRows);
 
@@ -178,8 +177,8 @@ void GemmEmitter::emit(bool useThreads) {
   }
   Value condition;
   if (useThreads)
-    condition = e.compare(arith::CmpIPredicate::sgt, work,
-                          e.index(kParallelWork));
+    condition =
+        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
   e.parallelFor(tasks, condition, [&](Value task) { emitTask(task); });
 }
 
@@ -199,8 +198,7 @@ void GemmEmitter::emitTask(Value task) {
                                             : Value());
   block.firstRow = e.mul(indices[indices.size() - 2], e.index(blockRows));
   block.firstSlot = e.mul(indices.back(), e.index(blockSlots));
-  Value endSlot =
-      e.min(e.add(block.firstSlot, e.index(blockSlots)), numSlots);
+  Value endSlot = e.min(e.add(block.firstSlot, e.index(blockSlots)), numSlots);
 
   Value zero = e.index(0);
   bool isPacked =
@@ -233,9 +231,8 @@ void GemmEmitter::emitTask(Value task) {
         auto panel = columns.getPanel(e, block.outer, slot, k);
         return emitPanel(block, slot, panel->first, panel->second, true);
       }
-      Value offset =
-          e.mul(e.sub(slot, block.firstSlot),
-                e.index(blockDepth * kernel.lanes));
+      Value offset = e.mul(e.sub(slot, block.firstSlot),
+                           e.index(blockDepth * kernel.lanes));
       columns.pack(e, kernel, block.outer, slot, k, block.depth, scratch,
                    offset);
       emitPanel(block, slot, scratch, offset, false);
@@ -256,8 +253,8 @@ void GemmEmitter::emitPanel(const Block &block, Value slot, Value panel,
     tile.slots.push_back(columns.getSlot(e, e.add(slot, e.index(v))));
     Value full = e.compare(arith::CmpIPredicate::sge, tile.slots.back().valid,
                            e.index(kernel.lanes));
-    isFull = isFull ? e.b.createOrFold<arith::AndIOp>(e.loc, isFull, full)
-                    : full;
+    isFull =
+        isFull ? e.b.createOrFold<arith::AndIOp>(e.loc, isFull, full) : full;
   }
   std::optional<int64_t> count = e.asConstant(numSlots);
   bool alwaysFull =
@@ -317,14 +314,13 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
     for (int64_t v = 0; v < kernel.vectors; ++v) {
       Value vector = e.loadVector(
           tile.panel, e.add(at, e.index(v * kernel.lanes)), kernel.lanes);
-      panel.push_back(tile.isConverted
-                          ? vector
-                          : emitFactor(e, kernel, p.factorB, vector,
-                                       kernel.lanes));
+      panel.push_back(tile.isConverted ? vector
+                                       : emitFactor(e, kernel, p.factorB,
+                                                    vector, kernel.lanes));
     }
     for (int64_t r = 0; r < tile.rows; ++r) {
-      Value element = e.load(
-          p.a.buffer, e.add(rowOffsets[r], e.mul(k, p.a.columnStride)));
+      Value element =
+          e.load(p.a.buffer, e.add(rowOffsets[r], e.mul(k, p.a.columnStride)));
       Value factor =
           e.splat(emitFactor(e, kernel, p.factorA, element, 0), kernel.lanes);
       for (int64_t v = 0; v < kernel.vectors; ++v) {
@@ -359,26 +355,24 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
     rowOffsets.push_back(e.add(aBase, e.mul(row, p.a.rowStride)));
   }
   auto partialAt = [&](int64_t i) {
-    Value row = e.sub(e.add(tile.row, e.index(i / kernel.vectors)),
-                      block.firstRow);
-    return e.add(e.mul(row, e.index(block.partialStride)),
-                 e.add(tile.partialOffset,
-                       e.index(i % kernel.vectors * kernel.lanes)));
+    Value row =
+        e.sub(e.add(tile.row, e.index(i / kernel.vectors)), block.firstRow);
+    return e.add(
+        e.mul(row, e.index(block.partialStride)),
+        e.add(tile.partialOffset, e.index(i % kernel.vectors * kernel.lanes)));
   };
 
   SmallVector<Value> sums(count, e.zero(type));
   if (splitsDepth) {
-    auto branch =
-        scf::IfOp::create(e.b, e.loc, SmallVector<Type>(count, type),
-                          block.isFirst, /*withElseRegion=*/true);
+    auto branch = scf::IfOp::create(e.b, e.loc, SmallVector<Type>(count, type),
+                                    block.isFirst, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(branch.thenBlock());
     scf::YieldOp::create(e.b, e.loc, sums);
     e.b.setInsertionPointToStart(branch.elseBlock());
     SmallVector<Value> loaded;
     for (int64_t i = 0; i < count; ++i)
-      loaded.push_back(
-          e.loadVector(block.partial, partialAt(i), kernel.lanes));
+      loaded.push_back(e.loadVector(block.partial, partialAt(i), kernel.lanes));
     scf::YieldOp::create(e.b, e.loc, loaded);
     sums = branch.getResults();
   }
@@ -416,17 +410,16 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, int64_t r,
     Value mask = tile.masks.empty() ? Value() : tile.masks[v];
     Value sum = sums[v];
     if (p.accumulates)
-      sum = isa<FloatType>(kernel.accumulator)
-                ? Value(arith::AddFOp::create(
-                      e.b, e.loc, sum,
-                      toAccumulator(e.loadVector(p.c.buffer,
-                                                 e.add(cRow, offset),
-                                                 kernel.lanes, mask))))
-                : Value(arith::AddIOp::create(
-                      e.b, e.loc, sum,
-                      toAccumulator(e.loadVector(p.c.buffer,
-                                                 e.add(cRow, offset),
-                                                 kernel.lanes, mask))));
+      sum =
+          isa<FloatType>(kernel.accumulator)
+              ? Value(arith::AddFOp::create(
+                    e.b, e.loc, sum,
+                    toAccumulator(e.loadVector(p.c.buffer, e.add(cRow, offset),
+                                               kernel.lanes, mask))))
+              : Value(arith::AddIOp::create(
+                    e.b, e.loc, sum,
+                    toAccumulator(e.loadVector(p.c.buffer, e.add(cRow, offset),
+                                               kernel.lanes, mask))));
     if (product != kernel.accumulator)
       sum = arith::TruncFOp::create(
           e.b, e.loc, VectorType::get(kernel.lanes, product), sum);
@@ -442,11 +435,10 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, int64_t r,
         if (argument.use_empty())
           continue;
         Value at = e.add(block.inputBases[i], e.mul(row, input.rowStride));
-        known[argument] =
-            e.isConstant(input.columnStride, 0)
-                ? e.splat(e.load(input.buffer, at), kernel.lanes)
-                : e.loadVector(input.buffer, e.add(at, offset), kernel.lanes,
-                               mask);
+        known[argument] = e.isConstant(input.columnStride, 0)
+                              ? e.splat(e.load(input.buffer, at), kernel.lanes)
+                              : e.loadVector(input.buffer, e.add(at, offset),
+                                             kernel.lanes, mask);
       }
       auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
       sum = emitExpression(e, yield.getOperand(0), kernel.lanes, known);

@@ -36,9 +36,8 @@ struct FactorExpression {
 
 /// Emits `value`, an expression over the values in `known`, with `lanes`
 /// elements a value (0 for scalars).
-mlir::Value
-emitExpression(KernelEmitter &e, mlir::Value value, int64_t lanes,
-               llvm::DenseMap<mlir::Value, mlir::Value> &known);
+mlir::Value emitExpression(KernelEmitter &e, mlir::Value value, int64_t lanes,
+                           llvm::DenseMap<mlir::Value, mlir::Value> &known);
 
 /// The factor that `loaded` gives, in the accumulator's type.
 mlir::Value emitFactor(KernelEmitter &e, const MicroKernel &kernel,

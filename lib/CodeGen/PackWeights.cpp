@@ -14,8 +14,7 @@
 using namespace mlir;
 using namespace quantc;
 
-WeightPacker::WeightPacker(ModuleOp module)
-    : module(module), symbols(module) {
+WeightPacker::WeightPacker(ModuleOp module) : module(module), symbols(module) {
   module.walk([&](func::CallOp call) {
     calls[call.getCalleeAttr().getAttr()].push_back(call);
   });
@@ -34,8 +33,7 @@ static memref::GlobalOp getConstant(Value buffer, SymbolTable &symbols) {
       return nullptr;
     auto global = symbols.lookup<memref::GlobalOp>(get.getName());
     bool isConstant = global && global.getConstant() &&
-                      global.getInitialValue() &&
-                      !global.isUninitialized();
+                      global.getInitialValue() && !global.isUninitialized();
     return isConstant ? global : nullptr;
   }
   return nullptr;
@@ -85,7 +83,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   AsmResourceBlob blob =
       HeapAsmResourceBlob::allocate(total * width, /*align=*/64);
   char *target = blob.getMutableData().data();
-  int64_t rowStride = strides[strides.size() - 2], columnStride = strides.back();
+  int64_t rowStride = strides[strides.size() - 2],
+          columnStride = strides.back();
   for (int64_t o = 0; o < outer; ++o) {
     int64_t base = 0, rest = o;
     for (int64_t i = sizes.size() - 2; i-- > 0; rest /= sizes[i])
@@ -109,9 +108,9 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
     }
   }
   std::string name = (global.getSymName() + "_packed").str();
-  auto handle = DenseResourceElementsHandle::getManagerInterface(
-                    module.getContext())
-                    .insert(name, std::move(blob));
+  auto handle =
+      DenseResourceElementsHandle::getManagerInterface(module.getContext())
+          .insert(name, std::move(blob));
   auto value = DenseResourceElementsAttr::get(
       RankedTensorType::get({total}, element), handle);
   OpBuilder builder(global);
@@ -164,8 +163,7 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   if (globals.empty())
     return false;
   memref::GlobalOp last;
-  for (auto [call, global] :
-       llvm::zip(calls[func.getSymNameAttr()], globals)) {
+  for (auto [call, global] : llvm::zip(calls[func.getSymNameAttr()], globals)) {
     last = getPacked(global, sizes, strides, match.kernel);
     OpBuilder builder(call);
     Value packedWeights = memref::GetGlobalOp::create(

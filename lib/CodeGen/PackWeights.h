@@ -25,8 +25,7 @@ private:
 
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
-  llvm::DenseMap<mlir::StringAttr,
-                 llvm::SmallVector<mlir::func::CallOp>> calls;
+  llvm::DenseMap<mlir::StringAttr, llvm::SmallVector<mlir::func::CallOp>> calls;
   llvm::StringMap<mlir::memref::GlobalOp> packed;
 };
 

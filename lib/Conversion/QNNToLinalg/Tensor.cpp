@@ -256,13 +256,13 @@ struct ConvertTranspose : OpConversionPattern<qnn::TransposeOp> {
     SmallVector<int64_t> shape;
     for (int64_t p : op.getPermutation())
       shape.push_back(from.getDimSize(p));
-    Value empty = createEmpty(
-        rewriter, loc, RankedTensorType::get(shape, type.getElementType()),
-        dims);
-    Value result = linalg::TransposeOp::create(
-                       rewriter, loc, adaptor.getInput(), empty,
-                       op.getPermutation())
-                       ->getResult(0);
+    Value empty =
+        createEmpty(rewriter, loc,
+                    RankedTensorType::get(shape, type.getElementType()), dims);
+    Value result =
+        linalg::TransposeOp::create(rewriter, loc, adaptor.getInput(), empty,
+                                    op.getPermutation())
+            ->getResult(0);
     rewriter.replaceOp(op, castTo(rewriter, loc, result, type));
     return success();
   }

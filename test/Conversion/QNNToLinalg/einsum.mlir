@@ -1,10 +1,10 @@
 // RUN: quant-opt %s -qnn-to-linalg | FileCheck %s
 // RUN: quant-opt %s -qnn-to-linalg -linalg-to-llvm -o /dev/null
 
-// CHECK-DAG: #[[LHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
-// CHECK-DAG: #[[RHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>
+// CHECK-DAG: #[[$LHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
+// CHECK-DAG: #[[$RHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>
 // CHECK-LABEL: @batch_matmul
-// CHECK: linalg.generic {indexing_maps = [#[[LHS]], #[[RHS]], {{.*}} iterator_types = ["parallel", "parallel", "parallel", "reduction"]
+// CHECK: linalg.generic {indexing_maps = [#[[$LHS]], #[[$RHS]], {{.*}} iterator_types = ["parallel", "parallel", "parallel", "reduction"]
 func.func @batch_matmul(%a: tensor<2x3x4xf32>, %b: tensor<2x4x5xf32>) -> tensor<2x3x5xf32> {
   %0 = qnn.einsum "bij,bjk->bik" (%a, %b) : (tensor<2x3x4xf32>, tensor<2x4x5xf32>) -> tensor<2x3x5xf32>
   return %0 : tensor<2x3x5xf32>
