@@ -25,7 +25,8 @@ def plugin(source_dir, build_dir, tmp_path_factory):
 def test_runs_in_a_pipeline(plugin, quant_opt):
     pipeline = "--pass-pipeline=builtin.module(func.func(approximate-gelu),canonicalize)"
     out = quant_opt.ok(f"--load-pass-plugin={plugin}", pipeline, input=GELU)
-    assert "qnn.unary gelu_tanh" in " ".join(out.split())
+    out = " ".join(out.split())
+    assert "qnn.unary gelu_tanh" in out
     assert "qnn.unary gelu %" not in out
 
 
