@@ -19,8 +19,8 @@ import fetch  # noqa: E402
 MODELS_DIR = Path(os.environ.get("QUANTC_MODELS_DIR", BUILD / "models"))
 LM_DIR = Path(os.environ.get("QUANTC_LM_DIR", ROOT.parent / "shared" / "lm"))
 
-# Seconds that compiling may take on two cores.
-SECONDS = {"minilm-l3": 60, "smollm2-135m": 180, "smollm2-135m-kv": 180}
+# Models large enough for the bound on the compiler's memory to mean something.
+MEMORY_BOUND = {"minilm-l3", "smollm2-135m", "smollm2-135m-kv"}
 
 # "name: reason" for each model that is known not to work yet. A model may only
 # leave this list.
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.models
 
 def cases():
     for name in MODELS:
-        marks = [pytest.mark.xfail(reason=KNOWN_FAILURES[name])] if name in KNOWN_FAILURES else []
+        marks = [pytest.mark.xfail(reason=KNOWN_FAILURES[name], strict=True)] if name in KNOWN_FAILURES else []
         yield pytest.param(name, marks=marks)
 
 
@@ -59,7 +59,7 @@ def test_agrees_with_onnx_runtime(name, libraries):
     model = MODELS[name]
     path = locate(model)
     library = libraries / f"{name}.so"
-    seconds, megabytes = compile_model(path, library, build=BUILD)
+    _, megabytes = compile_model(path, library, build=BUILD)
     wrong, runs = [], set()
     for size, output, difference in check(model, path, library):
         runs.add(size)
@@ -68,7 +68,6 @@ def test_agrees_with_onnx_runtime(name, libraries):
     library.unlink()  # a language model's is half a gigabyte
     assert not wrong, "\n".join(wrong)
     assert len(runs) == len(model.sizes) * model.repeats
-    if name in SECONDS:
-        assert seconds < SECONDS[name], f"compiling took {seconds:.0f} s"
+    if name in MEMORY_BOUND:
         size = path.stat().st_size / 2**20
         assert megabytes < 2 * size + 1024, f"compiling took {megabytes:.0f} MB for a model of {size:.0f} MB"
