@@ -41,7 +41,7 @@ def QNN_UnaryOp : QNN_InferredOp<"unary"> {
                        DefaultValuedAttr<F64Attr, "0.0">:$beta);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat =
-      "$kind $input attr-dict `:` type($input) `->` type($output)";
+      "`` $kind $input attr-dict `:` type($input) `->` type($output)";
   let hasFolder = 1;
 }
 
@@ -61,7 +61,7 @@ def QNN_BinaryOp : QNN_InferredOp<"binary"> {
                        QNN_Tensor:$rhs);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
+    `` $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
     type($output)
   }];
   let hasCanonicalizer = 1;
@@ -78,7 +78,7 @@ def QNN_CompareOp : QNN_InferredOp<"compare"> {
                        QNN_Tensor:$rhs);
   let results = (outs QNN_Bool:$output);
   let assemblyFormat = [{
-    $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
+    `` $kind $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->`
     type($output)
   }];
   let hasFolder = 1;

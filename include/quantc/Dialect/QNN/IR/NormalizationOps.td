@@ -29,7 +29,7 @@ def QNN_NormalizeOp : QNN_InferredOp<"normalize", [AttrSizedOperandSegments]> {
   let results = (outs QNN_Float:$output, QNN_Float:$mean,
                       QNN_Float:$inv_std_dev);
   let assemblyFormat = [{
-    $kind $input (`scale` $scale^ `:` type($scale))?
+    `` $kind $input (`scale` $scale^ `:` type($scale))?
     (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `->`
     type($output) `,` type($mean) `,` type($inv_std_dev)
   }];

@@ -34,7 +34,7 @@ def QNN_PoolOp : QNN_InferredOp<"pool",
                        QNN_AutoPad:$auto_pad);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat =
-      "$kind $input attr-dict `:` type($input) `->` type($output)";
+      "`` $kind $input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
 }
 

@@ -43,7 +43,7 @@ def QNN_ReduceOp : QNN_InferredOp<"reduce"> {
                        UnitAttr:$noop_with_empty_axes);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $kind $input (`axes` $axes^ `:` type($axes))? attr-dict `:` type($input)
+    `` $kind $input (`axes` $axes^ `:` type($axes))? attr-dict `:` type($input)
     `->` type($output)
   }];
   let hasVerifier = 1;
@@ -61,7 +61,7 @@ def QNN_ArgReduceOp : QNN_InferredOp<"arg_reduce"> {
                        UnitAttr:$select_last);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat =
-      "$kind $input attr-dict `:` type($input) `->` type($output)";
+      "`` $kind $input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
 }
 
@@ -81,7 +81,7 @@ def QNN_SoftmaxOp : QNN_InferredOp<"softmax"> {
                        I64Attr:$axis, UnitAttr:$flatten);
   let results = (outs QNN_Float:$output);
   let assemblyFormat =
-      "$kind $input attr-dict `:` type($input) `->` type($output)";
+      "`` $kind $input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
 }
 
@@ -97,7 +97,7 @@ def QNN_CumulateOp : QNN_InferredOp<"cumulate"> {
                        UnitAttr:$reverse);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $kind $input `axis` $axis attr-dict `:` type($input) `,` type($axis) `->`
+    `` $kind $input `axis` $axis attr-dict `:` type($input) `,` type($axis) `->`
     type($output)
   }];
 }

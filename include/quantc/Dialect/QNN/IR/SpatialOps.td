@@ -33,7 +33,7 @@ def QNN_ResizeOp : QNN_InferredOp<"resize", [AttrSizedOperandSegments]> {
                        UnitAttr:$exclude_outside, UnitAttr:$antialias);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $kind $input (`roi` $roi^ `:` type($roi))? (`scales` $scales^ `:`
+    `` $kind $input (`roi` $roi^ `:` type($roi))? (`scales` $scales^ `:`
     type($scales))? (`sizes` $sizes^ `:` type($sizes))? attr-dict `:`
     type($input) `->` type($output)
   }];
@@ -54,7 +54,7 @@ def QNN_GridSampleOp : QNN_InferredOp<"grid_sample"> {
                        UnitAttr:$align_corners);
   let results = (outs QNN_Float:$output);
   let assemblyFormat = [{
-    $kind $input `,` $grid attr-dict `:` type($input) `,` type($grid) `->`
+    `` $kind $input `,` $grid attr-dict `:` type($input) `,` type($grid) `->`
     type($output)
   }];
   let hasVerifier = 1;
