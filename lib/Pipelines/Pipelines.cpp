@@ -6,6 +6,7 @@
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/JIT/Passes.h"
 #include "quantc/Target/Native/Passes.h"
 
@@ -23,6 +24,8 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createFoldConstantsPass());
+  // What was folded may have been a shape.
+  pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
   pm.addPass(createCanonicalizerPass());
 }
 
@@ -43,6 +46,7 @@ void quantc::registerAllPassesAndPipelines() {
   native::registerQuantcNativePasses();
   registerConversionPasses();
   registerQuantcJITPasses();
+  qnn::registerQuantcQNNPasses();
   registerCodeGenPasses();
   PassPipelineRegistration<>("qnn-optimize",
                              "Fold and canonicalize a qnn graph",

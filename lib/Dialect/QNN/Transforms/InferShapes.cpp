@@ -1,0 +1,129 @@
+//===- InferShapes.cpp - Refines types after constants became known -------===//
+
+#include "quantc/Dialect/QNN/IR/QNNDialect.h"
+#include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+
+namespace quantc::qnn {
+#define GEN_PASS_DEF_INFERSHAPESPASS
+#include "quantc/Dialect/QNN/Transforms/Passes.h.inc"
+} // namespace quantc::qnn
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+
+struct InferShapesPass : qnn::impl::InferShapesPassBase<InferShapesPass> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    // Ops come after what they use, so one walk refines all.
+    func.walk([&](Operation *op) {
+      if (isa<qnn::QNNDialect>(op->getDialect()))
+        refineResults(op);
+      else if (auto branch = dyn_cast<scf::IfOp>(op))
+        refineBranch(branch);
+    });
+    refineSignature(func);
+  }
+
+private:
+  /// Gives `value` the type and keeps the old one for users that cannot do
+  /// with another: all but qnn ops, and casts, which look at their operands.
+  void refine(Value value, RankedTensorType type) {
+    Type old = value.getType();
+    ++numRefined;
+    value.setType(type);
+    tensor::CastOp cast;
+    for (OpOperand &use : llvm::make_early_inc_range(value.getUses())) {
+      Operation *user = use.getOwner();
+      if (isa<qnn::QNNDialect>(user->getDialect()) ||
+          isa<tensor::CastOp, tensor::DimOp>(user))
+        continue;
+      if (!cast) {
+        OpBuilder b(value.getContext());
+        b.setInsertionPointAfterValue(value);
+        cast = tensor::CastOp::create(b, value.getLoc(), old, value);
+      }
+      use.set(cast);
+    }
+  }
+
+  void refineResults(Operation *op) {
+    // What is cast to be less static was more static before.
+    for (OpOperand &operand : op->getOpOperands())
+      if (auto cast = operand.get().getDefiningOp<tensor::CastOp>())
+        if (tensor::canFoldIntoConsumerOp(cast))
+          operand.set(cast.getSource());
+    auto inferable = dyn_cast<InferTypeOpInterface>(op);
+    if (!inferable)
+      return;
+    SmallVector<Type> types;
+    if (failed(inferable.inferReturnTypes(
+            op->getContext(), std::nullopt, op->getOperands(),
+            op->getAttrDictionary(), op->getPropertiesStorage(),
+            op->getRegions(), types)))
+      return;
+    for (auto [result, type] : llvm::zip(op->getResults(), types)) {
+      auto met = qnn::meetTypes(cast<RankedTensorType>(result.getType()),
+                                cast<RankedTensorType>(type));
+      if (succeeded(met) && *met != result.getType())
+        refine(result, *met);
+    }
+  }
+
+  /// A result of scf.if is as static as both branches are.
+  void refineBranch(scf::IfOp op) {
+    if (op.getNumResults() == 0)
+      return;
+    auto source = [](Value v) {
+      auto cast = v.getDefiningOp<tensor::CastOp>();
+      return cast && tensor::canFoldIntoConsumerOp(cast) ? cast.getSource() : v;
+    };
+    for (OpResult result : op.getResults()) {
+      OpOperand *yields[] = {
+          &op.thenYield()->getOpOperand(result.getResultNumber()),
+          &op.elseYield()->getOpOperand(result.getResultNumber())};
+      auto old = dyn_cast<RankedTensorType>(result.getType());
+      if (!old)
+        continue;
+      auto a = cast<RankedTensorType>(source(yields[0]->get()).getType());
+      auto b = cast<RankedTensorType>(source(yields[1]->get()).getType());
+      SmallVector<int64_t> shape(old.getShape());
+      for (auto [d, x, y] : llvm::zip(shape, a.getShape(), b.getShape()))
+        if (ShapedType::isDynamic(d) && x == y)
+          d = x;
+      auto type = RankedTensorType::get(shape, old.getElementType());
+      if (type == old)
+        continue;
+      for (OpOperand *yield : yields) {
+        Value v = source(yield->get());
+        OpBuilder builder(yield->getOwner());
+        if (v.getType() != type)
+          v = tensor::CastOp::create(builder, v.getLoc(), type, v);
+        yield->set(v);
+      }
+      refine(result, type);
+    }
+  }
+
+  /// The function returns what its values are; it must not be called.
+  void refineSignature(func::FuncOp func) {
+    if (func.isPrivate() || func.isExternal())
+      return;
+    auto ret = cast<func::ReturnOp>(func.getBody().back().getTerminator());
+    for (OpOperand &operand : ret->getOpOperands())
+      if (auto cast = operand.get().getDefiningOp<tensor::CastOp>())
+        if (tensor::canFoldIntoConsumerOp(cast))
+          operand.set(cast.getSource());
+    func.setType(FunctionType::get(func.getContext(), func.getArgumentTypes(),
+                                   ret.getOperandTypes()));
+  }
+};
+
+} // namespace
