@@ -25,6 +25,7 @@ LAYERS = {
     "Conversion": IR,
     "CodeGen": ["Dialect/Kernel/IR"],
     "Support": [],
+    "Quantization": ["Support"],
     "Runtime": [],
     "Target/Native": ["CodeGen", "Runtime"],
     "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
