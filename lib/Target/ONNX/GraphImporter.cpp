@@ -4,6 +4,8 @@
 
 #include "ModelPreparation.h"
 
+#include "quantc/Dialect/QNN/IR/ValueNames.h"
+
 #include "onnx/defs/schema.h"
 #include "onnx/shape_inference/attribute_binder.h"
 #include "onnx/shape_inference/implementation.h"
@@ -57,6 +59,7 @@ Value GraphImporter::addConstant(StringRef name,
   else
     builder.setInsertionPointToStart(&function.front());
   auto constant = qnn::ConstantOp::create(builder, loc, *value);
+  qnn::setValueName(constant, name);
   lastConstant = constant;
   return constant;
 }

@@ -5,6 +5,8 @@
 #include "GraphImporter.h"
 #include "TensorData.h"
 
+#include "quantc/Dialect/QNN/IR/ValueNames.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Diagnostics.h"
 
@@ -106,6 +108,14 @@ LogicalResult NodeContext::setOutput(size_t i, Value value) {
         value = tensor::CastOp::create(builder, loc, *met, value);
     }
   }
+  // A value that is there already keeps its name (an Identity gives it a
+  // second one), but what a function's body calls it is known to nobody.
+  StringRef valueName = qnn::getValueName(value);
+  if (isa<OpResult>(value) &&
+      (valueName.empty() ||
+       valueName.starts_with(
+           (cast<NameLoc>(loc).getName().strref() + "/").str())))
+    qnn::setValueName(value, scope.prefix + name);
   scope.values[name] = value;
   return success();
 }
