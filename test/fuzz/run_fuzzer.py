@@ -22,10 +22,10 @@ NUM_SEEDS = 400
 
 def write_seeds(folder: Path):
     folder.mkdir(parents=True, exist_ok=True)
-    cases = [Path(case.model_dir) / "model.onnx" for case in load_model_tests(kind="node")]
-    cases = [path for path in cases if path.stat().st_size <= LARGEST_SEED]
-    for path in cases[:: max(1, len(cases) // NUM_SEEDS)]:
-        (folder / path.parent.name).write_bytes(path.read_bytes())
+    cases = [(case.name, case.model.SerializeToString()) for case in load_model_tests(kind="node") if case.model]
+    cases = [(name, data) for name, data in cases if len(data) <= LARGEST_SEED]
+    for name, data in cases[:: max(1, len(cases) // NUM_SEEDS)]:
+        (folder / name).write_bytes(data)
     for name, (make, _) in test_bad_input.MODELS.items():
         data = make().SerializeToString()
         if len(data) <= LARGEST_SEED:
