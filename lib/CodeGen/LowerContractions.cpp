@@ -21,7 +21,7 @@ struct LowerContractionsPass
 
   void runOnOperation() override {
     VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
-    WeightPacker packer(getOperation());
+    WeightPacker packer(getOperation(), releaseWeights);
     SmallVector<linalg::LinalgOp> roots;
     getOperation().walk([&](linalg::LinalgOp op) {
       if (linalg::isaContractionOpInterface(op) ||

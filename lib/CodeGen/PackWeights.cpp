@@ -14,10 +14,49 @@
 using namespace mlir;
 using namespace quantc;
 
-WeightPacker::WeightPacker(ModuleOp module) : module(module), symbols(module) {
-  module.walk([&](func::CallOp call) {
-    calls[call.getCalleeAttr().getAttr()].push_back(call);
+static DenseResourceElementsAttr getResource(memref::GlobalOp global) {
+  return dyn_cast_or_null<DenseResourceElementsAttr>(
+      global.getInitialValueAttr());
+}
+
+WeightPacker::WeightPacker(ModuleOp module, bool releaseOriginals)
+    : module(module), symbols(module), releaseOriginals(releaseOriginals) {
+  module.walk([&](Operation *op) {
+    if (auto call = dyn_cast<func::CallOp>(op))
+      calls[call.getCalleeAttr().getAttr()].push_back(call);
+    else if (auto get = dyn_cast<memref::GetGlobalOp>(op))
+      ++numReads[get.getName()];
+    else if (auto global = dyn_cast<memref::GlobalOp>(op))
+      if (DenseResourceElementsAttr resource = getResource(global))
+        ++numHolders[resource.getRawHandle().getKey()];
   });
+}
+
+/// Erases the views of a constant that lead to `buffer`, and the constant, as
+/// far as nothing else reads them.
+void WeightPacker::eraseUnused(Value buffer) {
+  while (Operation *op = buffer.getDefiningOp()) {
+    if (!op->use_empty())
+      return;
+    if (auto get = dyn_cast<memref::GetGlobalOp>(op)) {
+      auto global = symbols.lookup<memref::GlobalOp>(get.getName());
+      op->erase();
+      if (--numReads[global.getSymName()] || !global.isPrivate())
+        return;
+      DenseResourceElementsAttr resource = getResource(global);
+      symbols.erase(global);
+      if (!resource)
+        return;
+      DenseResourceElementsHandle handle = resource.getRawHandle();
+      if (--numHolders[handle.getKey()] == 0 && releaseOriginals)
+        DenseResourceElementsHandle::getManagerInterface(module.getContext())
+            .getBlobManager()
+            .update(handle.getKey(), AsmResourceBlob());
+      return;
+    }
+    buffer = op->getOperand(0);
+    op->erase();
+  }
 }
 
 /// The constant behind a contiguous buffer, through reshapes.
@@ -168,7 +207,9 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
     OpBuilder builder(call);
     Value packedWeights = memref::GetGlobalOp::create(
         builder, call.getLoc(), last.getType(), last.getSymName());
+    Value original = call.getOperand(number);
     call.setOperand(number, packedWeights);
+    eraseUnused(original);
   }
 
   // Strides of whole packed matrices.

@@ -11,7 +11,9 @@ namespace quantc {
 /// a constant.
 class WeightPacker {
 public:
-  explicit WeightPacker(mlir::ModuleOp module);
+  /// With `releaseOriginals` the bytes of constants that nothing reads any
+  /// more are freed, so no other module may use their resources.
+  WeightPacker(mlir::ModuleOp module, bool releaseOriginals);
 
   /// Packs the constants that the kernel's calls pass for the matrix of
   /// `match`, changes the kernel's argument, and makes the product read it.
@@ -22,11 +24,15 @@ private:
                                    mlir::ArrayRef<int64_t> sizes,
                                    mlir::ArrayRef<int64_t> strides,
                                    const MicroKernel &kernel);
+  void eraseUnused(mlir::Value buffer);
 
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
   llvm::DenseMap<mlir::StringAttr, llvm::SmallVector<mlir::func::CallOp>> calls;
   llvm::StringMap<mlir::memref::GlobalOp> packed;
+  bool releaseOriginals;
+  /// Reads of each constant, and constants over each resource.
+  llvm::StringMap<unsigned> numReads, numHolders;
 };
 
 } // namespace quantc

@@ -83,9 +83,13 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
   pm.addPass(quantc::createOutlineKernelsPass());
   addBufferization(pm);
+  quantc::PlanMemoryPassOptions plan;
+  plan.printPlan = options.printMemoryPlan;
+  pm.addPass(quantc::createPlanMemoryPass(plan));
   quantc::LowerContractionsPassOptions contractions;
   contractions.targetFeatures = options.targetFeatures;
   contractions.threads = options.threads;
+  contractions.releaseWeights = options.releaseWeights;
   pm.addPass(quantc::createLowerContractionsPass(contractions));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(quantc::createLowerCopiesPass());

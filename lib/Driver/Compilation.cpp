@@ -206,6 +206,8 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
           pm.addPass(native::createRecordInterfacePass());
           LinalgToLLVMOptions lowering;
           lowering.targetFeatures = target.features;
+          lowering.releaseWeights = true;
+          lowering.printMemoryPlan = options.printMemoryPlan;
           buildLinalgToLLVMPipeline(pm, lowering);
         })))
       return failure();

@@ -18,7 +18,8 @@
 #define ALIGNMENT 64
 _Static_assert(sizeof(struct quantc_block) <= ALIGNMENT, "header must fit");
 
-#define KEEP_SLOTS 4
+/* As many as a call of a deep model with dynamic sizes has alive. */
+#define KEEP_SLOTS 32
 #define KEEP_MINIMUM (256 * 1024)
 
 _Thread_local struct quantc_call *quantc_current_call;

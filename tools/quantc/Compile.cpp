@@ -37,6 +37,9 @@ static cl::opt<std::string>
            cl::desc("What the names of the library's functions start with"));
 static cl::opt<bool> printStats("print-stats", cl::sub(tool::compileCommand),
                                 cl::desc("Print times, sizes and ops"));
+static cl::opt<bool>
+    printMemoryPlan("print-memory-plan", cl::sub(tool::compileCommand),
+                    cl::desc("Print where each buffer lies in the arena"));
 
 static std::string defaultOutput(Stage stage) {
   SmallString<128> path(input);
@@ -69,6 +72,7 @@ int tool::runCompile() {
   options.emit = *stage;
   options.target = target;
   options.prefix = prefix;
+  options.printMemoryPlan = printMemoryPlan;
   options.output = output.empty() ? defaultOutput(*stage) : output.getValue();
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))

@@ -24,6 +24,14 @@ struct LinalgToLLVMOptions
   Option<bool> threads{*this, "threads",
                        llvm::cl::desc("Run large loops in parallel (OpenMP)"),
                        llvm::cl::init(true)};
+  Option<bool> releaseWeights{
+      *this, "release-weights",
+      llvm::cl::desc("Free weights' bytes once only packed copies are read"),
+      llvm::cl::init(false)};
+  Option<bool> printMemoryPlan{
+      *this, "print-memory-plan",
+      llvm::cl::desc("Print where each buffer lies in the arena"),
+      llvm::cl::init(false)};
 };
 
 /// Adds the passes that take a module of linalg on tensors to the LLVM dialect.

@@ -85,14 +85,18 @@ def LowerContractionsPass
     before and the elementwise op after it, as loops around a register-blocked
     micro-kernel in the vector dialect. Panels of the right-hand side are packed
     on the fly, a convolution's windows too (its padding is never stored), or
-    at compile time if every caller passes a constant. Other forms stay as they
-    are, for the lowering to loops.
+    at compile time if every caller passes a constant; a constant of which only
+    packed copies are read is erased. Other forms stay as they are, for the
+    lowering to loops.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",
            "LLVM's feature list of the target">,
     Option<"threads", "threads", "bool", "true",
-           "Run the blocks of large products in parallel">
+           "Run the blocks of large products in parallel">,
+    Option<"releaseWeights", "release-weights", "bool", "false",
+           "Free the bytes of weights once only packed copies are read; no "
+           "other module of the context may use them">
   ];
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
@@ -105,6 +109,40 @@ def LowerContractionsPass
     Statistic<"numPackedWeights", "packed-weights",
               "Constants packed at compile time">,
     Statistic<"numUnmatched", "unmatched", "Roots that stay loops">
+  ];
+}
+
+def PlanMemoryPass : Pass<"quantc-plan-memory", "mlir::ModuleOp"> {
+  let summary = "Place buffers of known size in one arena";
+  let description = [{
+    Runs on functions whose buffers have their deallocations. Each buffer of a
+    public function whose size is known, and which the block that allocates it
+    also frees, becomes a view of one arena, at an offset that is a multiple of
+    64. Buffers that are live at the same time do not overlap: the largest is
+    placed first, each in the smallest gap that holds it. Results and buffers of
+    dynamic size stay allocations. The arena is allocated at each call of the
+    model, so that several threads may call it; the run time keeps its pages.
+
+    ```mlir
+    %a = memref.alloc() : memref<16xf32>
+    // becomes
+    %arena = memref.alloc() {alignment = 64 : i64} : memref<128xi8>
+    %a = memref.view %arena[%c64][] : memref<128xi8> to memref<16xf32>
+    ```
+  }];
+  let options = [
+    Option<"printPlan", "print-plan", "bool", "false",
+           "Print the buffers with their offsets and positions">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numPlanned", "planned-buffers", "Buffers in the arena">,
+    Statistic<"numLeft", "other-buffers", "Buffers allocated apart">,
+    Statistic<"sumOfBuffers", "sum-of-buffers",
+              "Bytes of the planned buffers">,
+    Statistic<"arenaBytes", "arena-bytes", "Bytes of the arena">
   ];
 }
 

@@ -41,6 +41,8 @@ struct CompileOptions {
   std::string output;
   /// Whether a header is written beside a library.
   bool writeHeader = true;
+  /// Whether the buffers' places in the arena are printed.
+  bool printMemoryPlan = false;
   /// Called when a step begins; `total` is 0 if it has no parts.
   std::function<void(llvm::StringRef step, size_t done, size_t total)> progress;
   /// Called for each error and warning.
