@@ -163,7 +163,9 @@ OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
     return expand.getMixedOutputShape()[i];
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     OpFoldResult product = b.getIndexAttr(1);
-    for (int64_t d : collapse.getReassociationIndices()[i])
+    // The list of groups is made anew: it has to outlive the loop.
+    auto groups = collapse.getReassociationIndices();
+    for (int64_t d : groups[i])
       product =
           multiplySizes(b, loc, product, getDim(b, loc, collapse.getSrc(), d));
     return product;

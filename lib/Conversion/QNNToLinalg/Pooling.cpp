@@ -19,7 +19,8 @@ static WindowGeometry getWindows(OpBuilder &b, OpTy op, Value input) {
   return computeWindows(b, op.getLoc(), input,
                         getAsIndexOpFoldResult(b.getContext(), op.getKernel()),
                         op.getStrides(), op.getDilations(), op.getPads(),
-                        op.getAutoPad(), op.getCeilMode());
+                        op.getAutoPad(), op.getCeilMode(),
+                        /*takesPartial=*/true);
 }
 
 /// The least value of a type: what a maximum starts with.
@@ -39,14 +40,17 @@ static Value createLeast(OpBuilder &b, Location loc, Type qnnType) {
 }
 
 /// How far the last window reaches beyond what the padding at the end covers:
-/// `padEnd`, and more with `ceil_mode`.
+/// `padEnd`, and more with `ceil_mode` or where a kernel is larger than its
+/// input.
 static SmallVector<OpFoldResult>
 getReach(OpBuilder &b, Location loc, const WindowGeometry &g, bool ceilMode) {
-  if (!ceilMode)
-    return g.padEnd;
   IndexMath m{b, loc};
   SmallVector<OpFoldResult> reach;
   for (size_t i = 0; i < g.kernel.size(); ++i) {
+    if (!ceilMode && !g.mayBePartial[i]) {
+      reach.push_back(g.padEnd[i]);
+      continue;
+    }
     OpFoldResult last = m.mul(m.sub(g.count[i], m.cst(1)), m.cst(g.strides[i]));
     OpFoldResult extent = m.add(
         m.mul(m.sub(g.kernel[i], m.cst(1)), m.cst(g.dilations[i])), m.cst(1));
@@ -165,7 +169,8 @@ private:
     // elements: one index computation for each result element.
     bool varies =
         op.getKind() == PoolKind::average &&
-        (op.getCeilMode() || (g.hasPads() && !op.getCountIncludePad()));
+        (op.getCeilMode() || llvm::is_contained(g.mayBePartial, true) ||
+         (g.hasPads() && !op.getCountIncludePad()));
     int64_t size = 1;
     for (int64_t k : op.getKernel())
       size *= k;

@@ -401,10 +401,12 @@ private:
     if (crops)
       for (const Axis &axis : axes)
         outside.push_back(createTable(
-            b, loc, axis, b.getI1Type(),
+            b, loc, axis, b.getI8Type(),
             [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
               F32 f{nb, l};
-              return isOutside(f, axis, originalPlace(f, op, axis, at[0]));
+              Value none =
+                  isOutside(f, axis, originalPlace(f, op, axis, at[0]));
+              return arith::ExtUIOp::create(nb, l, nb.getI8Type(), none);
             }));
     auto resultType = getTypeOf(dims, element);
     auto currentType = cast<RankedTensorType>(current.getType());
@@ -415,7 +417,8 @@ private:
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
           Value x = tensor::ExtractOp::create(nb, l, current, at);
           for (auto [axis, table] : llvm::zip(axes, outside)) {
-            Value none = tensor::ExtractOp::create(nb, l, table, at[axis.dim]);
+            Value flag = tensor::ExtractOp::create(nb, l, table, at[axis.dim]);
+            Value none = arith::TruncIOp::create(nb, l, nb.getI1Type(), flag);
             x = arith::SelectOp::create(
                 nb, l, none,
                 constantScalar(nb, l, x.getType(),

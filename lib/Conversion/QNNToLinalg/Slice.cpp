@@ -138,6 +138,10 @@ static Value createSlice(OpBuilder &b, Location loc, Value input,
   for (auto [size, dim] : llvm::zip(foldedSizes, type.getShape()))
     if (!ShapedType::isDynamic(dim))
       size = b.getIndexAttr(dim);
+  // What is empty starts nowhere: its offset may be the input's end, which is
+  // out of bounds for a slice.
+  if (llvm::any_of(foldedSizes, isZeroInteger))
+    return createEmpty(b, loc, type, foldedSizes);
   Value slice = tensor::ExtractSliceOp::create(b, loc, input, fold(offsets),
                                                foldedSizes, fold(strides));
   return castTo(b, loc, slice, type);

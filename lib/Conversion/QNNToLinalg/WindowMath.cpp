@@ -108,7 +108,7 @@ WindowGeometry quantc::computeWindows(OpBuilder &b, Location loc, Value input,
                                       ArrayRef<int64_t> strides,
                                       ArrayRef<int64_t> dilations,
                                       ArrayRef<int64_t> pads, StringRef autoPad,
-                                      bool ceilMode) {
+                                      bool ceilMode, bool takesPartial) {
   IndexMath m{b, loc};
   WindowGeometry g;
   g.kernel.assign(kernel.begin(), kernel.end());
@@ -120,6 +120,7 @@ WindowGeometry quantc::computeWindows(OpBuilder &b, Location loc, Value input,
     OpFoldResult extent =
         m.add(m.mul(m.sub(kernel[i], one), m.cst(dilations[i])), one);
     g.input.push_back(size);
+    g.mayBePartial.push_back(false);
     if (autoPad != "none") {
       OpFoldResult count = m.ceilDiv(size, stride);
       OpFoldResult total =
@@ -136,11 +137,20 @@ WindowGeometry quantc::computeWindows(OpBuilder &b, Location loc, Value input,
     g.padEnd.push_back(m.cst(pads[i + kernel.size()]));
     OpFoldResult room =
         m.sub(m.add(m.add(size, g.padBegin[i]), g.padEnd[i]), extent);
+    // Padding alone may hold all of a window but its last element.
+    auto known = getConstantIntValue(extent);
+    bool isPartial = takesPartial &&
+                     getConstantIntValue(room).value_or(-1) < 0 &&
+                     (!known || *known > pads[i] + pads[i + kernel.size()] + 1);
+    g.mayBePartial.back() = isPartial;
     if (!getConstantIntValue(room))
-      createCheck(b, loc, m.isLessOrEqual(m.cst(0), room),
+      createCheck(b, loc,
+                  m.isLess(m.cst(isPartial ? -strides[i] : int64_t(-1)), room),
                   describeNode(loc) +
                       ": the kernel does not fit into the padded input");
     if (!ceilMode) {
+      if (isPartial)
+        room = m.max(room, m.cst(0));
       g.count.push_back(m.add(m.floorDiv(room, stride), one));
       continue;
     }

@@ -39,6 +39,8 @@ struct IndexMath {
 struct WindowGeometry {
   llvm::SmallVector<mlir::OpFoldResult> input, kernel, padBegin, padEnd, count;
   llvm::SmallVector<int64_t> strides, dilations;
+  /// Where the only window may be larger than the padded input.
+  llvm::SmallVector<bool> mayBePartial;
 
   /// Whether there is padding, or there may be.
   bool hasPads() const;
@@ -46,14 +48,13 @@ struct WindowGeometry {
 
 /// Works out pads and counts, at run time where they are not static, and checks
 /// then that a window fits. `input` is (N, C, spatial...); `autoPad` is
-/// Windows.td's.
-WindowGeometry computeWindows(mlir::OpBuilder &b, mlir::Location loc,
-                              mlir::Value input,
-                              llvm::ArrayRef<mlir::OpFoldResult> kernel,
-                              llvm::ArrayRef<int64_t> strides,
-                              llvm::ArrayRef<int64_t> dilations,
-                              llvm::ArrayRef<int64_t> pads,
-                              llvm::StringRef autoPad, bool ceilMode = false);
+/// Windows.td's. With `takesPartial` a kernel that misses less than a stride
+/// has a window, as in pooling.
+WindowGeometry computeWindows(
+    mlir::OpBuilder &b, mlir::Location loc, mlir::Value input,
+    llvm::ArrayRef<mlir::OpFoldResult> kernel, llvm::ArrayRef<int64_t> strides,
+    llvm::ArrayRef<int64_t> dilations, llvm::ArrayRef<int64_t> pads,
+    llvm::StringRef autoPad, bool ceilMode = false, bool takesPartial = false);
 
 /// Pads the spatial dimensions of `input` with a scalar, and no copy when all
 /// pads are zero.

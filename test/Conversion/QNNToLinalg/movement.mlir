@@ -56,3 +56,15 @@ func.func @scatter(%x: tensor<4x8xf32>, %j: tensor<2x8xi64>, %u: tensor<2x8xf32>
   %0 = qnn.scatter_elements add %u into %x[%j] axis 0 : tensor<2x8xf32>, tensor<4x8xf32>, tensor<2x8xi64> -> tensor<4x8xf32>
   return %0 : tensor<4x8xf32>
 }
+
+// An empty slice at the end reads nothing, not even out of bounds.
+// CHECK-LABEL: func @empty_slice
+// CHECK-NOT: tensor.extract_slice
+// CHECK: %[[EMPTY:.*]] = tensor.empty() : tensor<4x0xf32>
+// CHECK: return %[[EMPTY]]
+func.func @empty_slice(%x: tensor<4x8xf32>) -> tensor<4x0xf32> {
+  %from = qnn.constant dense<8> : tensor<1xi64>
+  %axis = qnn.constant dense<1> : tensor<1xi64>
+  %0 = qnn.slice %x from %from to %from axes %axis steps %axis : tensor<4x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64> -> tensor<4x0xf32>
+  return %0 : tensor<4x0xf32>
+}

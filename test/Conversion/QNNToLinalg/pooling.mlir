@@ -22,3 +22,25 @@ func.func @average(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x2x2xf32> {
     : tensor<1x2x4x4xf32> -> tensor<1x2x2x2xf32>
   return %0 : tensor<1x2x2x2xf32>
 }
+
+// A kernel that misses less than a stride has one window, of what there is.
+// CHECK-LABEL: func @partial
+func.func @partial(%x: tensor<1x2x1x4xf32>) -> tensor<1x2x1x2xf32> {
+  // CHECK: tensor.pad %{{.*}} low[0, 0, 0, 0] high[0, 0, 1, 0]
+  %0 = qnn.pool max %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
+    : tensor<1x2x1x4xf32> -> tensor<1x2x1x2xf32>
+  return %0 : tensor<1x2x1x2xf32>
+}
+
+// The same where the size is known at run time only.
+// CHECK-LABEL: func @may_be_partial
+func.func @may_be_partial(%x: tensor<1x2x?xf32>) -> tensor<1x2x?xf32> {
+  // CHECK: %[[ROOM:.*]] = arith.addi %{{.*}}, %c-2
+  // CHECK: %[[OK:.*]] = arith.cmpi sgt, %[[ROOM]], %c-2
+  // CHECK: cf.assert %[[OK]]
+  // CHECK: arith.maxsi %[[ROOM]], %c0
+  // CHECK: tensor.pad
+  %0 = qnn.pool max %x {kernel = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 0, 0>}
+    : tensor<1x2x?xf32> -> tensor<1x2x?xf32>
+  return %0 : tensor<1x2x?xf32>
+}

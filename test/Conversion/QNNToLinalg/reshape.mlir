@@ -37,3 +37,17 @@ func.func @run_time(%x: tensor<?xf32>, %s: tensor<2xi64>) -> tensor<?x?xf32> {
   %0 = qnn.reshape %x, %s : tensor<?xf32>, tensor<2xi64> -> tensor<?x?xf32> loc("r")
   return %0 : tensor<?x?xf32>
 }
+
+// A collapsed size is found through the op that made it.
+// CHECK-LABEL: func.func @collapse_then_transpose
+// CHECK-DAG: %[[A:.*]] = tensor.dim %arg0, %c0
+// CHECK-DAG: %[[B:.*]] = tensor.dim %arg0, %c1
+// CHECK: %[[ROWS:.*]] = arith.muli
+// CHECK: tensor.empty(%[[ROWS]]) : tensor<4x?xf32>
+// CHECK: linalg.transpose
+func.func @collapse_then_transpose(%x: tensor<?x?x4xf32>) -> tensor<4x?xf32> {
+  %shape = qnn.constant dense<[-1, 4]> : tensor<2xi64>
+  %0 = qnn.reshape %x, %shape : tensor<?x?x4xf32>, tensor<2xi64> -> tensor<?x4xf32>
+  %1 = qnn.transpose %0 [1, 0] : tensor<?x4xf32> -> tensor<4x?xf32>
+  return %1 : tensor<4x?xf32>
+}

@@ -22,3 +22,14 @@ func.func @linear(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x7x9xf32> {
     : tensor<1x8x4x4xf32> -> tensor<1x8x7x9xf32>
   return %0 : tensor<1x8x7x9xf32>
 }
+
+// What lies outside of the region is remembered as a byte each.
+// CHECK-LABEL: func @crop
+// CHECK: arith.extui %{{.*}} : i1 to i8
+// CHECK: arith.trunci %{{.*}} : i8 to i1
+// CHECK: arith.select
+func.func @crop(%x: tensor<1x4xf32>, %roi: tensor<2xf32>) -> tensor<1x3xf32> {
+  %sizes = qnn.constant dense<3> : tensor<1xi64>
+  %0 = qnn.resize linear %x roi %roi : tensor<2xf32> sizes %sizes : tensor<1xi64> {axes = array<i64: 1>, coordinates = "tf_crop_and_resize"} : tensor<1x4xf32> -> tensor<1x3xf32>
+  return %0 : tensor<1x3xf32>
+}

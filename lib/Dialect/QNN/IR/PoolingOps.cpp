@@ -30,6 +30,20 @@ static LogicalResult verifyPool(OpOrAdaptor op,
                       op.getPads());
 }
 
+/// As countWindows, but a kernel that misses less than a stride has a window:
+/// ONNX Runtime rounds towards zero when it pools.
+static std::optional<int64_t> countPoolWindows(int64_t input, int64_t kernel,
+                                               int64_t stride, int64_t dilation,
+                                               int64_t padBegin, int64_t padEnd,
+                                               bool ceilMode) {
+  int64_t missing = (kernel - 1) * dilation + 1 - (input + padBegin + padEnd);
+  if (!ShapedType::isDynamic(input) && input > 0 && missing > 0 &&
+      missing < stride)
+    return 1;
+  return countWindows(input, kernel, stride, dilation, padBegin, padEnd,
+                      ceilMode);
+}
+
 template <typename Adaptor>
 static FailureOr<SmallVector<int64_t>>
 inferPoolShape(MLIRContext *ctx, std::optional<Location> loc, Adaptor op) {
@@ -47,9 +61,9 @@ inferPoolShape(MLIRContext *ctx, std::optional<Location> loc, Adaptor op) {
       shape.push_back(countSameWindows(size, op.getStrides()[i]));
       continue;
     }
-    auto count = countWindows(size, op.getKernel()[i], op.getStrides()[i],
-                              op.getDilations()[i], op.getPads()[i],
-                              op.getPads()[i + spatial], op.getCeilMode());
+    auto count = countPoolWindows(size, op.getKernel()[i], op.getStrides()[i],
+                                  op.getDilations()[i], op.getPads()[i],
+                                  op.getPads()[i + spatial], op.getCeilMode());
     if (!count)
       return emitOptionalError(loc,
                                "the kernel does not fit into the padded "
