@@ -83,6 +83,21 @@ FailureOr<Value> GraphImporter::lookup(GraphScope &scope, StringRef name) {
   return Value();
 }
 
+const SmallVector<Value> *GraphImporter::lookupSequence(GraphScope &scope,
+                                                        StringRef name) {
+  for (GraphScope *s = &scope; s; s = s->parent)
+    if (auto it = s->sequences.find(name); it != s->sequences.end())
+      return &it->second;
+  return nullptr;
+}
+
+bool GraphImporter::isNone(GraphScope &scope, StringRef name) {
+  for (GraphScope *s = &scope; s; s = s->parent)
+    if (s->none.contains(name))
+      return true;
+  return false;
+}
+
 const onnx::TypeProto *GraphImporter::lookupType(GraphScope &scope,
                                                  StringRef name) {
   for (GraphScope *s = &scope; s; s = s->parent)
@@ -126,6 +141,11 @@ LogicalResult GraphImporter::importGraph(onnx::GraphProto &graph,
       if (failed(found))
         return failure();
       value = *found;
+      if (!value && lookupSequence(scope, output.name()))
+        return emitError(module.getLoc())
+               << "graph '" << graph.name() << "': its output '"
+               << output.name()
+               << "' is a sequence; only tensors are supported";
       if (!value)
         return emitError(module.getLoc())
                << "graph '" << graph.name() << "': nothing defines its output '"
@@ -151,6 +171,12 @@ LogicalResult GraphImporter::importNode(onnx::NodeProto &node, size_t index,
     return failure();
   if (expandedNodes++ > kMaxNodes)
     return ctx.emitError("the model expands to too many nodes");
+  if (!RuleRegistry::get().takesSequences(node.domain(), node.op_type()))
+    for (size_t i = 0; i < ctx.numInputs(); ++i)
+      if (ctx.sequence(i) || ctx.isNone(i))
+        return ctx.emitError("its input '" + ctx.inputName(i) +
+                             "' is a sequence or an empty optional, which it "
+                             "does not take here");
   if (const ImportRule *rule = RuleRegistry::get().lookup(
           node.domain(), node.op_type(), opset->second)) {
     if (failed((*rule)(ctx))) {
@@ -241,6 +267,12 @@ LogicalResult GraphImporter::expandFunction(NodeContext &ctx,
   std::optional<onnx::FunctionProto> function = findFunction(model, ctx);
   if (!function)
     return ctx.emitError("this op is not supported");
+  return expandFunction(ctx, scope, *function);
+}
+
+LogicalResult
+GraphImporter::expandFunction(NodeContext &ctx, GraphScope &scope,
+                              const onnx::FunctionProto &function) {
   if (functionDepth >= kMaxFunctionDepth)
     return ctx.emitError("its function calls nest too deeply");
   ++functionDepth;
@@ -248,16 +280,16 @@ LogicalResult GraphImporter::expandFunction(NodeContext &ctx,
 
   expandedBodies.push_back(std::make_unique<onnx::GraphProto>());
   onnx::GraphProto &graph = *expandedBodies.back();
-  graph.set_name(function->name());
+  graph.set_name(function.name());
 
   // Attributes: the node's, or the function's defaults.
   onnx::internal::AttributeMap attributes;
-  for (const auto &attr : function->attribute_proto())
+  for (const auto &attr : function.attribute_proto())
     attributes[attr.name()] = &attr;
   for (const auto &attr : ctx.node.attribute())
     attributes[attr.name()] = &attr;
   onnx::internal::AttributeBinder binder(attributes);
-  for (const onnx::NodeProto &node : function->node()) {
+  for (const onnx::NodeProto &node : function.node()) {
     onnx::NodeProto *copy = graph.add_node();
     *copy = node;
     binder.VisitNode(*copy);
@@ -265,7 +297,7 @@ LogicalResult GraphImporter::expandFunction(NodeContext &ctx,
 
   SmallVector<Value> args;
   llvm::StringSet<> absent;
-  for (auto [i, name] : llvm::enumerate(function->input())) {
+  for (auto [i, name] : llvm::enumerate(function.input())) {
     Value value = ctx.input(i);
     if (!value) {
       absent.insert(name);
@@ -279,14 +311,14 @@ LogicalResult GraphImporter::expandFunction(NodeContext &ctx,
     addKnownValue(graph, name, value);
   }
   clearInputs(*graph.mutable_node(), absent);
-  for (int i = 0; i < function->output_size() && i < int(ctx.numOutputs()); ++i)
-    graph.add_output()->set_name(ctx.hasOutput(i) ? function->output(i) : "");
+  for (int i = 0; i < function.output_size() && i < int(ctx.numOutputs()); ++i)
+    graph.add_output()->set_name(ctx.hasOutput(i) ? function.output(i) : "");
 
   OpsetMap opsets;
   std::unordered_map<std::string, int> onnxOpsets;
   for (const auto &[domain, version] : *scope.opsets)
     opsets[domain] = version;
-  for (const auto &opset : function->opset_import())
+  for (const auto &opset : function.opset_import())
     opsets[normalizeDomain(opset.domain())] = opset.version();
   for (const auto &[domain, version] : opsets)
     onnxOpsets[domain.str()] = version;

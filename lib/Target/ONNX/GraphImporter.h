@@ -9,6 +9,7 @@
 #include "quantc/Target/ONNX/Import.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace quantc::onnx_import {
 
@@ -22,6 +23,9 @@ struct GraphScope {
   /// Put before node names: the call that a function body stands for.
   std::string prefix;
   llvm::StringMap<mlir::Value> values;
+  /// Sequences are lists of values; an optional without value is in `none`.
+  llvm::StringMap<llvm::SmallVector<mlir::Value>> sequences;
+  llvm::StringSet<> none;
   /// Initializers become constants when first used.
   llvm::StringMap<onnx::TensorProto *> initializers;
   llvm::StringMap<onnx::SparseTensorProto *> sparseInitializers;
@@ -42,13 +46,21 @@ public:
   /// The value of a name; null if there is none, failure (with an error) if it
   /// is an initializer that cannot be read.
   mlir::FailureOr<mlir::Value> lookup(GraphScope &scope, llvm::StringRef name);
+  /// The elements of a sequence; null if the name stands for none.
+  const llvm::SmallVector<mlir::Value> *lookupSequence(GraphScope &scope,
+                                                       llvm::StringRef name);
+  /// Whether the name stands for an optional that holds nothing.
+  bool isNone(GraphScope &scope, llvm::StringRef name);
   const onnx::TypeProto *lookupType(GraphScope &scope, llvm::StringRef name);
 
   mlir::LogicalResult importGraph(onnx::GraphProto &graph, GraphScope *parent,
                                   const OpsetMap &opsets, mlir::Block *block,
                                   mlir::ValueRange args, llvm::StringRef prefix,
                                   llvm::SmallVectorImpl<mlir::Value> &results);
+  /// Imports the body of the node's function: the model's or the schema's.
   mlir::LogicalResult expandFunction(NodeContext &ctx, GraphScope &scope);
+  mlir::LogicalResult expandFunction(NodeContext &ctx, GraphScope &scope,
+                                     const onnx::FunctionProto &function);
 
   mlir::OpBuilder builder;
   TensorLoader tensors;

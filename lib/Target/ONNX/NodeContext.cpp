@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Diagnostics.h"
+#include "onnx/defs/parser.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -24,7 +25,9 @@ NodeContext::NodeContext(GraphImporter &importer, GraphScope &scope,
       FailureOr<Value> found = importer.lookup(scope, name);
       if (failed(found))
         errorEmitted = true;
-      else if (!(value = *found) && !errorEmitted)
+      else if (!(value = *found) && !errorEmitted &&
+               !importer.lookupSequence(scope, name) &&
+               !importer.isNone(scope, name))
         (void)emitError("its input '" + name + "' is not defined");
     }
     inputValues.push_back(value);
@@ -45,6 +48,17 @@ Value NodeContext::input(size_t i) const {
   return i < inputValues.size() ? inputValues[i] : Value();
 }
 
+const SmallVector<Value> *NodeContext::sequence(size_t i) const {
+  return i < numInputs() && !inputValues[i]
+             ? importer.lookupSequence(scope, node.input(i))
+             : nullptr;
+}
+
+bool NodeContext::isNone(size_t i) const {
+  return i < numInputs() && !inputValues[i] &&
+         importer.isNone(scope, node.input(i));
+}
+
 RankedTensorType NodeContext::inputType(size_t i) const {
   Value value = input(i);
   return value ? cast<RankedTensorType>(value.getType()) : RankedTensorType();
@@ -53,6 +67,14 @@ RankedTensorType NodeContext::inputType(size_t i) const {
 Type NodeContext::inputElementType(size_t i) const {
   RankedTensorType type = inputType(i);
   return type ? type.getElementType() : Type();
+}
+
+Value NodeContext::lookup(StringRef name) {
+  FailureOr<Value> found = importer.lookup(scope, name);
+  if (succeeded(found))
+    return *found;
+  errorEmitted = true;
+  return {};
 }
 
 StringRef NodeContext::inputName(size_t i) const {
@@ -117,6 +139,22 @@ LogicalResult NodeContext::setOutput(size_t i, Value value) {
            (cast<NameLoc>(loc).getName().strref() + "/").str())))
     qnn::setValueName(value, scope.prefix + name);
   scope.values[name] = value;
+  return success();
+}
+
+LogicalResult NodeContext::setSequence(size_t i, ArrayRef<Value> values) {
+  if (hasFailed() || llvm::is_contained(values, Value()))
+    return failure();
+  if (hasOutput(i))
+    scope.sequences[node.output(i)].assign(values.begin(), values.end());
+  return success();
+}
+
+LogicalResult NodeContext::setNone(size_t i) {
+  if (hasFailed())
+    return failure();
+  if (hasOutput(i))
+    scope.none.insert(node.output(i));
   return success();
 }
 
@@ -398,6 +436,17 @@ LogicalResult NodeContext::expandFunction() {
   if (hasFailed())
     return failure();
   return importer.expandFunction(*this, scope);
+}
+
+LogicalResult NodeContext::expandFunction(const std::string &text) {
+  if (hasFailed())
+    return failure();
+  onnx::FunctionProto function;
+  onnx::OnnxParser parser(text.c_str());
+  if (auto status = parser.Parse(function); !status.IsOK())
+    return emitError("the function that stands for this op: " +
+                     status.ErrorMessage());
+  return importer.expandFunction(*this, scope, function);
 }
 
 RankedTensorType NodeContext::graphOutputType(onnx::GraphProto &graph,

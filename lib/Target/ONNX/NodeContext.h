@@ -55,9 +55,16 @@ public:
   mlir::Value input(size_t i) const;
   /// All inputs (null where one is left out).
   llvm::ArrayRef<mlir::Value> inputs() const { return inputValues; }
+  /// Input `i` as a sequence; null if it is none. Only rules registered with
+  /// `allowSequences` meet sequences.
+  const llvm::SmallVector<mlir::Value> *sequence(size_t i) const;
+  /// Whether input `i` is an optional that holds nothing.
+  bool isNone(size_t i) const;
   mlir::RankedTensorType inputType(size_t i) const;
   mlir::Type inputElementType(size_t i) const;
   llvm::StringRef inputName(size_t i) const;
+  /// The value that a name of the model stands for here; null if none does.
+  mlir::Value lookup(llvm::StringRef name);
   llvm::StringRef outputName(size_t i) const;
   /// The integers in constant input `i`; nothing if absent or not constant.
   std::optional<llvm::SmallVector<int64_t>> constantInts(size_t i) const;
@@ -70,6 +77,9 @@ public:
   /// ONNX's inference knows; a contradiction is an error. A null value means
   /// that an error was emitted before. Outputs without a name are dropped.
   mlir::LogicalResult setOutput(size_t i, mlir::Value value);
+  /// Defines output `i` as a sequence, or as an optional that holds nothing.
+  mlir::LogicalResult setSequence(size_t i, llvm::ArrayRef<mlir::Value> values);
+  mlir::LogicalResult setNone(size_t i);
   mlir::LogicalResult setOutputs(mlir::ValueRange values);
 
   //===- Attributes
@@ -164,6 +174,9 @@ public:
   /// Imports the function body that the node's schema has instead of using a
   /// rule: for rules that cover a part of an op's cases.
   mlir::LogicalResult expandFunction();
+  /// Imports a function given in ONNX's textual form in place of the node: for
+  /// ops of other domains that are combinations of ONNX's own.
+  mlir::LogicalResult expandFunction(const std::string &text);
   /// The type that the model gives output `i` of a subgraph; null if unknown.
   mlir::RankedTensorType graphOutputType(onnx::GraphProto &graph, size_t i);
   mlir::RankedTensorType graphInputType(onnx::GraphProto &graph, size_t i);

@@ -26,6 +26,14 @@ const ImportRule *RuleRegistry::lookup(StringRef domain, StringRef opType,
   return found;
 }
 
+void RuleRegistry::allowSequences(StringRef domain, StringRef opType) {
+  sequenceOps.insert({domain.str(), opType.str()});
+}
+
+bool RuleRegistry::takesSequences(StringRef domain, StringRef opType) const {
+  return sequenceOps.count({normalizeDomain(domain).str(), opType.str()});
+}
+
 void RuleRegistry::forEach(
     llvm::function_ref<void(StringRef, StringRef, int)> fn) const {
   for (const auto &[key, versions] : rules)
@@ -47,8 +55,12 @@ const RuleRegistry &RuleRegistry::get() {
     registerContractionRules(r);
     registerPoolingRules(r);
     registerSpatialRules(r);
+    registerSequenceRules(r);
     registerGenerationRules(r);
     registerContribRules(r);
+    registerContribTransformerRules(r);
+    registerDetectionRules(r);
+    registerGradientRules(r);
     registerMlRules(r);
     return r;
   }();

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 
 namespace quantc::onnx_import {
 
@@ -36,6 +37,11 @@ public:
   const ImportRule *lookup(llvm::StringRef domain, llvm::StringRef opType,
                            int64_t opset) const;
 
+  /// Says that the rules of an op take sequences and optional values; others
+  /// see tensors only.
+  void allowSequences(llvm::StringRef domain, llvm::StringRef opType);
+  bool takesSequences(llvm::StringRef domain, llvm::StringRef opType) const;
+
   void forEach(llvm::function_ref<void(llvm::StringRef domain,
                                        llvm::StringRef opType, int version)>
                    fn) const;
@@ -43,6 +49,7 @@ public:
 private:
   std::map<std::pair<std::string, std::string>, std::map<int, ImportRule>>
       rules;
+  std::set<std::pair<std::string, std::string>> sequenceOps;
 };
 
 /// "" for ONNX's own domain under any of its names.
@@ -61,8 +68,12 @@ void registerConvolutionRules(RuleRegistry &registry);
 void registerContractionRules(RuleRegistry &registry);
 void registerPoolingRules(RuleRegistry &registry);
 void registerSpatialRules(RuleRegistry &registry);
+void registerSequenceRules(RuleRegistry &registry);
 void registerGenerationRules(RuleRegistry &registry);
 void registerContribRules(RuleRegistry &registry);
+void registerContribTransformerRules(RuleRegistry &registry);
+void registerDetectionRules(RuleRegistry &registry);
+void registerGradientRules(RuleRegistry &registry);
 void registerMlRules(RuleRegistry &registry);
 
 } // namespace quantc::onnx_import

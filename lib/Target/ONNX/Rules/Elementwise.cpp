@@ -39,6 +39,22 @@ static void addCompare(RuleRegistry &registry, StringRef op, CompareKind kind) {
   });
 }
 
+/// The slope broadcasts to x; models of before numpy's broadcasting give one
+/// number for each channel (dimension 1).
+static LogicalResult importPRelu(NodeContext &ctx) {
+  RankedTensorType x = ctx.inputType(0), slope = ctx.inputType(1);
+  Value factors = ctx.input(1);
+  if (x && slope && slope.getRank() == 1 && x.getRank() > 2 &&
+      !slope.isDynamicDim(0) && slope.getDimSize(0) != 1 &&
+      slope.getDimSize(0) == x.getDimSize(1) &&
+      slope.getDimSize(0) != x.getShape().back()) {
+    SmallVector<int64_t> shape(x.getRank() - 1, 1);
+    shape[0] = slope.getDimSize(0);
+    factors = ctx.reshape(factors, shape);
+  }
+  return ctx.setOutput(0, ctx.binary(BinaryKind::prelu, ctx.input(0), factors));
+}
+
 static LogicalResult importWhere(NodeContext &ctx) {
   return ctx.setOutput(
       0, ctx.create<qnn::SelectOp>(ctx.input(0), ctx.input(1), ctx.input(2)));
@@ -72,10 +88,6 @@ static LogicalResult importBitCast(NodeContext &ctx) {
     return failure();
   return ctx.setOutput(0, ctx.createTyped<qnn::BitcastOp>(
                               ctx.inputType(0).clone(to), ctx.input(0)));
-}
-
-static LogicalResult importIdentity(NodeContext &ctx) {
-  return ctx.setOutput(0, ctx.input(0));
 }
 
 /// Max, Min, Sum: any number of operands.
@@ -175,29 +187,6 @@ static void addBiasGelu(RuleRegistry &registry, StringRef op, UnaryKind kind) {
   });
 }
 
-/// Inference drops nothing: the mask is true everywhere.
-static LogicalResult importDropout(NodeContext &ctx) {
-  bool isTraining = false;
-  if (ctx.hasInput(2)) {
-    auto mode = ctx.constantInts(2);
-    isTraining = !mode || mode->empty() || mode->front() != 0;
-  }
-  if (isTraining)
-    return ctx.emitError("training mode is not supported: export the model "
-                         "for inference");
-  if (failed(ctx.setOutput(0, ctx.input(0))))
-    return failure();
-  if (!ctx.hasOutput(1))
-    return success();
-  // Up to opset 9 the mask has the data's type.
-  Type i1 = ctx.builder.getI1Type();
-  Value isTrue = ctx.castTo(ctx.input(0), i1);
-  Value mask = ctx.binary(BinaryKind::logical_or, isTrue,
-                          ctx.unary(UnaryKind::logical_not, isTrue));
-  return ctx.setOutput(
-      1, ctx.castTo(mask, ctx.opset >= 10 ? i1 : ctx.inputElementType(0)));
-}
-
 void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
   addUnary(registry, "Abs", UnaryKind::abs);
   addUnary(registry, "Neg", UnaryKind::neg);
@@ -242,7 +231,6 @@ void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
   addBinary(registry, "Mul", BinaryKind::mul);
   addBinary(registry, "Div", BinaryKind::div);
   addBinary(registry, "Pow", BinaryKind::pow);
-  addBinary(registry, "PRelu", BinaryKind::prelu);
   addBinary(registry, "And", BinaryKind::logical_and);
   addBinary(registry, "Or", BinaryKind::logical_or);
   addBinary(registry, "Xor", BinaryKind::logical_xor);
@@ -256,12 +244,11 @@ void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
   addCompare(registry, "Greater", CompareKind::greater);
   addCompare(registry, "GreaterOrEqual", CompareKind::greater_or_equal);
 
+  registry.add(kOnnx, "PRelu", 7, importPRelu);
   registry.add(kOnnx, "Where", 9, importWhere);
   registry.add(kOnnx, "Cast", 6, importCast);
   registry.add(kOnnx, "CastLike", 15, importCastLike);
   registry.add(kOnnx, "BitCast", 26, importBitCast);
-  registry.add(kOnnx, "Identity", 1, importIdentity);
-  registry.add(kOnnx, "Dropout", 7, importDropout);
   registry.add(kOnnx, "Mean", 6, importMean);
   registry.add(kOnnx, "Clip", 6, importClip);
   registry.add(kOnnx, "Mod", 10, importMod);

@@ -129,7 +129,51 @@ static LogicalResult importMomentum(NodeContext &ctx) {
   return success();
 }
 
+//===- ai.onnx.ml ---------------------------------------------------------===//
+
+/// Columns (along the last axis) by index; a vector gives one row.
+static LogicalResult importArrayFeatureExtractor(NodeContext &ctx) {
+  int64_t rank = ctx.inputType(0).getRank();
+  if (rank == 0)
+    return ctx.emitError("its input must have a dimension");
+  Value x = ctx.input(0);
+  if (rank == 1)
+    x = ctx.reshape(x, {1, -1});
+  return ctx.setOutput(
+      0, ctx.create<qnn::GatherOp>(
+             x, ctx.reshape(ctx.input(1), {-1}),
+             ctx.builder.getI64IntegerAttr(std::max<int64_t>(rank, 2) - 1)));
+}
+
+static LogicalResult importBinarizer(NodeContext &ctx) {
+  Type element = ctx.inputElementType(0);
+  Value above = ctx.create<qnn::CompareOp>(
+      qnn::CompareKind::greater, ctx.input(0),
+      ctx.scalar(element, ctx.getFloat("threshold", 0)));
+  return ctx.setOutput(0, ctx.castTo(above, element));
+}
+
+/// (x - offset) * scale, both one number or one for each column.
+static LogicalResult importScaler(NodeContext &ctx) {
+  Type f32 = ctx.builder.getF32Type();
+  auto list = [&](StringRef name, double otherwise) -> Value {
+    SmallVector<double> values = ctx.getFloats(name, {otherwise});
+    SmallVector<float> floats(values.begin(), values.end());
+    return ctx.constant(DenseElementsAttr::get(
+        RankedTensorType::get({int64_t(floats.size())}, f32),
+        ArrayRef(floats)));
+  };
+  Value centered = ctx.binary(BinaryKind::sub, ctx.castTo(ctx.input(0), f32),
+                              list("offset", 0));
+  return ctx.setOutput(0,
+                       ctx.binary(BinaryKind::mul, centered, list("scale", 1)));
+}
+
 void quantc::onnx_import::registerMlRules(RuleRegistry &registry) {
+  registry.add(kOnnxMl, "ArrayFeatureExtractor", 1,
+               importArrayFeatureExtractor);
+  registry.add(kOnnxMl, "Binarizer", 1, importBinarizer);
+  registry.add(kOnnxMl, "Scaler", 1, importScaler);
   constexpr StringLiteral training = "ai.onnx.preview.training";
   registry.add(training, "Adagrad", 1, importAdagrad);
   registry.add(training, "Adam", 1, importAdam);

@@ -27,6 +27,15 @@ struct CellKind {
   int64_t numGates;
   SmallVector<StringRef> activations;
   bool hasCellState;
+  /// com.microsoft.DynamicQuantizeLSTM: weights are 8-bit integers, not
+  /// transposed, and what they multiply is quantized when it is known.
+  bool isQuantized = false;
+};
+
+/// A matrix that multiplies from the right; with scale and zero point if it is
+/// one of integers.
+struct Matrix {
+  Value values, scale, zeroPoint;
 };
 
 class RecurrentImporter {
@@ -56,6 +65,9 @@ private:
   Value matmul(Value a, Value b) {
     return ctx.create<qnn::MatMulOp>(a, b, Value(), Value());
   }
+  Value matmul(Value a, const Matrix &b);
+  /// The weights that are input `i`, for direction `d`.
+  Matrix pickWeights(size_t i, int64_t d);
   Value slice(Value x, int64_t axis, int64_t from, int64_t to) {
     return ctx.create<qnn::SliceOp>(x, ctx.i64List(from), ctx.i64List(to),
                                     ctx.i64List(axis), ctx.i64List(1));
@@ -84,7 +96,8 @@ private:
   SmallVector<Activation> activations;
 
   // Of the direction at hand; biases are null if there are none.
-  Value recurrent, recurrentBias, peepholes;
+  Matrix recurrent;
+  Value recurrentBias, peepholes;
   unsigned firstActivation = 0;
 };
 
@@ -97,8 +110,9 @@ LogicalResult RecurrentImporter::readAttributes() {
       ctx.inputType(2).getRank() != 3)
     return ctx.emitError("X, W and R must have rank 3");
   elementType = ctx.inputElementType(0);
-  hidden = ctx.getInt("hidden_size", ctx.inputType(2).getDimSize(2));
-  if (hidden <= 0 || ctx.inputType(2).getDimSize(2) != hidden)
+  int64_t size = ctx.inputType(2).getDimSize(kind.isQuantized ? 1 : 2);
+  hidden = ctx.getInt("hidden_size", size);
+  if (hidden <= 0 || size != hidden)
     return ctx.emitError("hidden_size and R do not fit");
   clip = ctx.getFloat("clip", 0);
   isBatchFirst = ctx.getInt("layout", 0) == 1;
@@ -172,6 +186,28 @@ Value RecurrentImporter::activate(unsigned i, Value x) {
   return ctx.unary(unary, x, f.alpha, f.beta);
 }
 
+//===- products -----------------------------------------------------------===//
+
+Matrix RecurrentImporter::pickWeights(size_t i, int64_t d) {
+  if (!kind.isQuantized)
+    return {transposed(pick(ctx.input(i), d)), {}, {}};
+  // Scales and zero points follow all of LSTM's inputs.
+  size_t scale = i == 1 ? 8 : 10;
+  Value zeroPoint =
+      ctx.hasInput(scale + 1) ? pick(ctx.input(scale + 1), d) : Value();
+  return {pick(ctx.input(i), d), pick(ctx.input(scale), d), zeroPoint};
+}
+
+Value RecurrentImporter::matmul(Value a, const Matrix &b) {
+  if (!b.scale)
+    return matmul(a, b.values);
+  SmallVector<Value> q = ctx.createMulti<qnn::DynamicQuantizeOp>(3, a);
+  if (q.empty())
+    return {};
+  Value acc = ctx.create<qnn::MatMulOp>(q[0], b.values, q[2], b.zeroPoint);
+  return mul(ctx.castTo(acc, elementType), mul(q[1], b.scale));
+}
+
 //===- cells --------------------------------------------------------------===//
 
 RecurrentImporter::State RecurrentImporter::stepRNN(Value projected,
@@ -193,11 +229,11 @@ RecurrentImporter::State RecurrentImporter::stepGRU(Value projected,
     candidate =
         activate(1, add(gate(projected, 2), mul(r, gate(fromState, 2))));
   } else {
-    Value fromState = matmul(h, slice(recurrent, 1, 0, 2 * hidden));
+    Value fromState = matmul(h, slice(recurrent.values, 1, 0, 2 * hidden));
     z = activate(0, add(gate(projected, 0), gate(fromState, 0)));
     r = activate(0, add(gate(projected, 1), gate(fromState, 1)));
-    candidate = activate(
-        1, add(gate(projected, 2), matmul(mul(r, h), gate(recurrent, 2))));
+    candidate = activate(1, add(gate(projected, 2),
+                                matmul(mul(r, h), gate(recurrent.values, 2))));
   }
   Value one = ctx.scalar(elementType, 1);
   return {add(mul(sub(one, z), candidate), mul(z, h))};
@@ -236,8 +272,8 @@ RecurrentImporter::importDirection(int64_t d, bool isReverse) {
   Value x = ctx.input(0);
   if (isBatchFirst)
     x = ctx.transpose(x, {1, 0, 2});
-  Value weights = transposed(pick(ctx.input(1), d));
-  recurrent = transposed(pick(ctx.input(2), d));
+  Matrix weights = pickWeights(1, d);
+  recurrent = pickWeights(2, d);
   firstActivation = d * kind.activations.size();
   recurrentBias = {};
   int64_t width = kind.numGates * hidden;
@@ -351,4 +387,12 @@ void quantc::onnx_import::registerRecurrentRules(RuleRegistry &registry) {
   add("RNN", {1, {"Tanh"}, false});
   add("GRU", {3, {"Sigmoid", "Tanh"}, false});
   add("LSTM", {4, {"Sigmoid", "Tanh", "Tanh"}, true});
+  registry.add(kMicrosoft, "DynamicQuantizeLSTM", 1, [](NodeContext &ctx) {
+    if (!ctx.hasInput(8) || !ctx.hasInput(10))
+      return ctx.emitError("the scales of its weights are needed");
+    return RecurrentImporter(
+               ctx,
+               {4, {"Sigmoid", "Tanh", "Tanh"}, true, /*isQuantized=*/true})
+        .run();
+  });
 }

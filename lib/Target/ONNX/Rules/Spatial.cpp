@@ -102,6 +102,77 @@ static LogicalResult importGridSample(NodeContext &ctx) {
              unit(ctx, ctx.getInt("align_corners"))));
 }
 
+/// The places at which a grid of `count` (a list of one) points samples -1...1:
+/// in the middles of `count` parts, or from end to end.
+static Value gridPlaces(NodeContext &ctx, Value count, bool alignCorners,
+                        Type type) {
+  using qnn::BinaryKind;
+  auto number = [&](double v) { return ctx.scalar(type, v); };
+  auto binary = [&](BinaryKind kind, Value a, Value b) {
+    return ctx.binary(kind, a, b);
+  };
+  Value steps = ctx.castTo(ctx.create<qnn::RangeOp>(ctx.i64Scalar(0),
+                                                    ctx.reshape(count, {}),
+                                                    ctx.i64Scalar(1)),
+                           type);
+  Value size = ctx.castTo(count, type);
+  if (!alignCorners) {
+    // (2 i + 1) / n - 1.
+    Value odd = binary(BinaryKind::add,
+                       binary(BinaryKind::mul, steps, number(2)), number(1));
+    return binary(BinaryKind::sub, binary(BinaryKind::div, odd, size),
+                  number(1));
+  }
+  // 2 i / (n - 1) - 1; a single point is at -1, where its step does not matter.
+  Value last = binary(BinaryKind::max, binary(BinaryKind::sub, size, number(1)),
+                      number(1));
+  Value doubled = binary(BinaryKind::mul, steps, number(2));
+  return binary(BinaryKind::sub, binary(BinaryKind::div, doubled, last),
+                number(1));
+}
+
+/// theta (N, d, d + 1) times each point (x, y, ..., 1) of a grid of `size`
+/// (N, C, ..., H, W).
+static LogicalResult importAffineGrid(NodeContext &ctx) {
+  RankedTensorType theta = ctx.inputType(0), size = ctx.inputType(1);
+  if (theta.getRank() != 3 || size.getRank() != 1 || size.isDynamicDim(0) ||
+      (size.getDimSize(0) != 4 && size.getDimSize(0) != 5))
+    return ctx.emitError("theta must have rank 3 and size 4 or 5 elements");
+  int64_t spatial = size.getDimSize(0) - 2;
+  for (auto [dim, expected] :
+       {std::pair<int64_t, int64_t>(1, spatial), {2, spatial + 1}})
+    if (!theta.isDynamicDim(dim) && theta.getDimSize(dim) != expected)
+      return ctx.emitError("theta must have " + Twine(spatial) + " rows of " +
+                           Twine(spatial + 1));
+  Type type = theta.getElementType();
+  bool alignCorners = ctx.getInt("align_corners");
+  // Column j of theta, as (N, 1, ..., 1, d).
+  auto column = [&](int64_t j) {
+    Value values = ctx.create<qnn::GatherOp>(ctx.input(0), ctx.i64Scalar(j),
+                                             ctx.builder.getI64IntegerAttr(2));
+    return ctx.create<qnn::UnsqueezeOp>(
+        values,
+        ctx.i64List(llvm::to_vector(llvm::seq<int64_t>(1, spatial + 1))));
+  };
+  Value sum = column(spatial);
+  for (int64_t j = 0; j < spatial; ++j) {
+    // x comes first in theta and last in the size.
+    int64_t axis = spatial - 1 - j;
+    Value count = ctx.create<qnn::SliceOp>(
+        ctx.castTo(ctx.input(1), ctx.builder.getI64Type()),
+        ctx.i64List(axis + 2), ctx.i64List(axis + 3), ctx.i64List(int64_t(0)),
+        ctx.i64List(1));
+    Value places = gridPlaces(ctx, count, alignCorners, type);
+    // As (1, ..., n, ..., 1, 1).
+    SmallVector<int64_t> shape(spatial + 2, 1);
+    shape[axis + 1] = -1;
+    Value term =
+        ctx.binary(qnn::BinaryKind::mul, ctx.reshape(places, shape), column(j));
+    sum = ctx.binary(qnn::BinaryKind::add, sum, term);
+  }
+  return ctx.setOutput(0, sum);
+}
+
 static LogicalResult importCol2Im(NodeContext &ctx) {
   if (ctx.inputType(1).getRank() != 1 || ctx.inputType(1).isDynamicDim(0))
     return ctx.emitError("the number of dimensions in image_shape must be "
@@ -145,6 +216,7 @@ void quantc::onnx_import::registerSpatialRules(RuleRegistry &registry) {
   registry.add(kOnnx, "Upsample", 7, importUpsample7);
   registry.add(kOnnx, "Upsample", 9, importUpsample);
   registry.add(kOnnx, "GridSample", 16, importGridSample);
+  registry.add(kOnnx, "AffineGrid", 20, importAffineGrid);
   registry.add(kOnnx, "Col2Im", 18, importCol2Im);
   registry.add(kOnnx, "DFT", 17, importDft);
   registry.add(kOnnx, "STFT", 17, importStft);

@@ -1,6 +1,8 @@
 //===- Tensor.cpp - Constants, shapes and the movement of elements --------===//
 
-#include "../NodeContext.h"
+#include "../LoopBuilder.h"
+
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -42,6 +44,10 @@ static LogicalResult importConstant(NodeContext &ctx) {
 }
 
 static LogicalResult importIdentity(NodeContext &ctx) {
+  if (const auto *list = ctx.sequence(0))
+    return ctx.setSequence(0, *list);
+  if (ctx.isNone(0))
+    return ctx.setNone(0);
   return ctx.setOutput(0, ctx.input(0));
 }
 
@@ -136,19 +142,50 @@ static Value getAxes(NodeContext &ctx) {
   return {};
 }
 
+/// The dimensions that Squeeze removes without axes: those of extent 1. The
+/// result's rank cannot depend on data, so a dynamic dimension stays (and has
+/// to be another number when the model runs), unless the model declares a rank
+/// for which all of them have to go.
+static FailureOr<SmallVector<int64_t>> findOnes(NodeContext &ctx) {
+  RankedTensorType type = ctx.inputType(0);
+  SmallVector<int64_t> ones, dynamic;
+  for (auto [i, d] : llvm::enumerate(type.getShape())) {
+    if (d == 1)
+      ones.push_back(i);
+    else if (ShapedType::isDynamic(d))
+      dynamic.push_back(i);
+  }
+  RankedTensorType declared = ctx.outputType(0);
+  int64_t removed = declared ? type.getRank() - declared.getRank() : -1;
+  if (removed == int64_t(ones.size() + dynamic.size())) {
+    llvm::append_range(ones, dynamic);
+    llvm::sort(ones);
+    return ones;
+  }
+  for (int64_t i : dynamic) {
+    Value isOne = ctx.create<qnn::CompareOp>(
+        qnn::CompareKind::equal, dim(ctx, ctx.input(0), i), ctx.i64List(1));
+    Value stays =
+        extractScalar(ctx, ctx.unary(qnn::UnaryKind::logical_not, isOne));
+    if (!stays)
+      return failure();
+    std::string name = cast<NameLoc>(ctx.loc).getName().str();
+    cf::AssertOp::create(ctx.builder, ctx.loc, stays,
+                         "node '" + name + "' (Squeeze): dimension " +
+                             std::to_string(i) +
+                             " is 1, which would change the result's rank; "
+                             "give the node axes, or pin it with --shape");
+  }
+  return ones;
+}
+
 static LogicalResult importSqueeze(NodeContext &ctx) {
   Value axes = getAxes(ctx);
   if (!axes) {
-    RankedTensorType type = ctx.inputType(0);
-    SmallVector<int64_t> ones;
-    for (auto [i, d] : llvm::enumerate(type.getShape())) {
-      if (ShapedType::isDynamic(d))
-        return ctx.emitError("without axes, its input's dimensions must be "
-                             "known: pin them with --shape");
-      if (d == 1)
-        ones.push_back(i);
-    }
-    axes = ctx.i64List(ones);
+    auto ones = findOnes(ctx);
+    if (failed(ones))
+      return failure();
+    axes = ctx.i64List(*ones);
   }
   return ctx.setOutput(0, ctx.create<qnn::SqueezeOp>(ctx.input(0), axes));
 }
@@ -274,6 +311,7 @@ static LogicalResult importSpaceToDepth(NodeContext &ctx) {
 void quantc::onnx_import::registerTensorRules(RuleRegistry &registry) {
   registry.add(kOnnx, "Constant", 1, importConstant);
   registry.add(kOnnx, "Identity", 1, importIdentity);
+  registry.allowSequences(kOnnx, "Identity");
   registry.add(kOnnx, "Reshape", 5, importReshape);
   registry.add(kOnnx, "Transpose", 1, importTranspose);
   registry.add(kOnnx, "Shape", 1, importShape);
