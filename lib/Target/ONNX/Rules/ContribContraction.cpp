@@ -1,6 +1,7 @@
 //===- ContribContraction.cpp - Matrix products of com.microsoft ----------===//
 
 #include "QuantizationRules.h"
+#include "Windows.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -88,6 +89,37 @@ static LogicalResult importFusedGemm(NodeContext &ctx) {
   if (failed(result))
     return failure();
   return ctx.setOutput(0, *result);
+}
+
+/// X, W, B?, Z?: the convolution plus Z, and an activation whose parameters are
+/// in a list.
+static LogicalResult importFusedConv(NodeContext &ctx) {
+  Value y = createConv(ctx, 0, 1, ctx.input(2), Value(), Value());
+  if (ctx.hasInput(3))
+    y = ctx.binary(BinaryKind::add, y, ctx.input(3));
+  if (!y)
+    return failure();
+  std::string name = ctx.getString("activation");
+  SmallVector<double> params = ctx.getFloats("activation_params");
+  auto param = [&](size_t i, double otherwise) {
+    return i < params.size() ? params[i] : otherwise;
+  };
+  Type element = ctx.inputElementType(0);
+  if (name == "LeakyRelu") {
+    y = ctx.unary(UnaryKind::leaky_relu, y, param(0, 0.01f));
+  } else if (name == "HardSigmoid") {
+    y = ctx.unary(UnaryKind::hard_sigmoid, y, param(0, 0.2f), param(1, 0.5));
+  } else if (name == "Clip") {
+    double most = std::numeric_limits<float>::max();
+    y = ctx.binary(BinaryKind::max, y, ctx.scalar(element, param(0, -most)));
+    y = ctx.binary(BinaryKind::min, y, ctx.scalar(element, param(1, most)));
+  } else {
+    FailureOr<Value> activated = applyActivation(ctx, y);
+    if (failed(activated))
+      return failure();
+    y = *activated;
+  }
+  return ctx.setOutput(0, y);
 }
 
 static LogicalResult importGemmFastGelu(NodeContext &ctx) {
@@ -199,6 +231,7 @@ static LogicalResult importMatMulBnb4(NodeContext &ctx) {
 void onnx_import::registerContribContractionRules(RuleRegistry &registry) {
   registry.add(kMicrosoft, "FusedMatMul", 1, importFusedMatMul);
   registry.add(kMicrosoft, "FusedGemm", 1, importFusedGemm);
+  registry.add(kMicrosoft, "FusedConv", 1, importFusedConv);
   registry.add(kMicrosoft, "GemmFastGelu", 1, importGemmFastGelu);
   registry.add(kMicrosoft, "MatMulNBits", 1, importMatMulNBits);
   registry.add(kMicrosoft, "MatMulBnb4", 1, importMatMulBnb4);

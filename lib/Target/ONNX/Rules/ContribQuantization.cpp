@@ -44,6 +44,26 @@ static LogicalResult importQLinearWhere(NodeContext &ctx) {
       0, quantize(ctx, z, ctx.input(7), ctx.input(8), ctx.inputElementType(1)));
 }
 
+/// Y_scale, Y_zero_point, then X, X_scale, X_zero_point of each part.
+static LogicalResult importQLinearConcat(NodeContext &ctx) {
+  size_t count = ctx.numInputs() < 5 ? 0 : (ctx.numInputs() - 2) / 3;
+  if (count == 0 || 2 + 3 * count != ctx.numInputs() || !ctx.hasInput(2))
+    return ctx.emitError("it needs three inputs for each part");
+  auto axis =
+      qnn::normalizeAxis(ctx.getInt("axis"), ctx.inputType(2).getRank());
+  if (!axis)
+    return ctx.emitError("its axis is out of range");
+  SmallVector<Value> parts;
+  for (size_t i = 0; i < count; ++i) {
+    Value part = dequantize(ctx, ctx.input(2 + 3 * i), ctx.input(3 + 3 * i),
+                            ctx.input(4 + 3 * i));
+    parts.push_back(quantize(ctx, part, ctx.input(0), ctx.input(1),
+                             ctx.inputElementType(1)));
+  }
+  return ctx.setOutput(0, ctx.create<qnn::ConcatOp>(
+                              parts, ctx.builder.getI64IntegerAttr(*axis)));
+}
+
 /// Whether the node's data has its channels last: an error, for now.
 static bool isChannelsLast(NodeContext &ctx) {
   if (!ctx.getInt("channels_last"))
@@ -163,6 +183,7 @@ void onnx_import::registerContribQuantizationRules(RuleRegistry &registry) {
   registry.add(kMicrosoft, "QLinearGlobalAveragePool", 1,
                importQLinearGlobalAveragePool);
   registry.add(kMicrosoft, "QLinearSoftmax", 1, importQLinearSoftmax);
+  registry.add(kMicrosoft, "QLinearConcat", 1, importQLinearConcat);
   registry.add(kMicrosoft, "QLinearWhere", 1, importQLinearWhere);
   registry.add(kMicrosoft, "MatMulIntegerToFloat", 1,
                importMatMulIntegerToFloat);
