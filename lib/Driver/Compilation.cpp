@@ -190,8 +190,11 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     if (options.emit == Stage::Import)
       return emitText(*module);
     countOps(*module);
-    if (failed(runPasses(*module, "lower to linalg", [](OpPassManager &pm) {
-          buildQNNOptimizePipeline(pm);
+    if (failed(runPasses(*module, "lower to linalg", [&](OpPassManager &pm) {
+          QNNOptimizeOptions optimize;
+          optimize.foldQuantization = options.foldQuantization;
+          optimize.verifyFolded = options.verifyFolded;
+          buildQNNOptimizePipeline(pm, optimize);
           buildQNNToLinalgPipeline(pm);
         })))
       return failure();

@@ -21,8 +21,18 @@
 using namespace mlir;
 
 void quantc::buildQNNOptimizePipeline(OpPassManager &pm) {
+  buildQNNOptimizePipeline(pm, QNNOptimizeOptions());
+}
+
+void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
+                                      const QNNOptimizeOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Before constants are folded: small quantized weights would become floats.
+  if (options.foldQuantization)
+    pm.addNestedPass<func::FuncOp>(qnn::createFoldQuantizationPass());
+  if (options.verifyFolded)
+    pm.addNestedPass<func::FuncOp>(qnn::createVerifyFoldedPass());
   pm.addPass(createFoldConstantsPass());
   // What was folded may have been a shape.
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
@@ -48,9 +58,11 @@ void quantc::registerAllPassesAndPipelines() {
   registerQuantcJITPasses();
   qnn::registerQuantcQNNPasses();
   registerCodeGenPasses();
-  PassPipelineRegistration<>("qnn-optimize",
-                             "Fold and canonicalize a qnn graph",
-                             buildQNNOptimizePipeline);
+  PassPipelineRegistration<QNNOptimizeOptions>(
+      "qnn-optimize", "Fold and canonicalize a qnn graph",
+      [](OpPassManager &pm, const QNNOptimizeOptions &options) {
+        buildQNNOptimizePipeline(pm, options);
+      });
   PassPipelineRegistration<>("qnn-to-linalg",
                              "Lower a qnn graph to linalg on tensors",
                              buildQNNToLinalgPipeline);

@@ -41,6 +41,13 @@ static cl::opt<bool>
     printMemoryPlan("print-memory-plan", cl::sub(tool::compileCommand),
                     cl::desc("Print where each buffer lies in the arena"));
 
+static cl::opt<bool> foldQuantization(
+    "fold-quantization", cl::init(true), cl::sub(tool::compileCommand),
+    cl::desc("Compute with integers where the model is quantized (default)"));
+static cl::opt<bool> verifyFolded(
+    "qnn-verify-folded", cl::sub(tool::compileCommand),
+    cl::desc("Fail if a quantized weight is computed with as floats"));
+
 static std::string defaultOutput(Stage stage) {
   SmallString<128> path(input);
   switch (stage) {
@@ -73,6 +80,8 @@ int tool::runCompile() {
   options.target = target;
   options.prefix = prefix;
   options.printMemoryPlan = printMemoryPlan;
+  options.foldQuantization = foldQuantization;
+  options.verifyFolded = verifyFolded;
   options.output = output.empty() ? defaultOutput(*stage) : output.getValue();
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))

@@ -35,6 +35,9 @@ struct CompileOptions {
   std::string target = "native";
   /// Sizes for dynamic dimensions of inputs.
   llvm::StringMap<llvm::SmallVector<int64_t>> shapes;
+  /// Whether quantized ops are computed with integers, and whether it is an
+  /// error if a quantized weight is not.
+  bool foldQuantization = true, verifyFolded = false;
   /// What the names of the library's functions start with.
   std::string prefix = "quantc_model";
   /// A file, or "-" for the standard output (textual stages only).

@@ -21,7 +21,20 @@ namespace quantc {
 /// and the translation to LLVM IR need.
 void registerDialects(mlir::DialectRegistry &registry);
 
-/// qnn -> qnn: what holds for every target (folding, canonical forms).
+/// What of qnn-optimize is left to choose.
+struct QNNOptimizeOptions : mlir::PassPipelineOptions<QNNOptimizeOptions> {
+  Option<bool> foldQuantization{
+      *this, "fold-quantization", llvm::cl::init(true),
+      llvm::cl::desc("Compute with integers where the graph is quantized")};
+  Option<bool> verifyFolded{
+      *this, "verify-folded", llvm::cl::init(false),
+      llvm::cl::desc("Fail if a quantized weight is computed with as floats")};
+};
+
+/// qnn -> qnn: what holds for every target (folding, canonical forms, integer
+/// ops for quantized ones).
+void buildQNNOptimizePipeline(mlir::OpPassManager &pm,
+                              const QNNOptimizeOptions &options);
 void buildQNNOptimizePipeline(mlir::OpPassManager &pm);
 
 /// qnn -> linalg on tensors.

@@ -93,7 +93,11 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
         b, loc, adaptor.getInput(), getDim(b, loc, adaptor.getWeights(), 0));
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    Type element = type.getElementType();
+    Type element = op.getInput().getType().getElementType();
+    // What stands for zero.
+    Value zero = adaptor.getInputZeroPoint()
+                     ? extractScalar(b, loc, adaptor.getInputZeroPoint())
+                     : constantScalar(b, loc, getStorageType(element), 0);
     SmallVector<OpFoldResult> dims = getDims(b, loc, input);
     SmallVector<OpFoldResult> kernel = getDims(b, loc, adaptor.getWeights());
     kernel.erase(kernel.begin(), kernel.begin() + 2);
@@ -130,7 +134,7 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
     if (isTiling(op, kernel, cropBegin)) {
       result = lowerTiling(b, loc, op, adaptor, input);
     } else {
-      Value stretched = stretch(b, loc, input, op.getStrides());
+      Value stretched = stretch(b, loc, input, op.getStrides(), zero);
       SmallVector<OpFoldResult> padBegin, padEnd;
       for (size_t i = 0; i < spatial; ++i) {
         OpFoldResult size = getDim(b, loc, stretched, i + 2);
@@ -140,8 +144,7 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
             m.sub(m.sub(m.add(counts[i], extents[i]), padBegin[i]), size));
       }
       Convolution conv;
-      conv.input = padSpatial(b, loc, stretched, padBegin, padEnd,
-                              constantScalar(b, loc, element, 0));
+      conv.input = padSpatial(b, loc, stretched, padBegin, padEnd, zero);
       conv.weights = reverseKernel(
           b, loc, swapChannels(b, loc, adaptor.getWeights(), op.getGroup()));
       conv.bias = adaptor.getBias();
@@ -149,8 +152,12 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
       conv.strides = ones;
       conv.dilations = op.getDilations();
       conv.group = op.getGroup();
-      conv.inputType = conv.weightsType = conv.resultElement = element;
+      conv.inputType = element;
+      conv.weightsType = op.getWeights().getType().getElementType();
+      conv.resultElement = type.getElementType();
       conv.counts = counts;
+      conv.inputZeroPoint = adaptor.getInputZeroPoint() ? zero : Value();
+      conv.weightsZeroPoint = adaptor.getWeightsZeroPoint();
       result = buildConvolution(b, loc, conv);
     }
     b.replaceOp(op, castTo(b, loc, result, type));
@@ -194,7 +201,7 @@ private:
   }
 
   static Value stretch(OpBuilder &b, Location loc, Value input,
-                       ArrayRef<int64_t> strides) {
+                       ArrayRef<int64_t> strides, Value zero) {
     if (llvm::all_of(strides, [](int64_t s) { return s == 1; }))
       return input;
     IndexMath m{b, loc};
@@ -207,9 +214,8 @@ private:
       sizes[i + 2] =
           m.add(m.mul(m.sub(dims[i + 2], m.cst(1)), steps[i + 2]), m.cst(1));
     }
-    Value zeros =
-        createFilled(b, loc, getTypeOf(sizes, type.getElementType()), sizes,
-                     constantScalar(b, loc, type.getElementType(), 0));
+    Value zeros = createFilled(b, loc, getTypeOf(sizes, type.getElementType()),
+                               sizes, zero);
     return tensor::InsertSliceOp::create(b, loc, input, zeros, offsets, dims,
                                          steps);
   }
@@ -223,6 +229,7 @@ private:
         !llvm::all_of(op.getPads(), zero) ||
         !llvm::all_of(op.getOutputPadding(), zero) ||
         !op.getOutputShape().empty() ||
+        !isa<FloatType>(op.getType().getElementType()) ||
         op.getType().getElementType().getIntOrFloatBitWidth() < 32)
       return false;
     for (auto [k, s] : llvm::zip(kernel, op.getStrides()))

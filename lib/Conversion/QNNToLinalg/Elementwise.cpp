@@ -6,6 +6,7 @@
 #include "ScalarFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -67,6 +68,19 @@ struct ConvertBinary : OpConversionPattern<qnn::BinaryOp> {
         op, adaptor.getOperands(), *getTypeConverter(), rewriter,
         [&](OpBuilder &b, Location loc, ValueRange x) {
           return buildBinary(b, loc, op.getKind(), x[0], x[1], lhs, rhs);
+        });
+  }
+};
+
+struct ConvertFusedMultiplyAdd : OpConversionPattern<qnn::FusedMultiplyAddOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::FusedMultiplyAddOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    return lowerElementwise(
+        op, adaptor.getOperands(), *getTypeConverter(), rewriter,
+        [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
+          return math::FmaOp::create(b, loc, x[0], x[1], x[2]);
         });
   }
 };
@@ -159,6 +173,7 @@ struct ConvertBitcast : OpConversionPattern<qnn::BitcastOp> {
 
 void quantc::populateElementwisePatterns(const TypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<ConvertUnary, ConvertBinary, ConvertCompare, ConvertSelect,
-               ConvertCast, ConvertBitcast>(converter, patterns.getContext());
+  patterns.add<ConvertUnary, ConvertBinary, ConvertFusedMultiplyAdd,
+               ConvertCompare, ConvertSelect, ConvertCast, ConvertBitcast>(
+      converter, patterns.getContext());
 }

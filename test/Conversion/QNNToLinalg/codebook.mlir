@@ -21,3 +21,11 @@ func.func @lookup(%x: tensor<4xui8>, %t: tensor<256xf32>) -> tensor<4xf32> {
   %0 = qnn.lookup %x, %t : tensor<4xui8>, tensor<256xf32> -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// So are the bits of signed numbers: -1 is the last.
+// CHECK-LABEL: @signed_lookup
+// CHECK: arith.index_castui %{{.*}} : i8 to index
+func.func @signed_lookup(%x: tensor<4xi8>, %t: tensor<256xui8>) -> tensor<4xui8> {
+  %0 = qnn.lookup %x, %t : tensor<4xi8>, tensor<256xui8> -> tensor<4xui8>
+  return %0 : tensor<4xui8>
+}

@@ -56,3 +56,16 @@ func.func @tiling(%x: tensor<1x8x4x4xf32>, %w: tensor<8x4x2x2xf32>) -> tensor<1x
     : tensor<1x8x4x4xf32>, tensor<8x4x2x2xf32> -> tensor<1x4x8x8xf32>
   return %0 : tensor<1x4x8x8xf32>
 }
+
+// Integers: what is between and around the elements is the zero point.
+// CHECK-LABEL: @transposed_integers
+// CHECK-SAME: %{{.*}}, %[[Z:.*]]: tensor<i8>
+// CHECK: %[[ZERO:.*]] = tensor.extract %[[Z]][] : tensor<i8>
+// CHECK: linalg.fill ins(%[[ZERO]] : i8)
+// CHECK: tensor.insert_slice
+// CHECK: tensor.pad
+// CHECK: tensor.yield %[[ZERO]] : i8
+func.func @transposed_integers(%x: tensor<1x2x4x4xui8>, %w: tensor<2x3x3x3xi8>, %z: tensor<ui8>) -> tensor<1x3x9x9xi32> {
+  %0 = qnn.conv_transpose %x, %w input_zero_point %z : tensor<ui8> {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, output_padding = array<i64: 0, 0>} : tensor<1x2x4x4xui8>, tensor<2x3x3x3xi8> -> tensor<1x3x9x9xi32>
+  return %0 : tensor<1x3x9x9xi32>
+}

@@ -65,3 +65,10 @@ func.func @dynamic(%x: tensor<4x8xf32>)
       : tensor<4x8xf32> -> tensor<4x8xui8>, tensor<f32>, tensor<ui8>
   return %0#0, %0#1, %0#2 : tensor<4x8xui8>, tensor<f32>, tensor<ui8>
 }
+
+// CHECK-LABEL: @fused_multiply_add
+// CHECK: math.fma
+func.func @fused_multiply_add(%a: tensor<3xf32>, %b: tensor<3xf32>, %c: tensor<f32>) -> tensor<3xf32> {
+  %0 = qnn.fused_multiply_add %a, %b, %c : tensor<3xf32>, tensor<3xf32>, tensor<f32> -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}

@@ -56,3 +56,12 @@ func.func @small_power(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   %1 = qnn.binary pow %x, %three : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
   return %0, %1 : tensor<4xf32>, tensor<4xf32>
 }
+
+// Zero points of zero need no correction.
+// CHECK-LABEL: @zero_points
+func.func @zero_points(%a: tensor<4x8xi8>, %b: tensor<8x2xi8>, %z: tensor<i8>) -> tensor<4x2xi32> {
+  // CHECK: qnn.matmul %{{.*}}, %{{.*}} lhs_zero_point %{{.*}} : tensor<i8> : tensor<4x8xi8>
+  %zero = qnn.constant dense<0> : tensor<2xi8>
+  %0 = qnn.matmul %a, %b lhs_zero_point %z : tensor<i8> rhs_zero_point %zero : tensor<2xi8> : tensor<4x8xi8>, tensor<8x2xi8> -> tensor<4x2xi32>
+  return %0 : tensor<4x2xi32>
+}

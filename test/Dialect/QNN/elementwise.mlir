@@ -48,3 +48,10 @@ func.func @more_static(%a: tensor<?xf32>, %b: tensor<?xf32>) -> tensor<3xf32> {
   %0 = qnn.binary add %a, %b : tensor<?xf32>, tensor<?xf32> -> tensor<3xf32>
   return %0 : tensor<3xf32>
 }
+
+// CHECK-LABEL: @fused_multiply_add
+func.func @fused_multiply_add(%a: tensor<2x1xf32>, %b: tensor<3xf32>, %c: tensor<f32>) -> tensor<2x3xf32> {
+  // CHECK: qnn.fused_multiply_add %{{.*}}, %{{.*}}, %{{.*}} : tensor<2x1xf32>, tensor<3xf32>, tensor<f32> -> tensor<2x3xf32>
+  %0 = qnn.fused_multiply_add %a, %b, %c : tensor<2x1xf32>, tensor<3xf32>, tensor<f32> -> tensor<2x3xf32>
+  return %0 : tensor<2x3xf32>
+}

@@ -2,8 +2,10 @@
 
 #include "quantc/Dialect/QNN/IR/ContractionOps.h"
 
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 
+#include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/StringExtras.h"
 
 #include <map>
@@ -53,6 +55,19 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *ctx,
   return success();
 }
 
+LogicalResult MatMulOp::canonicalize(MatMulOp op, PatternRewriter &rewriter) {
+  bool dropped = false;
+  rewriter.startOpModification(op);
+  dropped |= dropZeros(op.getLhsZeroPointMutable());
+  dropped |= dropZeros(op.getRhsZeroPointMutable());
+  if (!dropped) {
+    rewriter.cancelOpModification(op);
+    return failure();
+  }
+  rewriter.finalizeOpModification(op);
+  return success();
+}
+
 SmallVector<unsigned> MatMulOp::getQuantizableOperands() { return {0, 1}; }
 
 std::optional<int64_t> MatMulOp::getChannelAxis(unsigned index) {
@@ -60,6 +75,34 @@ std::optional<int64_t> MatMulOp::getChannelAxis(unsigned index) {
   if (index == 1 && rank >= 2)
     return rank - 1;
   return std::nullopt;
+}
+
+std::optional<int64_t> MatMulOp::getResultChannelAxis() {
+  if (getRhs().getType().getRank() < 2)
+    return std::nullopt;
+  return getType().getRank() - 1;
+}
+
+std::optional<int64_t> MatMulOp::getSummedAxis(unsigned index) {
+  if (index == 0)
+    return getLhs().getType().getRank() - 1;
+  return std::max<int64_t>(0, getRhs().getType().getRank() - 2);
+}
+
+int64_t MatMulOp::getNumSummed() {
+  RankedTensorType rhs = getRhs().getType();
+  int64_t own = getLhs().getType().getShape().back();
+  return ShapedType::isDynamic(own)
+             ? rhs.getDimSize(std::max<int64_t>(0, rhs.getRank() - 2))
+             : own;
+}
+
+Value MatMulOp::buildQuantized(OpBuilder &builder, ArrayRef<Value> operands,
+                               ArrayRef<Value> zeroPoints, Value bias) {
+  Value acc = MatMulOp::create(builder, getLoc(), operands[0], operands[1],
+                               zeroPoints[0], zeroPoints[1]);
+  return bias ? BinaryOp::create(builder, getLoc(), BinaryKind::add, acc, bias)
+              : acc;
 }
 
 //===- einsum -------------------------------------------------------------===//

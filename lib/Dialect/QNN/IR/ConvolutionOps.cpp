@@ -5,6 +5,8 @@
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/Windows.h"
 
+#include "mlir/IR/PatternMatch.h"
+
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
@@ -101,6 +103,71 @@ inferConvShape(std::optional<Location> loc, Adaptor op, StringRef autoPad) {
   return shape;
 }
 
+/// Element types, bias and zero points of `conv` and `conv_transpose`.
+/// `channels` is how many zero points the weights may have, besides one.
+template <typename OpTy>
+static LogicalResult verifyElements(OpTy op, int64_t channels) {
+  Type input = op.getInput().getType().getElementType();
+  Type weights = op.getWeights().getType().getElementType();
+  if (isa<FloatType>(input)) {
+    if (input != weights)
+      return op.emitOpError(
+                 "input and weights must have one element type, got ")
+             << input << " and " << weights;
+    if (op.getInputZeroPoint() || op.getWeightsZeroPoint())
+      return op.emitOpError("zero points belong to integers, the input is ")
+             << input;
+  } else if (!isa<IntegerType>(weights) || input.getIntOrFloatBitWidth() > 8 ||
+             weights.getIntOrFloatBitWidth() > 8) {
+    return op.emitOpError("expects floats, or integers of 8 bits at most, got ")
+           << input << " and " << weights;
+  }
+  if (op.getBias() && op.getBias().getType().getElementType() !=
+                          op.getOutput().getType().getElementType())
+    return op.emitOpError("bias must have the result's element type, got ")
+           << op.getBias().getType();
+  auto isScalar = [](RankedTensorType type) {
+    return type.getRank() == 0 ||
+           (type.getRank() == 1 && type.getDimSize(0) == 1);
+  };
+  if (op.getInputZeroPoint() && !isScalar(op.getInputZeroPoint().getType()))
+    return op.emitOpError("the input's zero point must be a scalar, got ")
+           << op.getInputZeroPoint().getType();
+  if (Value zero = op.getWeightsZeroPoint()) {
+    auto type = cast<RankedTensorType>(zero.getType());
+    if (!isScalar(type) &&
+        (type.getRank() != 1 || differs(type.getDimSize(0), channels)))
+      return op.emitOpError("the weights' zero point must be a scalar or hold "
+                            "one element for each channel of the result, got ")
+             << type;
+  }
+  return success();
+}
+
+/// What both convolutions sum: some channels, under the kernel.
+static int64_t countKernel(RankedTensorType weights, int64_t channels) {
+  for (int64_t size : weights.getShape().drop_front(2)) {
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(channels))
+      return ShapedType::kDynamic;
+    channels *= size;
+  }
+  return channels;
+}
+
+template <typename OpTy>
+static LogicalResult dropZeroPoints(OpTy op, PatternRewriter &rewriter) {
+  bool dropped = false;
+  rewriter.startOpModification(op);
+  dropped |= dropZeros(op.getInputZeroPointMutable());
+  dropped |= dropZeros(op.getWeightsZeroPointMutable());
+  if (!dropped) {
+    rewriter.cancelOpModification(op);
+    return failure();
+  }
+  rewriter.finalizeOpModification(op);
+  return success();
+}
+
 //===- conv ---------------------------------------------------------------===//
 
 LogicalResult ConvOp::inferReturnTypes(MLIRContext *ctx,
@@ -121,41 +188,12 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *ctx,
 LogicalResult ConvOp::verify() {
   if (failed(verifyShapes(*this, [&] { return emitOpError(); })))
     return failure();
-  Type input = getInput().getType().getElementType();
-  Type weights = getWeights().getType().getElementType();
-  if (isa<FloatType>(input)) {
-    if (input != weights)
-      return emitOpError("input and weights must have one element type, got ")
-             << input << " and " << weights;
-    if (getInputZeroPoint() || getWeightsZeroPoint())
-      return emitOpError("zero points belong to integers, the input is ")
-             << input;
-  } else if (!isa<IntegerType>(weights) || input.getIntOrFloatBitWidth() > 8 ||
-             weights.getIntOrFloatBitWidth() > 8) {
-    return emitOpError("expects floats, or integers of 8 bits at most, got ")
-           << input << " and " << weights;
-  }
-  if (getBias() && getBias().getType().getElementType() !=
-                       getOutput().getType().getElementType())
-    return emitOpError("bias must have the result's element type, got ")
-           << getBias().getType();
-  auto isScalar = [](RankedTensorType type) {
-    return type.getRank() == 0 ||
-           (type.getRank() == 1 && type.getDimSize(0) == 1);
-  };
-  if (getInputZeroPoint() && !isScalar(getInputZeroPoint().getType()))
-    return emitOpError("the input's zero point must be a scalar, got ")
-           << getInputZeroPoint().getType();
-  if (Value zero = getWeightsZeroPoint()) {
-    auto type = cast<RankedTensorType>(zero.getType());
-    if (!isScalar(type) &&
-        (type.getRank() != 1 ||
-         differs(type.getDimSize(0), getWeights().getType().getDimSize(0))))
-      return emitOpError("the weights' zero point must be a scalar or hold one "
-                         "element for each channel of the result, got ")
-             << type;
-  }
-  return success();
+  return verifyElements(*this,
+                        /*channels=*/getWeights().getType().getDimSize(0));
+}
+
+LogicalResult ConvOp::canonicalize(ConvOp op, PatternRewriter &rewriter) {
+  return dropZeroPoints(op, rewriter);
 }
 
 SmallVector<unsigned> ConvOp::getQuantizableOperands() { return {0, 1}; }
@@ -164,6 +202,25 @@ std::optional<int64_t> ConvOp::getChannelAxis(unsigned index) {
   if (index == 1)
     return 0;
   return std::nullopt;
+}
+
+std::optional<int64_t> ConvOp::getResultChannelAxis() { return 1; }
+
+std::optional<unsigned> ConvOp::getBiasOperand() {
+  return getBias() ? std::optional(2u) : std::nullopt;
+}
+
+int64_t ConvOp::getNumSummed() {
+  RankedTensorType weights = getWeights().getType();
+  return countKernel(weights, weights.getDimSize(1));
+}
+
+Value ConvOp::buildQuantized(OpBuilder &builder, ArrayRef<Value> operands,
+                             ArrayRef<Value> zeroPoints, Value bias) {
+  return ConvOp::create(builder, getLoc(), operands[0], operands[1], bias,
+                        zeroPoints[0], zeroPoints[1], getStridesAttr(),
+                        getDilationsAttr(), getPadsAttr(), getGroupAttr(),
+                        getAutoPadAttr());
 }
 
 //===- conv_transpose -----------------------------------------------------===//
@@ -215,18 +272,17 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *ctx,
       return emitOptionalError(loc, "the result has the negative size ",
                                shape.back(), " along dimension ", i + 2);
   }
-  types.push_back(RankedTensorType::get(shape, input.getElementType()));
+  Type element = input.getElementType();
+  if (isa<IntegerType>(element))
+    element = IntegerType::get(ctx, 32);
+  types.push_back(RankedTensorType::get(shape, element));
   return success();
 }
 
 LogicalResult ConvTransposeOp::verify() {
-  if (failed(verifyShapes(*this, [&] { return emitOpError(); })))
+  if (failed(verifyShapes(*this, [&] { return emitOpError(); })) ||
+      failed(verifyElements(*this, /*channels=*/1)))
     return failure();
-  if (getInput().getType().getElementType() !=
-          getWeights().getType().getElementType() ||
-      (getBias() && getBias().getType().getElementType() !=
-                        getInput().getType().getElementType()))
-    return emitOpError("input, weights and bias must have one element type");
   for (auto [padding, stride, dilation] :
        llvm::zip(getOutputPadding(), getStrides(), getDilations()))
     if (padding < 0 || padding >= std::max(stride, dilation))
@@ -234,6 +290,43 @@ LogicalResult ConvTransposeOp::verify() {
                          "got ")
              << padding;
   return success();
+}
+
+LogicalResult ConvTransposeOp::canonicalize(ConvTransposeOp op,
+                                            PatternRewriter &rewriter) {
+  return dropZeroPoints(op, rewriter);
+}
+
+SmallVector<unsigned> ConvTransposeOp::getQuantizableOperands() {
+  return {0, 1};
+}
+
+std::optional<int64_t> ConvTransposeOp::getChannelAxis(unsigned index) {
+  // Channels of several groups share the dimension.
+  if (index == 1 && getGroup() == 1)
+    return 1;
+  return std::nullopt;
+}
+
+std::optional<int64_t> ConvTransposeOp::getResultChannelAxis() { return 1; }
+
+std::optional<unsigned> ConvTransposeOp::getBiasOperand() {
+  return getBias() ? std::optional(2u) : std::nullopt;
+}
+
+int64_t ConvTransposeOp::getNumSummed() {
+  RankedTensorType weights = getWeights().getType();
+  return countKernel(weights, weights.getDimSize(0));
+}
+
+Value ConvTransposeOp::buildQuantized(OpBuilder &builder,
+                                      ArrayRef<Value> operands,
+                                      ArrayRef<Value> zeroPoints, Value bias) {
+  return ConvTransposeOp::create(
+      builder, getLoc(), operands[0], operands[1], bias, zeroPoints[0],
+      zeroPoints[1], getStridesAttr(), getDilationsAttr(), getPadsAttr(),
+      getOutputPaddingAttr(), getOutputShapeAttr(), getGroupAttr(),
+      getAutoPadAttr());
 }
 
 //===- deform_conv --------------------------------------------------------===//

@@ -66,6 +66,19 @@ LogicalResult BinaryOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+LogicalResult
+FusedMultiplyAddOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                     Adaptor adaptor,
+                                     SmallVectorImpl<Type> &types) {
+  auto type =
+      inferBroadcast(loc, getElementTypeOrSelf(adaptor.getLhs().getType()),
+                     {adaptor.getLhs(), adaptor.getRhs(), adaptor.getAddend()});
+  if (failed(type))
+    return failure();
+  types.push_back(*type);
+  return success();
+}
+
 LogicalResult BinaryOp::verify() {
   Type lhs = getLhs().getType().getElementType();
   Type rhs = getRhs().getType().getElementType();

@@ -40,6 +40,13 @@ static LogicalResult checkIndices(std::optional<Location> loc, Value indices,
 
 //===- gather -------------------------------------------------------------===//
 
+std::optional<int64_t> GatherOp::getResultAxis(int64_t axis) {
+  int64_t gathered = getAxis();
+  if (axis == gathered)
+    return std::nullopt;
+  return axis < gathered ? axis : axis + getIndices().getType().getRank() - 1;
+}
+
 LogicalResult GatherOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> loc,
                                          Adaptor adaptor,

@@ -302,6 +302,10 @@ OpFoldResult SliceOp::fold(FoldAdaptor) {
 
 //===- pad ----------------------------------------------------------------===//
 
+SmallVector<unsigned> PadOp::getFillOperands() {
+  return {getValueMutable().getOperandNumber()};
+}
+
 LogicalResult PadOp::inferReturnTypes(MLIRContext *,
                                       std::optional<Location> loc,
                                       Adaptor adaptor,

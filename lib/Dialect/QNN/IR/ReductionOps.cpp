@@ -27,6 +27,14 @@ static RankedTensorType indexResult(MLIRContext *ctx, ArrayRef<int64_t> shape) {
 
 //===- reduce -------------------------------------------------------------===//
 
+/// The largest and the smallest element are the same before and after
+/// quantization.
+SmallVector<unsigned> ReduceOp::getDataOperands() {
+  if (getKind() == ReduceKind::max || getKind() == ReduceKind::min)
+    return {0};
+  return {};
+}
+
 LogicalResult ReduceOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> loc,
                                          Adaptor adaptor,

@@ -27,21 +27,26 @@ std::optional<SmallVector<int64_t>> qnn::getConstantInts(Value value) {
   if (!resource || !resource.getRawHandle().getBlob())
     return std::nullopt;
   ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
-  unsigned bytes = type.getWidth() / 8;
-  if (bytes != 4 && bytes != 8)
+  unsigned bits = type.getWidth(), bytes = bits / 8;
+  if (bits % 8 || bytes > 8)
     return std::nullopt;
   for (size_t i = 0; i + bytes <= data.size(); i += bytes) {
-    int64_t v = 0;
-    if (bytes == 8)
-      memcpy(&v, data.data() + i, 8);
-    else {
-      int32_t w;
-      memcpy(&w, data.data() + i, 4);
-      v = w;
-    }
-    result.push_back(v);
+    uint64_t v = 0;
+    memcpy(&v, data.data() + i, bytes);
+    result.push_back(type.isUnsignedInteger() ? int64_t(v)
+                                              : llvm::SignExtend64(v, bits));
   }
   return result;
+}
+
+bool qnn::dropZeros(MutableOperandRange zeroPoint) {
+  if (zeroPoint.empty())
+    return false;
+  auto ints = getConstantInts(zeroPoint[0].get());
+  if (!ints || llvm::any_of(*ints, [](int64_t v) { return v != 0; }))
+    return false;
+  zeroPoint.clear();
+  return true;
 }
 
 std::optional<int64_t> qnn::normalizeAxis(int64_t axis, int64_t rank) {

@@ -30,6 +30,14 @@ static std::optional<SmallVector<double>> getConstantFloats(Value value) {
   return result;
 }
 
+/// Outside of the image is another value, which need not be quantized.
+SmallVector<unsigned> ResizeOp::getDataOperands() {
+  if (getKind() == Interpolation::nearest &&
+      getCoordinates() != "tf_crop_and_resize")
+    return {0};
+  return {};
+}
+
 LogicalResult ResizeOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> loc,
                                          Adaptor op,

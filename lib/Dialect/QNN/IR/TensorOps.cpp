@@ -23,6 +23,21 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 /// Dimensions of a reshape's result. `0` copies, `-1` and one unknown element
 /// are what the others leave, when the element counts on both sides are known
 /// up to dynamic extents that they share.
+/// A dimension stays if what is before it, and so what is behind it, has as
+/// many elements as in the result.
+std::optional<int64_t> ReshapeOp::getResultAxis(int64_t axis) {
+  RankedTensorType from = getInput().getType(), to = getType();
+  if (!from.hasStaticShape() || !to.hasStaticShape())
+    return std::nullopt;
+  auto count = [](ArrayRef<int64_t> dims) { return llvm::product_of(dims); };
+  int64_t before = count(from.getShape().take_front(axis));
+  for (int64_t i = 0; i < to.getRank(); ++i)
+    if (to.getDimSize(i) == from.getDimSize(axis) &&
+        count(to.getShape().take_front(i)) == before)
+      return i;
+  return std::nullopt;
+}
+
 LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *,
                                           std::optional<Location> loc,
                                           Adaptor adaptor,
@@ -115,6 +130,11 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
 }
 
 //===- transpose ----------------------------------------------------------===//
+
+std::optional<int64_t> TransposeOp::getResultAxis(int64_t axis) {
+  const auto *it = llvm::find(getPermutation(), axis);
+  return it - getPermutation().begin();
+}
 
 LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
                                             std::optional<Location> loc,

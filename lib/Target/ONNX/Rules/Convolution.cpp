@@ -81,7 +81,7 @@ static LogicalResult importConvTranspose(NodeContext &ctx) {
     shape.erase(shape.begin(), shape.end() - zeros.size());
   return ctx.setOutput(
       0, ctx.create<qnn::ConvTransposeOp>(
-             ctx.input(0), ctx.input(1), ctx.input(2),
+             ctx.input(0), ctx.input(1), ctx.input(2), Value(), Value(),
              ctx.builder.getDenseI64ArrayAttr(window->strides),
              ctx.builder.getDenseI64ArrayAttr(window->dilations),
              ctx.builder.getDenseI64ArrayAttr(window->pads),

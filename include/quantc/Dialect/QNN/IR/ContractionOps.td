@@ -6,7 +6,8 @@ include "quantc/Dialect/QNN/IR/QNNBase.td"
 
 def QNN_MatMulOp : QNN_InferredOp<"matmul",
     [AttrSizedOperandSegments,
-     DeclareOpInterfaceMethods<QNN_QuantizableOpInterface>]> {
+     DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
+                               ["getSummedAxis"]>]> {
   let summary = "Matrix product with numpy's broadcasting of batch dimensions";
   let description = [{
     `y[..., m, n] = Σk (a[..., m, k] - a_zero_point) · (b[..., k, n] -
@@ -25,6 +26,7 @@ def QNN_MatMulOp : QNN_InferredOp<"matmul",
     type($rhs_zero_point))? attr-dict `:` type($lhs) `,` type($rhs) `->`
     type($output)
   }];
+  let hasCanonicalizeMethod = 1;
 }
 
 def QNN_EinsumOp : QNN_InferredOp<"einsum"> {

@@ -6,7 +6,8 @@ include "quantc/Dialect/QNN/IR/Windows.td"
 
 def QNN_ConvOp : QNN_InferredOp<"conv",
     [AttrSizedOperandSegments,
-     DeclareOpInterfaceMethods<QNN_QuantizableOpInterface>]> {
+     DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
+                               ["getBiasOperand"]>]> {
   let summary = "Convolution, channels first (ONNX Conv, ConvInteger)";
   let description = [{
     `input` is (N, C, spatial...), `weights` (M, C / group, kernel...), `bias`
@@ -43,9 +44,13 @@ def QNN_ConvOp : QNN_InferredOp<"conv",
     attr-dict `:` type($input) `,` type($weights) `->` type($output)
   }];
   let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
-def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose"> {
+def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose",
+    [AttrSizedOperandSegments,
+     DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
+                               ["getBiasOperand"]>]> {
   let summary = "Transposed convolution (ONNX ConvTranspose)";
   let description = [{
     The gradient of `conv` with respect to its input: `weights` are
@@ -54,9 +59,14 @@ def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose"> {
     with `auto_pad`, `stride · size` and the pads follow from it. A non-empty
     `output_shape` holds the spatial sizes of the result: the pads follow from
     them, too, with the odd element at the end only for `same_upper`.
+
+    8-bit integers give i32, as `conv` does; the zero point of the weights is a
+    scalar.
   }];
-  let arguments = (ins QNN_Float:$input, QNN_Float:$weights,
-                       Optional<QNN_Float>:$bias,
+  let arguments = (ins QNN_Tensor:$input, QNN_Tensor:$weights,
+                       Optional<QNN_Tensor>:$bias,
+                       Optional<QNN_Tensor>:$input_zero_point,
+                       Optional<QNN_Tensor>:$weights_zero_point,
                        DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$dilations,
                        DenseI64ArrayAttr:$pads,
@@ -64,12 +74,15 @@ def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose"> {
                        DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$output_shape,
                        DefaultValuedAttr<I64Attr, "1">:$group,
                        QNN_AutoPad:$auto_pad);
-  let results = (outs QNN_Float:$output);
+  let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
     $input `,` $weights (`bias` $bias^ `:` type($bias))?
+    (`input_zero_point` $input_zero_point^ `:` type($input_zero_point))?
+    (`weights_zero_point` $weights_zero_point^ `:` type($weights_zero_point))?
     attr-dict `:` type($input) `,` type($weights) `->` type($output)
   }];
   let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def QNN_DeformConvOp : QNN_InferredOp<"deform_conv",

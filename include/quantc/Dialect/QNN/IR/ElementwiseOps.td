@@ -69,6 +69,20 @@ def QNN_BinaryOp : QNN_InferredOp<"binary"> {
   let hasFolder = 1;
 }
 
+def QNN_FusedMultiplyAddOp : QNN_InferredOp<"fused_multiply_add"> {
+  let summary = "a · b + c with one rounding, of floats, with broadcasting";
+  let description = [{
+    What a kernel of another runtime computes by one instruction: folding
+    writes it where the last bit decides between two integers.
+  }];
+  let arguments = (ins QNN_Float:$lhs, QNN_Float:$rhs, QNN_Float:$addend);
+  let results = (outs QNN_Float:$output);
+  let assemblyFormat = [{
+    $lhs `,` $rhs `,` $addend attr-dict `:` type($lhs) `,` type($rhs) `,`
+    type($addend) `->` type($output)
+  }];
+}
+
 def QNN_CompareOp : QNN_InferredOp<"compare"> {
   let summary = "Compares two tensors element by element, with broadcasting";
   let description = [{

@@ -7,7 +7,8 @@ include "quantc/Dialect/QNN/IR/QNNBase.td"
 // Indices count from the back when negative. One that is out of range is an
 // error of the run.
 
-def QNN_GatherOp : QNN_InferredOp<"gather", [QNN_SameScaleOpInterface]> {
+def QNN_GatherOp : QNN_InferredOp<"gather", [
+    DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getResultAxis"]>]> {
   let summary = "Takes slices along an axis by index (ONNX Gather)";
   let description = [{
     `y[a..., i..., b...] = x[a..., indices[i...], b...]`. A lookup in an

@@ -17,6 +17,18 @@ def QNN_SameScaleOpInterface : OpInterface<"SameScaleOpInterface"> {
       Operands that carry data (and not a shape, axes or indices).
     }], "::llvm::SmallVector<unsigned>", "getDataOperands", (ins), [{}], [{
       return {0};
+    }]>,
+    InterfaceMethod<[{
+      Operands that hold one number to fill gaps with: data, too, but zero in
+      the quantized form is the zero point.
+    }], "::llvm::SmallVector<unsigned>", "getFillOperands", (ins), [{}], [{
+      return {};
+    }]>,
+    InterfaceMethod<[{
+      Where dimension `axis` of the data is in the result, if each index of it
+      keeps its elements, so that scales along it stay with them.
+    }], "std::optional<int64_t>", "getResultAxis", (ins "int64_t":$axis), [{}], [{
+      return std::nullopt;
     }]>
   ];
 }
@@ -34,7 +46,35 @@ def QNN_QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
     InterfaceMethod<[{
       The axis of operand `index` along which scales may differ (its output
       channels), if there is one.
-    }], "std::optional<int64_t>", "getChannelAxis", (ins "unsigned":$index)>
+    }], "std::optional<int64_t>", "getChannelAxis", (ins "unsigned":$index)>,
+    InterfaceMethod<[{
+      The axis of the result that holds the output channels, if there is one.
+    }], "std::optional<int64_t>", "getResultChannelAxis", (ins)>,
+    InterfaceMethod<[{
+      The operand that is added to the result, one number a channel, if the op
+      has one and it is given.
+    }], "std::optional<unsigned>", "getBiasOperand", (ins), [{}], [{
+      return std::nullopt;
+    }]>,
+    InterfaceMethod<[{
+      How many products each element of the result sums, or kDynamic.
+    }], "int64_t", "getNumSummed", (ins)>,
+    InterfaceMethod<[{
+      The axis of operand `index` that the sums run over, if it is one axis: a
+      sum too long for i32 is split along it.
+    }], "std::optional<int64_t>", "getSummedAxis", (ins "unsigned":$index),
+      [{}], [{
+      return std::nullopt;
+    }]>,
+    InterfaceMethod<[{
+      The op on integers: `operands` and `zeroPoints` (null for none) are those
+      of the quantizable operands, `bias` (null for none) is i32 and in units of
+      the accumulator. Gives the i32 accumulator.
+    }], "::mlir::Value", "buildQuantized",
+      (ins "::mlir::OpBuilder &":$builder,
+           "::llvm::ArrayRef<::mlir::Value>":$operands,
+           "::llvm::ArrayRef<::mlir::Value>":$zeroPoints,
+           "::mlir::Value":$bias)>
   ];
 }
 

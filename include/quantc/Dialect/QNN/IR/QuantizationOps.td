@@ -145,10 +145,11 @@ def QNN_UnpackOp : QNN_InferredOp<"unpack"> {
 def QNN_LookupOp : QNN_InferredOp<"lookup"> {
   let summary = "Replaces each small integer by an element of a table";
   let description = [{
-    `y[i] = table[x[i]]`: decodes codebooks such as NF4. The table has an
-    element for every number that the input's type can hold.
+    `y[i] = table[x[i]]`: decodes codebooks such as NF4, and is any function of
+    a small integer. The table has an element for every number that the input's
+    type can hold; a signed number counts by its bits, so that -1 is the last.
   }];
-  let arguments = (ins RankedTensorOf<[UI<2>, UI<4>, UI8]>:$input,
+  let arguments = (ins RankedTensorOf<[UI<2>, UI<4>, UI8, I<2>, I<4>, I8]>:$input,
                        QNN_Tensor:$table);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{

@@ -21,7 +21,9 @@ def QNN_CumulateKind : QNN_Kind<"CumulateKind", "what accumulates", [
     "sum", "prod"]>;
 def QNN_CumulateKindAttr : QNN_KindAttr<QNN_CumulateKind, "cumulate_kind">;
 
-def QNN_ReduceOp : QNN_InferredOp<"reduce"> {
+def QNN_ReduceOp : QNN_InferredOp<"reduce",
+    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+                               ["getDataOperands"]>]> {
   let summary = "Reduces dimensions to one value (ONNX Reduce*)";
   let description = [{
     Reduces the dimensions that `axes` lists (negative ones count from the

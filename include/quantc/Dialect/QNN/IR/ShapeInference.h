@@ -5,6 +5,7 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Value.h"
+#include "mlir/IR/ValueRange.h"
 
 #include <optional>
 
@@ -13,6 +14,10 @@ namespace quantc::qnn {
 /// The elements of a constant tensor of integers (any width, any rank), with
 /// unsigned types zero-extended; nothing if `value` is no constant.
 std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
+
+/// Takes away a zero point that is a constant of zeros: kernels need not
+/// correct for it. Whether it was one.
+bool dropZeros(mlir::MutableOperandRange zeroPoint);
 
 /// `axis` counted from the front, or nothing when it is outside
 /// [-rank, rank - 1].

@@ -8,7 +8,10 @@ def QNN_Interpolation : QNN_Kind<"Interpolation", "how values in between are fou
     "nearest", "linear", "cubic"]>;
 def QNN_InterpolationAttr : QNN_KindAttr<QNN_Interpolation, "interpolation">;
 
-def QNN_ResizeOp : QNN_InferredOp<"resize", [AttrSizedOperandSegments]> {
+def QNN_ResizeOp : QNN_InferredOp<"resize",
+    [AttrSizedOperandSegments,
+     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+                               ["getDataOperands"]>]> {
   let summary = "Resamples dimensions to other sizes (ONNX Resize)";
   let description = [{
     Either `scales` or `sizes` holds one number for each of `axes`; the sizes

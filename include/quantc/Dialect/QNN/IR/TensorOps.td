@@ -17,7 +17,8 @@ def QNN_ConstantOp : QNN_Op<"constant", [ConstantLike, AllTypesMatch<["value", "
 }
 
 def QNN_ReshapeOp : QNN_InferredOp<"reshape",
-    [QNN_SameScaleOpInterface]> {
+    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+                               ["getResultAxis"]>]> {
   let summary = "The same elements in another shape (ONNX Reshape)";
   let description = [{
     `shape` holds one dimension each; -1 (one at most) is computed, 0 copies
@@ -33,7 +34,8 @@ def QNN_ReshapeOp : QNN_InferredOp<"reshape",
 }
 
 def QNN_TransposeOp : QNN_InferredOp<"transpose",
-    [QNN_SameScaleOpInterface]> {
+    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+                               ["getResultAxis"]>]> {
   let summary = "Permutes dimensions (ONNX Transpose)";
   let description = [{
     Dimension `i` of the result is dimension `permutation[i]` of the input.
@@ -146,7 +148,9 @@ def QNN_PadMode : QNN_Kind<"PadMode", "what padding holds",
     ["constant", "reflect", "edge", "wrap"]>;
 def QNN_PadModeAttr : QNN_KindAttr<QNN_PadMode, "pad_mode">;
 
-def QNN_PadOp : QNN_InferredOp<"pad", [QNN_SameScaleOpInterface]> {
+def QNN_PadOp : QNN_InferredOp<"pad", [
+    DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+                              ["getFillOperands"]>]> {
   let summary = "Adds (or removes) elements at the ends of axes (ONNX Pad)";
   let description = [{
     `pads` lists the amounts before each of `axes`, then those after; negative

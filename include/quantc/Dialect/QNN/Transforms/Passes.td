@@ -18,4 +18,77 @@ def InferShapesPass : Pass<"qnn-infer-shapes", "::mlir::func::FuncOp"> {
   ];
 }
 
+def FoldQuantizationPass
+    : Pass<"qnn-fold-quantization", "::mlir::func::FuncOp"> {
+  let summary = "Make integer ops of float ops between dequantize and quantize";
+  let description = [{
+    Takes a graph in QDQ form, which says by `qnn.dequantize` and `qnn.quantize`
+    what is an integer, and makes it compute with integers:
+
+    * A contraction (an op with QuantizableOpInterface) of dequantized operands
+      becomes one of integers. Its i32 result is dequantized by the product of
+      the scales, takes in its bias, and becomes a `qnn.requantize` where a
+      quantize follows. Relu and clip become the clamp of that, or a maximum of
+      integers.
+    * Dequantize moves down and quantize moves up through what only moves
+      elements (SameScaleOpInterface).
+    * Functions of one 8-bit tensor become a `qnn.lookup` in a table that
+      `qnn-fold-constants` computes with the very ops it replaces.
+    * Sums and products of 8-bit tensors, and softmax, are computed as ONNX
+      Runtime's kernels compute them, so that both round alike.
+
+    Sums that could leave i32 are split, and added as floats. Constants (scales,
+    biases, tables) are left to `qnn-fold-constants`, which must not come before:
+    it would make floats of small quantized weights.
+
+    ```mlir
+    // Before.
+    %x = qnn.dequantize %a, %sa : tensor<4x8xi8>, tensor<f32> -> tensor<4x8xf32>
+    %w = qnn.dequantize %b, %sb : tensor<8x2xi8>, tensor<f32> -> tensor<8x2xf32>
+    %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
+    %q = qnn.quantize %y, %sy : tensor<4x2xf32>, tensor<f32> -> tensor<4x2xi8>
+    // After.
+    %acc = qnn.matmul %a, %b : tensor<4x8xi8>, tensor<8x2xi8> -> tensor<4x2xi32>
+    %s = qnn.binary mul %sa, %sb : tensor<f32>, tensor<f32> -> tensor<f32>
+    %r = qnn.binary div %s, %sy : tensor<f32>, tensor<f32> -> tensor<f32>
+    %q = qnn.requantize %acc, %r : tensor<4x2xi32>, tensor<f32> -> tensor<4x2xi8>
+    ```
+  }];
+  let dependentDialects = ["::quantc::qnn::QNNDialect"];
+  let statistics = [
+    Statistic<"numContractions", "contractions-folded",
+              "Contractions that became integer ops">,
+    Statistic<"numSplit", "sums-split",
+              "Contractions whose sums were split to fit into i32">,
+    Statistic<"numUnproven", "sums-unproven",
+              "Contractions whose number of terms only the data shows">,
+    Statistic<"numRequantized", "requantized",
+              "Accumulators that are quantized without becoming floats">,
+    Statistic<"numMoved", "moved",
+              "Steps of quantization through moved elements">,
+    Statistic<"numLookups", "lookups", "Functions that became tables">,
+    Statistic<"numKernels", "kernels",
+              "Float functions of 8-bit tensors computed as ONNX Runtime does">
+  ];
+}
+
+def VerifyFoldedPass : Pass<"qnn-verify-folded", "::mlir::func::FuncOp"> {
+  let summary = "Fail if a quantized weight is dequantized for a float product";
+  let description = [{
+    A float contraction one of whose operands is a dequantized constant is an
+    error that names the reason why it has no integer form. Each other
+    `qnn.dequantize` and `qnn.quantize` gets a remark with `report`, which says
+    what floats it is there for.
+  }];
+  let options = [
+    Option<"report", "report", "bool", "false",
+           "Remark on each quantize and dequantize that is left">
+  ];
+  let statistics = [
+    Statistic<"numDequantize", "dequantize-left", "Dequantize ops left">,
+    Statistic<"numQuantize", "quantize-left", "Quantize ops left">,
+    Statistic<"numFloat", "float-contractions", "Contractions of floats">
+  ];
+}
+
 #endif // QUANTC_DIALECT_QNN_TRANSFORMS_PASSES

@@ -1,0 +1,369 @@
+//===- FoldElementwise.cpp - Functions between 8-bit tensors --------------===//
+//
+// What stays float between dequantize and quantize is one loop over bytes
+// later. Here it gets the arithmetic of ONNX Runtime's kernels for the same
+// (where a sum is a tie or almost one, the order of operations decides), or
+// becomes a table.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FoldPatterns.h"
+#include "QuantizedValues.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "quantc/Dialect/QNN/IR/QNN.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::qnn;
+
+namespace {
+
+/// Graphs as formulas.
+struct GraphBuilder {
+  PatternRewriter &b;
+  Location loc;
+
+  Value binary(BinaryKind kind, Value x, Value y) const {
+    return BinaryOp::create(b, loc, kind, x, y);
+  }
+  Value add(Value x, Value y) const { return binary(BinaryKind::add, x, y); }
+  Value sub(Value x, Value y) const { return binary(BinaryKind::sub, x, y); }
+  Value mul(Value x, Value y) const { return binary(BinaryKind::mul, x, y); }
+  Value div(Value x, Value y) const { return binary(BinaryKind::div, x, y); }
+  Value fma(Value x, Value y, Value z) const {
+    return FusedMultiplyAddOp::create(b, loc, x, y, z);
+  }
+  Value cast(Value x, Type element) const {
+    auto type = mlir::cast<RankedTensorType>(x.getType());
+    return CastOp::create(b, loc, type.clone(element), x);
+  }
+  Value toFloat(Value x) const { return cast(x, b.getF32Type()); }
+  /// A zero point as a float; 0 without one.
+  Value zero(Value zeroPoint) const {
+    return zeroPoint ? toFloat(zeroPoint) : createScalar(b, loc, 0);
+  }
+  Value constant(ArrayRef<int64_t> shape, ArrayRef<float> values) const {
+    auto type = RankedTensorType::get(shape, b.getF32Type());
+    return ConstantOp::create(b, loc, DenseElementsAttr::get(type, values));
+  }
+  /// Rounds and clamps what is in units of the result.
+  Value saturate(Value x, Value zeroPoint, RankedTensorType type) const {
+    return QuantizeOp::create(b, loc, type, x, createScalar(b, loc, 1),
+                              zeroPoint, /*axis=*/IntegerAttr(),
+                              /*block_size=*/0, /*saturate=*/true,
+                              /*precision=*/TypeAttr());
+  }
+};
+
+/// An 8-bit tensor with one scale.
+static DequantizeOp getByteSource(Value v, Type element) {
+  auto dequantize = v.getDefiningOp<DequantizeOp>();
+  if (!dequantize || !isPerTensor(dequantize) ||
+      dequantize.getInput().getType().getElementType() != element)
+    return {};
+  return dequantize;
+}
+
+static bool isByte(Type element) {
+  auto integer = dyn_cast<IntegerType>(element);
+  return integer && integer.getWidth() == 8;
+}
+
+/// Sums and products of two 8-bit tensors.
+struct FoldByteArithmetic : OpRewritePattern<QuantizeOp> {
+  FoldByteArithmetic(MLIRContext *context, FoldCounts &counts)
+      : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(QuantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto binary = op.getInput().getDefiningOp<BinaryOp>();
+    Type element = op.getType().getElementType();
+    if (!binary || (binary.getKind() != BinaryKind::add &&
+                    binary.getKind() != BinaryKind::mul))
+      return rewriter.notifyMatchFailure(op, "quantizes no sum or product");
+    if (!isPerTensor(op) || !isByte(element) || op.getType().getRank() == 0)
+      return rewriter.notifyMatchFailure(op, "has several scales, or no bytes");
+    if (!op.getInput().hasOneUse())
+      return rewriter.notifyMatchFailure(op, "others use the floats");
+    DequantizeOp a = getByteSource(binary.getLhs(), element);
+    DequantizeOp b = getByteSource(binary.getRhs(), element);
+    if (!a || !b)
+      return rewriter.notifyMatchFailure(op, "the operands are other floats");
+    GraphBuilder g{rewriter, op.getLoc()};
+    Value result = binary.getKind() == BinaryKind::add ? add(g, op, a, b)
+                                                       : multiply(g, op, a, b);
+    rewriter.replaceOp(op, result);
+    ++counts.kernels;
+    return success();
+  }
+
+private:
+  /// a · (sa / sy) + (b · (sb / sy) + the rest), each product and sum rounded
+  /// once.
+  static Value add(GraphBuilder g, QuantizeOp op, DequantizeOp a,
+                   DequantizeOp b) {
+    Value ratioA = g.div(a.getScale(), op.getScale());
+    Value ratioB = g.div(b.getScale(), op.getScale());
+    Value offset = g.sub(g.zero(op.getZeroPoint()),
+                         g.fma(ratioA, g.zero(a.getZeroPoint()),
+                               g.mul(ratioB, g.zero(b.getZeroPoint()))));
+    Value sum = g.fma(g.toFloat(a.getInput()), ratioA,
+                      g.fma(g.toFloat(b.getInput()), ratioB, offset));
+    return g.saturate(sum, Value(), op.getType());
+  }
+
+  /// The zero point is added before the product is rounded.
+  static Value multiply(GraphBuilder g, QuantizeOp op, DequantizeOp a,
+                        DequantizeOp b) {
+    auto shifted = [&](DequantizeOp x) {
+      Value real = g.toFloat(x.getInput());
+      return isZero(x.getZeroPoint()) ? real
+                                      : g.sub(real, g.zero(x.getZeroPoint()));
+    };
+    Value scale = g.div(g.mul(a.getScale(), b.getScale()), op.getScale());
+    Value product = g.mul(g.mul(shifted(a), shifted(b)), scale);
+    return g.saturate(g.add(product, g.zero(op.getZeroPoint())), Value(),
+                      op.getType());
+  }
+
+  FoldCounts &counts;
+};
+
+/// softmax of bytes: exp(x - max) is one of 256 numbers.
+struct FoldSoftmax : OpRewritePattern<QuantizeOp> {
+  FoldSoftmax(MLIRContext *context, FoldCounts &counts)
+      : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(QuantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto softmax = op.getInput().getDefiningOp<SoftmaxOp>();
+    Type element = op.getType().getElementType();
+    if (!softmax || softmax.getKind() != SoftmaxKind::softmax ||
+        softmax.getFlatten())
+      return rewriter.notifyMatchFailure(op, "quantizes no softmax");
+    DequantizeOp source = getByteSource(softmax.getInput(), element);
+    if (!source || !isByte(element) || !isPerTensor(op) ||
+        !op.getInput().hasOneUse())
+      return rewriter.notifyMatchFailure(op, "is no softmax of bytes");
+    auto scale = getConstantFloats(source.getScale());
+    auto resultScale = getConstantFloats(op.getScale());
+    if (!scale || !resultScale)
+      return rewriter.notifyMatchFailure(op, "has scales of the run");
+    GraphBuilder g{rewriter, op.getLoc()};
+    int64_t axis = softmax.getAxis();
+    Value x = source.getInput();
+    Value axes = ConstantOp::create(
+        rewriter, op.getLoc(),
+        DenseElementsAttr::get(
+            RankedTensorType::get({1}, rewriter.getI64Type()), ArrayRef(axis)));
+    auto reduce = [&](ReduceKind kind, Value v) -> Value {
+      return ReduceOp::create(rewriter, op.getLoc(), kind, v, axes,
+                              /*keepdims=*/true,
+                              /*noop_with_empty_axes=*/false);
+    };
+    // 255 below the maximum is the first element of the table.
+    auto wide = rewriter.getI32Type();
+    Value index =
+        g.sub(g.cast(x, wide), g.cast(reduce(ReduceKind::max, x), wide));
+    auto last = RankedTensorType::get({}, wide);
+    index = g.add(
+        index, ConstantOp::create(rewriter, op.getLoc(),
+                                  DenseElementsAttr::get(last, int32_t(255))));
+    index = g.cast(index, rewriter.getIntegerType(8, /*isSigned=*/false));
+    int64_t terms = softmax.getInput().getType().getDimSize(axis);
+    Value table = g.constant({256}, getExponentials(scale->front(), terms));
+    Value exponentials = LookupOp::create(rewriter, op.getLoc(), index, table);
+    Value sum = reduce(ReduceKind::sum, exponentials);
+    // ONNX Runtime takes the whole part of 1 / scale.
+    Value units = g.mul(exponentials,
+                        createScalar(rewriter, op.getLoc(),
+                                     std::floor(1.0f / resultScale->front())));
+    rewriter.replaceOp(
+        op, g.saturate(g.div(units, sum), op.getZeroPoint(), op.getType()));
+    ++counts.kernels;
+    return success();
+  }
+
+private:
+  /// exp(scale · (i - 255)), times a number so large that a sum of `terms` of
+  /// them is still finite.
+  static SmallVector<float> getExponentials(float scale, int64_t terms) {
+    double shift = 0;
+    if (!ShapedType::isDynamic(terms) && terms > 0)
+      shift = std::max(
+          0.0, std::log(double(std::numeric_limits<float>::max() / terms)) - 5);
+    shift /= scale;
+    SmallVector<float> table;
+    for (int i = 0; i < 256; ++i)
+      table.push_back(float(std::exp((i - 255.0 + shift) * double(scale))));
+    return table;
+  }
+
+  FoldCounts &counts;
+};
+
+/// quantize(f(dequantize(x))) = table[x], for chains of functions of x alone.
+struct FoldLookup : OpRewritePattern<QuantizeOp> {
+  FoldLookup(MLIRContext *context, FoldCounts &counts)
+      : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(QuantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isPerTensor(op) || !isByte(op.getType().getElementType()))
+      return rewriter.notifyMatchFailure(op, "does not quantize to bytes");
+    if (!isConstant(op.getScale()) || !isConstant(op.getZeroPoint()))
+      return rewriter.notifyMatchFailure(op, "has scales of the run");
+    Chain chain;
+    if (!chain.collect(op.getInput(), op.getType()))
+      return rewriter.notifyMatchFailure(op, chain.reason);
+    // Tables themselves are such chains.
+    if (chain.source && chain.source.getInput().getDefiningOp<ConstantOp>())
+      return rewriter.notifyMatchFailure(op, "is a constant");
+    if (!chain.pays())
+      return rewriter.notifyMatchFailure(op, "is cheaper than a table");
+    if (!chain.isClosed(op))
+      return rewriter.notifyMatchFailure(op, "others use the floats");
+    Value table = chain.evaluate(op, rewriter);
+    rewriter.replaceOpWithNewOp<LookupOp>(op, chain.source.getInput(), table);
+    ++counts.lookups;
+    return success();
+  }
+
+private:
+  static bool isConstant(Value v) {
+    return !v || v.getDefiningOp<ConstantOp>();
+  }
+
+  /// The ops between one dequantize and a quantize.
+  struct Chain {
+    DequantizeOp source;
+    SetVector<Operation *> ops; // in order: operands come first
+    std::string reason;
+
+    /// Adds what computes `v`, a tensor of the shape of `type`.
+    bool collect(Value v, RankedTensorType type) {
+      Operation *op = v.getDefiningOp();
+      if (!op)
+        return stop("computes with an input of the model");
+      if (ops.contains(op))
+        return true;
+      if (ops.size() > 32)
+        return stop("is a long chain");
+      if (auto dequantize = dyn_cast<DequantizeOp>(op)) {
+        Type element = dequantize.getInput().getType().getElementType();
+        if (!isPerTensor(dequantize) || !isByte(element) ||
+            !isConstant(dequantize.getScale()) ||
+            !isConstant(dequantize.getZeroPoint()))
+          return stop("computes with what is no 8-bit tensor of one scale");
+        if ((source && source != dequantize) ||
+            dequantize.getType().getShape() != type.getShape())
+          return stop("computes with several tensors");
+        source = dequantize;
+        return true;
+      }
+      if (isa<ConstantOp>(op)) {
+        auto constant = cast<RankedTensorType>(v.getType());
+        if (!constant.hasStaticShape() || constant.getNumElements() != 1 ||
+            constant.getRank() > type.getRank())
+          return stop("computes with a list of constants");
+        return true;
+      }
+      if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
+               FusedMultiplyAddOp>(op))
+        return stop("computes with several elements");
+      for (Value operand : op->getOperands())
+        if (!collect(operand, type))
+          return false;
+      ops.insert(op);
+      return true;
+    }
+
+    bool stop(StringRef why) {
+      reason = why;
+      return false;
+    }
+
+    /// One or two cheap operations vectorize, which a table does not.
+    bool pays() const {
+      return source && (ops.size() > 2 || llvm::any_of(ops, [](Operation *op) {
+                          auto unary = dyn_cast<UnaryOp>(op);
+                          return unary && unary.getKind() != UnaryKind::relu &&
+                                 unary.getKind() != UnaryKind::abs &&
+                                 unary.getKind() != UnaryKind::neg;
+                        }));
+    }
+
+    /// Whether all of the ops go away with `end` and other quantize ops.
+    bool isClosed(Operation *end) const {
+      return llvm::all_of(ops, [&](Operation *op) {
+        return llvm::all_of(op->getUsers(), [&](Operation *user) {
+          return user == end || ops.contains(user) || isa<QuantizeOp>(user);
+        });
+      });
+    }
+
+    /// The chain, applied to all 256 bytes.
+    Value evaluate(QuantizeOp end, PatternRewriter &rewriter) {
+      Location loc = end.getLoc();
+      Type element = source.getInput().getType().getElementType();
+      SmallVector<uint8_t> bytes;
+      for (int i = 0; i < 256; ++i)
+        bytes.push_back(uint8_t(i));
+      auto all = RankedTensorType::get({256}, element);
+      auto raw = ArrayRef(reinterpret_cast<const char *>(bytes.data()), 256);
+      IRMapping mapping;
+      mapping.map(
+          source.getInput(),
+          ConstantOp::create(rewriter, loc,
+                             DenseElementsAttr::getFromRawBuffer(all, raw))
+              .getResult());
+      auto copy = [&](Operation *op) {
+        // A constant of rank 2 is one number in the table's shape, too.
+        for (Value operand : op->getOperands())
+          if (auto type = cast<RankedTensorType>(operand.getType());
+              !mapping.contains(operand) && type.getRank() > 1)
+            mapping.map(operand, flatten(operand, rewriter));
+        Operation *clone = rewriter.clone(*op, mapping);
+        rewriter.modifyOpInPlace(clone, [&] {
+          auto type = cast<RankedTensorType>(clone->getResult(0).getType());
+          int64_t rank = 0, size = 1;
+          for (Value v : clone->getOperands()) {
+            auto operand = cast<RankedTensorType>(v.getType());
+            rank = std::max(rank, operand.getRank());
+            size = std::max(size, operand.getNumElements());
+          }
+          clone->getResult(0).setType(
+              type.clone(SmallVector<int64_t>(rank, size)));
+        });
+      };
+      copy(source);
+      for (Operation *op : ops)
+        copy(op);
+      copy(end);
+      return mapping.lookup(end.getResult());
+    }
+
+    static Value flatten(Value constant, PatternRewriter &rewriter) {
+      Value shape = ConstantOp::create(
+          rewriter, constant.getLoc(),
+          DenseElementsAttr::get(
+              RankedTensorType::get({1}, rewriter.getI64Type()),
+              ArrayRef<int64_t>{-1}));
+      return ReshapeOp::create(rewriter, constant.getLoc(), constant, shape,
+                               /*allowzero=*/false);
+    }
+  };
+
+  FoldCounts &counts;
+};
+
+} // namespace
+
+void qnn::populateElementwisePatterns(RewritePatternSet &patterns,
+                                      FoldCounts &counts) {
+  patterns.add<FoldByteArithmetic, FoldSoftmax, FoldLookup>(
+      patterns.getContext(), counts);
+}
