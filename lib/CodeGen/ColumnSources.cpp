@@ -86,17 +86,35 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
 // PackedSource
 //===----------------------------------------------------------------------===//
 
+int64_t PackedSource::getPanelSize(const MicroKernel &kernel, int64_t depth) {
+  int64_t rows = llvm::divideCeil(depth, kernel.dot.group);
+  return (rows + hasColumnSums(kernel)) * kernel.columns();
+}
+
+Value PackedSource::getStart(KernelEmitter &e, ValueRange outer, Value slot) {
+  Value start = e.mul(e.floorDiv(slot, kernel.vectors),
+                      e.index(getPanelSize(kernel, depth)));
+  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
+    start = e.add(start, e.mul(i, stride));
+  return start;
+}
+
 std::optional<std::pair<Value, Value>> PackedSource::getPanel(KernelEmitter &e,
                                                               ValueRange outer,
                                                               Value slot,
                                                               Value row) {
-  Value base = e.index(0);
-  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
-    base = e.add(base, e.mul(i, stride));
-  // slot * lanes is the panel's number times its width.
-  Value start = e.mul(e.mul(slot, e.index(lanes)), k);
-  Value inside = e.mul(row, e.index(lanes * vectors));
-  return std::make_pair(matrix.buffer, e.add(base, e.add(start, inside)));
+  Value inside =
+      e.mul(e.floorDiv(row, kernel.dot.group), e.index(kernel.columns()));
+  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot), inside));
+}
+
+std::optional<std::pair<Value, Value>>
+PackedSource::getColumnSums(KernelEmitter &e, ValueRange outer, Value slot) {
+  if (!hasColumnSums(kernel))
+    return std::nullopt;
+  int64_t rows = llvm::divideCeil(depth, kernel.dot.group);
+  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot),
+                                             e.index(rows * kernel.columns())));
 }
 
 //===----------------------------------------------------------------------===//

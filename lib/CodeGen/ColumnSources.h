@@ -29,21 +29,35 @@ protected:
   int64_t lanes;
 };
 
-/// A matrix that was packed at compile time: [outer][panel][k][column].
+/// A matrix that was packed at compile time: [outer][panel][k][column], with
+/// words for a group of k if the kernel has a dot product; then the panel may
+/// end with the sums of its columns.
 class PackedSource : public StridedSource {
 public:
-  PackedSource(StridedMatrix matrix, mlir::Value n, mlir::Value k,
+  PackedSource(StridedMatrix matrix, mlir::Value n, int64_t depth,
                const MicroKernel &kernel)
-      : StridedSource(std::move(matrix), {}, n, kernel.lanes), k(k),
-        vectors(kernel.vectors) {}
+      : StridedSource(std::move(matrix), {}, n, kernel.lanes), depth(depth),
+        kernel(kernel) {}
+
+  /// The elements of a panel of `depth` rows (words, if they are grouped).
+  static int64_t getPanelSize(const MicroKernel &kernel, int64_t depth);
+  static bool hasColumnSums(const MicroKernel &kernel) {
+    return kernel.dot && !kernel.dot.takesDifferences();
+  }
 
   std::optional<std::pair<mlir::Value, mlir::Value>>
   getPanel(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
            mlir::Value row) override;
+  std::optional<std::pair<mlir::Value, mlir::Value>>
+  getColumnSums(KernelEmitter &e, mlir::ValueRange outer,
+                mlir::Value slot) override;
 
 private:
-  mlir::Value k;
-  int64_t vectors;
+  mlir::Value getStart(KernelEmitter &e, mlir::ValueRange outer,
+                       mlir::Value slot);
+
+  int64_t depth;
+  MicroKernel kernel;
 };
 
 /// The windows of a convolution's input, channel by channel: column = output

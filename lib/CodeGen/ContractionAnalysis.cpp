@@ -2,115 +2,26 @@
 
 #include "ContractionAnalysis.h"
 
+#include "QuantizedAnalysis.h"
+
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace quantc;
 
-namespace {
-/// A buffer with the loop dimensions that its dimensions follow.
-struct Access {
-  Value flat;
-  /// The loop of each dimension, or -1.
-  SmallVector<int64_t> loops;
-  SmallVector<Value> sizes, strides;
-
-  static Access get(KernelEmitter &e, Value buffer, AffineMap map) {
-    Access access;
-    access.flat = e.flatten(buffer);
-    Value stride = e.index(1);
-    int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
-    access.strides.resize(rank);
-    for (int64_t i = rank; i-- > 0;) {
-      access.strides[i] = stride;
-      stride = e.mul(stride, e.size(buffer, i));
-    }
-    for (auto [i, expr] : llvm::enumerate(map.getResults())) {
-      auto dim = dyn_cast<AffineDimExpr>(expr);
-      access.loops.push_back(dim ? dim.getPosition() : -1);
-      access.sizes.push_back(e.size(buffer, i));
-    }
-    return access;
-  }
-
-  std::optional<unsigned> positionOf(unsigned loop) const {
-    auto it = llvm::find(loops, int64_t(loop));
-    if (it == loops.end())
-      return std::nullopt;
-    return it - loops.begin();
-  }
-
-  Value strideOf(KernelEmitter &e, unsigned loop) const {
-    if (std::optional<unsigned> position = positionOf(loop))
-      return strides[*position];
-    return e.index(0);
-  }
-
-  /// The stride along `group`, loops that are traversed as one (the last is
-  /// the fastest), if there is one.
-  std::optional<Value> strideOfGroup(KernelEmitter &e,
-                                     ArrayRef<unsigned> group) const {
-    std::optional<unsigned> last;
-    unsigned numPresent = 0;
-    for (unsigned loop : group) {
-      std::optional<unsigned> position = positionOf(loop);
-      if (!position)
-        continue;
-      if (last && *position != *last + 1)
-        return std::nullopt;
-      last = position;
-      ++numPresent;
-    }
-    if (numPresent == 0)
-      return e.index(0);
-    if (numPresent != group.size())
-      return std::nullopt;
-    return strides[*last];
-  }
-};
-
-/// The loops of a product by what they index.
-struct LoopGroups {
-  SmallVector<unsigned> outer, m, n, k;
-};
-} // namespace
-
-static StridedMatrix getMatrix(KernelEmitter &e, const Access &access,
-                               const LoopGroups &groups,
-                               ArrayRef<unsigned> rows,
-                               ArrayRef<unsigned> columns) {
-  StridedMatrix matrix;
-  matrix.buffer = access.flat;
-  for (unsigned loop : groups.outer)
-    matrix.outerStrides.push_back(access.strideOf(e, loop));
-  matrix.rowStride = *access.strideOfGroup(e, rows);
-  matrix.columnStride = *access.strideOfGroup(e, columns);
-  return matrix;
-}
-
-static Value getGroupSize(KernelEmitter &e, const Access &access,
-                          ArrayRef<unsigned> group) {
-  Value size = e.index(1);
-  for (unsigned loop : group)
-    size = e.mul(size, access.sizes[*access.positionOf(loop)]);
-  return size;
-}
-
-/// Moves loops from the front of `group` to `outer` until the rest is
-/// traversed with one stride in both buffers.
-static void makeFlat(KernelEmitter &e, SmallVector<unsigned> &group,
-                     SmallVector<unsigned> &outer, const Access &x,
-                     const Access &y) {
-  while (group.size() > 1 &&
-         (!x.strideOfGroup(e, group) || !y.strideOfGroup(e, group))) {
-    outer.push_back(group.front());
-    group.erase(group.begin());
-  }
-}
-
 //===----------------------------------------------------------------------===//
 // Bodies
 //===----------------------------------------------------------------------===//
+
+/// Whether `operand` has one value for all iterations of the reduction.
+static bool isParameter(linalg::LinalgOp root, OpOperand *operand) {
+  SmallVector<unsigned> reductions;
+  root.getReductionDims(reductions);
+  AffineMap map = root.getMatchingIndexingMap(operand);
+  return !reductions.empty() && llvm::none_of(reductions, [&](unsigned loop) {
+    return map.isFunctionOfDim(loop);
+  });
+}
 
 /// The expression under a factor of the product: one element of a tensor, and
 /// scalars that are the same everywhere.
@@ -134,6 +45,8 @@ matchFactor(KernelEmitter &e, linalg::LinalgOp root, Value value) {
         Value scalar =
             memref::LoadOp::create(e.b, e.loc, operand->get(), ValueRange());
         factor.scalars.push_back({argument, scalar});
+      } else if (isParameter(root, operand)) {
+        factor.parameters.push_back(operand);
       } else if (factor.element && factor.element != argument) {
         return failure();
       } else {
@@ -179,6 +92,12 @@ static LogicalResult matchBody(KernelEmitter &e, linalg::LinalgOp root,
   first = *lhs;
   second = *rhs;
   return success();
+}
+
+/// Whether a factor depends on more than one element and scalars.
+static bool hasParameters(const GemmProblem &problem) {
+  return !problem.factorA.parameters.empty() ||
+         !problem.factorB.parameters.empty();
 }
 
 static Type getAccumulator(linalg::LinalgOp root) {
@@ -263,7 +182,7 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
     if (!row || !column || !map.isProjectedPermutation(true) ||
         !(e.isConstant(*column, 0) || e.isConstant(*column, 1)))
       return;
-    inputs.push_back(getMatrix(e, access, positions, positions.m, positions.n));
+    inputs.push_back(access.getMatrix(e, positions, positions.m, positions.n));
   }
   if (!readsProduct)
     return;
@@ -273,7 +192,7 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
   Access access =
       Access::get(e, target->get(), epilogue.getMatchingIndexingMap(target));
   match.problem.output =
-      getMatrix(e, access, positions, positions.m, positions.n);
+      access.getMatrix(e, positions, positions.m, positions.n);
   match.problem.epilogue = epilogue;
   match.problem.epilogueInputs = std::move(inputs);
   match.absorbed.insert(match.absorbed.begin(), epilogue);
@@ -343,18 +262,22 @@ static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
 
   for (unsigned loop : groups.outer)
     p.outerSizes.push_back(c.sizes[*c.positionOf(loop)]);
-  p.m = getGroupSize(e, c, groups.m);
-  p.n = getGroupSize(e, c, groups.n);
-  p.k = getGroupSize(e, a, groups.k);
-  p.a = getMatrix(e, a, groups, groups.m, groups.k);
-  p.c = getMatrix(e, c, groups, groups.m, groups.n);
-  match.b = getMatrix(e, b, groups, groups.k, groups.n);
+  p.m = c.sizeOfGroup(e, groups.m);
+  p.n = c.sizeOfGroup(e, groups.n);
+  p.k = a.sizeOfGroup(e, groups.k);
+  p.a = a.getMatrix(e, groups, groups.m, groups.k);
+  p.c = c.getMatrix(e, groups, groups.m, groups.n);
+  match.b = b.getMatrix(e, groups, groups.k, groups.n);
   match.matrixOperand = operandB;
+  DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
+  if (!dot && hasParameters(p))
+    return failure();
   auto toStatic = [&](Value size) {
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
   match.kernel = MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),
                                      toStatic(p.n));
+  match.kernel.dot = dot;
   match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
                                                   match.kernel.lanes);
   matchFill(match);
@@ -431,7 +354,7 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
                                                   const VectorUnit &unit) {
   FailureOr<linalg::ConvolutionDimensions> dims =
       linalg::inferConvolutionDims(root);
-  if (failed(dims) || root.getNumDpsInputs() != 2)
+  if (failed(dims))
     return failure();
   MatchedProduct match;
   match.root = root;
@@ -511,11 +434,11 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
 
   for (unsigned loop : groups.outer)
     p.outerSizes.push_back(c.sizes[*c.positionOf(loop)]);
-  p.m = getGroupSize(e, c, groups.m);
-  p.n = getGroupSize(e, c, groups.n);
-  p.k = getGroupSize(e, a, groups.k);
-  p.a = getMatrix(e, a, groups, groups.m, groups.k);
-  p.c = getMatrix(e, c, groups, groups.m, groups.n);
+  p.m = c.sizeOfGroup(e, groups.m);
+  p.n = c.sizeOfGroup(e, groups.n);
+  p.k = a.sizeOfGroup(e, groups.k);
+  p.a = a.getMatrix(e, groups, groups.m, groups.k);
+  p.c = c.getMatrix(e, groups, groups.m, groups.n);
 
   // Strides of the input along the outer loops.
   Access x = Access::get(e, input.source, imageMap);
@@ -526,9 +449,13 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   auto toStatic = [&](Value size) {
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
+  DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
+  if (!dot && hasParameters(p))
+    return failure();
   match.kernel = MicroKernel::choose(
       unit, getAccumulator(root), toStatic(p.m),
       numImageDims == 1 || isPointwise ? toStatic(p.n) : ShapedType::kDynamic);
+  match.kernel.dot = dot;
   if (isPointwise) {
     Value channelStride =
         dims->inputChannel.empty() ? e.index(0) : x.strides[rank - numTail];
@@ -538,7 +465,8 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   } else {
     Type element = cast<MemRefType>(x.flat.getType()).getElementType();
     Value padding = input.value ? input.value : e.zero(element);
-    padding = emitFactor(e, match.kernel, p.factorB, padding, 0);
+    if (!dot)
+      padding = emitFactor(e, match.kernel, p.factorB, padding, 0);
     match.columns = std::make_unique<WindowSource>(
         x.flat, outerStrides, windows, p.factorB, padding, match.kernel.lanes);
   }

@@ -1,6 +1,6 @@
 //===- GemmEmitter.cpp - Blocked matrix products --------------------------===//
 
-#include "GemmEmitter.h"
+#include "QuantizedPanels.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -10,7 +10,8 @@ using namespace quantc;
 /// Products with fewer multiplications than this run on one thread: starting
 /// the others costs a few microseconds.
 static constexpr int64_t kParallelWork = 400000;
-/// Depth of a block of B: a panel of it fits half of a first-level cache.
+/// Depth of a block of B, in words: a panel of it fits half of a first-level
+/// cache.
 static constexpr int64_t kBlockDepth = 256;
 /// Up to here a product is not split along k.
 static constexpr int64_t kMaxUnsplitDepth = 512;
@@ -81,7 +82,7 @@ class GemmEmitter {
 public:
   GemmEmitter(KernelEmitter &e, const GemmProblem &p, const MicroKernel &kernel,
               ColumnSource &columns)
-      : e(e), p(p), kernel(kernel), columns(columns) {}
+      : e(e), p(p), kernel(kernel), columns(columns), quantized(e, p, kernel) {}
 
   void emit(bool useThreads);
 
@@ -96,6 +97,9 @@ private:
     Value isFirst, isLast; // Null when k is not split.
     Value partial;         // Sums so far, when k is split.
     int64_t partialStride;
+    // Of quantized operands.
+    Value words, rawPanel, rowSums, columnSums;
+    int64_t wordStride;
   };
   struct Tile {
     Value row;
@@ -106,11 +110,15 @@ private:
     SmallVector<ColumnSlot> slots;
     SmallVector<Value> masks;
     Value partialOffset;
+    SmallVector<Value> zeros; // Zero points of the columns, or empty.
+    Value columnSums, columnSumsOffset;
   };
 
   void emitTask(Value task);
-  void emitPanel(const Block &block, Value slot, Value panel, Value offset,
-                 bool isPacked);
+  void emitDepthBlock(Block &block, Value endSlot, Value scratch);
+  void packQuantized(const Block &block, Tile &tile, Value slot, Value scratch);
+  void emitPanel(const Block &block, Tile tile);
+  Tile makeTile(const Block &block, Value slot);
   void emitRows(const Block &block, Tile tile);
   void emitTile(const Block &block, const Tile &tile);
   SmallVector<Value> emitDepth(const Block &block, const Tile &tile,
@@ -129,9 +137,10 @@ private:
   const GemmProblem &p;
   const MicroKernel &kernel;
   ColumnSource &columns;
+  QuantizedPanels quantized;
 
   int64_t blockRows, blockPanels, blockDepth;
-  bool splitsDepth;
+  bool splitsDepth, alwaysFull;
   Value numRowBlocks, numSlots, numColumnBlocks;
 };
 } // namespace
@@ -162,9 +171,13 @@ void GemmEmitter::emit(bool useThreads) {
                            std::max<int64_t>(2, llvm::divideCeil(panels, 4)));
   }
   numColumnBlocks = e.ceilDiv(numSlots, blockPanels * kernel.vectors);
+  std::optional<int64_t> count = e.asConstant(numSlots);
+  alwaysFull =
+      columns.hasOnlyFullSlots() && count && *count % kernel.vectors == 0;
 
-  splitsDepth = !k || *k > kMaxUnsplitDepth;
-  blockDepth = columns.getBlockDepth(splitsDepth ? kBlockDepth : *k);
+  int64_t group = kernel.dot.group;
+  splitsDepth = !k || *k > kMaxUnsplitDepth * group;
+  blockDepth = columns.getBlockDepth(splitsDepth ? kBlockDepth * group : *k);
   if (k && *k <= blockDepth)
     splitsDepth = false;
   blockDepth = std::max<int64_t>(1, blockDepth);
@@ -204,61 +217,130 @@ void GemmEmitter::emitTask(Value task) {
   bool isPacked =
       columns.getPanel(e, block.outer, block.firstSlot, zero).has_value();
   int64_t width = kernel.columns();
-  auto allocate = [&](int64_t elements) -> Value {
-    auto type = MemRefType::get({elements}, kernel.accumulator);
-    return memref::AllocaOp::create(e.b, e.loc, type,
+  auto allocate = [&](int64_t elements, Type type) -> Value {
+    return memref::AllocaOp::create(e.b, e.loc,
+                                    MemRefType::get({elements}, type),
                                     e.b.getI64IntegerAttr(64));
   };
+  Type accumulator = kernel.accumulator;
   Value scratch;
-  if (!isPacked)
-    scratch = allocate(blockPanels * blockDepth * width);
+  int64_t numWords = llvm::divideCeil(blockDepth, kernel.dot.group);
+  if (kernel.dot) {
+    block.wordStride = llvm::alignTo(numWords, kernel.lanes);
+    block.words = allocate(blockRows * block.wordStride, accumulator);
+    scratch = allocate(numWords * width, accumulator);
+    if (!isPacked)
+      block.rawPanel =
+          allocate(numWords * width * kernel.dot.group, e.b.getI8Type());
+    if (quantized.needsRowSums())
+      block.rowSums = allocate(blockRows, accumulator);
+    if (quantized.needsColumnSums() && !isPacked)
+      block.columnSums = allocate(blockPanels * width, accumulator);
+  } else if (!isPacked) {
+    scratch = allocate(blockPanels * blockDepth * width, accumulator);
+  }
   block.partialStride = blockPanels * width;
   if (splitsDepth)
-    block.partial = allocate(blockRows * block.partialStride);
+    block.partial = allocate(blockRows * block.partialStride, accumulator);
 
   // One turn at least, so that an empty sum is stored as well.
   Value end = e.max(p.k, e.index(1));
   e.forLoop(zero, end, blockDepth, [&](Value k) {
     block.k = k;
     block.depth = splitsDepth ? e.min(e.sub(p.k, k), e.index(blockDepth)) : p.k;
+    std::optional<int64_t> size = e.asConstant(p.k);
+    if (splitsDepth && size && *size % blockDepth == 0)
+      block.depth = e.index(blockDepth);
     if (splitsDepth) {
       block.isFirst = e.compare(arith::CmpIPredicate::eq, k, zero);
       block.isLast = e.compare(arith::CmpIPredicate::sge,
                                e.add(k, e.index(blockDepth)), p.k);
     }
-    e.forLoop(block.firstSlot, endSlot, kernel.vectors, [&](Value slot) {
-      if (isPacked) {
-        auto panel = columns.getPanel(e, block.outer, slot, k);
-        return emitPanel(block, slot, panel->first, panel->second, true);
-      }
-      Value offset = e.mul(e.sub(slot, block.firstSlot),
-                           e.index(blockDepth * kernel.lanes));
-      columns.pack(e, kernel, block.outer, slot, k, block.depth, scratch,
-                   offset);
-      emitPanel(block, slot, scratch, offset, false);
-    });
+    emitDepthBlock(block, endSlot, scratch);
   });
 }
 
-void GemmEmitter::emitPanel(const Block &block, Value slot, Value panel,
-                            Value offset, bool isPacked) {
+void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
+  if (kernel.dot) {
+    Value endRow = e.min(e.add(block.firstRow, e.index(blockRows)), p.m);
+    quantized.packRows(block.outer, block.firstRow, endRow, block.k,
+                       block.depth, block.words, block.wordStride,
+                       block.rowSums, block.isFirst);
+  }
+  e.forLoop(block.firstSlot, endSlot, kernel.vectors, [&](Value slot) {
+    Tile tile = makeTile(block, slot);
+    auto packed = columns.getPanel(e, block.outer, slot, block.k);
+    tile.isConverted = !packed;
+    if (packed) {
+      std::tie(tile.panel, tile.panelOffset) = *packed;
+    } else if (!kernel.dot) {
+      tile.panel = scratch;
+      tile.panelOffset = e.mul(e.sub(slot, block.firstSlot),
+                               e.index(blockDepth * kernel.lanes));
+      columns.pack(e, kernel, block.outer, slot, block.k, block.depth, scratch,
+                   tile.panelOffset);
+    }
+    if (kernel.dot)
+      packQuantized(block, tile, slot, scratch);
+    emitPanel(block, tile);
+  });
+}
+
+/// Makes a panel of words, unless the kernel reads a packed one better itself.
+void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
+                                Value scratch) {
+  bool isPacked = !tile.isConverted;
+  for (const ColumnSlot &column : tile.slots)
+    if (Value zeros = quantized.getColumnZeros(block.outer, column, alwaysFull))
+      tile.zeros.push_back(zeros);
+  if (auto sums = columns.getColumnSums(e, block.outer, slot)) {
+    std::tie(tile.columnSums, tile.columnSumsOffset) = *sums;
+  } else {
+    tile.columnSums = block.columnSums;
+    tile.columnSumsOffset = tile.partialOffset;
+  }
+  Value zero = e.index(0);
+  if (!isPacked) {
+    // Rows of bytes first, which the source knows how to read.
+    MicroKernel raw = kernel;
+    raw.accumulator = e.b.getI8Type();
+    columns.pack(e, raw, block.outer, slot, block.k, block.depth,
+                 block.rawPanel, zero);
+    quantized.packColumns(block.rawPanel, block.depth, scratch, zero,
+                          tile.zeros, tile.columnSums, tile.columnSumsOffset,
+                          block.isFirst);
+  } else {
+    // Words of bytes are as good as new; wider ones are worth making if many
+    // rows read them.
+    std::optional<int64_t> m = e.asConstant(p.m);
+    if (!kernel.dot.takesDifferences() || (m && *m <= 2 * kernel.rows))
+      return;
+    quantized.widenPanel(tile.panel, tile.panelOffset,
+                         e.ceilDiv(block.depth, kernel.dot.group), scratch,
+                         tile.zeros);
+  }
+  tile.panel = scratch;
+  tile.panelOffset = zero;
+  tile.isConverted = true;
+}
+
+GemmEmitter::Tile GemmEmitter::makeTile(const Block &block, Value slot) {
   Tile tile;
-  tile.panel = panel;
-  tile.panelOffset = offset;
-  tile.isConverted = !isPacked;
   tile.partialOffset =
       e.mul(e.sub(slot, block.firstSlot), e.index(kernel.lanes));
-  Value isFull;
-  for (int64_t v = 0; v < kernel.vectors; ++v) {
+  for (int64_t v = 0; v < kernel.vectors; ++v)
     tile.slots.push_back(columns.getSlot(e, e.add(slot, e.index(v))));
-    Value full = e.compare(arith::CmpIPredicate::sge, tile.slots.back().valid,
-                           e.index(kernel.lanes));
+  return tile;
+}
+
+void GemmEmitter::emitPanel(const Block &block, Tile tile) {
+  Value isFull;
+  for (const ColumnSlot &slot : tile.slots) {
+    Value full =
+        e.compare(arith::CmpIPredicate::sge, slot.valid, e.index(kernel.lanes));
     isFull =
         isFull ? e.b.createOrFold<arith::AndIOp>(e.loc, isFull, full) : full;
   }
-  std::optional<int64_t> count = e.asConstant(numSlots);
-  bool alwaysFull =
-      columns.hasOnlyFullSlots() && count && *count % kernel.vectors == 0;
   if (alwaysFull)
     return emitRows(block, tile);
   e.ifThen(
@@ -294,6 +376,8 @@ void GemmEmitter::emitRows(const Block &block, Tile tile) {
 }
 
 Value GemmEmitter::multiplyAdd(Value a, Value b, Value sum) {
+  if (kernel.dot)
+    return kernel.dot.emit(e, a, b, sum);
   if (kernel.useFMA)
     return vector::FMAOp::create(e.b, e.loc, a, b, sum);
   if (isa<FloatType>(kernel.accumulator))
@@ -314,15 +398,23 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
     for (int64_t v = 0; v < kernel.vectors; ++v) {
       Value vector = e.loadVector(
           tile.panel, e.add(at, e.index(v * kernel.lanes)), kernel.lanes);
-      panel.push_back(tile.isConverted ? vector
-                                       : emitFactor(e, kernel, p.factorB,
-                                                    vector, kernel.lanes));
+      if (!tile.isConverted && kernel.dot)
+        vector = quantized.unpack(vector,
+                                  tile.zeros.empty() ? Value() : tile.zeros[v]);
+      else if (!tile.isConverted)
+        vector = emitFactor(e, kernel, p.factorB, vector, kernel.lanes);
+      panel.push_back(vector);
     }
     for (int64_t r = 0; r < tile.rows; ++r) {
-      Value element =
-          e.load(p.a.buffer, e.add(rowOffsets[r], e.mul(k, p.a.columnStride)));
-      Value factor =
-          e.splat(emitFactor(e, kernel, p.factorA, element, 0), kernel.lanes);
+      Value factor;
+      if (kernel.dot) {
+        factor = e.load(block.words, e.add(rowOffsets[r], k));
+      } else {
+        Value element = e.load(
+            p.a.buffer, e.add(rowOffsets[r], e.mul(k, p.a.columnStride)));
+        factor = emitFactor(e, kernel, p.factorA, element, 0);
+      }
+      factor = e.splat(factor, kernel.lanes);
       for (int64_t v = 0; v < kernel.vectors; ++v) {
         Value &sum = out[r * kernel.vectors + v];
         sum = multiplyAdd(factor, panel[v], sum);
@@ -332,14 +424,15 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
   };
   Value zero = e.index(0);
   constexpr int64_t unroll = 4;
-  Value main = e.mul(e.floorDiv(block.depth, unroll), e.index(unroll));
+  Value depth = e.ceilDiv(block.depth, kernel.dot.group);
+  Value main = e.mul(e.floorDiv(depth, unroll), e.index(unroll));
   sums = e.forLoop(zero, main, unroll, sums, [&](Value k, ValueRange in) {
     SmallVector<Value> out(in);
     for (int64_t i = 0; i < unroll; ++i)
       out = step(e.add(k, e.index(i)), out);
     return out;
   });
-  return e.forLoop(main, block.depth, 1, sums,
+  return e.forLoop(main, depth, 1, sums,
                    [&](Value k, ValueRange in) { return step(k, in); });
 }
 
@@ -352,7 +445,9 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
     Value row = e.add(tile.row, e.index(r));
     if (tile.clampRows)
       row = e.min(row, e.sub(p.m, e.index(1)));
-    rowOffsets.push_back(e.add(aBase, e.mul(row, p.a.rowStride)));
+    rowOffsets.push_back(kernel.dot ? e.mul(e.sub(row, block.firstRow),
+                                            e.index(block.wordStride))
+                                    : e.add(aBase, e.mul(row, p.a.rowStride)));
   }
   auto partialAt = [&](int64_t i) {
     Value row =
@@ -405,10 +500,24 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, int64_t r,
   Value cRow = e.add(block.cBase, e.mul(row, p.c.rowStride));
   Value outRow = e.add(block.outBase, e.mul(row, p.output.rowStride));
   Type product = elementOf(p.c);
+  Value rowSum;
+  if (block.rowSums)
+    rowSum = e.load(block.rowSums, e.sub(row, block.firstRow));
+  SmallVector<Value> columnSums;
+  if (tile.columnSums)
+    for (int64_t v = 0; v < kernel.vectors; ++v)
+      columnSums.push_back(
+          e.loadVector(tile.columnSums,
+                       e.add(tile.columnSumsOffset, e.index(v * kernel.lanes)),
+                       kernel.lanes));
   for (int64_t v = 0; v < kernel.vectors; ++v) {
     Value offset = tile.slots[v].offset;
     Value mask = tile.masks.empty() ? Value() : tile.masks[v];
     Value sum = sums[v];
+    if (kernel.dot)
+      sum = quantized.correct(
+          block.outer, sum, row, tile.zeros.empty() ? Value() : tile.zeros[v],
+          rowSum, columnSums.empty() ? Value() : columnSums[v]);
     if (p.accumulates)
       sum =
           isa<FloatType>(kernel.accumulator)

@@ -32,6 +32,24 @@ struct FactorExpression {
   mlir::BlockArgument element;
   /// What the expression reads beside the element, already loaded.
   llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> scalars;
+  /// What it reads that is not the same for all rows or columns.
+  llvm::SmallVector<mlir::OpOperand *> parameters;
+};
+
+/// An operand of 8-bit elements, as a DotProduct takes it.
+struct QuantizedFactor {
+  bool isSigned = true;
+  /// Whether sign bits are flipped, to get the other signedness: elements and
+  /// zero points are both moved.
+  bool isFlipped = false;
+  /// The zero point as i32 (moved already), or null for 0.
+  mlir::Value zeroPoint;
+  /// Or one 8-bit zero point for each row of A or column of B.
+  StridedMatrix zeroPoints;
+  bool areZeroPointsSigned = true;
+
+  int64_t getFlipOffset() const { return isSigned ? 128 : -128; }
+  bool hasZeroPoint() const { return zeroPoint || zeroPoints.buffer; }
 };
 
 /// Emits `value`, an expression over the values in `known`, with `lanes`
@@ -65,6 +83,11 @@ public:
            mlir::Value k) {
     return std::nullopt;
   }
+  /// Where the sums of the columns from `slot` on lie, if they are known.
+  virtual std::optional<std::pair<mlir::Value, mlir::Value>>
+  getColumnSums(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot) {
+    return std::nullopt;
+  }
   /// Writes the rows [k, k + depth) of the panel that starts at `slot` to
   /// `panel` from `offset` on, as accumulator elements, zero where no column
   /// is.
@@ -78,6 +101,8 @@ struct GemmProblem {
   mlir::Value m, n, k;
   StridedMatrix a, c;
   FactorExpression factorA, factorB;
+  /// Instead of the expressions if the kernel works on words (its `dot`).
+  QuantizedFactor quantizedA, quantizedB;
   /// Whether C's old value is added.
   bool accumulates = false;
   /// Elementwise op on C in registers before it is stored, or null: its inputs

@@ -113,6 +113,10 @@ void KernelEmitter::forLoop(Value lower, Value upper, int64_t step,
 SmallVector<Value> KernelEmitter::forLoop(
     Value lower, Value upper, int64_t step, ValueRange inits,
     llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  if (inits.empty()) {
+    forLoop(lower, upper, step, [&](Value i) { body(i, {}); });
+    return {};
+  }
   auto l = asConstant(lower), u = asConstant(upper);
   if (l && u && *u <= *l)
     return inits;

@@ -3,6 +3,7 @@
 #include "quantc/CodeGen/Passes.h"
 
 #include "PackWeights.h"
+#include "ProductRoots.h"
 
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 
@@ -24,8 +25,7 @@ struct LowerContractionsPass
     WeightPacker packer(getOperation(), releaseWeights);
     SmallVector<linalg::LinalgOp> roots;
     getOperation().walk([&](linalg::LinalgOp op) {
-      if (linalg::isaContractionOpInterface(op) ||
-          linalg::isaConvolutionOpInterface(op))
+      if (isProductRoot(op))
         roots.push_back(op);
     });
     for (linalg::LinalgOp root : roots) {

@@ -7,6 +7,8 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "ProductRoots.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -37,12 +39,6 @@ struct Group {
   }
 };
 } // namespace
-
-/// Whether `op` does so much work for each result that it is a root.
-static bool isRoot(linalg::LinalgOp op) {
-  return linalg::isaContractionOpInterface(op) ||
-         linalg::isaConvolutionOpInterface(op);
-}
 
 static bool readsInit(linalg::LinalgOp op, unsigned i) {
   return op.payloadUsesValueFromOperand(op.getDpsInitOperand(i));
@@ -309,7 +305,7 @@ struct OutlineKernelsPass
     SmallVector<linalg::LinalgOp> roots, others;
     getOperation().walk<WalkOrder::PreOrder>([&](linalg::LinalgOp op) {
       if (op.hasPureTensorSemantics() && !isa<linalg::FillOp>(op))
-        (isRoot(op) ? roots : others).push_back(op);
+        (quantc::isProductRoot(op) ? roots : others).push_back(op);
       return WalkResult::skip();
     });
     DenseSet<Operation *> done;

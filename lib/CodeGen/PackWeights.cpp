@@ -2,6 +2,7 @@
 //
 // A packed matrix is [outer][panel][k][column], padded with zeros to whole
 // panels, so that a micro-kernel reads it from the first byte to the last.
+// Bytes for a dot product lie in groups along k: [panel][k / g][column][k % g].
 //
 //===----------------------------------------------------------------------===//
 
@@ -92,13 +93,72 @@ static std::optional<ArrayRef<char>> getBytes(ElementsAttr attr) {
   return dense.getRawData();
 }
 
+/// One matrix of rows along k: where it lies, and how large it is.
+namespace {
+struct Source {
+  const char *data;
+  unsigned width; // Bytes of an element.
+  int64_t k, n, rowStride, columnStride;
+
+  const char *at(int64_t row, int64_t column) const {
+    return data + (row * rowStride + column * columnStride) * width;
+  }
+};
+} // namespace
+
+/// Writes the panel that starts at column `first`, and returns its end.
+static char *packPanel(const Source &source, int64_t first, int64_t columns,
+                       char *target) {
+  int64_t count = std::min(columns, source.n - first);
+  unsigned width = source.width;
+  for (int64_t row = 0; row < source.k; ++row, target += columns * width) {
+    if (source.columnStride == 1) {
+      std::memcpy(target, source.at(row, first), count * width);
+    } else {
+      for (int64_t j = 0; j < count; ++j)
+        std::memcpy(target + j * width, source.at(row, first + j), width);
+    }
+    std::memset(target + count * width, 0, (columns - count) * width);
+  }
+  return target;
+}
+
+/// The same in groups of bytes, followed by the sums of the columns if the
+/// kernel wants them.
+static char *packGroups(const Source &source, int64_t first,
+                        const MicroKernel &kernel, bool isFlipped,
+                        char *target) {
+  int64_t columns = kernel.columns(), group = kernel.dot.group;
+  int64_t count = std::min(columns, source.n - first);
+  SmallVector<int32_t> sums(columns, 0);
+  for (int64_t row = 0; row < source.k; row += group) {
+    for (int64_t j = 0; j < columns; ++j) {
+      for (int64_t i = 0; i < group; ++i, ++target) {
+        *target = 0;
+        if (j >= count || row + i >= source.k)
+          continue;
+        *target = *source.at(row + i, first + j) ^ (isFlipped ? 0x80 : 0);
+        sums[j] += kernel.dot.isRhsSigned ? int32_t(int8_t(*target))
+                                          : int32_t(uint8_t(*target));
+      }
+    }
+  }
+  if (!PackedSource::hasColumnSums(kernel))
+    return target;
+  std::memcpy(target, sums.data(), columns * sizeof(int32_t));
+  return target + columns * sizeof(int32_t);
+}
+
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
                                          ArrayRef<int64_t> sizes,
                                          ArrayRef<int64_t> strides,
-                                         const MicroKernel &kernel) {
+                                         const MicroKernel &kernel,
+                                         bool isFlipped) {
   std::string key;
   llvm::raw_string_ostream os(key);
-  os << global.getSymName() << '/' << kernel.columns();
+  os << global.getSymName() << '/' << kernel.columns() << '/'
+     << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
+     << kernel.dot.isRhsSigned << '/' << isFlipped;
   for (int64_t value : sizes)
     os << ',' << value;
   for (int64_t value : strides)
@@ -113,49 +173,40 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
     return nullptr;
   Type element = global.getType().getElementType();
   unsigned width = element.getIntOrFloatBitWidth() / 8;
+  // A group is stored as one integer.
+  Type stored = element;
+  if (kernel.dot)
+    stored = IntegerType::get(module.getContext(), 8 * kernel.dot.group);
   int64_t n = sizes.back(), k = sizes[sizes.size() - 2];
   int64_t columns = kernel.columns(), panels = llvm::divideCeil(n, columns);
   int64_t outer = 1;
   for (int64_t size : sizes.drop_back(2))
     outer *= size;
-  int64_t total = outer * panels * k * columns;
-  AsmResourceBlob blob =
-      HeapAsmResourceBlob::allocate(total * width, /*align=*/64);
+  int64_t total = outer * panels * PackedSource::getPanelSize(kernel, k);
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
+      total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
   char *target = blob.getMutableData().data();
-  int64_t rowStride = strides[strides.size() - 2],
-          columnStride = strides.back();
   for (int64_t o = 0; o < outer; ++o) {
     int64_t base = 0, rest = o;
     for (int64_t i = sizes.size() - 2; i-- > 0; rest /= sizes[i])
       base += rest % sizes[i] * strides[i];
-    for (int64_t panel = 0; panel < panels; ++panel) {
-      int64_t first = panel * columns;
-      int64_t count = std::min(columns, n - first);
-      for (int64_t row = 0; row < k; ++row, target += columns * width) {
-        const char *source =
-            bytes->data() +
-            (base + row * rowStride + first * columnStride) * width;
-        if (columnStride == 1) {
-          std::memcpy(target, source, count * width);
-        } else {
-          for (int64_t j = 0; j < count; ++j)
-            std::memcpy(target + j * width, source + j * columnStride * width,
-                        width);
-        }
-        std::memset(target + count * width, 0, (columns - count) * width);
-      }
-    }
+    Source source{bytes->data() + base * width, width,         k, n,
+                  strides[strides.size() - 2],  strides.back()};
+    for (int64_t panel = 0; panel < panels; ++panel)
+      target = kernel.dot ? packGroups(source, panel * columns, kernel,
+                                       isFlipped, target)
+                          : packPanel(source, panel * columns, columns, target);
   }
   std::string name = (global.getSymName() + "_packed").str();
   auto handle =
       DenseResourceElementsHandle::getManagerInterface(module.getContext())
           .insert(name, std::move(blob));
   auto value = DenseResourceElementsAttr::get(
-      RankedTensorType::get({total}, element), handle);
+      RankedTensorType::get({total}, stored), handle);
   OpBuilder builder(global);
   auto result = memref::GlobalOp::create(
       builder, global.getLoc(), name, builder.getStringAttr("private"),
-      MemRefType::get({total}, element), value, /*constant=*/true,
+      MemRefType::get({total}, stored), value, /*constant=*/true,
       builder.getI64IntegerAttr(64));
   symbols.insert(result);
   packed[key] = result;
@@ -203,7 +254,8 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
     return false;
   memref::GlobalOp last;
   for (auto [call, global] : llvm::zip(calls[func.getSymNameAttr()], globals)) {
-    last = getPacked(global, sizes, strides, match.kernel);
+    last =
+        getPacked(global, sizes, strides, match.kernel, p.quantizedB.isFlipped);
     OpBuilder builder(call);
     Value packedWeights = memref::GetGlobalOp::create(
         builder, call.getLoc(), last.getType(), last.getSymName());
@@ -213,8 +265,9 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   }
 
   // Strides of whole packed matrices.
+  int64_t depth = sizes[sizes.size() - 2];
   int64_t stride = llvm::divideCeil(sizes.back(), match.kernel.columns()) *
-                   match.kernel.columns() * sizes[sizes.size() - 2];
+                   PackedSource::getPanelSize(match.kernel, depth);
   SmallVector<Value> packedStrides;
   int64_t next = sizes.size() - 3;
   for (unsigned i = p.outerSizes.size(); i-- > 0;) {
@@ -227,11 +280,15 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   }
   std::reverse(packedStrides.begin(), packedStrides.end());
   BlockArgument matrix = func.getArgument(number);
+  // Views of the matrix as it was.
+  for (Operation *user : llvm::make_early_inc_range(matrix.getUsers()))
+    if (isa<memref::ReinterpretCastOp>(user) && user->use_empty())
+      user->erase();
   matrix.setType(last.getType());
   SmallVector<Type> types(func.getArgumentTypes());
   types[number] = last.getType();
   func.setFunctionType(e.b.getFunctionType(types, {}));
   match.columns = std::make_unique<PackedSource>(
-      StridedMatrix{matrix, packedStrides, {}, {}}, p.n, p.k, match.kernel);
+      StridedMatrix{matrix, packedStrides, {}, {}}, p.n, depth, match.kernel);
   return true;
 }

@@ -23,7 +23,7 @@ private:
   mlir::memref::GlobalOp getPacked(mlir::memref::GlobalOp global,
                                    mlir::ArrayRef<int64_t> sizes,
                                    mlir::ArrayRef<int64_t> strides,
-                                   const MicroKernel &kernel);
+                                   const MicroKernel &kernel, bool isFlipped);
   void eraseUnused(mlir::Value buffer);
 
   mlir::ModuleOp module;

@@ -17,12 +17,25 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
       enabled.insert(part);
   }
   VectorUnit unit;
-  if (enabled.contains("avx512f"))
-    unit = {512, 32, true};
-  else if (enabled.contains("avx2"))
-    unit = {256, 16, enabled.contains("fma")};
-  else if (enabled.contains("neon"))
-    unit = {128, 32, true};
+  if (enabled.contains("avx512f")) {
+    unit.bits = 512;
+    unit.numRegisters = 32;
+    unit.hasFMA = true;
+  } else if (enabled.contains("avx2")) {
+    unit.bits = 256;
+    unit.hasFMA = enabled.contains("fma");
+  } else if (enabled.contains("neon")) {
+    unit.numRegisters = 32;
+    unit.hasFMA = true;
+  }
+  // Wide registers need the extension for bytes and words.
+  unit.hasWordPairs = unit.bits == 512 ? enabled.contains("avx512bw")
+                                       : enabled.contains("sse2");
+  unit.hasVNNI = unit.bits == 512   ? enabled.contains("avx512vnni")
+                 : unit.bits == 256 ? enabled.contains("avxvnni")
+                                    : false;
+  unit.hasDotProd = enabled.contains("dotprod");
+  unit.hasMixedDotProd = enabled.contains("i8mm");
   return unit;
 }
 

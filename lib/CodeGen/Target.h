@@ -3,6 +3,8 @@
 #ifndef QUANTC_LIB_CODEGEN_TARGET_H
 #define QUANTC_LIB_CODEGEN_TARGET_H
 
+#include "DotProduct.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 
 namespace quantc {
@@ -12,19 +14,25 @@ struct VectorUnit {
   int64_t bits = 128;
   int64_t numRegisters = 16;
   bool hasFMA = false;
+  /// Integer dot products by what they multiply: pairs of 16 bits (x86), u8 by
+  /// s8 in fours (x86), equal signs in fours (AArch64), u8 by s8 (AArch64).
+  bool hasWordPairs = false, hasVNNI = false, hasDotProd = false,
+       hasMixedDotProd = false;
 
   static VectorUnit fromFeatures(llvm::StringRef features);
 };
 
 /// The shape of a micro-kernel: a block of `rows` by `vectors` times `lanes`
 /// accumulators that stays in registers while it runs along k. The right-hand
-/// side comes in panels of `columns()` elements for each k.
+/// side comes in panels of `columns()` elements (or words, see DotProduct) for
+/// each k.
 struct MicroKernel {
   mlir::Type accumulator;
   int64_t lanes = 1;
   int64_t rows = 1;
   int64_t vectors = 1;
   bool useFMA = false;
+  DotProduct dot;
 
   int64_t columns() const { return lanes * vectors; }
 

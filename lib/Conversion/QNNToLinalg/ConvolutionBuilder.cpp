@@ -41,6 +41,26 @@ Value quantc::createBias(OpBuilder &b, Location loc, RankedTensorType type,
       ->getResult(0);
 }
 
+/// Adds one bias a channel to a convolution's result.
+static Value addBias(OpBuilder &b, Location loc, Value result, Value bias) {
+  auto type = cast<RankedTensorType>(result.getType());
+  SmallVector<OpFoldResult> dims{getDim(b, loc, bias, 0)};
+  ReassociationIndices group{0};
+  for (int64_t i = 2; i < type.getRank(); ++i) {
+    dims.push_back(b.getIndexAttr(1));
+    group.push_back(i - 1);
+  }
+  if (dims.size() > 1)
+    bias = tensor::ExpandShapeOp::create(
+        b, loc, getTypeOf(dims, type.getElementType()), bias,
+        ArrayRef<ReassociationIndices>{group}, dims);
+  return createElementwise(
+      b, loc, type, {result, bias},
+      [](OpBuilder &nb, Location l, ValueRange x) -> Value {
+        return arith::AddIOp::create(nb, l, x[0], x[1]);
+      });
+}
+
 /// Inserts a dimension of size 1 before dimension `at` (which is not 0).
 static Value insertUnit(OpBuilder &b, Location loc, Value v, int64_t at) {
   SmallVector<OpFoldResult> dims = getDims(b, loc, v);
@@ -258,9 +278,14 @@ Value quantc::buildConvolution(OpBuilder &b, Location loc,
                                  getDim(b, loc, conv.weights, 0)};
   llvm::append_range(dims, conv.counts);
   auto accType = getTypeOf(dims, accElement);
-  Value acc = createBias(b, loc, accType, dims, conv.bias);
+  // An integer bias is added afterwards, where it joins the requantization; the
+  // sum is the same.
+  bool addsBias = conv.bias && isa<IntegerType>(accElement);
+  Value acc = createBias(b, loc, accType, dims, addsBias ? Value() : conv.bias);
   Value result = isNamed(conv) ? buildNamed(b, loc, conv, acc)
                                : buildGeneric(b, loc, conv, acc);
+  if (addsBias)
+    return addBias(b, loc, result, conv.bias);
   if (!half)
     return result;
   return createElementwise(

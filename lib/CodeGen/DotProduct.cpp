@@ -1,0 +1,79 @@
+//===- DotProduct.cpp - Inner products of short integer vectors -----------===//
+
+#include "KernelEmitter.h"
+#include "Target.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace quantc;
+
+DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
+                              bool isRhsSigned) {
+  DotProduct dot;
+  if (unit.hasVNNI) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    // One is unsigned and the other is signed: of two equal ones, the left-hand
+    // side is shifted to be unsigned, or the right-hand side to be signed.
+    dot.isLhsSigned = isLhsSigned && !isRhsSigned;
+    dot.isRhsSigned = !dot.isLhsSigned;
+  } else if (unit.hasDotProd) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    dot.isLhsSigned = isLhsSigned;
+    dot.isRhsSigned = isLhsSigned == isRhsSigned || unit.hasMixedDotProd
+                          ? isRhsSigned
+                          : isLhsSigned;
+  } else if (unit.hasWordPairs) {
+    // Differences of 8-bit numbers need nine bits, so no product of two of
+    // them, and no sum of two products, overflows.
+    dot.group = 2;
+    dot.elementBits = 16;
+  }
+  return dot;
+}
+
+/// Calls `llvm.<name>` on vectors of words, seen as vectors of elements where
+/// the intrinsic wants those.
+static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
+                           ValueRange operands) {
+  auto call = LLVM::CallIntrinsicOp::create(e.b, e.loc, result,
+                                            e.b.getStringAttr(name), operands);
+  return call.getResults();
+}
+
+Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
+                       Value sum) const {
+  auto words = cast<VectorType>(sum.getType());
+  int64_t lanes = words.getNumElements();
+  auto elements =
+      VectorType::get(lanes * group, e.b.getIntegerType(elementBits));
+  Value a = vector::BitCastOp::create(e.b, e.loc, elements, lhs);
+  Value b = vector::BitCastOp::create(e.b, e.loc, elements, rhs);
+  if (elementBits == 16) {
+    StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                     : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                  : "llvm.x86.sse2.pmadd.wd";
+    Value pairs = callIntrinsic(e, name, words, {a, b});
+    return arith::AddIOp::create(e.b, e.loc, sum, pairs);
+  }
+  if (lanes >= 8) {
+    if (isLhsSigned)
+      std::swap(a, b);
+    return callIntrinsic(e,
+                         lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512"
+                                     : "llvm.x86.avx512.vpdpbusd.256",
+                         words, {sum, a, b});
+  }
+  if (isLhsSigned != isRhsSigned) {
+    if (isLhsSigned)
+      std::swap(a, b);
+    return callIntrinsic(e, "llvm.aarch64.neon.usdot.v4i32.v16i8", words,
+                         {sum, a, b});
+  }
+  return callIntrinsic(e,
+                       isLhsSigned ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
+                                   : "llvm.aarch64.neon.udot.v4i32.v16i8",
+                       words, {sum, a, b});
+}

@@ -1,0 +1,46 @@
+//===- DotProduct.h - Inner products of short integer vectors ---*- C++ -*-===//
+//
+// A product of 8-bit matrices runs over words of 32 bits: a word holds a group
+// of elements that follow each other along k. What multiplies two vectors of
+// words, and adds the sum of each lane to an i32, is a DotProduct: there is one
+// for each extension of the instruction sets, chosen by feature.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CODEGEN_DOTPRODUCT_H
+#define QUANTC_LIB_CODEGEN_DOTPRODUCT_H
+
+#include "Target.h"
+
+#include "mlir/IR/Value.h"
+
+namespace quantc {
+
+class KernelEmitter;
+struct VectorUnit;
+
+struct DotProduct {
+  /// Elements of a word; 1 stands for plain multiplication.
+  int64_t group = 1;
+  /// Width of a word's elements. In 16 bits they are what is left after the
+  /// zero points are subtracted; in 8 bits they are the elements themselves,
+  /// and the sums are corrected afterwards.
+  unsigned elementBits = 32;
+  /// In 8 bits: what the instruction takes its operands for.
+  bool isLhsSigned = true, isRhsSigned = true;
+
+  explicit operator bool() const { return group > 1; }
+  bool takesDifferences() const { return elementBits == 16; }
+
+  /// The fastest one for operands of 8 bits.
+  static DotProduct choose(const VectorUnit &unit, bool isLhsSigned,
+                           bool isRhsSigned);
+
+  /// `sum` plus the products of `lhs` and `rhs`, vectors of words.
+  mlir::Value emit(KernelEmitter &e, mlir::Value lhs, mlir::Value rhs,
+                   mlir::Value sum) const;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_DOTPRODUCT_H

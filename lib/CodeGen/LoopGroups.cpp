@@ -1,0 +1,86 @@
+//===- LoopGroups.cpp - Buffers by the loops of a product -----------------===//
+
+#include "LoopGroups.h"
+
+using namespace mlir;
+using namespace quantc;
+
+Access Access::get(KernelEmitter &e, Value buffer, AffineMap map) {
+  Access access;
+  access.flat = e.flatten(buffer);
+  Value stride = e.index(1);
+  int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
+  access.strides.resize(rank);
+  for (int64_t i = rank; i-- > 0;) {
+    access.strides[i] = stride;
+    stride = e.mul(stride, e.size(buffer, i));
+  }
+  for (auto [i, expr] : llvm::enumerate(map.getResults())) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    access.loops.push_back(dim ? dim.getPosition() : -1);
+    access.sizes.push_back(e.size(buffer, i));
+  }
+  return access;
+}
+
+std::optional<unsigned> Access::positionOf(unsigned loop) const {
+  auto it = llvm::find(loops, int64_t(loop));
+  if (it == loops.end())
+    return std::nullopt;
+  return it - loops.begin();
+}
+
+Value Access::strideOf(KernelEmitter &e, unsigned loop) const {
+  if (std::optional<unsigned> position = positionOf(loop))
+    return strides[*position];
+  return e.index(0);
+}
+
+std::optional<Value> Access::strideOfGroup(KernelEmitter &e,
+                                           ArrayRef<unsigned> group) const {
+  std::optional<unsigned> last;
+  unsigned numPresent = 0;
+  for (unsigned loop : group) {
+    std::optional<unsigned> position = positionOf(loop);
+    if (!position)
+      continue;
+    if (last && *position != *last + 1)
+      return std::nullopt;
+    last = position;
+    ++numPresent;
+  }
+  if (numPresent == 0)
+    return e.index(0);
+  if (numPresent != group.size())
+    return std::nullopt;
+  return strides[*last];
+}
+
+Value Access::sizeOfGroup(KernelEmitter &e, ArrayRef<unsigned> group) const {
+  Value size = e.index(1);
+  for (unsigned loop : group)
+    size = e.mul(size, sizes[*positionOf(loop)]);
+  return size;
+}
+
+StridedMatrix Access::getMatrix(KernelEmitter &e, const LoopGroups &groups,
+                                ArrayRef<unsigned> rows,
+                                ArrayRef<unsigned> columns) const {
+  StridedMatrix matrix;
+  matrix.buffer = flat;
+  for (unsigned loop : groups.outer)
+    matrix.outerStrides.push_back(strideOf(e, loop));
+  matrix.rowStride = *strideOfGroup(e, rows);
+  matrix.columnStride = *strideOfGroup(e, columns);
+  return matrix;
+}
+
+void quantc::makeFlat(KernelEmitter &e, SmallVector<unsigned> &group,
+                      SmallVector<unsigned> &outer, const Access &x,
+                      const Access &y) {
+  while (group.size() > 1 &&
+         (!x.strideOfGroup(e, group) || !y.strideOfGroup(e, group))) {
+    outer.push_back(group.front());
+    group.erase(group.begin());
+  }
+}

@@ -1,0 +1,86 @@
+//===- QuantizedPanels.h - Operands of integer products as words -*- C++
+//-*-===//
+//
+// Writes blocks of the left-hand side and panels of the right-hand side of a
+// product of 8-bit matrices in the words of a DotProduct. Zero points either
+// are subtracted here, or the sums of rows and columns are kept for the
+// correction of the result:
+//   sum (a - za)(b - zb) = sum ab - za sum b - zb (sum a - k za)
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CODEGEN_QUANTIZEDPANELS_H
+#define QUANTC_LIB_CODEGEN_QUANTIZEDPANELS_H
+
+#include "GemmEmitter.h"
+
+namespace quantc {
+
+class QuantizedPanels {
+public:
+  QuantizedPanels(KernelEmitter &e, const GemmProblem &p,
+                  const MicroKernel &kernel)
+      : e(e), p(p), kernel(kernel), dot(kernel.dot) {}
+
+  /// Whether the result needs the sums of the columns of B (or rows of A).
+  bool needsColumnSums() const {
+    return !dot.takesDifferences() && p.quantizedA.hasZeroPoint();
+  }
+  bool needsRowSums() const {
+    return !dot.takesDifferences() && p.quantizedB.hasZeroPoint();
+  }
+
+  /// Rows [first, end) of A from column `k` on, `depth` elements each, to
+  /// `words`, `stride` words a row. `sums`, if any, takes the sums of the rows,
+  /// or is added to unless `isFirst`.
+  void packRows(mlir::ValueRange outer, mlir::Value first, mlir::Value end,
+                mlir::Value k, mlir::Value depth, mlir::Value words,
+                int64_t stride, mlir::Value sums, mlir::Value isFirst);
+
+  /// A panel of B: `depth` rows of bytes in `raw`, which has room for whole
+  /// groups, to words from `offset` of `panel` on.
+  void packColumns(mlir::Value raw, mlir::Value depth, mlir::Value panel,
+                   mlir::Value offset, mlir::ArrayRef<mlir::Value> zeros,
+                   mlir::Value sums, mlir::Value sumsOffset,
+                   mlir::Value isFirst);
+
+  /// A panel of a matrix packed at compile time, to words at 0 of `panel`.
+  void widenPanel(mlir::Value packed, mlir::Value offset, mlir::Value numWords,
+                  mlir::Value panel, mlir::ArrayRef<mlir::Value> zeros);
+
+  /// `lanes` groups of a matrix packed at compile time as words.
+  mlir::Value unpack(mlir::Value groups, mlir::Value zeros);
+
+  /// The zero points of the columns in a slot as i32, or null if all are 0.
+  mlir::Value getColumnZeros(mlir::ValueRange outer, const ColumnSlot &slot,
+                             bool isFull);
+
+  /// The sums of a row of the result as they would be without zero points;
+  /// `rowSum` and `columnSums` may be null if they are not needed.
+  mlir::Value correct(mlir::ValueRange outer, mlir::Value sum, mlir::Value row,
+                      mlir::Value columnZeros, mlir::Value rowSum,
+                      mlir::Value columnSums);
+
+private:
+  using Value = mlir::Value;
+
+  int64_t bytesPerVector() const { return kernel.lanes * dot.group; }
+  Value rowZero(mlir::ValueRange outer, Value row);
+  Value zeroOf(const QuantizedFactor &factor, Value loaded);
+  Value toElements(const QuantizedFactor &factor, Value bytes, Value zeros);
+  Value toWords(Value elements);
+  Value repeatColumns(Value zeros);
+  Value loadBytes(Value at, Value stride, Value count);
+  void packRow(Value from, Value depth, Value zeros, Value words, Value to,
+               Value sums, Value sumsAt, Value isFirst);
+  void storeSums(Value value, Value sums, Value at, Value isFirst);
+
+  KernelEmitter &e;
+  const GemmProblem &p;
+  const MicroKernel &kernel;
+  const DotProduct &dot;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_QUANTIZEDPANELS_H

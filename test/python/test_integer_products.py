@@ -1,0 +1,200 @@
+"""Products of 8-bit integers against exact arithmetic, on each dot product that
+this machine can run.
+
+numpy is the oracle: ONNX Runtime's kernels for AVX2 saturate u8 by s8 sums.
+"""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+import quantc
+
+TYPES = {"u": np.uint8, "s": np.int8}
+# AVX2, SSE2 and (where it is a feature of this machine) what else there is.
+TARGETS = ["native", "x86-64-v3", "x86-64"]
+
+
+def compile_nodes(nodes, inputs, constants, output, target, folder):
+    """`inputs` and `output` are (name, dtype, shape); a shape may hold names."""
+
+    def info(name, dtype, shape):
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+
+    graph = helper.make_graph(
+        nodes,
+        "integers",
+        [info(*i) for i in inputs],
+        [info(*output)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / "model.onnx")
+    return quantc.compile(str(folder / "model.onnx"), target=target)
+
+
+def random_bytes(rng, kind, shape):
+    """Extremes are frequent: they are what overflows."""
+    info = np.iinfo(TYPES[kind])
+    values = rng.integers(info.min, info.max + 1, shape)
+    extremes = rng.choice([info.min, info.max], shape)
+    return np.where(rng.random(shape) < 0.3, extremes, values).astype(TYPES[kind])
+
+
+def subtract(x, zero):
+    return x.astype(np.int64) - np.asarray(zero).astype(np.int64)
+
+
+def wrap(x):
+    return x.astype(np.uint64).astype(np.uint32).view(np.int32)
+
+
+def requantize(acc, scale, zero, dtype):
+    info = np.iinfo(dtype)
+    y = np.rint(acc.astype(np.float32) * scale.astype(np.float32)) + np.float32(zero)
+    return np.clip(y, info.min, info.max).astype(dtype)
+
+
+SIGNS, ZEROS = ["us", "ss", "uu", "su"], ["none", "scalar", "vector"]
+SIZES = [(1, 1, 1), (7, 13, 11), (1, 257, 67), (2, 64, 40), (61, 131, 103), (130, 1031, 37), (13, 640, 64)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("zeros", ZEROS)
+@pytest.mark.parametrize("signs", SIGNS)
+def test_matmul_integer(signs, zeros, target, tmp_path):
+    rng = np.random.default_rng(7)
+    # Each combination meets two sizes, and each size meets all sorts of them.
+    first = TARGETS.index(target) * 12 + SIGNS.index(signs) * 3 + ZEROS.index(zeros)
+    for is_constant in (True, False):
+        m, k, n = SIZES[(first + 3 * is_constant) % len(SIZES)]
+        a, b = random_bytes(rng, signs[0], (m, k)), random_bytes(rng, signs[1], (k, n))
+        constants, names = {}, ["a", "b"]
+        za = zb = np.int64(0)
+        if zeros != "none":
+            za = random_bytes(rng, signs[0], (m,) if zeros == "vector" else ())
+            zb = random_bytes(rng, signs[1], (n,) if zeros == "vector" else ())
+            constants, names = {"za": za, "zb": zb}, ["a", "b", "za", "zb"]
+            za = za[:, None] if za.ndim else za
+        inputs, feed = [("a", a.dtype, ["m", k])], {"a": a}
+        if is_constant:
+            constants["b"] = b
+        else:
+            inputs.append(("b", b.dtype, [k, n]))
+            feed["b"] = b
+        if zeros == "vector":
+            inputs[0] = ("a", a.dtype, [m, k])
+        node = helper.make_node("MatMulInteger", names, ["y"])
+        model = compile_nodes([node], inputs, constants, ("y", np.int32, ["m", n]), target, tmp_path)
+        (y,) = model.run(feed)
+        np.testing.assert_array_equal(y, wrap(subtract(a, za) @ subtract(b, zb)))
+
+
+@pytest.mark.parametrize("size", [(0, 5, 3), (3, 0, 4), (3, 5, 0)])
+def test_empty(size, tmp_path):
+    m, k, n = size
+    inputs = [("a", np.uint8, ["m", "k"]), ("b", np.int8, ["k", "n"])]
+    node = helper.make_node("MatMulInteger", ["a", "b"], ["y"])
+    model = compile_nodes([node], inputs, {}, ("y", np.int32, ["m", "n"]), "native", tmp_path)
+    (y,) = model.run({"a": np.ones((m, k), np.uint8), "b": np.ones((k, n), np.int8)})
+    np.testing.assert_array_equal(y, np.zeros((m, n), np.int32))
+
+
+@pytest.mark.parametrize("shapes", [((5, 1, 17, 33), (3, 33, 9)), ((33,), (33, 20)), ((2, 9, 33), (33,))])
+def test_batches(shapes, tmp_path):
+    rng = np.random.default_rng(2)
+    a, b = random_bytes(rng, "u", shapes[0]), random_bytes(rng, "s", shapes[1])
+    za, zb = np.uint8(131), np.int8(-3)
+    expected = wrap(np.matmul(subtract(a, za), subtract(b, zb)))
+    inputs = [("a", a.dtype, a.shape), ("b", b.dtype, b.shape)]
+    node = helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"])
+    model = compile_nodes([node], inputs, {"za": np.array(za), "zb": np.array(zb)},
+                          ("y", np.int32, expected.shape), "native", tmp_path)
+    (y,) = model.run({"a": a, "b": b})
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_wraps_around(tmp_path):
+    k = 140_000
+    a, b = np.full((1, k), 255, np.uint8), np.full((k, 3), 127, np.int8)
+    node = helper.make_node("MatMulInteger", ["a", "b"], ["y"])
+    model = compile_nodes([node], [("a", a.dtype, a.shape), ("b", b.dtype, b.shape)], {},
+                          ("y", np.int32, (1, 3)), "native", tmp_path)
+    (y,) = model.run({"a": a, "b": b})
+    np.testing.assert_array_equal(y, wrap(a.astype(np.int64) @ b.astype(np.int64)))
+
+
+@pytest.mark.parametrize("per_column", [False, True])
+@pytest.mark.parametrize("signs", ["us", "ss"])
+def test_requantized_matmul(signs, per_column, tmp_path):
+    rng = np.random.default_rng(3)
+    m, k, n = 37, 96, 50
+    a, b = random_bytes(rng, signs[0], (m, k)), random_bytes(rng, signs[1], (k, n))
+    za, zy = TYPES[signs[0]](7), TYPES[signs[0]](11)
+    sa, sy = np.float32(0.02), np.float32(0.75)
+    sb = (rng.random(n if per_column else ()) * 0.02 + 0.001).astype(np.float32)
+    zb = np.zeros(sb.shape, TYPES[signs[1]])
+    constants = {"sa": np.array(sa), "za": np.array(za), "b": b, "sb": sb, "zb": zb, "sy": np.array(sy),
+                 "zy": np.array(zy)}
+    node = helper.make_node("QLinearMatMul", ["a", "sa", "za", "b", "sb", "zb", "sy", "zy"], ["y"])
+    model = compile_nodes([node], [("a", a.dtype, ["m", k])], constants, ("y", a.dtype, ["m", n]), "native", tmp_path)
+    (y,) = model.run({"a": a})
+    acc = wrap(subtract(a, za) @ subtract(b, zb))
+    np.testing.assert_array_equal(y, requantize(acc, sa * sb / sy, zy, a.dtype))
+
+
+def convolve(x, w, strides, dilations, pads, group):
+    """Exact convolution of integers less their zero points, NCHW."""
+    x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    n, c, h, width = x.shape
+    o, ci, kh, kw = w.shape
+    oh = (h - (kh - 1) * dilations[0] - 1) // strides[0] + 1
+    ow = (width - (kw - 1) * dilations[1] - 1) // strides[1] + 1
+    y = np.zeros((n, group, o // group, oh, ow), np.int64)
+    for i in range(kh):
+        for j in range(kw):
+            top, left = i * dilations[0], j * dilations[1]
+            part = x[:, :, top : top + (oh - 1) * strides[0] + 1 : strides[0],
+                     left : left + (ow - 1) * strides[1] + 1 : strides[1]]
+            y += np.einsum("ngchw,gmc->ngmhw", part.reshape(n, group, ci, oh, ow),
+                           w[:, :, i, j].reshape(group, o // group, ci))
+    return y.reshape(n, o, oh, ow)
+
+
+# channels, filters, image, kernel, strides, dilations, pads, group
+CONVOLUTIONS = {
+    "3x3": (16, 24, (14, 14), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 1),
+    "odd": (3, 7, (13, 17), (5, 3), (2, 1), (1, 2), (2, 0, 1, 3), 1),
+    "pointwise": (40, 20, (7, 9), (1, 1), (1, 1), (1, 1), (0, 0, 0, 0), 1),
+    "pointwise, strided": (8, 12, (9, 9), (1, 1), (2, 2), (1, 1), (0, 0, 0, 0), 1),
+    "depthwise": (19, 19, (12, 21), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 19),
+    "depthwise, strided": (8, 8, (15, 16), (5, 5), (2, 2), (1, 1), (2, 2, 2, 2), 8),
+    "grouped": (12, 18, (10, 10), (3, 3), (1, 1), (1, 1), (1, 1, 0, 0), 3),
+}
+
+
+@pytest.mark.parametrize("signs", ["us", "uu", "ss"])
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolution(name, signs, tmp_path):
+    rng = np.random.default_rng(4)
+    c, o, image, kernel, strides, dilations, pads, group = CONVOLUTIONS[name]
+    x = random_bytes(rng, signs[0], (2, c, *image))
+    w = random_bytes(rng, signs[1], (o, c // group, *kernel))
+    zx = TYPES[signs[0]](5)
+    zw = random_bytes(rng, "u", (o,)) if signs == "uu" else np.zeros((o,), w.dtype)
+    bias = rng.integers(-10000, 10000, o).astype(np.int32)
+    sw = (rng.random(o) * 0.02 + 0.001).astype(np.float32)
+    sx, sy, zy = np.float32(0.1), np.float32(0.3), TYPES[signs[0]](3)
+    acc = convolve(subtract(x, zx), subtract(w, zw.reshape(-1, 1, 1, 1)), strides, dilations, pads, group)
+    acc = wrap(acc + bias.reshape(-1, 1, 1))
+    expected = requantize(acc, (sx * sw / sy).reshape(-1, 1, 1), zy, x.dtype)
+    constants = {"sx": np.array(sx), "zx": np.array(zx), "w": w, "sw": sw, "zw": zw, "sy": np.array(sy),
+                 "zy": np.array(zy), "bias": bias}
+    node = helper.make_node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", "bias"], ["y"],
+                            strides=strides, dilations=dilations, pads=pads, group=group)
+    model = compile_nodes([node], [("x", x.dtype, x.shape)], constants, ("y", x.dtype, expected.shape), "native",
+                          tmp_path)
+    (y,) = model.run({"x": x})
+    np.testing.assert_array_equal(y, expected)
