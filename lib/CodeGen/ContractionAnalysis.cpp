@@ -502,3 +502,12 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
   }
   return match;
 }
+
+void quantc::matchNeighbours(KernelEmitter &e, MatchedProduct &match,
+                             ArrayRef<unsigned> m, ArrayRef<unsigned> n) {
+  LoopGroups groups;
+  llvm::append_range(groups.m, m);
+  llvm::append_range(groups.n, n);
+  matchFill(match);
+  matchEpilogue(e, match, groups);
+}

@@ -29,6 +29,11 @@ llvm::FailureOr<MatchedProduct> matchProduct(KernelEmitter &e,
                                              mlir::linalg::LinalgOp root,
                                              const VectorUnit &unit);
 
+/// Takes over the fill of `match`'s output, and an elementwise op on it. Rows
+/// follow the loops `m`, columns the loops `n`.
+void matchNeighbours(KernelEmitter &e, MatchedProduct &match,
+                     llvm::ArrayRef<unsigned> m, llvm::ArrayRef<unsigned> n);
+
 } // namespace quantc
 
 #endif // QUANTC_LIB_CODEGEN_CONTRACTIONANALYSIS_H

@@ -532,28 +532,34 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, int64_t r,
     if (product != kernel.accumulator)
       sum = arith::TruncFOp::create(
           e.b, e.loc, VectorType::get(kernel.lanes, product), sum);
-    if (p.epilogue) {
-      linalg::GenericOp epilogue = p.epilogue;
-      llvm::DenseMap<Value, Value> known;
-      for (auto [i, input] : llvm::enumerate(p.epilogueInputs)) {
-        BlockArgument argument = epilogue.getBody()->getArgument(i);
-        if (!input.buffer) {
-          known[argument] = sum;
-          continue;
-        }
-        if (argument.use_empty())
-          continue;
-        Value at = e.add(block.inputBases[i], e.mul(row, input.rowStride));
-        known[argument] = e.isConstant(input.columnStride, 0)
-                              ? e.splat(e.load(input.buffer, at), kernel.lanes)
-                              : e.loadVector(input.buffer, e.add(at, offset),
-                                             kernel.lanes, mask);
-      }
-      auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
-      sum = emitExpression(e, yield.getOperand(0), kernel.lanes, known);
-    }
+    if (p.epilogue)
+      sum = emitEpilogue(e, p, block.inputBases, row, offset, kernel.lanes,
+                         mask, sum);
     e.storeVector(sum, p.output.buffer, e.add(outRow, offset), mask);
   }
+}
+
+Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
+                           ArrayRef<Value> inputBases, Value row, Value offset,
+                           int64_t lanes, Value mask, Value sum) {
+  linalg::GenericOp epilogue = p.epilogue;
+  llvm::DenseMap<Value, Value> known;
+  for (auto [i, input] : llvm::enumerate(p.epilogueInputs)) {
+    BlockArgument argument = epilogue.getBody()->getArgument(i);
+    if (!input.buffer) {
+      known[argument] = sum;
+      continue;
+    }
+    if (argument.use_empty())
+      continue;
+    Value at = e.add(inputBases[i], e.mul(row, input.rowStride));
+    known[argument] =
+        e.isConstant(input.columnStride, 0)
+            ? e.splat(e.load(input.buffer, at), lanes)
+            : e.loadVector(input.buffer, e.add(at, offset), lanes, mask);
+  }
+  auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
+  return emitExpression(e, yield.getOperand(0), lanes, known);
 }
 
 void quantc::emitGemm(KernelEmitter &e, const GemmProblem &problem,

@@ -112,6 +112,13 @@ struct GemmProblem {
   StridedMatrix output;
 };
 
+/// What the epilogue makes of `sum`, a vector of the product in `row`, columns
+/// from `offset` on; `inputBases` are the offsets of its inputs.
+mlir::Value emitEpilogue(KernelEmitter &e, const GemmProblem &problem,
+                         llvm::ArrayRef<mlir::Value> inputBases,
+                         mlir::Value row, mlir::Value offset, int64_t lanes,
+                         mlir::Value mask, mlir::Value sum);
+
 void emitGemm(KernelEmitter &e, const GemmProblem &problem,
               const MicroKernel &kernel, ColumnSource &columns,
               bool useThreads);

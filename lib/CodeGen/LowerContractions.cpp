@@ -2,6 +2,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "LowBitWeights.h"
 #include "PackWeights.h"
 #include "ProductRoots.h"
 
@@ -31,6 +32,11 @@ struct LowerContractionsPass
     for (linalg::LinalgOp root : roots) {
       OpBuilder builder(root);
       KernelEmitter emitter(builder, root.getLoc());
+      if (emitLowBitProduct(emitter, packer, root, unit, threads)) {
+        ++numContractions;
+        ++numPackedWeights;
+        continue;
+      }
       FailureOr<MatchedProduct> match = matchProduct(emitter, root, unit);
       if (failed(match)) {
         ++numUnmatched;

@@ -79,8 +79,7 @@ static memref::GlobalOp getConstant(Value buffer, SymbolTable &symbols) {
   return nullptr;
 }
 
-/// The bytes of a constant, or none for a splat.
-static std::optional<ArrayRef<char>> getBytes(ElementsAttr attr) {
+std::optional<ArrayRef<char>> WeightPacker::getBytes(ElementsAttr attr) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     if (!blob)
@@ -291,4 +290,66 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   match.columns = std::make_unique<PackedSource>(
       StridedMatrix{matrix, packedStrides, {}, {}}, p.n, depth, match.kernel);
   return true;
+}
+
+FailureOr<SmallVector<memref::GlobalOp>>
+WeightPacker::getConstants(func::FuncOp func, BlockArgument argument,
+                           Operation *user) {
+  if (!argument || argument.getOwner() != &func.getBody().front() ||
+      !func.isPrivate() || !llvm::all_equal(argument.getUsers()) ||
+      *argument.getUsers().begin() != user)
+    return failure();
+  SmallVector<memref::GlobalOp> globals;
+  for (func::CallOp call : calls[func.getSymNameAttr()]) {
+    memref::GlobalOp global =
+        getConstant(call.getOperand(argument.getArgNumber()), symbols);
+    if (!global)
+      return failure();
+    globals.push_back(global);
+  }
+  if (globals.empty())
+    return failure();
+  return globals;
+}
+
+void WeightPacker::setConstants(
+    func::FuncOp func, unsigned argument, ArrayRef<memref::GlobalOp> globals,
+    Type element, StringRef suffix,
+    llvm::function_ref<std::vector<char>(memref::GlobalOp)> pack) {
+  memref::GlobalOp last;
+  for (auto [call, unpacked] :
+       llvm::zip(calls[func.getSymNameAttr()], globals)) {
+    memref::GlobalOp global = unpacked;
+    memref::GlobalOp &known =
+        packed[(global.getSymName() + "/" + suffix).str()];
+    if (!known) {
+      std::vector<char> bytes = pack(global);
+      int64_t count = bytes.size() / (element.getIntOrFloatBitWidth() / 8);
+      std::string name = (global.getSymName() + "_" + suffix).str();
+      auto handle =
+          DenseResourceElementsHandle::getManagerInterface(module.getContext())
+              .insert(name, HeapAsmResourceBlob::allocateAndCopyWithAlign(
+                                bytes, 64, /*dataIsMutable=*/false));
+      OpBuilder builder(global);
+      auto type = MemRefType::get({count}, element);
+      known = memref::GlobalOp::create(
+          builder, global.getLoc(), name, builder.getStringAttr("private"),
+          type,
+          DenseResourceElementsAttr::get(
+              RankedTensorType::get({count}, element), handle),
+          /*constant=*/true, builder.getI64IntegerAttr(64));
+      symbols.insert(known);
+    }
+    last = known;
+    OpBuilder builder(call);
+    Value original = call.getOperand(argument);
+    call.setOperand(argument, memref::GetGlobalOp::create(
+                                  builder, call.getLoc(), last.getType(),
+                                  last.getSymName()));
+    eraseUnused(original);
+  }
+  func.getArgument(argument).setType(last.getType());
+  SmallVector<Type> types(func.getArgumentTypes());
+  types[argument] = last.getType();
+  func.setFunctionType(FunctionType::get(func.getContext(), types, {}));
 }

@@ -19,6 +19,24 @@ public:
   /// `match`, changes the kernel's argument, and makes the product read it.
   bool pack(KernelEmitter &e, MatchedProduct &match);
 
+  /// The bytes of a constant, or none for a splat.
+  static std::optional<llvm::ArrayRef<char>> getBytes(mlir::ElementsAttr attr);
+
+  /// The constants that the calls of `func` pass for `argument` (which may be
+  /// null), if `user` alone uses it.
+  mlir::FailureOr<llvm::SmallVector<mlir::memref::GlobalOp>>
+  getConstants(mlir::func::FuncOp func, mlir::BlockArgument argument,
+               mlir::Operation *user);
+
+  /// Makes the calls of `func` pass, instead of each of `globals`, a list of
+  /// `element` with the bytes that `pack` gives for it. What is packed from one
+  /// constant in a way that `suffix` names is stored once.
+  void setConstants(
+      mlir::func::FuncOp func, unsigned argument,
+      llvm::ArrayRef<mlir::memref::GlobalOp> globals, mlir::Type element,
+      llvm::StringRef suffix,
+      llvm::function_ref<std::vector<char>(mlir::memref::GlobalOp)> pack);
+
 private:
   mlir::memref::GlobalOp getPacked(mlir::memref::GlobalOp global,
                                    mlir::ArrayRef<int64_t> sizes,

@@ -3,6 +3,8 @@
 
 #include "ProductRoots.h"
 
+#include "LowBitWeights.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -29,7 +31,7 @@ static bool sumsProducts(linalg::LinalgOp op) {
 
 bool quantc::isProductRoot(linalg::LinalgOp op) {
   if (linalg::isaContractionOpInterface(op) ||
-      linalg::isaConvolutionOpInterface(op))
+      linalg::isaConvolutionOpInterface(op) || matchLowBitProduct(op))
     return true;
   if (op.getNumDpsInputs() < 2 || op.getNumDpsInits() != 1 ||
       op.getNumReductionLoops() == 0 || !sumsProducts(op))

@@ -40,6 +40,9 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
 }
 
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
+  // Weights that no integer product took over; their scales may need a reshape.
+  pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
+  pm.addPass(createFoldConstantsPass());
   pm.addPass(createConvertQNNToLinalgPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -1,5 +1,7 @@
 //===- QNNToLinalg.cpp - The pass convert-qnn-to-linalg -------------------===//
 
+#include "WeightOnly.h"
+
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
@@ -142,6 +144,7 @@ struct ConvertQNNToLinalg
     populateQuantizationPatterns(converter, patterns);
     populateCodebookPatterns(converter, patterns);
     populateRecurrentPatterns(converter, patterns);
+    populateWeightOnlyPatterns(converter, patterns);
     populateGenerationPatterns(converter, patterns);
     patterns.add<ConvertTensorCast, ConvertExtract, ConvertFromElements,
                  ConvertEmpty>(converter, ctx);

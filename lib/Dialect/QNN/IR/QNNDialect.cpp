@@ -27,6 +27,7 @@ using namespace quantc::qnn;
 #include "quantc/Dialect/QNN/IR/ReductionOpsEnums.cpp.inc"
 #include "quantc/Dialect/QNN/IR/SpatialOpsEnums.cpp.inc"
 #include "quantc/Dialect/QNN/IR/TensorOpsEnums.cpp.inc"
+#include "quantc/Dialect/QNN/IR/WeightOnlyOpsEnums.cpp.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "quantc/Dialect/QNN/IR/QNNAttrs.cpp.inc"

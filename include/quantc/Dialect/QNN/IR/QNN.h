@@ -16,5 +16,6 @@
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"
 #include "quantc/Dialect/QNN/IR/SpatialOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/WeightOnlyOps.h"
 
 #endif // QUANTC_DIALECT_QNN_IR_QNN_H

@@ -14,5 +14,6 @@ include "quantc/Dialect/QNN/IR/RecurrentOps.td"
 include "quantc/Dialect/QNN/IR/ReductionOps.td"
 include "quantc/Dialect/QNN/IR/SpatialOps.td"
 include "quantc/Dialect/QNN/IR/TensorOps.td"
+include "quantc/Dialect/QNN/IR/WeightOnlyOps.td"
 
 #endif // QUANTC_DIALECT_QNN_IR_QNNOPS

@@ -91,4 +91,31 @@ def VerifyFoldedPass : Pass<"qnn-verify-folded", "::mlir::func::FuncOp"> {
   ];
 }
 
+def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
+  let summary = "Multiply by low-bit weights without dequantizing them first";
+  let description = [{
+    A float matrix product whose right-hand side is a dequantized constant
+    becomes `qnn.weight_only_matmul` on the codes, scales and zero points, so
+    that the library holds the weights in their bits and no float copy of them
+    exists at run time:
+
+    ```mlir
+    %r = qnn.dequantize %w, %s {axis = 0 : i64, block_size = 32 : i64}
+    %y = qnn.matmul %x, %r
+    // becomes
+    %y = qnn.weight_only_matmul %x, %w, %s {block_size = 32 : i64}
+    ```
+
+    Scales may be one number, one a column, or one a block along the inner
+    dimension; the constant may be transposed (com.microsoft MatMulNBits), or be
+    looked up in a codebook and scaled by blocks (MatMulBnb4, NF4). Products of
+    two quantized operands belong to `qnn-fold-quantization`, which runs
+    before.
+  }];
+  let statistics = [
+    Statistic<"numFused", "products", "Products with low-bit weights">,
+    Statistic<"numWeights", "weights", "Elements of low-bit weights">
+  ];
+}
+
 #endif // QUANTC_DIALECT_QNN_TRANSFORMS_PASSES

@@ -1,0 +1,162 @@
+//===- LowBitProducts.cpp - Emits products with low-bit weights -----------===//
+//
+// Few rows read each weight once, straight from its bits: their cost is that of
+// reading the weights. Many rows unpack panels and go on as any product.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowBitColumns.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Up to here, unpacking for each block of rows costs less than a panel.
+static constexpr int64_t kFewRows = 4;
+/// The same where the number of rows comes at run time and each row unpacks.
+static constexpr int64_t kFewDynamicRows = 2;
+/// Starting threads costs about as much as this many multiplications.
+static constexpr int64_t kParallelWork = 400000;
+
+namespace {
+
+/// The product of few rows, a panel of columns at a time.
+class FewRowsEmitter {
+public:
+  FewRowsEmitter(KernelEmitter &e, const GemmProblem &p,
+                 const MicroKernel &kernel, LowBitSource &columns)
+      : e(e), p(p), kernel(kernel), columns(columns) {}
+
+  void emit(bool useThreads) {
+    Value numPanels = e.ceilDiv(columns.getNumSlots(e), kernel.vectors);
+    Value work = e.mul(e.mul(p.m, p.n), p.k);
+    Value condition;
+    if (useThreads)
+      condition =
+          e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+    e.parallelFor(numPanels, condition, [&](Value panel) {
+      Value slot = e.mul(panel, e.index(kernel.vectors));
+      e.forLoop(e.index(0), p.m, kernel.rows,
+                [&](Value row) { emitRows(slot, row); });
+    });
+  }
+
+private:
+  void emitRows(Value slot, Value firstRow) {
+    SmallVector<Value> rows, offsets;
+    for (int64_t r = 0; r < kernel.rows; ++r) {
+      rows.push_back(e.add(firstRow, e.index(r)));
+      offsets.push_back(e.mul(rows.back(), p.a.rowStride));
+    }
+    SmallVector<Value> sums =
+        columns.multiply(e, kernel, p.a.buffer, offsets, slot);
+    SmallVector<Value> bases(p.epilogueInputs.size(), e.index(0));
+    auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
+    for (int64_t v = 0; v < kernel.vectors; ++v) {
+      ColumnSlot column = columns.getSlot(e, e.add(slot, e.index(v)));
+      auto store = [&](Value mask) {
+        for (auto [r, row] : llvm::enumerate(rows)) {
+          Value sum = sums[r * kernel.vectors + v];
+          if (p.epilogue)
+            sum = emitEpilogue(e, p, bases, row, column.offset, kernel.lanes,
+                               mask, sum);
+          Value at = e.add(e.mul(row, p.output.rowStride), column.offset);
+          e.storeVector(sum, p.output.buffer, at, mask);
+        }
+      };
+      std::optional<int64_t> n = e.asConstant(p.n);
+      if (n && *n % kernel.columns() == 0) {
+        store(Value());
+        continue;
+      }
+      Value isFull = e.compare(arith::CmpIPredicate::sge, column.valid,
+                               e.index(kernel.lanes));
+      e.ifThen(
+          isFull, [&] { store(Value()); },
+          [&] {
+            // Panels are whole, so some slots may lie behind the last column.
+            Value count = e.max(column.valid, e.index(0));
+            store(vector::CreateMaskOp::create(e.b, e.loc, type, count));
+          });
+    }
+  }
+
+  KernelEmitter &e;
+  const GemmProblem &p;
+  const MicroKernel &kernel;
+  LowBitSource &columns;
+};
+
+} // namespace
+
+/// Everything but the weights.
+static MatchedProduct matchProblem(KernelEmitter &e, linalg::LinalgOp root,
+                                   const LowBitBody &body) {
+  MatchedProduct match;
+  match.root = root;
+  GemmProblem &p = match.problem;
+  Value input = root->getOperand(body.input), out = root.getDpsInits()[0];
+  auto outType = cast<MemRefType>(out.getType());
+  auto codesType = cast<MemRefType>(root->getOperand(body.codes).getType());
+  p.k = e.index(codesType.getDimSize(0) * codesType.getDimSize(1));
+  p.n = e.index(codesType.getDimSize(2));
+  p.m = e.index(1);
+  SmallVector<unsigned> rowLoops;
+  for (int64_t i = 0; i + 1 < outType.getRank(); ++i) {
+    p.m = e.mul(p.m, e.size(out, i));
+    rowLoops.push_back(i);
+  }
+  p.a = {e.flatten(input), {}, p.k, e.index(1)};
+  p.c = {e.flatten(out), {}, p.n, e.index(1)};
+  p.factorA.result = body.inputFactor;
+  p.factorA.element = root.getBlock()->getArgument(body.input);
+  matchNeighbours(e, match, rowLoops, {unsigned(rowLoops.size())});
+  auto *it = match.absorbed.begin();
+  match.absorbed.insert(p.epilogue ? it + 1 : it, root);
+  return match;
+}
+
+bool quantc::emitLowBitProduct(KernelEmitter &e, WeightPacker &packer,
+                               linalg::LinalgOp root, const VectorUnit &unit,
+                               bool useThreads) {
+  std::optional<LowBitBody> body = matchLowBitProduct(root);
+  if (!body || !root.hasPureBufferSemantics())
+    return false;
+  auto codesType = cast<MemRefType>(root->getOperand(body->codes).getType());
+  if (!codesType.hasStaticShape() || codesType.getNumElements() == 0)
+    return false;
+  for (Value operand : root->getOperands())
+    if (!cast<MemRefType>(operand.getType()).getLayout().isIdentity())
+      return false;
+  MatchedProduct match = matchProblem(e, root, *body);
+  const GemmProblem &p = match.problem;
+  if (p.accumulates)
+    return false;
+  Type f32 = e.b.getF32Type();
+  int64_t m = e.asConstant(p.m).value_or(ShapedType::kDynamic);
+  MicroKernel many =
+      MicroKernel::choose(unit, f32, m, e.asConstant(p.n).value());
+  many.vectors = std::min(many.vectors, LowBitLayout::slots);
+  std::optional<LowBitWeights> weights =
+      packLowBitWeights(packer, root, *body, many.lanes);
+  if (!weights)
+    return false;
+  LowBitSource columns(*weights, p.n, unit);
+
+  MicroKernel few = many;
+  few.vectors = LowBitLayout::slots;
+  few.rows = ShapedType::isDynamic(m) ? 1 : m;
+  bool isFloat = cast<MemRefType>(p.a.buffer.getType()).getElementType() == f32;
+  auto emitFew = [&] { FewRowsEmitter(e, p, few, columns).emit(useThreads); };
+  auto emitMany = [&] { emitGemm(e, p, many, columns, useThreads); };
+  if (!isFloat || (!ShapedType::isDynamic(m) && m > kFewRows))
+    emitMany();
+  else if (!ShapedType::isDynamic(m))
+    emitFew();
+  else
+    e.ifThen(
+        e.compare(arith::CmpIPredicate::sle, p.m, e.index(kFewDynamicRows)),
+        emitFew, emitMany);
+  for (Operation *op : match.absorbed)
+    op->erase();
+  return true;
+}

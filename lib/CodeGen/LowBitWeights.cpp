@@ -1,0 +1,316 @@
+//===- LowBitWeights.cpp - Matching and packing low-bit weights -----------===//
+
+#include "LowBitWeights.h"
+
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace quantc;
+
+//===----------------------------------------------------------------------===//
+// Matching
+//===----------------------------------------------------------------------===//
+
+/// The number of the operand that `value` is an element of, through casts of
+/// floats; -1 if it is none.
+static int getOperandNumber(linalg::LinalgOp op, Value value) {
+  while (Operation *cast = value.getDefiningOp()) {
+    if (!isa<arith::ExtFOp, arith::TruncFOp>(cast))
+      return -1;
+    value = cast->getOperand(0);
+  }
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument && argument.getOwner() == op.getBlock()
+             ? int(argument.getArgNumber())
+             : -1;
+}
+
+/// `truncate(element)`, or an element of 8 bits.
+static int matchCode(linalg::LinalgOp op, Value value, unsigned &bits) {
+  bits = value.getType().getIntOrFloatBitWidth();
+  if (auto truncate = value.getDefiningOp<arith::TruncIOp>())
+    value = truncate.getIn();
+  return value.getType().isInteger(8) ? getOperandNumber(op, value) : -1;
+}
+
+/// `extend(code)`.
+static int matchExtended(linalg::LinalgOp op, Value value, unsigned &bits,
+                         bool &isSigned) {
+  Operation *extend = value.getDefiningOp();
+  if (!extend || !isa<arith::ExtSIOp, arith::ExtUIOp>(extend))
+    return -1;
+  isSigned = isa<arith::ExtSIOp>(extend);
+  return matchCode(op, extend->getOperand(0), bits);
+}
+
+static std::optional<float> getConstantFloat(Value value) {
+  FloatAttr attr;
+  if (!matchPattern(value, m_Constant(&attr)))
+    return std::nullopt;
+  return float(attr.getValueAsDouble());
+}
+
+/// The weight before it is scaled.
+static bool matchNumber(linalg::LinalgOp op, Value value, LowBitBody &body) {
+  Operation *producer = value.getDefiningOp();
+  if (!producer)
+    return false;
+  if (isa<tensor::ExtractOp, memref::LoadOp>(producer)) {
+    auto index =
+        producer->getNumOperands() == 2
+            ? producer->getOperand(1).getDefiningOp<arith::IndexCastUIOp>()
+            : nullptr;
+    if (!index || !value.getType().isF32())
+      return false;
+    body.table = producer->getOperand(0);
+    body.codes = matchCode(op, index.getIn(), body.bits);
+    // A code in several planes would have to be put together first.
+    return body.codes >= 0 && llvm::isPowerOf2_32(body.bits);
+  }
+  if (auto difference = dyn_cast<arith::SubFOp>(producer)) {
+    if (auto constant = getConstantFloat(difference.getRhs()))
+      body.constantZeroPoint = *constant;
+    else if ((body.zeroPoints = getOperandNumber(op, difference.getRhs())) < 0)
+      return false;
+    producer = difference.getLhs().getDefiningOp();
+  }
+  auto convert = dyn_cast_or_null<arith::SIToFPOp>(producer);
+  if (!convert)
+    return false;
+  Value code = convert.getIn();
+  if (auto difference = code.getDefiningOp<arith::SubIOp>()) {
+    APInt constant;
+    unsigned bits;
+    bool isSigned;
+    if (matchPattern(difference.getRhs(), m_ConstantInt(&constant)))
+      body.constantZeroPoint = constant.getSExtValue();
+    else if ((body.zeroPoints =
+                  matchExtended(op, difference.getRhs(), bits, isSigned)) < 0)
+      return false;
+    code = difference.getLhs();
+  }
+  body.codes = matchExtended(op, code, body.bits, body.isSigned);
+  return body.codes >= 0;
+}
+
+std::optional<LowBitBody> quantc::matchLowBitProduct(linalg::LinalgOp op) {
+  if (!isa<linalg::GenericOp>(op) || op.getNumDpsInits() != 1 ||
+      op.getNumReductionLoops() != 2)
+    return std::nullopt;
+  Block *block = op.getBlock();
+  auto sum =
+      block->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!sum || sum.getLhs() != block->getArguments().back())
+    return std::nullopt;
+  auto product = sum.getRhs().getDefiningOp<arith::MulFOp>();
+  if (!product || !product.getType().isF32())
+    return std::nullopt;
+  auto scaled = product.getRhs().getDefiningOp<arith::MulFOp>();
+  LowBitBody body;
+  body.inputFactor = product.getLhs();
+  body.input = getOperandNumber(op, body.inputFactor);
+  if (!scaled || body.input < 0 || !matchNumber(op, scaled.getLhs(), body))
+    return std::nullopt;
+  if (auto constant = getConstantFloat(scaled.getRhs()))
+    body.constantScale = *constant;
+  else if ((body.scales = getOperandNumber(op, scaled.getRhs())) < 0)
+    return std::nullopt;
+
+  // The loops: [..., n, block, k].
+  unsigned loops = op.getNumLoops();
+  MLIRContext *context = op.getContext();
+  SmallVector<AffineExpr> outer;
+  for (unsigned i = 0; i + 3 < loops; ++i)
+    outer.push_back(getAffineDimExpr(i, context));
+  AffineExpr n = getAffineDimExpr(loops - 3, context);
+  AffineExpr b = getAffineDimExpr(loops - 2, context);
+  AffineExpr k = getAffineDimExpr(loops - 1, context);
+  auto hasMap = [&](int operand, ArrayRef<AffineExpr> tail, bool isOuter) {
+    if (operand < 0)
+      return true;
+    SmallVector<AffineExpr> expected;
+    if (isOuter)
+      expected = outer;
+    llvm::append_range(expected, tail);
+    return llvm::equal(op.getIndexingMapsArray()[operand].getResults(),
+                       expected);
+  };
+  if (!hasMap(body.input, {b, k}, true) ||
+      !hasMap(body.codes, {b, k, n}, false) ||
+      !hasMap(body.scales, {b, n}, false) ||
+      !hasMap(body.zeroPoints, {b, n}, false) ||
+      !hasMap(op.getNumDpsInputs(), {n}, true))
+    return std::nullopt;
+  return body;
+}
+
+//===----------------------------------------------------------------------===//
+// Packing
+//===----------------------------------------------------------------------===//
+
+LowBitLayout::LowBitLayout(unsigned bits, int64_t blocks, int64_t blockSize,
+                           int64_t lanes)
+    : lanes(lanes), blocks(blocks), blockSize(blockSize) {
+  for (unsigned size : {8u, 4u, 2u, 1u}) {
+    if (!(bits & size))
+      continue;
+    unsigned shift = bits & (size - 1);
+    planes.push_back({size, shift, wordsPerBlock});
+    wordsPerBlock += llvm::divideCeil(blockSize, 32 / size);
+  }
+}
+
+/// The elements of a constant of bytes or floats, as T; splats are expanded.
+template <typename T>
+static SmallVector<T> readElements(memref::GlobalOp global) {
+  auto value = cast<ElementsAttr>(*global.getInitialValue());
+  int64_t count = value.getNumElements();
+  SmallVector<T> elements(count);
+  if (std::optional<ArrayRef<char>> bytes = WeightPacker::getBytes(value)) {
+    Type type = value.getElementType();
+    unsigned width = type.getIntOrFloatBitWidth() / 8;
+    for (int64_t i = 0; i < count; ++i) {
+      const char *at = bytes->data() + i * width;
+      if (auto fp = dyn_cast<FloatType>(type)) {
+        uint64_t code = 0;
+        std::memcpy(&code, at, width);
+        APFloat number(fp.getFloatSemantics(), APInt(width * 8, code));
+        elements[i] = T(number.convertToDouble());
+      } else {
+        elements[i] = T(*at);
+      }
+    }
+    return elements;
+  }
+  auto dense = cast<DenseElementsAttr>(value);
+  if (isa<FloatType>(dense.getElementType()))
+    std::fill(elements.begin(), elements.end(),
+              T(dense.getSplatValue<APFloat>().convertToDouble()));
+  else
+    std::fill(elements.begin(), elements.end(),
+              T(dense.getSplatValue<APInt>().getSExtValue()));
+  return elements;
+}
+
+/// Words of codes; `offset` makes signed codes unsigned.
+static SmallVector<uint32_t> packCodes(memref::GlobalOp global,
+                                       const LowBitLayout &layout,
+                                       unsigned bits, unsigned offset,
+                                       int64_t n) {
+  SmallVector<uint8_t> codes = readElements<uint8_t>(global);
+  int64_t columns = layout.columns();
+  int64_t panels = llvm::divideCeil(n, columns);
+  int64_t perBlock = layout.wordsPerBlock * columns;
+  SmallVector<uint32_t> words(panels * layout.blocks * perBlock, 0);
+  unsigned mask = (1u << bits) - 1;
+  for (int64_t row = 0; row < layout.blocks * layout.blockSize; ++row) {
+    int64_t block = row / layout.blockSize, k = row % layout.blockSize;
+    for (int64_t column = 0; column < n; ++column) {
+      unsigned code = (codes[row * n + column] + offset) & mask;
+      int64_t panel = column / columns;
+      uint32_t *target = words.data() +
+                         (panel * layout.blocks + block) * perBlock +
+                         column % columns;
+      for (const LowBitLayout::Plane &plane : layout.planes) {
+        unsigned part = (code >> plane.shift) & ((1u << plane.bits) - 1);
+        int64_t word = plane.firstWord + k / plane.codesPerWord();
+        target[word * columns] |= part
+                                  << (k % plane.codesPerWord() * plane.bits);
+      }
+    }
+  }
+  return words;
+}
+
+/// [block][n] to [panel][block][column].
+template <typename T>
+static SmallVector<T> packParameters(ArrayRef<T> values,
+                                     const LowBitLayout &layout, int64_t n) {
+  int64_t columns = layout.columns();
+  SmallVector<T> packed(llvm::divideCeil(n, columns) * layout.blocks * columns,
+                        T(0));
+  for (int64_t block = 0; block < layout.blocks; ++block)
+    for (int64_t column = 0; column < n; ++column)
+      packed[(column / columns * layout.blocks + block) * columns +
+             column % columns] = values[block * n + column];
+  return packed;
+}
+
+std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
+                                                       linalg::LinalgOp root,
+                                                       const LowBitBody &body,
+                                                       int64_t lanes) {
+  auto func = root->getParentOfType<func::FuncOp>();
+  auto codesType = cast<MemRefType>(root->getOperand(body.codes).getType());
+  if (!codesType.hasStaticShape())
+    return std::nullopt;
+  int64_t n = codesType.getDimSize(2);
+  LowBitLayout layout(body.bits, codesType.getDimSize(0),
+                      codesType.getDimSize(1), lanes);
+  // First look whether all are constants, then change them.
+  SmallVector<std::pair<BlockArgument, SmallVector<memref::GlobalOp>>> found;
+  for (int operand : {body.codes, body.scales, body.zeroPoints}) {
+    found.emplace_back();
+    if (operand < 0)
+      continue;
+    auto argument = dyn_cast<BlockArgument>(root->getOperand(operand));
+    auto globals = packer.getConstants(func, argument, root);
+    if (failed(globals))
+      return std::nullopt;
+    found.back() = {argument, std::move(*globals)};
+  }
+  std::string suffix;
+  llvm::raw_string_ostream(suffix)
+      << "bits" << body.bits << (body.isSigned ? 's' : 'u') << 'x' << lanes
+      << "blocks" << layout.blocks;
+  unsigned offset = body.isSigned ? 1u << (body.bits - 1) : 0;
+
+  LowBitWeights weights{layout,
+                        body.bits,
+                        {},
+                        {},
+                        {},
+                        body.constantScale,
+                        body.constantZeroPoint + float(offset),
+                        body.table};
+  Builder b(root.getContext());
+  auto replace = [&](unsigned i, Type element, auto &&pack) -> Value {
+    auto &[argument, globals] = found[i];
+    packer.setConstants(func, argument.getArgNumber(), globals, element, suffix,
+                        pack);
+    return func.getArgument(argument.getArgNumber());
+  };
+  auto toBytes = [](auto &&list) {
+    auto *data = reinterpret_cast<const char *>(list.data());
+    return std::vector<char>(data, data + list.size() * sizeof(list[0]));
+  };
+  weights.words = replace(0, b.getI32Type(), [&](memref::GlobalOp global) {
+    return toBytes(packCodes(global, layout, body.bits, offset, n));
+  });
+  if (body.scales >= 0)
+    weights.scales = replace(1, b.getF32Type(), [&](memref::GlobalOp global) {
+      return toBytes(
+          packParameters<float>(readElements<float>(global), layout, n));
+    });
+  if (body.zeroPoints < 0)
+    return weights;
+  bool isFloat = isa<FloatType>(
+      cast<MemRefType>(found[2].first.getType()).getElementType());
+  if (isFloat)
+    weights.zeroPoints =
+        replace(2, b.getF32Type(), [&](memref::GlobalOp global) {
+          SmallVector<float> zeros = readElements<float>(global);
+          for (float &zero : zeros)
+            zero += float(offset);
+          return toBytes(packParameters<float>(zeros, layout, n));
+        });
+  else
+    weights.zeroPoints =
+        replace(2, b.getI8Type(), [&](memref::GlobalOp global) {
+          SmallVector<uint8_t> zeros = readElements<uint8_t>(global);
+          for (uint8_t &zero : zeros)
+            zero = (zero + offset) & ((1u << body.bits) - 1);
+          return toBytes(packParameters<uint8_t>(zeros, layout, n));
+        });
+  return weights;
+}

@@ -1,0 +1,88 @@
+//===- LowBitWeights.h - Products with packed weights -----------*- C++ -*-===//
+//
+// A contraction over [..., n, block, k] whose right-hand side is a matrix of
+// codes with a scale for each block, as QNNToLinalg/WeightOnly.cpp writes it:
+//
+//   out + x * ((extend(truncate(code)) - zero) * scale), or
+//   out + x * (table[truncate(code)] * scale).
+//
+// The codes are stored in as many bits as the truncation leaves.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CODEGEN_LOWBITWEIGHTS_H
+#define QUANTC_LIB_CODEGEN_LOWBITWEIGHTS_H
+
+#include "ContractionAnalysis.h"
+#include "PackWeights.h"
+
+namespace quantc {
+
+/// What the body of such a contraction says.
+struct LowBitBody {
+  unsigned bits = 8;
+  bool isSigned = false;
+  /// Numbers of operands. A negative one means that the constant beside it
+  /// holds for all blocks.
+  int input = -1, codes = -1, scales = -1, zeroPoints = -1;
+  float constantScale = 1, constantZeroPoint = 0;
+  /// The table that codes are indices into, or null.
+  mlir::Value table;
+  /// The input as a factor: its element, cast to f32.
+  mlir::Value inputFactor;
+};
+
+/// Nothing if `op` (on tensors or buffers) is no such contraction.
+std::optional<LowBitBody> matchLowBitProduct(mlir::linalg::LinalgOp op);
+
+/// How codes lie in memory. Columns come in panels of `slots` vectors. A word
+/// of 32 bits holds codes of one column for consecutive k; a code of 3, 5, 6 or
+/// 7 bits is split into planes of 4, 2 and 1 bits, each with words of its own:
+/// [panel][block][plane][word][column].
+struct LowBitLayout {
+  struct Plane {
+    unsigned bits, shift;
+    int64_t firstWord; // Within a block, in rows of a panel.
+    int64_t codesPerWord() const { return 32 / bits; }
+  };
+
+  static constexpr int64_t slots = 4;
+  int64_t lanes = 1, blocks = 1, blockSize = 1;
+  llvm::SmallVector<Plane> planes;
+  /// Rows of words of a block.
+  int64_t wordsPerBlock = 0;
+
+  LowBitLayout(unsigned bits, int64_t blocks, int64_t blockSize, int64_t lanes);
+  int64_t columns() const { return slots * lanes; }
+  /// The k after which all planes start a new word.
+  int64_t step() const { return planes.back().codesPerWord(); }
+};
+
+/// The constants of a product in that layout, as the kernel's arguments.
+struct LowBitWeights {
+  LowBitLayout layout;
+  unsigned bits = 8;
+  mlir::Value words;
+  /// [panel][block][column], or null for the constants of `body`. Zero points
+  /// are those of unsigned codes; small integers are bytes.
+  mlir::Value scales, zeroPoints;
+  float constantScale = 1, constantZeroPoint = 0;
+  /// f32, 2^bits numbers; or null.
+  mlir::Value table;
+};
+
+/// Packs the constants that the calls of the kernel around `root` pass, and
+/// changes its arguments. Nothing if they are no constants.
+std::optional<LowBitWeights> packLowBitWeights(WeightPacker &packer,
+                                               mlir::linalg::LinalgOp root,
+                                               const LowBitBody &body,
+                                               int64_t lanes);
+
+/// Emits the whole product; false if `root` is none, or is not packed.
+bool emitLowBitProduct(KernelEmitter &e, WeightPacker &packer,
+                       mlir::linalg::LinalgOp root, const VectorUnit &unit,
+                       bool useThreads);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_LOWBITWEIGHTS_H

@@ -1,0 +1,213 @@
+//===- FuseWeightOnly.cpp - Dequantized constants become low-bit weights --===//
+//
+// Finds constant matrices that are dequantized just to be multiplied, and gives
+// their codes, scales and zero points to one op. The arithmetic on the
+// parameters that this takes (transposes, reshapes) is left to constant
+// folding.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Dialect/QNN/IR/ContractionOps.h"
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
+#include "quantc/Dialect/QNN/IR/QuantizationOps.h"
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/WeightOnlyOps.h"
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
+
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace quantc::qnn {
+#define GEN_PASS_DEF_FUSEWEIGHTONLYPASS
+#include "quantc/Dialect/QNN/Transforms/Passes.h.inc"
+} // namespace quantc::qnn
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+
+/// A matrix of codes and what gives them their values. All are constants.
+/// Where `isTransposed`, the matrix is [N, K], and so are its parameters.
+struct CodedMatrix {
+  Value codes, scales, zeroPoints, codebook;
+  /// 0 for one scale a column, or one for all.
+  int64_t blockSize = 0;
+  bool isTransposed = false;
+};
+
+} // namespace
+
+static RankedTensorType getType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static bool isConstant(Value value) {
+  return value && value.getDefiningOp<qnn::ConstantOp>();
+}
+
+static bool isSingle(Value value) {
+  RankedTensorType type = getType(value);
+  return type.hasStaticShape() && type.getRank() <= 1 &&
+         type.getNumElements() == 1;
+}
+
+/// Whether weights of this type are stored and unpacked as they are.
+static bool isLowBit(Type type) {
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return integer.getWidth() >= 2 && integer.getWidth() <= 8;
+  // Powers of two are scales, not weights.
+  auto small = dyn_cast<FloatType>(type);
+  return small && small.getWidth() <= 8 && !isa<Float8E8M0FNUType>(small);
+}
+
+/// `dequantize(constant)`, along the rows or columns that `matrix` expects.
+static LogicalResult matchDequantize(qnn::DequantizeOp op,
+                                     CodedMatrix &matrix) {
+  if (!isConstant(op.getInput()) || !isConstant(op.getScale()) ||
+      (op.getZeroPoint() && !isConstant(op.getZeroPoint())) ||
+      op.getType().getRank() != 2 || !op.getType().hasStaticShape() ||
+      !isLowBit(op.getInput().getType().getElementType()))
+    return failure();
+  int64_t innerAxis = matrix.isTransposed ? 1 : 0;
+  matrix.blockSize = op.getBlockSize();
+  if (!isSingle(op.getScale()) || matrix.blockSize) {
+    // Blocks lie along the inner dimension, single scales along the outer one.
+    int64_t axis = *op.getAxis();
+    if (axis != (matrix.blockSize ? innerAxis : 1 - innerAxis))
+      return failure();
+  }
+  matrix.codes = op.getInput();
+  matrix.scales = op.getScale();
+  matrix.zeroPoints = op.getZeroPoint();
+  return success();
+}
+
+/// `value` through casts of shape that leave the elements in order.
+static Value skipReshapes(Value value) {
+  while (auto reshape = value.getDefiningOp<qnn::ReshapeOp>())
+    value = reshape.getInput();
+  return value;
+}
+
+/// `lookup(codes, table) · scales`: the product is [blocks, block] of a
+/// row-major matrix [N, K], or [blocks, block, N] of a matrix [K, N].
+static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
+                                   CodedMatrix &matrix) {
+  RankedTensorType type = getType(value);
+  auto product = skipReshapes(value).getDefiningOp<qnn::BinaryOp>();
+  if (!product || product.getKind() != qnn::BinaryKind::mul ||
+      type.getRank() != 2 || !type.hasStaticShape())
+    return failure();
+  auto lookup = skipReshapes(product.getLhs()).getDefiningOp<qnn::LookupOp>();
+  Value scales = skipReshapes(product.getRhs());
+  if (!lookup || !isConstant(lookup.getInput()) ||
+      !isConstant(lookup.getTable()) || !isConstant(scales) ||
+      !lookup.getTable().getType().getElementType().isF32())
+    return failure();
+  ArrayRef<int64_t> shape = getType(product.getResult()).getShape();
+  ArrayRef<int64_t> factor = getType(product.getRhs()).getShape();
+  int64_t k = type.getDimSize(matrix.isTransposed ? 1 : 0);
+  int64_t n = type.getDimSize(matrix.isTransposed ? 0 : 1);
+  bool isFlat = matrix.isTransposed && shape.size() == 2 && shape[1] > 0 &&
+                k % shape[1] == 0 && factor == ArrayRef<int64_t>({shape[0], 1});
+  bool isBlocked = !matrix.isTransposed && shape.size() == 3 && shape[2] == n &&
+                   shape[0] * shape[1] == k &&
+                   factor == ArrayRef<int64_t>({shape[0], 1, n});
+  if (!isFlat && !isBlocked)
+    return failure();
+  matrix.blockSize = shape[1];
+  int64_t blocks = k / matrix.blockSize;
+  auto reshape = [&](Value v, ArrayRef<int64_t> to) -> Value {
+    if (getType(v).getShape() == to)
+      return v;
+    auto list = b.getI64TensorAttr(to);
+    return qnn::ReshapeOp::create(
+        b, loc, v, qnn::ConstantOp::create(b, loc, list), nullptr);
+  };
+  matrix.codes = reshape(lookup.getInput(), type.getShape());
+  matrix.scales =
+      reshape(scales, matrix.isTransposed ? ArrayRef<int64_t>({n, blocks})
+                                          : ArrayRef<int64_t>({blocks, n}));
+  matrix.codebook = lookup.getTable();
+  return success();
+}
+
+namespace {
+
+struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(qnn::MatMulOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isa<FloatType>(op.getLhs().getType().getElementType()))
+      return rewriter.notifyMatchFailure(op, "the activations are no floats");
+    CodedMatrix matrix;
+    Value rhs = op.getRhs();
+    if (auto transpose = rhs.getDefiningOp<qnn::TransposeOp>()) {
+      if (transpose.getPermutation() != ArrayRef<int64_t>({1, 0}))
+        return rewriter.notifyMatchFailure(op, "the weights are no matrix");
+      matrix.isTransposed = true;
+      rhs = transpose.getInput();
+    }
+    Location loc = op.getLoc();
+    if (auto dequantize = rhs.getDefiningOp<qnn::DequantizeOp>()) {
+      if (failed(matchDequantize(dequantize, matrix)))
+        return rewriter.notifyMatchFailure(
+            op, "the weights are not constant low-bit numbers with scales "
+                "along columns or in blocks of rows");
+    } else if (failed(matchCodebook(rewriter, loc, rhs, matrix))) {
+      return rewriter.notifyMatchFailure(op, "the weights are not dequantized");
+    }
+    auto constant = [&](ArrayRef<int64_t> list) -> Value {
+      return qnn::ConstantOp::create(rewriter, loc,
+                                     rewriter.getI64TensorAttr(list));
+    };
+    auto orient = [&](Value value) -> Value {
+      if (!matrix.isTransposed)
+        return value;
+      return qnn::TransposeOp::create(rewriter, loc, value,
+                                      ArrayRef<int64_t>({1, 0}));
+    };
+    Value codes = orient(matrix.codes);
+    int64_t n = getType(op.getRhs()).getDimSize(1);
+    // One scale for all, one a column, or one a block and column.
+    auto toBlocks = [&](Value value) -> Value {
+      if (matrix.blockSize)
+        return orient(value);
+      Value row = qnn::ReshapeOp::create(rewriter, loc, value,
+                                         constant({1, isSingle(value) ? 1 : n}),
+                                         nullptr);
+      if (!isSingle(value))
+        return row;
+      return qnn::ExpandOp::create(rewriter, loc, row, constant({1, n}));
+    };
+    Value zeros = matrix.zeroPoints;
+    if (zeros && !isSingle(zeros))
+      zeros = toBlocks(zeros);
+    int64_t blockSize = matrix.blockSize;
+    if (!blockSize)
+      blockSize = std::max<int64_t>(1, getType(op.getRhs()).getDimSize(0));
+    rewriter.replaceOpWithNewOp<qnn::WeightOnlyMatMulOp>(
+        op, op.getType(), op.getLhs(), codes, toBlocks(matrix.scales), zeros,
+        matrix.codebook, blockSize);
+    return success();
+  }
+};
+
+struct FuseWeightOnlyPass
+    : qnn::impl::FuseWeightOnlyPassBase<FuseWeightOnlyPass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<FuseMatMul>(&getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      return signalPassFailure();
+    getOperation().walk([&](qnn::WeightOnlyMatMulOp op) {
+      ++numFused;
+      RankedTensorType weights = op.getWeights().getType();
+      if (weights.hasStaticShape())
+        numWeights += weights.getNumElements();
+    });
+  }
+};
+
+} // namespace

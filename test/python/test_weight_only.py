@@ -1,0 +1,137 @@
+"""Products with low-bit weights, against ONNX Runtime on the same models."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import quantc
+
+ort = pytest.importorskip("onnxruntime")
+
+
+def make_model(nodes, constants, shape, k, n, opset=21):
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [*shape, k])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [*shape, n])]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, constants)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def constant(name, array):
+    return numpy_helper.from_array(np.ascontiguousarray(array), name)
+
+
+def make_nbits(k, n, block, bits, zero, shape, seed=0):
+    """One MatMulNBits; `zero` is "none", "packed" or "float"."""
+    rng = np.random.default_rng(seed)
+    blocks = -(-k // block)
+    packed = rng.integers(0, 256, (n, blocks, block * bits // 8), dtype=np.uint8)
+    scales = rng.uniform(0.01, 0.05, (n, blocks)).astype(np.float32)
+    constants = [constant("w", packed), constant("s", scales.reshape(-1))]
+    names = ["x", "w", "s"]
+    if zero == "packed":
+        row = -(-blocks * bits // 8)
+        constants.append(constant("z", rng.integers(0, 256, n * row, dtype=np.uint8)))
+        names.append("z")
+    elif zero == "float":
+        constants.append(constant("z", rng.uniform(3, 12, n * blocks).astype(np.float32)))
+        names.append("z")
+    node = helper.make_node(
+        "MatMulNBits", names, ["y"], domain="com.microsoft", K=k, N=n, bits=bits, block_size=block
+    )
+    return make_model([node], constants, shape, k, n)
+
+
+def run_reference(model, x):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    # With optimizations, products with dequantized constants quantize x to 8 bits.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
+def check(model, shape, k, tolerance=1e-5):
+    x = np.random.default_rng(7).standard_normal((*shape, k)).astype(np.float32)
+    expected = run_reference(model, x)
+    actual = quantc.compile(model.SerializeToString()).run({"x": x})[0]
+    assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("zero", ["none", "packed", "float"])
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_matmul_nbits(zero, rows):
+    check(make_nbits(128, 72, 32, 4, zero, [rows]), [rows], 128)
+
+
+@pytest.mark.parametrize("k, n, block, bits", [(256, 64, 128, 4), (96, 200, 16, 4), (64, 33, 64, 8), (80, 24, 32, 4)])
+def test_matmul_nbits_sizes(k, n, block, bits):
+    check(make_nbits(k, n, block, bits, "packed", [2, 5]), [2, 5], k)
+
+
+def make_qdq(k, n, axis, block, dtype, zero):
+    """DequantizeLinear of a constant, then MatMul."""
+    rng = np.random.default_rng(1)
+    onnx_type = getattr(TensorProto, dtype)
+    low, high = {"INT4": (-8, 7), "UINT4": (0, 15), "INT8": (-128, 127), "UINT8": (0, 255)}[dtype]
+    shape = (-(-k // block), n) if block else ((n,) if axis == 1 else ())
+    make = helper.make_tensor
+    values = rng.integers(low, high + 1, k * n).tolist()
+    scales = rng.uniform(0.01, 0.05, shape).astype(np.float32)
+    constants = [make("w", onnx_type, (k, n), values), constant("s", scales)]
+    names = ["w", "s"]
+    if zero:
+        zeros = rng.integers(low, high + 1, int(np.prod(shape))).tolist()
+        constants.append(make("z", onnx_type, shape, zeros))
+        names.append("z")
+    attributes = {"axis": axis}
+    if block:
+        attributes["block_size"] = block
+    nodes = [
+        helper.make_node("DequantizeLinear", names, ["r"], **attributes),
+        helper.make_node("MatMul", ["x", "r"], ["p"]),
+        helper.make_node("Relu", ["p"], ["y"]),
+    ]
+    return make_model(nodes, constants, ["m"], k, n)
+
+
+@pytest.mark.parametrize("dtype", ["INT4", "UINT4", "INT8", "UINT8"])
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("axis, block", [(0, 32), (1, 0), (0, 0)])
+@pytest.mark.parametrize("rows", [1, 17])
+def test_dequantized_constant(dtype, zero, axis, block, rows):
+    check(make_qdq(64, 40, axis, block, dtype, zero), [rows], 64)
+
+
+def make_bnb4(k, n, block, kind):
+    rng = np.random.default_rng(2)
+    packed = rng.integers(0, 256, (n * k + 1) // 2, dtype=np.uint8)
+    absmax = rng.uniform(0.5, 2, n * k // block).astype(np.float32)
+    node = helper.make_node(
+        "MatMulBnb4", ["x", "w", "s"], ["y"], domain="com.microsoft", K=k, N=n, block_size=block, quant_type=kind
+    )
+    return make_model([node], [constant("w", packed), constant("s", absmax)], ["m"], k, n)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize("rows", [1, 9])
+def test_codebooks(kind, rows):
+    check(make_bnb4(128, 48, 64, kind), [rows], 128)
+
+
+@pytest.mark.parametrize("bits, bytes_per_weight", [(8, 1.0), (4, 0.5), (2, 0.25)])
+def test_library_holds_packed_weights(tmp_path, bits, bytes_per_weight):
+    """Neither a byte a weight for fewer bits, nor a float copy."""
+    k = n = 1024
+    model = make_nbits(k, n, 128, bits, "none", ["m"])
+    onnx.save(model, tmp_path / "m.onnx")
+    empty = make_nbits(128, 16, 128, bits, "none", ["m"])
+    sizes = []
+    for name, proto in (("large", model), ("small", empty)):
+        library = tmp_path / f"{name}.so"
+        quantc.compile(proto.SerializeToString(), output=str(library))
+        sizes.append(library.stat().st_size)
+    scales = 4 * k // 128 * n
+    expected = bytes_per_weight * k * n + scales
+    assert 0.98 * expected <= sizes[0] - sizes[1] <= 1.05 * expected
