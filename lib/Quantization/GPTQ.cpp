@@ -1,0 +1,175 @@
+//===- GPTQ.cpp - Rounding that makes up for its errors -------------------===//
+//
+// Frantar, Ashkboos, Hoefler, Alistarh: GPTQ (arXiv 2210.17323). Rows (inputs)
+// are rounded one after the other; the error of each is spread over the rows
+// that are still to come, by the inverse of the inputs' Gram matrix.
+//
+//===----------------------------------------------------------------------===//
+
+#include "WeightMethodImpl.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+
+#include <cmath>
+#include <numeric>
+
+using namespace quantc;
+using llvm::ArrayRef;
+using llvm::Expected;
+
+namespace {
+
+using Matrix =
+    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using FloatMatrix =
+    Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+class GPTQ : public WeightMethod {
+public:
+  explicit GPTQ(const WeightMethodOptions &options) : options(options) {}
+  bool needsGram() const override { return true; }
+
+  Expected<QuantizedMatrix> quantize(const WeightMatrix &weights,
+                                     const WeightFormat &format,
+                                     GramMatrix gram) const override;
+
+private:
+  /// The upper factor U of H⁻¹ = Uᵀ·U, for the rows in `order`.
+  Expected<Matrix> factorInverse(GramMatrix gram,
+                                 ArrayRef<int64_t> order) const;
+  WeightMethodOptions options;
+};
+
+} // namespace
+
+Expected<Matrix> GPTQ::factorInverse(GramMatrix gram,
+                                     ArrayRef<int64_t> order) const {
+  int64_t k = order.size();
+  double mean = 0;
+  for (int64_t i = 0; i < k; ++i)
+    mean += gram[i * k + i] / double(k);
+  if (!std::isfinite(mean))
+    return llvm::createStringError(
+        "the Gram matrix of the inputs is not finite");
+  // Without any input all errors are equal.
+  if (mean <= 0)
+    mean = 1;
+  Matrix h(k, k);
+  // A matrix of few tokens has no full rank: damping gives it one, and more of
+  // it is tried where rounding eats the first.
+  for (double damping = options.damping; damping <= 1e3; damping *= 10) {
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = 0; j < k; ++j)
+        h(i, j) = gram[order[i] * k + order[j]];
+    for (int64_t i = 0; i < k; ++i)
+      h(i, i) += h(i, i) == 0 ? mean : damping * mean;
+    Eigen::LLT<Matrix> lower(h);
+    if (lower.info() != Eigen::Success) {
+      if (damping == 0)
+        damping = 1e-4;
+      continue;
+    }
+    Matrix inverse = lower.solve(Matrix::Identity(k, k));
+    Eigen::LLT<Matrix> factor(inverse);
+    if (factor.info() == Eigen::Success)
+      return Matrix(factor.matrixU());
+  }
+  return llvm::createStringError(
+      "the Gram matrix of the inputs cannot be inverted: it is not positive");
+}
+
+Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
+                                         const WeightFormat &format,
+                                         GramMatrix gram) const {
+  int64_t k = weights.k, n = weights.n;
+  if (int64_t(gram.size()) != k * k)
+    return llvm::createStringError(
+        "GPTQ needs the Gram matrix of the inputs: calibrate with "
+        "--collect=gram");
+  GroupQuantizer quantizer(format, options.range, weights);
+  QuantizedMatrix result = quantizer.createResult(weights);
+  int64_t blockSize = result.blockSize;
+
+  std::vector<int64_t> order(k);
+  std::iota(order.begin(), order.end(), 0);
+  if (options.actOrder)
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return gram[a * k + a] > gram[b * k + b];
+    });
+  Expected<Matrix> factor = factorInverse(gram, order);
+  if (!factor)
+    return factor.takeError();
+  const Matrix &u = *factor;
+
+  FloatMatrix w(k, n);
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t c = 0; c < n; ++c)
+      w(i, c) = weights.values[order[i] * n + c];
+  // An input that is always 0 makes no difference.
+  for (int64_t i = 0; i < k; ++i)
+    if (gram[order[i] * k + order[i]] == 0)
+      w.row(i).setZero();
+
+  std::vector<GroupParameters> parameters(llvm::divideCeil(k, blockSize) * n);
+  auto chooseGroup = [&](int64_t first, auto &&valueAt) -> llvm::Error {
+    int64_t count = std::min(blockSize, k - first);
+    std::vector<float> values(count);
+    for (int64_t c = 0; c < n; ++c) {
+      for (int64_t i = 0; i < count; ++i)
+        values[i] = valueAt(first + i, c);
+      Expected<GroupParameters> chosen = quantizer.choose(values);
+      if (!chosen)
+        return chosen.takeError();
+      parameters[first / blockSize * n + c] = *chosen;
+      setGroup(result, first, c, *chosen);
+    }
+    return llvm::Error::success();
+  };
+  // Out of order, the groups' rows come at any time: their scales are fixed
+  // first.
+  if (options.actOrder)
+    for (int64_t first = 0; first < k; first += blockSize)
+      if (llvm::Error error = chooseGroup(first, [&](int64_t row, int64_t c) {
+            return weights.values[row * n + c];
+          }))
+        return std::move(error);
+
+  // Whole groups, so that a group's scales see all errors made before.
+  int64_t update = std::max<int64_t>(1, options.updateBlock);
+  if (blockSize <= update)
+    update = update / blockSize * blockSize;
+  for (int64_t begin = 0; begin < k; begin += update) {
+    int64_t end = std::min(begin + update, k);
+    FloatMatrix errors(end - begin, n);
+    for (int64_t i = begin; i < end; ++i) {
+      if (!options.actOrder && i % blockSize == 0)
+        if (llvm::Error error = chooseGroup(
+                i, [&](int64_t row, int64_t c) { return w(row, c); }))
+          return std::move(error);
+      int64_t group = order[i] / blockSize * n;
+      float diagonal = float(u(i, i));
+      for (int64_t c = 0; c < n; ++c) {
+        const GroupParameters &p = parameters[group + c];
+        int32_t code = quantizer.round(w(i, c), p);
+        result.codes[order[i] * n + c] = code;
+        errors(i - begin, c) =
+            (w(i, c) - quantizer.getReal(code, p)) / diagonal;
+      }
+      for (int64_t j = i + 1; j < end; ++j)
+        w.row(j) -= float(u(i, j)) * errors.row(i - begin);
+    }
+    if (end < k)
+      w.bottomRows(k - end).noalias() -=
+          u.block(begin, end, end - begin, k - end).cast<float>().transpose() *
+          errors;
+  }
+  return result;
+}
+
+std::unique_ptr<WeightMethod>
+quantc::createGPTQ(const WeightMethodOptions &options) {
+  return std::make_unique<GPTQ>(options);
+}

@@ -1,0 +1,108 @@
+//===- HQQ.cpp - Zero points that make small errors rare ------------------===//
+//
+// Badri, Shaji: Half-Quadratic Quantization of Large Machine Learning Models
+// (2023). No data are used. For fixed scales, zero points with fractions are
+// sought that make the sum of |w - r|^p small, p < 1: many errors near 0, few
+// large ones. In turns, the errors are shrunk towards 0 (the solution for a
+// given zero point), and the zero point becomes the mean of what remains.
+//
+//===----------------------------------------------------------------------===//
+
+#include "WeightMethodImpl.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
+
+using namespace quantc;
+using llvm::ArrayRef;
+using llvm::Expected;
+
+namespace {
+
+class HQQ : public WeightMethod {
+public:
+  explicit HQQ(const WeightMethodOptions &options) : options(options) {}
+
+  Expected<QuantizedMatrix> quantize(const WeightMatrix &weights,
+                                     const WeightFormat &format,
+                                     GramMatrix) const override {
+    if (!format.codebook.empty() || format.grid.isSymmetric())
+      return llvm::createStringError(
+          "HQQ moves zero points: it needs asymmetric integers");
+    GroupQuantizer quantizer(format, options.range, weights);
+    QuantizedMatrix result = quantizer.createResult(weights);
+    result.hasFractionalZeroPoints = true;
+    auto quantizeGroup = [&](int64_t first, int64_t column,
+                             ArrayRef<float> values) -> llvm::Error {
+      Expected<GroupParameters> start = quantizer.choose(values);
+      if (!start)
+        return start.takeError();
+      GroupParameters parameters = optimize(quantizer, values, *start);
+      setGroup(result, first, column, parameters);
+      for (auto [i, value] : llvm::enumerate(values))
+        result.codes[(first + i) * weights.n + column] =
+            quantizer.round(value, parameters);
+      return llvm::Error::success();
+    };
+    if (llvm::Error error =
+            forEachGroup(weights, result.blockSize, quantizeGroup))
+      return std::move(error);
+    return result;
+  }
+
+private:
+  double getLoss(const GroupQuantizer &quantizer, ArrayRef<float> values,
+                 const GroupParameters &p) const {
+    double loss = 0;
+    for (float value : values)
+      loss += std::pow(
+          std::fabs(value - quantizer.getReal(quantizer.round(value, p), p)) /
+              p.scale,
+          options.norm);
+    return loss;
+  }
+
+  GroupParameters optimize(const GroupQuantizer &quantizer,
+                           ArrayRef<float> values,
+                           const GroupParameters &start) const {
+    GroupParameters best = start, current = start;
+    double smallest = getLoss(quantizer, values, start);
+    // In units of the scale.
+    double beta = 1;
+    for (int64_t step = 0; step < options.iterations; ++step, beta *= 1.01) {
+      double sum = 0;
+      for (float value : values) {
+        double w = double(value) / current.scale;
+        int32_t code = quantizer.round(value, current);
+        double error = w - (code - double(current.zeroPoint));
+        // The generalized soft threshold.
+        double size = std::fabs(error);
+        double shrunk =
+            size == 0
+                ? 0
+                : std::max(0.0, size - std::pow(size, options.norm - 1) / beta);
+        sum += code - (w - std::copysign(shrunk, error));
+      }
+      float zeroPoint = float(sum / double(values.size()));
+      if (zeroPoint == current.zeroPoint)
+        break;
+      current.zeroPoint = zeroPoint;
+      double loss = getLoss(quantizer, values, current);
+      if (loss < smallest) {
+        smallest = loss;
+        best = current;
+      }
+    }
+    return best;
+  }
+
+  WeightMethodOptions options;
+};
+
+} // namespace
+
+std::unique_ptr<WeightMethod>
+quantc::createHQQ(const WeightMethodOptions &options) {
+  return std::make_unique<HQQ>(options);
+}

@@ -1,0 +1,29 @@
+//===- WeightMethodImpl.h - What the weight methods share -------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_QUANTIZATION_WEIGHTMETHODIMPL_H
+#define QUANTC_LIB_QUANTIZATION_WEIGHTMETHODIMPL_H
+
+#include "GroupQuantizer.h"
+
+namespace quantc {
+
+/// Calls with the first row, the column and the values of each group.
+llvm::Error forEachGroup(
+    const WeightMatrix &weights, int64_t blockSize,
+    llvm::function_ref<llvm::Error(int64_t, int64_t, llvm::ArrayRef<float>)>
+        call);
+
+inline void setGroup(QuantizedMatrix &matrix, int64_t row, int64_t column,
+                     const GroupParameters &parameters) {
+  int64_t group = row / matrix.blockSize * matrix.n + column;
+  matrix.scales[group] = parameters.scale;
+  if (!matrix.zeroPoints.empty())
+    matrix.zeroPoints[group] = parameters.zeroPoint;
+}
+
+std::unique_ptr<WeightMethod> createGPTQ(const WeightMethodOptions &options);
+std::unique_ptr<WeightMethod> createHQQ(const WeightMethodOptions &options);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_QUANTIZATION_WEIGHTMETHODIMPL_H
