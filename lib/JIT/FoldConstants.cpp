@@ -3,11 +3,10 @@
 #include "quantc/JIT/JIT.h"
 #include "quantc/JIT/Passes.h"
 
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 
-#include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace quantc {
@@ -29,44 +28,6 @@ int64_t getBytes(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   int64_t bits = std::max(8u, tensor.getElementTypeBitWidth());
   return tensor.getNumElements() * bits / 8;
-}
-
-/// The bytes of a constant in storage types, or nothing if they would have to
-/// be converted.
-std::optional<ArrayRef<char>> getBytesOf(ElementsAttr value) {
-  if (value.getShapedType().getElementTypeBitWidth() < 8)
-    return std::nullopt;
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
-    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-    return blob ? std::optional(blob->getData()) : std::nullopt;
-  }
-  auto dense = dyn_cast<DenseElementsAttr>(value);
-  if (!dense || dense.isSplat())
-    return std::nullopt;
-  return dense.getRawData();
-}
-
-/// A constant from bytes in storage types.
-ElementsAttr makeConstant(RankedTensorType type, ArrayRef<char> bytes) {
-  unsigned width = type.getElementTypeBitWidth();
-  if (width < 8) {
-    SmallVector<APInt> values;
-    for (char c : bytes)
-      values.push_back(APInt(width, uint8_t(c) & ((1u << width) - 1)));
-    if (!isa<FloatType>(type.getElementType()))
-      return DenseElementsAttr::get(type, values);
-    SmallVector<APFloat> floats;
-    for (const APInt &v : values)
-      floats.emplace_back(
-          cast<FloatType>(type.getElementType()).getFloatSemantics(), v);
-    return DenseElementsAttr::get(type, floats);
-  }
-  if (bytes.size() < 1024)
-    return DenseElementsAttr::getFromRawBuffer(type, bytes);
-  return DenseResourceElementsAttr::get(
-      type, "folded",
-      HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64,
-                                                    /*dataIsMutable=*/false));
 }
 
 struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
@@ -150,7 +111,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
         if (!constant || arguments.contains(constant) ||
             constant.getType().getNumElements() <= maxInlineElements)
           continue;
-        if (auto data = getBytesOf(constant.getValue())) {
+        if (auto data = qnn::getConstantBytes(constant.getValue())) {
           arguments[constant] = inputs.size();
           inputs.push_back(*data);
           inputTypes.push_back(constant.getType());
@@ -181,7 +142,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     for (auto [output, bytes] : llvm::zip_equal(outputs, values)) {
       auto type = cast<RankedTensorType>(output.getType());
       Value constant = qnn::ConstantOp::create(b, output.getLoc(),
-                                               makeConstant(type, bytes));
+                                               qnn::makeConstant(type, bytes));
       output.replaceAllUsesWith(constant);
       bytesFolded += bytes.size();
     }

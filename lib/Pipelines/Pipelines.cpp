@@ -34,6 +34,10 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   if (options.verifyFolded)
     pm.addNestedPass<func::FuncOp>(qnn::createVerifyFoldedPass());
   pm.addPass(createFoldConstantsPass());
+  if (options.foldBatchNorm) {
+    pm.addNestedPass<func::FuncOp>(qnn::createFoldBatchNormPass());
+    pm.addPass(createFoldConstantsPass());
+  }
   // What was folded may have been a shape.
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
   pm.addPass(createCanonicalizerPass());

@@ -34,7 +34,7 @@ bool ActivationRecipe::operator==(const ActivationRecipe &other) const {
     return other.mode == mode;
   auto fields = [](const ActivationRecipe &r) {
     return std::tie(r.mode, r.bits, r.isSigned, r.scheme, r.granularity,
-                    r.range);
+                    r.range, r.everywhere);
   };
   return fields(*this) == fields(other);
 }
@@ -50,9 +50,8 @@ bool Override::operator==(const Override &other) const {
 
 bool Recipe::operator==(const Recipe &other) const {
   auto fields = [](const Recipe &r) {
-    return std::tie(r.weights, r.activations, r.integerBias, r.foldBatchNorm,
-                    r.transformations, r.overrides, r.skip, r.firstLayer,
-                    r.lastLayer);
+    return std::tie(r.weights, r.activations, r.integerBias, r.transformations,
+                    r.overrides, r.skip, r.firstLayer, r.lastLayer);
   };
   return fields(*this) == fields(other);
 }

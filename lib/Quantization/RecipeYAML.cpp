@@ -213,6 +213,7 @@ template <> struct MappingContextTraits<ActivationRecipe, Base> {
     f.word("granularity", a.granularity, base ? &base->granularity : nullptr,
            granularities);
     f.text("range", a.range, base ? &base->range : nullptr);
+    f.flag("everywhere", a.everywhere, base ? &base->everywhere : nullptr);
   }
 };
 
@@ -261,7 +262,6 @@ template <> struct MappingTraits<Recipe> {
     io.mapOptionalWithContext("weights", r.weights, own);
     io.mapOptionalWithContext("activations", r.activations, own);
     f.flag("integer-bias", r.integerBias, nullptr);
-    f.flag("fold-batch-norm", r.foldBatchNorm, nullptr);
     io.mapOptional("transformations", r.transformations);
     Base all{&r.weights, &r.activations};
     io.mapOptionalWithContext("overrides", r.overrides, all);

@@ -19,7 +19,7 @@ MAX_LINES = 600
 IR = ["Dialect/QNN/IR"]
 LAYERS = {
     "Dialect/QNN/IR": [],
-    "Dialect/QNN/Transforms": IR,
+    "Dialect/QNN/Transforms": [*IR, "Quantization", "Support"],
     "Dialect/Kernel/IR": [],
     "Target/ONNX": IR,
     "Conversion": IR,

@@ -26,6 +26,9 @@ struct QNNOptimizeOptions : mlir::PassPipelineOptions<QNNOptimizeOptions> {
   Option<bool> foldQuantization{
       *this, "fold-quantization", llvm::cl::init(true),
       llvm::cl::desc("Compute with integers where the graph is quantized")};
+  Option<bool> foldBatchNorm{
+      *this, "fold-batch-norm", llvm::cl::init(true),
+      llvm::cl::desc("Fold normalizations and factors into weights")};
   Option<bool> verifyFolded{
       *this, "verify-folded", llvm::cl::init(false),
       llvm::cl::desc("Fail if a quantized weight is computed with as floats")};

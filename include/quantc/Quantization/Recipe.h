@@ -70,6 +70,9 @@ struct ActivationRecipe {
   ActivationMode mode = ActivationMode::Static;
   unsigned bits = 8;
   bool isSigned = false;
+  /// Whether all that use a value of which integers are made (residual sums)
+  /// read these, too, so that the float value is not kept.
+  bool everywhere = true;
   RangeScheme scheme = RangeScheme::Asymmetric;
   Sharing granularity = Sharing::Tensor;
   /// A range method, as RangeMethod::parse reads it ("percentile=99.99").
@@ -109,7 +112,6 @@ struct Recipe {
   ActivationRecipe activations;
   /// Whether biases become 32-bit integers (where both operands are integers).
   bool integerBias = true;
-  bool foldBatchNorm = true;
   std::vector<Transformation> transformations;
   std::vector<Override> overrides;
   /// Globs over names of nodes that stay in float.

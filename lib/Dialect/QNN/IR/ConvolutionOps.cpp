@@ -206,6 +206,10 @@ std::optional<int64_t> ConvOp::getChannelAxis(unsigned index) {
 
 std::optional<int64_t> ConvOp::getResultChannelAxis() { return 1; }
 
+bool ConvOp::takesBias() { return true; }
+
+void ConvOp::setBias(Value bias) { getBiasMutable().assign(bias); }
+
 std::optional<unsigned> ConvOp::getBiasOperand() {
   return getBias() ? std::optional(2u) : std::nullopt;
 }
@@ -309,6 +313,10 @@ std::optional<int64_t> ConvTransposeOp::getChannelAxis(unsigned index) {
 }
 
 std::optional<int64_t> ConvTransposeOp::getResultChannelAxis() { return 1; }
+
+bool ConvTransposeOp::takesBias() { return true; }
+
+void ConvTransposeOp::setBias(Value bias) { getBiasMutable().assign(bias); }
 
 std::optional<unsigned> ConvTransposeOp::getBiasOperand() {
   return getBias() ? std::optional(2u) : std::nullopt;

@@ -7,7 +7,7 @@ include "quantc/Dialect/QNN/IR/Windows.td"
 def QNN_ConvOp : QNN_InferredOp<"conv",
     [AttrSizedOperandSegments,
      DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
-                               ["getBiasOperand"]>]> {
+                               ["getBiasOperand", "takesBias", "setBias"]>]> {
   let summary = "Convolution, channels first (ONNX Conv, ConvInteger)";
   let description = [{
     `input` is (N, C, spatial...), `weights` (M, C / group, kernel...), `bias`
@@ -50,7 +50,7 @@ def QNN_ConvOp : QNN_InferredOp<"conv",
 def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose",
     [AttrSizedOperandSegments,
      DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
-                               ["getBiasOperand"]>]> {
+                               ["getBiasOperand", "takesBias", "setBias"]>]> {
   let summary = "Transposed convolution (ONNX ConvTranspose)";
   let description = [{
     The gradient of `conv` with respect to its input: `weights` are

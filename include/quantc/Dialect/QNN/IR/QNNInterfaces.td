@@ -57,6 +57,16 @@ def QNN_QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
       return std::nullopt;
     }]>,
     InterfaceMethod<[{
+      Whether the op can be given such an operand by `setBias`.
+    }], "bool", "takesBias", (ins), [{}], [{
+      return false;
+    }]>,
+    InterfaceMethod<[{
+      Gives the op a bias, one number a channel, in place of the one it has.
+    }], "void", "setBias", (ins "::mlir::Value":$bias), [{}], [{
+      llvm_unreachable("the op takes no bias");
+    }]>,
+    InterfaceMethod<[{
       How many products each element of the result sums, or kDynamic.
     }], "int64_t", "getNumSummed", (ins)>,
     InterfaceMethod<[{

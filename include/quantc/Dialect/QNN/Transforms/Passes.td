@@ -118,4 +118,67 @@ def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
   ];
 }
 
+def FoldBatchNormPass : Pass<"qnn-fold-batch-norm", "::mlir::func::FuncOp"> {
+  let summary = "Fold normalization, factors and summands into weights";
+  let description = [{
+    A batch normalization with constant parameters becomes a product and a sum
+    per channel. A product with one constant a channel (or one for all) goes into
+    the constant weights of the op before it, and a sum into its bias, if it has
+    no other user:
+
+    ```mlir
+    %c = qnn.conv %x, %w {...}
+    %y = qnn.batch_norm %c, %scale, %bias, %mean, %variance {...}
+    // becomes
+    %y = qnn.conv %x, %w2 bias %b2 {...}
+    ```
+
+    New weights are written as qnn ops on constants, which qnn-fold-constants
+    computes. The result differs from the original by rounding only.
+  }];
+  let statistics = [
+    Statistic<"numBatchNorms", "batch-norms", "Normalizations expanded">,
+    Statistic<"numFactors", "factors", "Factors that went into weights">,
+    Statistic<"numSummands", "summands", "Summands that went into a bias">
+  ];
+}
+
+def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
+  let summary = "Quantize a float graph as a recipe says";
+  let description = [{
+    Values that become integers get a `qnn.quantize` and a `qnn.dequantize`, and
+    constant weights become integer constants with a `qnn.dequantize`; all other
+    ops keep computing with floats, so that the graph gives the quantized
+    model's results as it stands. qnn-fold-quantization makes ops on integers of
+    it.
+
+    ```mlir
+    %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
+    // becomes, with recipe=w8a8,
+    %q = qnn.quantize %x, %sx zero_point %zx : tensor<ui8> ...
+    %r = qnn.dequantize %q, %sx zero_point %zx : tensor<ui8> ...
+    %v = qnn.dequantize %wq, %sw {axis = 1 : i64} : tensor<8x2xi8>, tensor<2xf32> -> tensor<8x2xf32>
+    %y = qnn.matmul %r, %v ...
+    ```
+
+    Quantized are the operands of ops with `QuantizableOpInterface`, and large
+    constants of which a `SameScaleOpInterface` op selects elements (embedding
+    tables). A value that is quantized for one user is read in that form by all.
+    Scales of static activations come from statistics; an error lists all values
+    that have none. A remark tells each op that stays in float, and why.
+  }];
+  let options = [
+    Option<"recipe", "recipe", "std::string", "\"w8a8\"",
+           "A recipe's name, YAML file or text (docs/Quantization.md)">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "A statistics file, as `quantc calibrate` writes it">
+  ];
+  let statistics = [
+    Statistic<"numQuantized", "ops-quantized", "Ops with quantized operands">,
+    Statistic<"numSkipped", "ops-skipped", "Ops that stay in float">,
+    Statistic<"numTables", "tables", "Tables that became integers">,
+    Statistic<"numActivations", "activations", "Values that became integers">
+  ];
+}
+
 #endif // QUANTC_DIALECT_QNN_TRANSFORMS_PASSES

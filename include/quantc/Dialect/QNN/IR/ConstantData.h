@@ -1,0 +1,32 @@
+//===- ConstantData.h - The elements of constants ---------------*- C++ -*-===//
+#ifndef QUANTC_DIALECT_QNN_IR_CONSTANTDATA_H
+#define QUANTC_DIALECT_QNN_IR_CONSTANTDATA_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+#include <optional>
+#include <vector>
+
+namespace quantc::qnn {
+
+/// A constant from bytes in storage types: an element below 8 bits takes a
+/// byte. Large ones are resources.
+mlir::ElementsAttr makeConstant(mlir::RankedTensorType type,
+                                llvm::ArrayRef<char> bytes);
+
+/// The same from f32 elements.
+mlir::ElementsAttr makeFloatConstant(mlir::MLIRContext *context,
+                                     llvm::ArrayRef<int64_t> shape,
+                                     llvm::ArrayRef<float> values);
+
+/// The bytes of a constant in storage types, or nothing if they would have to
+/// be converted (splats, elements below 8 bits).
+std::optional<llvm::ArrayRef<char>> getConstantBytes(mlir::ElementsAttr value);
+
+/// The elements of an f32 constant of any kind.
+std::optional<std::vector<float>> readFloats(mlir::ElementsAttr value);
+
+} // namespace quantc::qnn
+
+#endif // QUANTC_DIALECT_QNN_IR_CONSTANTDATA_H

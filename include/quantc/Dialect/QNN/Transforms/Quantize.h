@@ -1,0 +1,29 @@
+//===- Quantize.h - qnn-quantize for those who have its inputs --*- C++ -*-===//
+#ifndef QUANTC_DIALECT_QNN_TRANSFORMS_QUANTIZE_H
+#define QUANTC_DIALECT_QNN_TRANSFORMS_QUANTIZE_H
+
+#include "quantc/Quantization/Recipe.h"
+#include "quantc/Quantization/Statistics.h"
+
+#include "mlir/Pass/Pass.h"
+
+#include <memory>
+
+namespace quantc::qnn {
+
+/// What quantization did to a graph.
+struct QuantizationReport {
+  size_t numQuantized = 0, numSkipped = 0, numTables = 0, numActivations = 0;
+  /// Of the weights and tables that were quantized, before and after.
+  uint64_t floatBytes = 0, integerBytes = 0;
+};
+
+/// The pass qnn-quantize with a recipe and (maybe no) statistics in memory.
+std::unique_ptr<mlir::Pass>
+createQuantizePass(const Recipe &recipe,
+                   std::shared_ptr<const Statistics> statistics,
+                   QuantizationReport *report = nullptr);
+
+} // namespace quantc::qnn
+
+#endif // QUANTC_DIALECT_QNN_TRANSFORMS_QUANTIZE_H

@@ -1,0 +1,24 @@
+//===- Export.h - From a module of qnn ops to an ONNX model -----*- C++ -*-===//
+// The border of the exporter: nothing of ONNX or protobuf, and no exception,
+// crosses it.
+
+#ifndef QUANTC_TARGET_ONNX_EXPORT_H
+#define QUANTC_TARGET_ONNX_EXPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+
+namespace quantc::onnx_export {
+
+/// What exported models declare. Block-wise quantization needs 21.
+constexpr int64_t opset = 21;
+
+/// Appends the bytes of a model that computes what @main does. Quantization is
+/// QuantizeLinear and DequantizeLinear (QDQ). Errors, which list all ops that
+/// ONNX does not have, go to the context's diagnostics.
+mlir::LogicalResult exportONNX(mlir::ModuleOp module, std::string &bytes);
+
+} // namespace quantc::onnx_export
+
+#endif // QUANTC_TARGET_ONNX_EXPORT_H

@@ -1,0 +1,538 @@
+//===- Quantize.cpp - From a float graph to quantize/dequantize pairs -----===//
+//
+// Decides what a recipe makes of each op, and writes that as pairs of quantize
+// and dequantize around float ops (the form that ONNX calls QDQ). Values only
+// become integers here; qnn-fold-quantization makes ops on integers of it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "RecipeMatching.h"
+#include "WeightQuantization.h"
+
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/QNN.h"
+#include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Dialect/QNN/Transforms/Quantize.h"
+#include "quantc/Quantization/Statistics.h"
+
+#include "llvm/ADT/MapVector.h"
+
+namespace quantc::qnn {
+#define GEN_PASS_DEF_QUANTIZEPASS
+#include "quantc/Dialect/QNN/Transforms/Passes.h.inc"
+} // namespace quantc::qnn
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::qnn;
+
+namespace {
+
+/// Constants with fewer elements than this are no tables worth quantizing.
+constexpr int64_t minTableElements = 1024;
+
+/// An op that will be quantized.
+struct Candidate {
+  QuantizableOpInterface op;
+  OpPlan plan;
+  SmallVector<unsigned> weights, activations;
+};
+
+/// A value and how it becomes integers: all that ask for the same share it.
+struct ActivationKey {
+  Value value;
+  ActivationRecipe recipe;
+  bool operator==(const ActivationKey &other) const {
+    return value == other.value && recipe == other.recipe;
+  }
+};
+
+/// What a pair of quantize and dequantize gives.
+struct QuantizedActivation {
+  ActivationKey key;
+  Value real;
+  /// Known for static ones.
+  float scale = 0;
+  /// The ops that the pair is made of.
+  SmallVector<Operation *> ops;
+};
+
+RankedTensorType getType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+QuantizeOp createQuantize(OpBuilder &b, Location loc, Value value, Type storage,
+                          Value scale, Value zeroPoint, IntegerAttr axis = {},
+                          IntegerAttr blockSize = {}) {
+  return QuantizeOp::create(
+      b, loc, getType(value).clone(storage), value, scale, zeroPoint, axis,
+      blockSize ? blockSize : b.getI64IntegerAttr(0),
+      /*saturate=*/b.getBoolAttr(true), /*precision=*/TypeAttr());
+}
+
+Value createFloat(OpBuilder &b, Location loc, float value) {
+  return ConstantOp::create(b, loc,
+                            makeFloatConstant(b.getContext(), {}, {value}));
+}
+
+class Quantizer {
+public:
+  Quantizer(func::FuncOp func, const Recipe &recipe,
+            const Statistics *statistics, QuantizationReport &report)
+      : func(func), recipe(recipe), statistics(statistics), report(report) {}
+
+  LogicalResult run();
+
+private:
+  void consider(QuantizableOpInterface op, const OpPlan &plan);
+  LogicalResult requireStatistics();
+  LogicalResult quantizeOp(Candidate &candidate);
+  void quantizeTable(SameScaleOpInterface op, const OpPlan &plan);
+  FailureOr<QuantizedActivation *> quantizeActivation(ActivationKey key);
+  LogicalResult createStatic(OpBuilder &b, QuantizedActivation &activation);
+  void createDynamic(OpBuilder &b, QuantizedActivation &activation);
+  void createPerToken(OpBuilder &b, QuantizedActivation &activation);
+  void quantizeBias(Candidate &candidate, const QuantizedWeight &weight,
+                    float activationScale);
+  void redirectOtherUses();
+  ArrayRef<double> getGram(const Candidate &candidate);
+  void skip(Operation *op, const Twine &reason) {
+    op->emitRemark("stays in float: ") << reason;
+    ++report.numSkipped;
+  }
+
+  func::FuncOp func;
+  const Recipe &recipe;
+  const Statistics *statistics;
+  QuantizationReport &report;
+  std::vector<Candidate> candidates;
+  std::vector<std::unique_ptr<QuantizedActivation>> activations;
+};
+
+} // namespace
+
+/// Whether integers can take the place of all quantizable operands.
+static bool hasIntegerForm(const WeightRecipe &weights) {
+  return weights.format == NumberFormat::Integer && weights.bits <= 8 &&
+         weights.granularity != Sharing::Group;
+}
+
+/// Sorts the op's operands into weights and activations, and adds it to the
+/// candidates unless something speaks against it.
+void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
+  if (!plan.skipped.empty())
+    return skip(op, plan.skipped);
+  Candidate candidate{op, plan, {}, {}};
+  for (unsigned index : op.getQuantizableOperands()) {
+    Value operand = op->getOperand(index);
+    if (operand.getDefiningOp<DequantizeOp>())
+      return;
+    if (!getType(operand).getElementType().isF32())
+      return skip(op, "an operand has other elements than f32");
+    if (operand.getDefiningOp<ConstantOp>())
+      candidate.weights.push_back(index);
+    else
+      candidate.activations.push_back(index);
+  }
+  ActivationRecipe &how = candidate.plan.activations;
+  if (candidate.weights.empty() && how.mode != ActivationMode::Static)
+    return skip(op, "it has no constant weights");
+  if (candidate.activations.empty())
+    return skip(op, "all its operands are constants");
+  auto keepActivations = [&](const Twine &reason) {
+    how.mode = ActivationMode::Float;
+    op->emitRemark("its activations stay in float: ") << reason;
+  };
+  if (how.mode == ActivationMode::Static && op->getParentOp() != func)
+    keepActivations("it is in a loop or a branch, where nothing is observed");
+  else if (how.mode != ActivationMode::Float && how.bits > 8)
+    (void)how; // Integers between float ops: what the user asked for.
+  else if (how.mode != ActivationMode::Float && !candidate.weights.empty() &&
+           !hasIntegerForm(candidate.plan.weights))
+    keepActivations("weights in groups, of 16 bits or of floats have no "
+                    "product with integers");
+  if (candidate.weights.empty() && how.mode == ActivationMode::Float)
+    return skip(op, "it has no constant weights");
+  candidates.push_back(std::move(candidate));
+}
+
+LogicalResult Quantizer::requireStatistics() {
+  llvm::SetVector<StringRef> names;
+  for (const Candidate &candidate : candidates) {
+    bool isStatic = candidate.plan.activations.mode == ActivationMode::Static;
+    bool needsGram = candidate.plan.weights.rounding.method == Rounding::GPTQ &&
+                     !candidate.weights.empty();
+    if (!isStatic && !needsGram)
+      continue;
+    for (unsigned index : candidate.activations) {
+      Value value = candidate.op->getOperand(index);
+      StringRef name = getValueName(value);
+      if (name.empty())
+        return candidate.op->emitError("operand ")
+               << index
+               << " has no name in the model, so there are no statistics of it";
+      names.insert(name);
+    }
+  }
+  if (names.empty())
+    return success();
+  if (!statistics)
+    return emitError(func.getLoc())
+           << "the recipe needs statistics of " << names.size()
+           << " values: calibrate the model first (--calibration=data.npz or "
+              "--stats=model.stats)";
+  if (llvm::Error error = statistics->require(names.getArrayRef()))
+    return emitError(func.getLoc()) << llvm::toString(std::move(error));
+  return success();
+}
+
+//===- activations --------------------------------------------------------===//
+
+/// A quantize with scalars for scale and zero point, and its dequantize.
+LogicalResult Quantizer::createStatic(OpBuilder &b,
+                                      QuantizedActivation &activation) {
+  const ActivationRecipe &how = activation.key.recipe;
+  Value value = activation.key.value;
+  Location loc = getNodeLoc(value.getLoc());
+  auto method = RangeMethod::parse(how.range);
+  if (!method)
+    return emitError(loc) << llvm::toString(method.takeError());
+  const ValueStatistics *found = statistics->find(getValueName(value));
+  llvm::Expected<ScaleAndZeroPoint> parameters =
+      chooseScale(*found, getGrid(how), **method);
+  if (!parameters)
+    return emitError(loc) << "'" << getValueName(value)
+                          << "': " << llvm::toString(parameters.takeError());
+  IntegerType storage = getStorage(b.getContext(), how.bits, how.isSigned);
+  Value scale = createFloat(b, loc, parameters->scale);
+  Value zeroPoint;
+  if (parameters->zeroPoint != 0 || !how.isSigned) {
+    auto type = RankedTensorType::get({}, storage);
+    zeroPoint = ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(
+            type, b.getIntegerAttr(storage, parameters->zeroPoint)));
+  }
+  RankedTensorType type = getType(value);
+  auto quantize = createQuantize(b, loc, value, storage, scale, zeroPoint);
+  auto dequantize = DequantizeOp::create(b, loc, type, quantize, scale,
+                                         zeroPoint, IntegerAttr());
+  activation.scale = parameters->scale;
+  activation.real = dequantize;
+  activation.ops = {quantize, dequantize};
+  return success();
+}
+
+/// One scale and zero point for the tensor, known at run time.
+void Quantizer::createDynamic(OpBuilder &b, QuantizedActivation &activation) {
+  Value value = activation.key.value;
+  Location loc = getNodeLoc(value.getLoc());
+  auto quantize = DynamicQuantizeOp::create(b, loc, value);
+  auto dequantize = DequantizeOp::create(
+      b, loc, getType(value), quantize.getOutput(), quantize.getScale(),
+      quantize.getZeroPoint(), IntegerAttr());
+  activation.real = dequantize;
+  activation.ops = {quantize, dequantize};
+}
+
+/// One scale for the elements along the last axis: max|x| / 127.
+void Quantizer::createPerToken(OpBuilder &b, QuantizedActivation &activation) {
+  Value value = activation.key.value;
+  Location loc = getNodeLoc(value.getLoc());
+  RankedTensorType type = getType(value);
+  int64_t last = type.getRank() - 1;
+  auto listType = RankedTensorType::get({1}, b.getI64Type());
+  Value axes =
+      ConstantOp::create(b, loc, DenseIntElementsAttr::get(listType, last));
+  Value magnitude = UnaryOp::create(b, loc, UnaryKind::abs, value, APFloat(0.0),
+                                    APFloat(0.0));
+  Value largest = ReduceOp::create(b, loc, ReduceKind::max, magnitude, axes,
+                                   /*keepdims=*/true,
+                                   /*noop_with_empty_axes=*/false);
+  // A token of zeros has any scale but 0.
+  Value tiny = createFloat(b, loc, std::numeric_limits<float>::min() * 128);
+  Value bounded = BinaryOp::create(b, loc, BinaryKind::max, largest, tiny);
+  Value scale = BinaryOp::create(b, loc, BinaryKind::div, bounded,
+                                 createFloat(b, loc, 127));
+  auto axis = b.getI64IntegerAttr(last);
+  auto block = b.getI64IntegerAttr(type.getDimSize(last));
+  auto quantize =
+      createQuantize(b, loc, value, b.getI8Type(), scale, Value(), axis, block);
+  auto dequantize =
+      DequantizeOp::create(b, loc, type, quantize, scale, Value(), axis, block);
+  activation.real = dequantize;
+  activation.ops = {magnitude.getDefiningOp(), quantize, dequantize};
+}
+
+FailureOr<QuantizedActivation *>
+Quantizer::quantizeActivation(ActivationKey key) {
+  for (auto &known : activations)
+    if (known->key == key)
+      return known.get();
+  auto activation = std::make_unique<QuantizedActivation>();
+  activation->key = key;
+  OpBuilder b(func.getContext());
+  b.setInsertionPointAfterValue(key.value);
+  if (key.recipe.mode == ActivationMode::Static) {
+    if (failed(createStatic(b, *activation)))
+      return failure();
+  } else if (key.recipe.granularity == Sharing::Token) {
+    createPerToken(b, *activation);
+  } else {
+    createDynamic(b, *activation);
+  }
+  ++report.numActivations;
+  activations.push_back(std::move(activation));
+  return activations.back().get();
+}
+
+/// Ops that compute with a value that is now quantized read what the integers
+/// stand for, so that the float value need not exist. Its dimensions, and the
+/// results of the model, stay what they were.
+void Quantizer::redirectOtherUses() {
+  llvm::DenseSet<Value> done;
+  for (auto &activation : activations) {
+    if (activation->key.recipe.mode != ActivationMode::Static ||
+        !activation->key.recipe.everywhere ||
+        !done.insert(activation->key.value).second)
+      continue;
+    activation->key.value.replaceUsesWithIf(
+        activation->real, [&](OpOperand &use) {
+          Operation *user = use.getOwner();
+          return isa_and_present<QNNDialect>(user->getDialect()) &&
+                 !isa<QuantizeOp, ShapeOp>(user);
+        });
+  }
+}
+
+//===- weights ------------------------------------------------------------===//
+
+ArrayRef<double> Quantizer::getGram(const Candidate &candidate) {
+  if (!statistics || candidate.activations.size() != 1)
+    return {};
+  const ValueStatistics *found = statistics->find(
+      getValueName(candidate.op->getOperand(candidate.activations.front())));
+  return found ? ArrayRef<double>(found->gram) : ArrayRef<double>();
+}
+
+/// bias = dequantize(i32, activation's scale · weight's scale).
+void Quantizer::quantizeBias(Candidate &candidate,
+                             const QuantizedWeight &weight,
+                             float activationScale) {
+  std::optional<unsigned> index = candidate.op.getBiasOperand();
+  if (!index || !recipe.integerBias || !weight.hasIntegerForm)
+    return;
+  auto constant = candidate.op->getOperand(*index).getDefiningOp<ConstantOp>();
+  if (!constant)
+    return;
+  std::optional<std::vector<float>> values = readFloats(constant.getValue());
+  if (!values)
+    return;
+  std::vector<float> scales;
+  for (float scale : weight.scales)
+    scales.push_back(scale * activationScale);
+  std::vector<int32_t> codes;
+  for (auto [i, value] : llvm::enumerate(*values)) {
+    double code = std::nearbyint(value / scales[scales.size() == 1 ? 0 : i]);
+    if (!(std::abs(code) < 2147483648.0)) {
+      candidate.op->emitRemark("its bias stays in float: element ")
+          << i << " does not fit into 32 bits";
+      return;
+    }
+    codes.push_back(int32_t(code));
+  }
+  OpBuilder b(candidate.op);
+  Location loc = getNodeLoc(constant.getLoc());
+  SmallVector<int64_t> shape(constant.getType().getShape());
+  Value integers = ConstantOp::create(
+      b, loc,
+      makeConstant(RankedTensorType::get(shape, b.getI32Type()),
+                   ArrayRef(reinterpret_cast<const char *>(codes.data()),
+                            codes.size() * sizeof(int32_t))));
+  bool isSingle = scales.size() == 1;
+  Value scale = ConstantOp::create(
+      b, loc,
+      makeFloatConstant(b.getContext(),
+                        isSingle ? ArrayRef<int64_t>() : ArrayRef(shape),
+                        scales));
+  candidate.op->setOperand(
+      *index,
+      DequantizeOp::create(b, loc, constant.getType(), integers, scale, Value(),
+                           isSingle ? IntegerAttr() : b.getI64IntegerAttr(0)));
+}
+
+LogicalResult Quantizer::quantizeOp(Candidate &candidate) {
+  QuantizableOpInterface op = candidate.op;
+  ActivationRecipe how = candidate.plan.activations;
+  float activationScale = 0;
+  if (how.mode != ActivationMode::Float) {
+    for (unsigned index : candidate.activations) {
+      ActivationKey key{op->getOperand(index), how};
+      // What stands where weights would is signed: instructions multiply
+      // unsigned by signed bytes.
+      if (how.mode == ActivationMode::Static && op.getChannelAxis(index))
+        key.recipe.isSigned = true;
+      RankedTensorType type = getType(key.value);
+      if (how.granularity == Sharing::Token &&
+          (op.getSummedAxis(index) != type.getRank() - 1 ||
+           type.isDynamicDim(type.getRank() - 1))) {
+        // Tokens do not share a scale with what they are summed with.
+        key.recipe = ActivationRecipe();
+        key.recipe.mode = ActivationMode::Dynamic;
+      }
+      FailureOr<QuantizedActivation *> activation = quantizeActivation(key);
+      if (failed(activation))
+        return failure();
+      op->setOperand(index, (*activation)->real);
+      activationScale = (*activation)->scale;
+    }
+  }
+  for (unsigned index : candidate.weights) {
+    auto constant = op->getOperand(index).getDefiningOp<ConstantOp>();
+    OpBuilder b(op);
+    llvm::Expected<QuantizedWeight> weight =
+        quantizeWeight(b, getNodeLoc(constant.getLoc()), constant,
+                       {op.getChannelAxis(index), op.getSummedAxis(index)},
+                       candidate.plan.weights, getGram(candidate));
+    if (!weight)
+      return op->emitError("operand ")
+             << index
+             << " cannot be quantized: " << llvm::toString(weight.takeError());
+    op->setOperand(index,
+                   createDequantize(b, getNodeLoc(constant.getLoc()), *weight));
+    report.floatBytes += constant.getType().getNumElements() * 4;
+    report.integerBytes += weight->bytes;
+    if (how.mode == ActivationMode::Static)
+      quantizeBias(candidate, *weight, activationScale);
+  }
+  ++report.numQuantized;
+  return success();
+}
+
+/// A constant of which the op selects elements (an embedding table).
+void Quantizer::quantizeTable(SameScaleOpInterface op, const OpPlan &plan) {
+  SmallVector<unsigned> data = op.getDataOperands();
+  if (data.size() != 1)
+    return;
+  auto constant = op->getOperand(data.front()).getDefiningOp<ConstantOp>();
+  if (!constant || !constant.getType().getElementType().isF32() ||
+      constant.getType().getNumElements() < minTableElements)
+    return;
+  if (!plan.skipped.empty())
+    return skip(op, plan.skipped);
+  // Below 8 bits, a table whose rows share scales loses too much.
+  WeightRecipe how = plan.weights;
+  how.rounding = RoundingRecipe();
+  how.granularity = Sharing::Channel;
+  if (how.format != NumberFormat::Integer || how.bits < 8) {
+    how = WeightRecipe();
+    how.scheme = RangeScheme::Restricted;
+  }
+  WeightAxes axes;
+  for (int64_t axis = 0; axis < constant.getType().getRank(); ++axis)
+    if (op.getResultAxis(axis))
+      axes.channel = axis;
+  OpBuilder b(op);
+  Location loc = getNodeLoc(constant.getLoc());
+  llvm::Expected<QuantizedWeight> table =
+      quantizeWeight(b, loc, constant, axes, how, {});
+  if (!table)
+    return skip(op, llvm::toString(table.takeError()));
+  op->setOperand(data.front(), createDequantize(b, loc, *table));
+  report.floatBytes += constant.getType().getNumElements() * 4;
+  report.integerBytes += table->bytes;
+  ++report.numTables;
+}
+
+LogicalResult Quantizer::run() {
+  FailureOr<RecipeMatcher> matcher = RecipeMatcher::create(recipe, func);
+  if (failed(matcher))
+    return failure();
+  // First and last are those with weights: attention has none.
+  std::vector<QuantizableOpInterface> ops;
+  std::vector<SameScaleOpInterface> tables;
+  Operation *first = nullptr, *last = nullptr;
+  func.walk([&](Operation *op) {
+    if (auto table = dyn_cast<SameScaleOpInterface>(op))
+      tables.push_back(table);
+    auto quantizable = dyn_cast<QuantizableOpInterface>(op);
+    if (!quantizable ||
+        !isa<FloatType>(getType(op->getResult(0)).getElementType()))
+      return;
+    ops.push_back(quantizable);
+    if (llvm::any_of(quantizable.getQuantizableOperands(), [&](unsigned i) {
+          return op->getOperand(i).getDefiningOp<ConstantOp>();
+        })) {
+      first = first ? first : op;
+      last = op;
+    }
+  });
+  for (QuantizableOpInterface op : ops)
+    consider(op, matcher->plan(op, op == first, op == last));
+  if (failed(requireStatistics()))
+    return failure();
+  for (Candidate &candidate : candidates)
+    if (failed(quantizeOp(candidate)))
+      return failure();
+  redirectOtherUses();
+  for (SameScaleOpInterface op : tables)
+    quantizeTable(op, matcher->plan(op, false, false));
+  return success();
+}
+
+//===- the pass -----------------------------------------------------------===//
+
+namespace {
+
+struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
+  using Base::Base;
+  QuantizePass(const Recipe &recipe,
+               std::shared_ptr<const Statistics> statistics,
+               QuantizationReport *report)
+      : given(recipe), givenStatistics(std::move(statistics)), report(report) {}
+
+  LogicalResult initialize(MLIRContext *context) override {
+    if (given)
+      return success();
+    llvm::Expected<Recipe> loaded = Recipe::load(recipe);
+    if (!loaded)
+      return emitError(UnknownLoc::get(context))
+             << llvm::toString(loaded.takeError());
+    given = std::move(*loaded);
+    if (statistics.empty())
+      return success();
+    llvm::Expected<Statistics> read = Statistics::load(statistics);
+    if (!read)
+      return emitError(UnknownLoc::get(context))
+             << llvm::toString(read.takeError());
+    givenStatistics = std::make_shared<Statistics>(std::move(*read));
+    return success();
+  }
+
+  void runOnOperation() override {
+    QuantizationReport own;
+    QuantizationReport &result = report ? *report : own;
+    if (failed(Quantizer(getOperation(), *given, givenStatistics.get(), result)
+                   .run()))
+      return signalPassFailure();
+    numQuantized += result.numQuantized;
+    numSkipped += result.numSkipped;
+    numTables += result.numTables;
+    numActivations += result.numActivations;
+  }
+
+private:
+  std::optional<Recipe> given;
+  std::shared_ptr<const Statistics> givenStatistics;
+  QuantizationReport *report = nullptr;
+};
+
+} // namespace
+
+std::unique_ptr<Pass>
+qnn::createQuantizePass(const Recipe &recipe,
+                        std::shared_ptr<const Statistics> statistics,
+                        QuantizationReport *report) {
+  return std::make_unique<QuantizePass>(recipe, std::move(statistics), report);
+}

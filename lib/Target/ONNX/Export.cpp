@@ -1,0 +1,42 @@
+//===- Export.cpp - The exporter's border ---------------------------------===//
+// No exception of ONNX or protobuf leaves this file.
+
+#include "quantc/Target/ONNX/Export.h"
+
+#include "GraphExporter.h"
+
+#include "onnx/checker.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_export;
+
+static LogicalResult exportModel(ModuleOp module, std::string &bytes) {
+  auto func = module.lookupSymbol<func::FuncOp>("main");
+  if (!func)
+    return module.emitError("there is no function @main to export");
+  onnx::ModelProto model;
+  model.set_ir_version(10);
+  model.set_producer_name("quantc");
+  auto &import = *model.add_opset_import();
+  import.set_version(opset);
+  auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
+  model.mutable_graph()->set_name(name ? name.str() : "main");
+  if (failed(GraphExporter(*model.mutable_graph()).run(func)))
+    return failure();
+  if (model.ByteSizeLong() >= (size_t(1) << 31))
+    return module.emitError("the model is larger than the 2 GB that one ONNX "
+                            "file can hold");
+  onnx::checker::check_model(model);
+  model.SerializeToString(&bytes);
+  return success();
+}
+
+LogicalResult onnx_export::exportONNX(ModuleOp module, std::string &bytes) {
+  try {
+    return exportModel(module, bytes);
+  } catch (const std::exception &e) {
+    return module.emitError("the exported model is invalid: ")
+           << StringRef(e.what()).trim();
+  }
+}
