@@ -194,6 +194,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
           QNNOptimizeOptions optimize;
           optimize.foldQuantization = options.foldQuantization;
           optimize.verifyFolded = options.verifyFolded;
+          optimize.reportFolded = options.reportFolded;
           buildQNNOptimizePipeline(pm, optimize);
           buildQNNToLinalgPipeline(pm);
         })))

@@ -32,7 +32,8 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   if (options.foldQuantization)
     pm.addNestedPass<func::FuncOp>(qnn::createFoldQuantizationPass());
   if (options.verifyFolded)
-    pm.addNestedPass<func::FuncOp>(qnn::createVerifyFoldedPass());
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createVerifyFoldedPass({options.reportFolded}));
   pm.addPass(createFoldConstantsPass());
   if (options.foldBatchNorm) {
     pm.addNestedPass<func::FuncOp>(qnn::createFoldBatchNormPass());

@@ -286,6 +286,35 @@ def test_convolutions(group, x_type):
     check_equal(graph, x)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize(
+    "op, attributes",
+    [
+        ("AveragePool", {"kernel_shape": [2, 2]}),
+        ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+        ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
+        ("GlobalAveragePool", {}),
+        ("MaxPool", {"kernel_shape": [2, 3], "pads": [1, 1, 0, 1]}),
+        ("Softmax", {"axis": -1}),
+        ("Softmax", {"axis": 1}),
+    ],
+)
+def test_pools_and_softmax(op, attributes, dtype):
+    rng = np.random.default_rng(17)
+    x = rng.integers(0, 256, (2, 5, 7, 9)).astype(np.uint8).view(dtype)
+    graph = Graph()
+    value = graph.input(x)
+    for i in range(6):
+        (scale, zero), (sy, zy) = random_parameters(rng, dtype), random_parameters(rng, dtype)
+        if op == "Softmax":
+            sy, zy = (1 / 256, 1 / 255, 0.003)[i % 3], np.iinfo(dtype).min
+        elif op == "MaxPool":
+            sy, zy = scale, zero
+        real = graph.node(op, graph.dq(value, scale, zero, dtype), **attributes)
+        graph.output(graph.q(real, sy, zy, dtype), dtype)
+    check_equal(graph, x)
+
+
 # --- random graphs ------------------------------------------------------------
 
 

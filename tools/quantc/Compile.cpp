@@ -82,6 +82,7 @@ int tool::runCompile() {
   options.printMemoryPlan = printMemoryPlan;
   options.foldQuantization = foldQuantization;
   options.verifyFolded = verifyFolded;
+  options.reportFolded = verifyFolded && printStats;
   options.output = output.empty() ? defaultOutput(*stage) : output.getValue();
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))

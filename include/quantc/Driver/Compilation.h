@@ -36,8 +36,9 @@ struct CompileOptions {
   /// Sizes for dynamic dimensions of inputs.
   llvm::StringMap<llvm::SmallVector<int64_t>> shapes;
   /// Whether quantized ops are computed with integers, and whether it is an
-  /// error if a quantized weight is not.
-  bool foldQuantization = true, verifyFolded = false;
+  /// error if a quantized weight is not; then remarks may say what is left of
+  /// quantize and dequantize, and why.
+  bool foldQuantization = true, verifyFolded = false, reportFolded = false;
   /// What the names of the library's functions start with.
   std::string prefix = "quantc_model";
   /// A file, or "-" for the standard output (textual stages only).

@@ -215,6 +215,19 @@ func.func @lookup(%a: tensor<4x?xi8>) -> tensor<4x?xui8> {
   return %q : tensor<4x?xui8>
 }
 
+// The zero point of an average is added before it is rounded.
+// CHECK-LABEL: @average_of_bytes(
+func.func @average_of_bytes(%a: tensor<1x1x4x4xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<1x1x2x2xui8> {
+  // CHECK: %[[P:.*]] = qnn.pool average
+  // CHECK: %[[U:.*]] = qnn.binary div %[[P]]
+  // CHECK: %[[M:.*]] = qnn.binary add %[[U]]
+  // CHECK: qnn.quantize %[[M]], %{{.*}} : tensor<1x1x2x2xf32>
+  %x = qnn.dequantize %a, %s : tensor<1x1x4x4xui8>, tensor<f32> -> tensor<1x1x4x4xf32>
+  %p = qnn.pool average %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>} : tensor<1x1x4x4xf32> -> tensor<1x1x2x2xf32>
+  %q = qnn.quantize %p, %s zero_point %z : tensor<ui8> : tensor<1x1x2x2xf32>, tensor<f32> -> tensor<1x1x2x2xui8>
+  return %q : tensor<1x1x2x2xui8>
+}
+
 // CHECK-LABEL: @softmax(
 // CHECK-SAME: %[[A:.*]]: tensor<4x8xi8>
 func.func @softmax(%a: tensor<4x8xi8>) -> tensor<4x8xi8> {

@@ -5,7 +5,7 @@
 func.func @one_operand(%x: tensor<4x8xf32>) -> tensor<4x2xf32> {
   %b = qnn.constant dense<1> : tensor<8x2xi8>
   %s = qnn.constant dense<0.5> : tensor<f32>
-  // expected-remark @below {{dequantizes 'tensor<8x2xi8>' for qnn.matmul}}
+  // expected-remark @below {{dequantizes 'tensor<8x2xi8>': qnn.matmul: operand 0 is not quantized}}
   %w = qnn.dequantize %b, %s : tensor<8x2xi8>, tensor<f32> -> tensor<8x2xf32>
   // expected-error @below {{computes with floats, and dequantizes its weight (operand 1) for that: operand 0 is not quantized}}
   %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
@@ -61,10 +61,27 @@ func.func @not_folded(%a: tensor<4x8xi8>) -> tensor<4x2xf32> {
 
 // No weight: a float product of activations is nobody's mistake.
 func.func @activations(%x: tensor<4x8xf32>, %a: tensor<8x2xi8>, %s: tensor<f32>) -> tensor<4x2xi8> {
-  // expected-remark @below {{dequantizes 'tensor<8x2xi8>' for qnn.matmul}}
+  // expected-remark @below {{dequantizes 'tensor<8x2xi8>': qnn.matmul: operand 0 is not quantized}}
   %w = qnn.dequantize %a, %s : tensor<8x2xi8>, tensor<f32> -> tensor<8x2xf32>
   %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
-  // expected-remark @below {{quantizes to 'tensor<4x2xi8>' what qnn.matmul gives}}
+  // expected-remark @below {{quantizes to 'tensor<4x2xi8>': qnn.matmul: operand 0 is not quantized}}
   %q = qnn.quantize %y, %s : tensor<4x2xf32>, tensor<f32> -> tensor<4x2xi8>
   return %q : tensor<4x2xi8>
+}
+
+// -----
+
+// Each pair that stays says what floats it is there for.
+func.func @reasons(%x: tensor<4xf32>, %a: tensor<4xi8>, %b: tensor<4xi8>, %s: tensor<f32>, %r: tensor<f32>) -> (tensor<4xi8>, tensor<4xi8>, tensor<8xf32>) {
+  // expected-remark @below {{quantizes to 'tensor<4xi8>': it is an input of the model}}
+  %q = qnn.quantize %x, %s : tensor<4xf32>, tensor<f32> -> tensor<4xi8>
+  // expected-remark @below {{qnn.concat joins or fills with what is not quantized alike; qnn.unary computes with floats, in one loop with this}}
+  %f = qnn.dequantize %a, %s : tensor<4xi8>, tensor<f32> -> tensor<4xf32>
+  // expected-remark @below {{dequantizes 'tensor<4xi8>': qnn.concat joins}}
+  %g = qnn.dequantize %b, %r : tensor<4xi8>, tensor<f32> -> tensor<4xf32>
+  %u = qnn.unary exp %f : tensor<4xf32> -> tensor<4xf32>
+  // expected-remark @below {{quantizes to 'tensor<4xi8>': qnn.unary computes with floats, in one loop with this}}
+  %v = qnn.quantize %u, %s : tensor<4xf32>, tensor<f32> -> tensor<4xi8>
+  %j = qnn.concat 0, %f, %g : tensor<4xf32>, tensor<4xf32> -> tensor<8xf32>
+  return %q, %v, %j : tensor<4xi8>, tensor<4xi8>, tensor<8xf32>
 }

@@ -132,6 +132,34 @@ private:
   FoldCounts &counts;
 };
 
+/// Averages of bytes: the zero point is added before rounding.
+struct FoldAveragePool : OpRewritePattern<QuantizeOp> {
+  FoldAveragePool(MLIRContext *context, FoldCounts &counts)
+      : OpRewritePattern(context), counts(counts) {}
+
+  LogicalResult matchAndRewrite(QuantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto pool = op.getInput().getDefiningOp<PoolOp>();
+    Type element = op.getType().getElementType();
+    if (!pool || pool.getKind() != PoolKind::average)
+      return rewriter.notifyMatchFailure(op, "quantizes no average");
+    if (!isPerTensor(op) || !isByte(element) ||
+        !getByteSource(pool.getInput(), element) || !op.getInput().hasOneUse())
+      return rewriter.notifyMatchFailure(op, "is no average of bytes");
+    if (isZero(op.getZeroPoint()))
+      return rewriter.notifyMatchFailure(op, "adds no zero point");
+    GraphBuilder g{rewriter, op.getLoc()};
+    Value units = g.div(pool.getOutput(), op.getScale());
+    rewriter.replaceOp(op, g.saturate(g.add(units, g.zero(op.getZeroPoint())),
+                                      Value(), op.getType()));
+    ++counts.kernels;
+    return success();
+  }
+
+private:
+  FoldCounts &counts;
+};
+
 /// softmax of bytes: exp(x - max) is one of 256 numbers.
 struct FoldSoftmax : OpRewritePattern<QuantizeOp> {
   FoldSoftmax(MLIRContext *context, FoldCounts &counts)
@@ -271,8 +299,7 @@ private:
           return stop("computes with a list of constants");
         return true;
       }
-      if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
-               FusedMultiplyAddOp>(op))
+      if (!isElementwise(op))
         return stop("computes with several elements");
       for (Value operand : op->getOperands())
         if (!collect(operand, type))
@@ -364,6 +391,6 @@ private:
 
 void qnn::populateElementwisePatterns(RewritePatternSet &patterns,
                                       FoldCounts &counts) {
-  patterns.add<FoldByteArithmetic, FoldSoftmax, FoldLookup>(
+  patterns.add<FoldAveragePool, FoldByteArithmetic, FoldSoftmax, FoldLookup>(
       patterns.getContext(), counts);
 }

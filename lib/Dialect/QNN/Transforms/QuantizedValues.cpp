@@ -38,6 +38,9 @@ std::optional<SmallVector<float>> qnn::getConstantFloats(Value value) {
   ElementsAttr attr;
   if (matchPattern(value, m_Constant(&attr)))
     return readFloats(attr);
+  // The same elements in the same order.
+  if (auto reshape = value.getDefiningOp<ReshapeOp>())
+    return getConstantFloats(reshape.getInput());
   auto binary = value.getDefiningOp<BinaryOp>();
   if (!binary || (binary.getKind() != BinaryKind::mul &&
                   binary.getKind() != BinaryKind::div))
@@ -177,6 +180,11 @@ std::optional<int64_t> qnn::getAccumulatorBound(Value accumulator) {
   if (isa<SameScaleOpInterface>(op))
     return getAccumulatorBound(op->getOperand(0));
   return std::nullopt;
+}
+
+bool qnn::isElementwise(Operation *op) {
+  return isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
+             FusedMultiplyAddOp>(op);
 }
 
 //===- small graphs -------------------------------------------------------===//

@@ -16,7 +16,8 @@
 
 namespace quantc::qnn {
 
-/// The elements of an f32 constant, or of a product or quotient of such.
+/// The elements of an f32 constant, maybe reshaped, or of a product or quotient
+/// of such.
 std::optional<llvm::SmallVector<float>> getConstantFloats(mlir::Value value);
 
 /// Whether a scale or zero point is one number for the whole tensor.
@@ -43,6 +44,9 @@ int64_t getMaxMagnitude(mlir::Type elementType, mlir::Value zeroPoint);
 /// A bound on the magnitudes of an i32 tensor that sums products of small
 /// integers, where one can be proven.
 std::optional<int64_t> getAccumulatorBound(mlir::Value accumulator);
+
+/// Whether each element of the result depends on one of each operand.
+bool isElementwise(mlir::Operation *op);
 
 /// An f32 scalar.
 mlir::Value createScalar(mlir::OpBuilder &b, mlir::Location loc, double value);

@@ -1,11 +1,14 @@
 //===- VerifyFolded.cpp - Nothing quantized is computed as float ----------===//
 
 #include "FoldPatterns.h"
+#include "QuantizedValues.h"
 
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "llvm/ADT/StringExtras.h"
+
+#include <set>
 
 namespace quantc::qnn {
 #define GEN_PASS_DEF_VERIFYFOLDEDPASS
@@ -73,19 +76,34 @@ private:
     return true;
   }
 
-  /// The ops that use the floats, by name, once each.
-  static std::string nameUsers(Value v) {
-    SetVector<StringRef> names;
+  /// What the floats are for, once each.
+  static std::string explainUsers(Value v) {
+    std::set<std::string> reasons;
     for (Operation *user : v.getUsers())
-      names.insert(user->getName().getStringRef());
-    return llvm::join(names, ", ");
+      reasons.insert(explainUse(user));
+    return llvm::join(reasons, "; ");
+  }
+
+  static std::string explainUse(Operation *user) {
+    std::string name = user->getName().getStringRef().str();
+    if (user->hasTrait<OpTrait::IsTerminator>())
+      return "it is a result of the model";
+    if (auto contraction = dyn_cast<qnn::QuantizableOpInterface>(user)) {
+      std::string reason = qnn::explainFloat(contraction);
+      return name + ": " + (reason.empty() ? "it was not folded" : reason);
+    }
+    if (qnn::isElementwise(user))
+      return name + " computes with floats, in one loop with this";
+    if (isa<qnn::SameScaleOpInterface>(user))
+      return name + " joins or fills with what is not quantized alike";
+    return name + " has no integer form";
   }
 
   void reportDequantize(qnn::DequantizeOp op) {
     ++numDequantize;
     if (report)
       op->emitRemark("dequantizes ")
-          << op.getInput().getType() << " for " << nameUsers(op.getResult());
+          << op.getInput().getType() << ": " << explainUsers(op.getResult());
   }
 
   void reportQuantize(qnn::QuantizeOp op) {
@@ -93,11 +111,11 @@ private:
     if (!report)
       return;
     Operation *source = op.getInput().getDefiningOp();
-    op->emitRemark("quantizes to ")
-        << op.getType() << " what "
-        << (source ? source->getName().getStringRef()
-                   : StringRef("an input of the model"))
-        << " gives";
+    auto remark = op->emitRemark("quantizes to ") << op.getType() << ": ";
+    if (source)
+      remark << explainUse(source);
+    else
+      remark << "it is an input of the model";
   }
 };
 
