@@ -2,8 +2,6 @@
 
 #include "quantc/Quantization/Recipe.h"
 
-#include "quantc/Quantization/Ranges.h"
-
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -56,6 +54,14 @@ bool Recipe::operator==(const Recipe &other) const {
   return fields(*this) == fields(other);
 }
 
+bool RoundingRecipe::needsGram() const {
+  auto created = WeightMethod::create(method);
+  if (created)
+    return (*created)->needsGram();
+  llvm::consumeError(created.takeError());
+  return false;
+}
+
 unsigned WeightRecipe::storageBits() const {
   for (unsigned width : {2u, 4u, 8u})
     if (bits <= width)
@@ -67,14 +73,14 @@ bool Recipe::needsStatistics() const {
   auto isStatic = [](const ActivationRecipe &activations) {
     return activations.mode == ActivationMode::Static;
   };
-  return isStatic(activations) || weights.rounding.method == Rounding::GPTQ ||
+  return isStatic(activations) || weights.rounding.needsGram() ||
          llvm::any_of(transformations,
                       [](const Transformation &t) {
                         return t.kind != Transformation::Kind::Equalize;
                       }) ||
          llvm::any_of(overrides, [&](const Override &o) {
            return (o.activations && isStatic(*o.activations)) ||
-                  (o.weights && o.weights->rounding.method == Rounding::GPTQ);
+                  (o.weights && o.weights->rounding.needsGram());
          });
 }
 
@@ -102,11 +108,18 @@ std::string quantc::findProblem(const WeightRecipe &r, llvm::StringRef key) {
   if (r.granularity == Sharing::Group && r.groupSize < 1)
     return formatv("{0}.group-size is {1}: it must be positive", key,
                    r.groupSize);
-  if (r.rounding.method == Rounding::GPTQ &&
+  if (r.bits == 16 && r.rounding.method != "nearest")
+    return formatv("{0}.rounding is {1}: weights of 16 bits are rounded to "
+                   "nearest",
+                   key, r.rounding.method);
+  if (auto method = WeightMethod::create(r.rounding.method); !method)
+    return formatv("{0}.rounding: {1}", key,
+                   llvm::toString(method.takeError()));
+  if (r.rounding.method == "gptq" &&
       (r.rounding.blockSize < 1 || r.rounding.damping <= 0))
     return formatv("{0}: gptq-block-size and gptq-damping must be positive",
                    key);
-  if (r.rounding.method == Rounding::HQQ) {
+  if (r.rounding.method == "hqq") {
     if (r.format != NumberFormat::Integer ||
         r.scheme != RangeScheme::Asymmetric)
       return formatv("{0}.rounding is hqq, which searches zero points: scheme "

@@ -135,15 +135,14 @@ private:
       recipe.weights.scheme = *scheme;
       return true;
     }
-    if (part == "gptq") {
-      recipe.weights.rounding.method = Rounding::GPTQ;
-      return true;
-    }
-    if (part == "hqq") {
+    if (auto rounding = WeightMethod::create(part)) {
+      recipe.weights.rounding.method = part.str();
       // It searches zero points.
-      recipe.weights.rounding.method = Rounding::HQQ;
-      recipe.weights.scheme = RangeScheme::Asymmetric;
+      if (part == "hqq")
+        recipe.weights.scheme = RangeScheme::Asymmetric;
       return true;
+    } else {
+      llvm::consumeError(rounding.takeError());
     }
     using Kind = Transformation::Kind;
     auto kind = llvm::StringSwitch<std::optional<Kind>>(part)

@@ -39,11 +39,6 @@ constexpr auto granularities = {
     std::pair("group", Sharing::Group),
     std::pair("token", Sharing::Token),
 };
-constexpr auto roundings = {
-    std::pair("nearest", Rounding::Nearest),
-    std::pair("gptq", Rounding::GPTQ),
-    std::pair("hqq", Rounding::HQQ),
-};
 constexpr auto modes = {
     std::pair("float", ActivationMode::Float),
     std::pair("static", ActivationMode::Static),
@@ -186,7 +181,7 @@ template <> struct MappingContextTraits<WeightRecipe, Base> {
       f.number("group-size", w.groupSize, base ? &base->groupSize : nullptr);
     f.text("range", w.range, base ? &base->range : nullptr);
     const RoundingRecipe *r = base ? &base->rounding : nullptr;
-    f.word("rounding", w.rounding.method, r ? &r->method : nullptr, roundings);
+    f.text("rounding", w.rounding.method, r ? &r->method : nullptr);
     static const RoundingRecipe standard;
     if (!r)
       r = &standard;

@@ -8,7 +8,7 @@
 #ifndef QUANTC_QUANTIZATION_RECIPE_H
 #define QUANTC_QUANTIZATION_RECIPE_H
 
-#include "quantc/Quantization/Ranges.h"
+#include "quantc/Quantization/WeightMethods.h"
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -27,9 +27,6 @@ enum class NumberFormat { Integer, Float8E4M3, Float8E5M2, Float4E2M1, NF4 };
 /// along the last axis).
 enum class Sharing { Tensor, Channel, Group, Token };
 
-/// How weights are rounded.
-enum class Rounding { Nearest, GPTQ, HQQ };
-
 enum class ActivationMode { Float, Static, Dynamic };
 
 /// What happens to the first and the last op of the graph that a recipe would
@@ -37,10 +34,11 @@ enum class ActivationMode { Float, Static, Dynamic };
 enum class EdgePolicy { Quantize, EightBits, Float };
 
 struct RoundingRecipe {
-  Rounding method = Rounding::Nearest;
-  /// GPTQ: columns that are updated together, what is added to the diagonal
-  /// of the Hessian (as a part of its mean), and whether columns go by the size
-  /// of their activations.
+  /// A weight method, as WeightMethod::create reads it.
+  std::string method = "nearest";
+  /// GPTQ: rows that are updated together, what is added to the diagonal of
+  /// the Hessian (as a part of its mean), and whether rows go by the size of
+  /// their activations.
   int64_t blockSize = 128;
   double damping = 0.01;
   bool actOrder = false;
@@ -48,6 +46,8 @@ struct RoundingRecipe {
   int64_t iterations = 20;
   double norm = 0.7;
 
+  /// Whether it needs statistics of products of inputs.
+  bool needsGram() const;
   bool operator==(const RoundingRecipe &other) const;
 };
 

@@ -43,7 +43,7 @@ TEST(RecipeName, Parts) {
   EXPECT_EQ(r.weights.bits, 4u);
   EXPECT_EQ(r.weights.granularity, Sharing::Group);
   EXPECT_EQ(r.weights.groupSize, 128);
-  EXPECT_EQ(r.weights.rounding.method, Rounding::GPTQ);
+  EXPECT_EQ(r.weights.rounding.method, "gptq");
   EXPECT_EQ(r.activations.mode, ActivationMode::Float);
 
   r = named("nf4-g64");
@@ -111,7 +111,7 @@ last-layer: 8-bit
   ASSERT_EQ(r.overrides.size(), 2u);
   EXPECT_EQ(r.overrides[0].node, "lm_head*");
   EXPECT_EQ(r.overrides[0].weights->bits, 8u);
-  EXPECT_EQ(r.overrides[0].weights->rounding.method, Rounding::GPTQ);
+  EXPECT_EQ(r.overrides[0].weights->rounding.method, "gptq");
   EXPECT_FALSE(r.overrides[0].activations.has_value());
   EXPECT_TRUE(r.overrides[1].skip);
   EXPECT_EQ(r.skip, std::vector<std::string>{"/embed/*"});
@@ -131,6 +131,8 @@ TEST(RecipeYAML, ErrorsNameTheKey) {
   expectError("weights:\n  scheme: lopsided",
               "'scheme' is 'lopsided': use one of symmetric, asymmetric");
   expectError("weights:\n  scheme: lopsided", "recipe:2:");
+  expectError("weights: {rounding: dice}",
+              "weights.rounding: there is no way 'dice'");
   expectError("activations: {range: median}",
               "activations.range: no range method 'median'");
   expectError("base: w8a9", "'base': recipe 'w8a9': activations.bits is 9");

@@ -161,7 +161,7 @@ LogicalResult Quantizer::requireStatistics() {
   llvm::SetVector<StringRef> names;
   for (const Candidate &candidate : candidates) {
     bool isStatic = candidate.plan.activations.mode == ActivationMode::Static;
-    bool needsGram = candidate.plan.weights.rounding.method == Rounding::GPTQ &&
+    bool needsGram = candidate.plan.weights.rounding.needsGram() &&
                      !candidate.weights.empty();
     if (!isStatic && !needsGram)
       continue;
@@ -184,6 +184,14 @@ LogicalResult Quantizer::requireStatistics() {
               "--stats=model.stats)";
   if (llvm::Error error = statistics->require(names.getArrayRef()))
     return emitError(func.getLoc()) << llvm::toString(std::move(error));
+  for (Candidate &candidate : candidates)
+    if (candidate.plan.weights.rounding.needsGram() &&
+        candidate.weights.size() == 1 && getGram(candidate).empty() &&
+        candidate.op.getSummedAxis(candidate.weights.front()))
+      return candidate.op->emitError("rounding ")
+             << candidate.plan.weights.rounding.method
+             << " needs the Gram matrix of the inputs, which the statistics "
+                "do not have: calibrate with it";
   return success();
 }
 
@@ -364,47 +372,53 @@ void Quantizer::quantizeBias(Candidate &candidate,
 
 LogicalResult Quantizer::quantizeOp(Candidate &candidate) {
   QuantizableOpInterface op = candidate.op;
-  ActivationRecipe how = candidate.plan.activations;
-  float activationScale = 0;
-  if (how.mode != ActivationMode::Float) {
-    for (unsigned index : candidate.activations) {
-      ActivationKey key{op->getOperand(index), how};
-      // What stands where weights would is signed: instructions multiply
-      // unsigned by signed bytes.
-      if (how.mode == ActivationMode::Static && op.getChannelAxis(index))
-        key.recipe.isSigned = true;
-      RankedTensorType type = getType(key.value);
-      if (how.granularity == Sharing::Token &&
-          (op.getSummedAxis(index) != type.getRank() - 1 ||
-           type.isDynamicDim(type.getRank() - 1))) {
-        // Tokens do not share a scale with what they are summed with.
-        key.recipe = ActivationRecipe();
-        key.recipe.mode = ActivationMode::Dynamic;
-      }
-      FailureOr<QuantizedActivation *> activation = quantizeActivation(key);
-      if (failed(activation))
-        return failure();
-      op->setOperand(index, (*activation)->real);
-      activationScale = (*activation)->scale;
-    }
-  }
+  OpBuilder b(op);
+  SmallVector<QuantizedWeight> weights;
   for (unsigned index : candidate.weights) {
     auto constant = op->getOperand(index).getDefiningOp<ConstantOp>();
-    OpBuilder b(op);
     llvm::Expected<QuantizedWeight> weight =
         quantizeWeight(b, getNodeLoc(constant.getLoc()), constant,
                        {op.getChannelAxis(index), op.getSummedAxis(index)},
                        candidate.plan.weights, getGram(candidate));
-    if (!weight)
-      return op->emitError("operand ")
-             << index
-             << " cannot be quantized: " << llvm::toString(weight.takeError());
+    if (!weight) {
+      skip(op, llvm::toString(weight.takeError()));
+      return success();
+    }
+    weights.push_back(*weight);
+  }
+
+  ActivationRecipe how = candidate.plan.activations;
+  float activationScale = 0;
+  if (how.mode == ActivationMode::Float)
+    candidate.activations.clear();
+  for (unsigned index : candidate.activations) {
+    ActivationKey key{op->getOperand(index), how};
+    // What stands where weights would is signed: instructions multiply unsigned
+    // by signed bytes.
+    if (how.mode == ActivationMode::Static && op.getChannelAxis(index))
+      key.recipe.isSigned = true;
+    RankedTensorType type = getType(key.value);
+    if (how.granularity == Sharing::Token &&
+        (op.getSummedAxis(index) != type.getRank() - 1 ||
+         type.isDynamicDim(type.getRank() - 1))) {
+      // Tokens do not share a scale with what they are summed with.
+      key.recipe = ActivationRecipe();
+      key.recipe.mode = ActivationMode::Dynamic;
+    }
+    FailureOr<QuantizedActivation *> activation = quantizeActivation(key);
+    if (failed(activation))
+      return failure();
+    op->setOperand(index, (*activation)->real);
+    activationScale = (*activation)->scale;
+  }
+  for (auto [index, weight] : llvm::zip(candidate.weights, weights)) {
+    auto constant = op->getOperand(index).getDefiningOp<ConstantOp>();
     op->setOperand(index,
-                   createDequantize(b, getNodeLoc(constant.getLoc()), *weight));
+                   createDequantize(b, getNodeLoc(constant.getLoc()), weight));
     report.floatBytes += constant.getType().getNumElements() * 4;
-    report.integerBytes += weight->bytes;
+    report.integerBytes += weight.bytes;
     if (how.mode == ActivationMode::Static)
-      quantizeBias(candidate, *weight, activationScale);
+      quantizeBias(candidate, weight, activationScale);
   }
   ++report.numQuantized;
   return success();
@@ -511,6 +525,14 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
   }
 
   void runOnOperation() override {
+    // Statistics of another model fit by accident only.
+    auto hash = getOperation()->getParentOp()->getAttrOfType<StringAttr>(
+        "qnn.model_hash");
+    if (givenStatistics && hash)
+      if (llvm::Error error = givenStatistics->checkModel(hash)) {
+        getOperation().emitError(llvm::toString(std::move(error)));
+        return signalPassFailure();
+      }
     QuantizationReport own;
     QuantizationReport &result = report ? *report : own;
     if (failed(Quantizer(getOperation(), *given, givenStatistics.get(), result)

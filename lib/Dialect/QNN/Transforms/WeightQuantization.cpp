@@ -3,8 +3,9 @@
 #include "WeightQuantization.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
-#include "quantc/Quantization/Ranges.h"
+#include "quantc/Quantization/WeightMethods.h"
 
 #include <cfenv>
 #include <cmath>
@@ -124,6 +125,185 @@ roundToNearest(OpBuilder &b, Location loc, ArrayRef<float> values,
   return result;
 }
 
+//===- methods on matrices ------------------------------------------------===//
+
+/// The formats that methods know.
+static WeightFormat getFormat(const WeightRecipe &recipe, int64_t blockSize) {
+  switch (recipe.format) {
+  case NumberFormat::NF4:
+    return WeightFormat::nf4(blockSize);
+  case NumberFormat::Float4E2M1:
+    return WeightFormat::fp4(blockSize);
+  case NumberFormat::Float8E4M3:
+  case NumberFormat::Float8E5M2:
+    return WeightFormat::fp8(recipe.format == NumberFormat::Float8E5M2,
+                             blockSize);
+  case NumberFormat::Integer:
+    break;
+  }
+  WeightFormat format;
+  format.grid = getGrid(recipe);
+  format.blockSize = blockSize;
+  return format;
+}
+
+/// A weight as a matrix [inputs, outputs]: it is one, or has its channels
+/// first, with the inputs behind.
+static std::optional<WeightMatrix> toMatrix(ArrayRef<float> values,
+                                            ArrayRef<int64_t> shape,
+                                            const WeightAxes &axes,
+                                            std::vector<float> &storage) {
+  WeightMatrix matrix;
+  if (shape.size() == 2 && axes.channel == 1) {
+    matrix.values = values;
+    matrix.k = shape[0];
+    matrix.n = shape[1];
+    return matrix;
+  }
+  if (axes.channel != 0)
+    return std::nullopt;
+  matrix.n = shape[0];
+  matrix.k = int64_t(values.size()) / matrix.n;
+  storage.resize(values.size());
+  for (int64_t column = 0; column < matrix.n; ++column)
+    for (int64_t row = 0; row < matrix.k; ++row)
+      storage[row * matrix.n + column] = values[column * matrix.k + row];
+  matrix.values = storage;
+  return matrix;
+}
+
+/// What the codes mean, times scales, in blocks of rows.
+static Value createCodebookProduct(OpBuilder &b, Location loc,
+                                   const QuantizedWeight &weight) {
+  auto codes = cast<RankedTensorType>(weight.codes.getType());
+  int64_t k = codes.getDimSize(0), n = codes.getDimSize(1);
+  Type f32 = b.getF32Type();
+  auto reshape = [&](Value value, ArrayRef<int64_t> shape) -> Value {
+    Value dims = ConstantOp::create(b, loc, b.getI64TensorAttr(shape));
+    Type element = cast<RankedTensorType>(value.getType()).getElementType();
+    return ReshapeOp::create(b, loc, RankedTensorType::get(shape, element),
+                             value, dims, /*allowzero=*/false);
+  };
+  Value numbers =
+      LookupOp::create(b, loc, codes.clone(f32), weight.codes, weight.codebook);
+  int64_t blocks = k / weight.blockSize;
+  Value product = BinaryOp::create(
+      b, loc, BinaryKind::mul, reshape(numbers, {blocks, weight.blockSize, n}),
+      reshape(weight.scale, {blocks, 1, n}));
+  return reshape(product, {k, n});
+}
+
+namespace {
+/// Brings what a method made of a matrix into the weight's own form.
+struct MatrixResult {
+  OpBuilder &b;
+  Location loc;
+  const WeightMatrix &matrix;
+  const QuantizedMatrix &rounded;
+  bool isMatrix, hasGroups;
+
+  /// Codes in the weight's own order.
+  std::vector<int64_t> getCodes() const {
+    std::vector<int64_t> codes(rounded.codes.size());
+    for (int64_t row = 0; row < matrix.k; ++row)
+      for (int64_t column = 0; column < matrix.n; ++column) {
+        uint8_t code = rounded.codes[row * matrix.n + column];
+        codes[isMatrix ? row * matrix.n + column : column * matrix.k + row] =
+            rounded.isSigned ? int64_t(int8_t(code)) : int64_t(code);
+      }
+    return codes;
+  }
+
+  QuantizedWeight build(ArrayRef<int64_t> shape, const WeightAxes &axes,
+                        const WeightRecipe &recipe) const {
+    QuantizedWeight result;
+    bool hasCodebook = !rounded.codebook.empty();
+    unsigned bits = recipe.storageBits();
+    if (hasCodebook)
+      bits = rounded.codebook.size() <= 16 ? 4 : 8;
+    IntegerType element = getStorage(b.getContext(), bits, rounded.isSigned);
+    result.codes = createIntegers(b, loc, shape, element, getCodes());
+    SmallVector<int64_t> scaleShape{matrix.n};
+    result.axis = axes.channel;
+    if (hasGroups || hasCodebook) {
+      scaleShape.insert(scaleShape.begin(),
+                        int64_t(rounded.scales.size()) / matrix.n);
+      result.axis = 0;
+      result.blockSize = hasGroups ? recipe.groupSize : matrix.k;
+    } else {
+      result.scales = rounded.scales;
+    }
+    auto floats = [&](ArrayRef<int64_t> of, ArrayRef<float> values) -> Value {
+      return ConstantOp::create(b, loc,
+                                makeFloatConstant(b.getContext(), of, values));
+    };
+    result.scale = floats(scaleShape, rounded.scales);
+    if (hasCodebook) {
+      std::vector<float> table(size_t(1) << bits, 0.0f);
+      for (auto [i, value] : llvm::enumerate(rounded.codebook))
+        table[i] = std::isnan(value) ? 0.0f : value;
+      result.codebook = floats({int64_t(table.size())}, table);
+    } else if (rounded.hasFractionalZeroPoints) {
+      result.zeroPoint = floats(scaleShape, rounded.zeroPoints);
+    } else if (llvm::any_of(rounded.zeroPoints,
+                            [](float z) { return z != 0; })) {
+      std::vector<int64_t> zeros(rounded.zeroPoints.begin(),
+                                 rounded.zeroPoints.end());
+      result.zeroPoint = createIntegers(b, loc, scaleShape, element, zeros);
+    }
+    result.hasIntegerForm =
+        !hasGroups && !hasCodebook && !rounded.hasFractionalZeroPoints;
+    result.bytes = int64_t(rounded.codes.size()) * bits / 8 +
+                   int64_t(rounded.scales.size()) * 4;
+    return result;
+  }
+};
+} // namespace
+
+static llvm::Expected<QuantizedWeight>
+quantizeMatrix(OpBuilder &b, Location loc, ArrayRef<float> values,
+               ArrayRef<int64_t> shape, const WeightAxes &axes,
+               const WeightRecipe &recipe, ArrayRef<double> gram) {
+  std::vector<float> storage;
+  std::optional<WeightMatrix> matrix = toMatrix(values, shape, axes, storage);
+  bool isMatrix = shape.size() == 2 && axes.channel == 1;
+  if (!matrix || (recipe.format != NumberFormat::Integer && !isMatrix))
+    return llvm::createStringError("the recipe's weights are for matrices, and "
+                                   "this is none");
+  bool hasGroups = recipe.granularity == Sharing::Group && isMatrix;
+  WeightFormat format = getFormat(recipe, hasGroups ? recipe.groupSize : 0);
+  if (!format.codebook.empty() && hasGroups && matrix->k % recipe.groupSize)
+    return llvm::createStringError(
+        "groups of " + llvm::Twine(recipe.groupSize) + " do not divide the " +
+        llvm::Twine(matrix->k) + " inputs");
+
+  auto range = RangeMethod::parse(recipe.range);
+  if (!range)
+    return range.takeError();
+  WeightMethodOptions options;
+  options.range = recipe.range == "minmax" ? nullptr : range->get();
+  options.updateBlock = recipe.rounding.blockSize;
+  options.damping = recipe.rounding.damping;
+  options.actOrder = recipe.rounding.actOrder;
+  options.iterations = recipe.rounding.iterations;
+  options.norm = recipe.rounding.norm;
+  auto method = WeightMethod::create(recipe.rounding.method, options);
+  if (!method)
+    return method.takeError();
+  // Of a convolution, it would have to be one of patches.
+  if (int64_t(gram.size()) != matrix->k * matrix->k)
+    gram = {};
+  if ((*method)->needsGram() && gram.empty())
+    return llvm::createStringError("rounding " + recipe.rounding.method +
+                                   " needs the Gram matrix of its inputs");
+  llvm::Expected<QuantizedMatrix> rounded =
+      (*method)->quantize(*matrix, format, gram);
+  if (!rounded)
+    return rounded.takeError();
+  return MatrixResult{b, loc, *matrix, *rounded, isMatrix, hasGroups}.build(
+      shape, axes, recipe);
+}
+
 llvm::Expected<QuantizedWeight> qnn::quantizeWeight(OpBuilder &b, Location loc,
                                                     ConstantOp constant,
                                                     const WeightAxes &axes,
@@ -134,12 +314,19 @@ llvm::Expected<QuantizedWeight> qnn::quantizeWeight(OpBuilder &b, Location loc,
     return llvm::createStringError("the weights are no f32 numbers");
   if (values->empty())
     return llvm::createStringError("the weights have no elements");
-  return roundToNearest(b, loc, *values, constant.getType().getShape(),
-                        getGranularity(axes, recipe), recipe);
+  ArrayRef<int64_t> shape = constant.getType().getShape();
+  if (recipe.format == NumberFormat::Integer &&
+      (recipe.rounding.method == "nearest" ||
+       recipe.granularity == Sharing::Tensor))
+    return roundToNearest(b, loc, *values, shape, getGranularity(axes, recipe),
+                          recipe);
+  return quantizeMatrix(b, loc, *values, shape, axes, recipe, gram);
 }
 
 Value qnn::createDequantize(OpBuilder &b, Location loc,
                             const QuantizedWeight &weight) {
+  if (weight.codebook)
+    return createCodebookProduct(b, loc, weight);
   auto codes = cast<RankedTensorType>(weight.codes.getType());
   auto scale = cast<RankedTensorType>(weight.scale.getType());
   return DequantizeOp::create(b, loc, codes.clone(scale.getElementType()),

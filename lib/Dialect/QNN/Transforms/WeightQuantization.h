@@ -19,6 +19,8 @@ struct WeightAxes {
 /// A weight in the form of a recipe, as constants.
 struct QuantizedWeight {
   mlir::Value codes, scale, zeroPoint;
+  /// If there is one, codes are indices into it.
+  mlir::Value codebook;
   std::optional<int64_t> axis;
   int64_t blockSize = 0;
   /// Of the scales along `axis`, or the only one; empty for groups.
