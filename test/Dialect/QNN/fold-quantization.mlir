@@ -263,3 +263,29 @@ func.func @one_operand(%x: tensor<4x8xf32>, %b: tensor<8x2xi8>, %sb: tensor<f32>
   %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
   return %y : tensor<4x2xf32>
 }
+
+//===- weights of few bits ------------------------------------------------===//
+
+// Products take bytes.
+// CHECK-LABEL: @four_bits(
+func.func @four_bits(%a: tensor<4x8xui8>, %b: tensor<8x2xi4>, %s: tensor<f32>, %zb: tensor<i4>) -> tensor<4x2xf32> {
+  // CHECK-DAG: %[[W:.*]] = qnn.cast %{{.*}} : tensor<8x2xi4> -> tensor<8x2xi8>
+  // CHECK-DAG: %[[Z:.*]] = qnn.cast %{{.*}} : tensor<i4> -> tensor<i8>
+  // CHECK: qnn.matmul %{{.*}}, %[[W]] rhs_zero_point %[[Z]] : tensor<i8> : tensor<4x8xui8>, tensor<8x2xi8> -> tensor<4x2xi32>
+  %x = qnn.dequantize %a, %s : tensor<4x8xui8>, tensor<f32> -> tensor<4x8xf32>
+  %w = qnn.dequantize %b, %s zero_point %zb : tensor<i4> : tensor<8x2xi4>, tensor<f32> -> tensor<8x2xf32>
+  %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
+  return %y : tensor<4x2xf32>
+}
+
+// A transposed convolution, whose channels are axis 1 of the weights.
+// CHECK-LABEL: @transposed(
+func.func @transposed(%a: tensor<1x2x4x4xui8>, %w: tensor<2x3x3x3xi8>, %s: tensor<f32>, %sw: tensor<3xf32>) -> tensor<1x3x6x6xui8> {
+  // CHECK: %[[ACC:.*]] = qnn.conv_transpose %{{.*}} : tensor<1x2x4x4xui8>, tensor<2x3x3x3xi8> -> tensor<1x3x6x6xi32>
+  // CHECK: qnn.requantize %[[ACC]], %{{.*}} {axis = 1 : i64}
+  %x = qnn.dequantize %a, %s : tensor<1x2x4x4xui8>, tensor<f32> -> tensor<1x2x4x4xf32>
+  %f = qnn.dequantize %w, %sw {axis = 1 : i64} : tensor<2x3x3x3xi8>, tensor<3xf32> -> tensor<2x3x3x3xf32>
+  %y = qnn.conv_transpose %x, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, output_padding = array<i64: 0, 0>} : tensor<1x2x4x4xf32>, tensor<2x3x3x3xf32> -> tensor<1x3x6x6xf32>
+  %q = qnn.quantize %y, %s : tensor<1x3x6x6xf32>, tensor<f32> -> tensor<1x3x6x6xui8>
+  return %q : tensor<1x3x6x6xui8>
+}
