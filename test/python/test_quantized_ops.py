@@ -286,6 +286,26 @@ def test_convolutions(group, x_type):
     check_equal(graph, x)
 
 
+@pytest.mark.parametrize("attributes", [{}, {"strides": [2, 2], "kernel_shape": [2, 2]}, {"group": 2, "pads": [1, 0, 0, 1]}])
+def test_transposed_convolutions(attributes):
+    """ONNX Runtime computes these with floats: scales that make no ties."""
+    rng = np.random.default_rng(23)
+    graph, group = Graph(), attributes.get("group", 1)
+    x = rng.integers(0, 256, (2, 4, 5, 6)).astype(np.uint8)
+    kernel = attributes.get("kernel_shape", [3, 3])
+    w = rng.integers(-128, 128, (4, 6 // group, *kernel)).astype(np.int8)
+    sw = rng.uniform(0.01, 0.05, 6 if group == 1 else ()).astype(np.float32)
+    y = graph.node(
+        "ConvTranspose",
+        graph.dq(graph.input(x), 0.0173, 119, np.uint8),
+        graph.dq(graph.constant(w), sw, np.zeros(sw.shape, np.int8), np.int8, **({"axis": 1} if group == 1 else {})),
+        graph.constant(rng.normal(size=6), np.float32),
+        **attributes,
+    )
+    graph.output(graph.q(y, 0.317, 131, np.uint8), np.uint8)
+    check_equal(graph, x)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
 @pytest.mark.parametrize(
     "op, attributes",
