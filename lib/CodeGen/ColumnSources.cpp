@@ -121,13 +121,6 @@ PackedSource::getColumnSums(KernelEmitter &e, ValueRange outer, Value slot) {
 // WindowSource
 //===----------------------------------------------------------------------===//
 
-int64_t WindowSource::getNumTaps() const {
-  int64_t taps = 1;
-  for (const Dim &dim : dims)
-    taps *= dim.window;
-  return taps;
-}
-
 Value WindowSource::getSlotsPerRow(KernelEmitter &e) {
   return e.ceilDiv(dims.back().outputSize, lanes);
 }
@@ -162,59 +155,71 @@ int64_t WindowSource::getBlockDepth(int64_t wanted) const {
   return std::max<int64_t>(1, wanted / taps) * taps;
 }
 
-/// Writes one vector: elements first, first + stride ... of an input row, or
-/// padding where they lie outside.
-void WindowSource::packRun(KernelEmitter &e, const MicroKernel &kernel,
-                           Value rowBase, Value first, Value panel, Value at) {
-  const Dim &dim = dims.back();
-  int64_t stride = dim.stride;
-  Value zero = e.index(0);
-  Value notBefore = e.compare(arith::CmpIPredicate::sge, first, zero);
-  Value last = e.add(first, e.index((lanes - 1) * stride));
-  Value notBehind = e.compare(arith::CmpIPredicate::slt, last, dim.inputSize);
-  Value inside = e.b.createOrFold<arith::AndIOp>(e.loc, notBefore, notBehind);
-  Value start = e.add(rowBase, first);
+/// Writes one vector: elements first, first + stride ... of an input row that
+/// holds them all.
+void WindowSource::packInside(KernelEmitter &e, const MicroKernel &kernel,
+                              Value start, Value panel, Value at) {
+  int64_t stride = dims.back().stride;
   auto emitVector = [&](Value vector) {
     e.storeVector(emitFactor(e, kernel, factor, vector, lanes), panel, at);
   };
-  auto emitElements = [&] {
-    for (int64_t i = 0; i < lanes; ++i) {
-      Value position = e.add(first, e.index(i * stride));
-      Value exists =
-          e.compare(arith::CmpIPredicate::ult, position, dim.inputSize);
-      Value target = e.add(at, e.index(i));
-      e.ifThen(
-          exists,
-          [&] {
-            Value element = e.load(input, e.add(rowBase, position));
-            e.store(emitFactor(e, kernel, factor, element, 0), panel, target);
-          },
-          [&] { e.store(paddingValue, panel, target); });
-    }
-  };
-  e.ifThen(
-      inside,
-      [&] {
-        if (stride == 1)
-          return emitVector(e.loadVector(input, start, lanes));
-        if (stride == 2 && lanes > 1) {
-          // Two overlapping loads that end with the last element.
-          Value low = e.loadVector(input, start, lanes);
-          Value high =
-              e.loadVector(input, e.add(start, e.index(lanes - 1)), lanes);
-          SmallVector<int64_t> mask;
-          for (int64_t i = 0; i < lanes; ++i)
-            mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
-          return emitVector(
-              vector::ShuffleOp::create(e.b, e.loc, low, high, mask));
-        }
-        for (int64_t i = 0; i < lanes; ++i) {
-          Value element = e.load(input, e.add(start, e.index(i * stride)));
-          e.store(emitFactor(e, kernel, factor, element, 0), panel,
-                  e.add(at, e.index(i)));
-        }
-      },
-      emitElements);
+  if (stride == 1)
+    return emitVector(e.loadVector(input, start, lanes));
+  if (stride == 2 && lanes > 1) {
+    // Two overlapping loads that end with the last element.
+    Value low = e.loadVector(input, start, lanes);
+    Value high = e.loadVector(input, e.add(start, e.index(lanes - 1)), lanes);
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < lanes; ++i)
+      mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
+    return emitVector(vector::ShuffleOp::create(e.b, e.loc, low, high, mask));
+  }
+  e.forLoop(e.index(0), e.index(lanes), 1, [&](Value i) {
+    Value element = e.load(input, e.add(start, e.mul(i, e.index(stride))));
+    e.store(emitFactor(e, kernel, factor, element, 0), panel, e.add(at, i));
+  });
+}
+
+/// The same for a row that may end before or begin behind some elements: those
+/// are padding.
+void WindowSource::packBorder(KernelEmitter &e, const MicroKernel &kernel,
+                              Value rowBase, Value first, Value panel,
+                              Value at) {
+  const Dim &dim = dims.back();
+  Type element = cast<MemRefType>(input.getType()).getElementType();
+  if (dim.stride == 1 && element.getIntOrFloatBitWidth() == 32) {
+    // As vectors of 32-bit positions, compared as unsigned numbers.
+    Type i32 = e.b.getI32Type();
+    auto type = VectorType::get(lanes, i32);
+    auto toVector = [&](Value value) {
+      return e.splat(arith::IndexCastOp::create(e.b, e.loc, i32, value), lanes);
+    };
+    SmallVector<int32_t> lane(llvm::to_vector(llvm::seq<int32_t>(0, lanes)));
+    Value positions = arith::AddIOp::create(
+        e.b, e.loc, toVector(first),
+        arith::ConstantOp::create(
+            e.b, e.loc, DenseElementsAttr::get(type, ArrayRef(lane))));
+    Value mask = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult,
+                                       positions, toVector(dim.inputSize));
+    Value loaded = e.loadVector(input, e.add(rowBase, first), lanes, mask);
+    Value factors = emitFactor(e, kernel, factor, loaded, lanes);
+    factors = arith::SelectOp::create(e.b, e.loc, mask, factors,
+                                      e.splat(paddingValue, lanes));
+    return e.storeVector(factors, panel, at);
+  }
+  e.forLoop(e.index(0), e.index(lanes), 1, [&](Value i) {
+    Value position = e.add(first, e.mul(i, e.index(dim.stride)));
+    Value exists =
+        e.compare(arith::CmpIPredicate::ult, position, dim.inputSize);
+    Value target = e.add(at, i);
+    e.ifThen(
+        exists,
+        [&] {
+          Value element = e.load(input, e.add(rowBase, position));
+          e.store(emitFactor(e, kernel, factor, element, 0), panel, target);
+        },
+        [&] { e.store(paddingValue, panel, target); });
+  });
 }
 
 void WindowSource::pack(KernelEmitter &e, const MicroKernel &kernel,
@@ -245,9 +250,24 @@ void WindowSource::pack(KernelEmitter &e, const MicroKernel &kernel,
     starts.push_back(position);
   }
 
+  // Where no window of the panel touches the border, nothing is checked.
+  Value inside = e.compare(arith::CmpIPredicate::sge, e.index(0), e.index(0));
+  for (ArrayRef<Value> position : starts)
+    for (auto [start, dim] : llvm::zip(position, dims)) {
+      int64_t reach = (dim.window - 1) * dim.dilation;
+      if (&dim == &dims.back())
+        reach += (lanes - 1) * dim.stride;
+      Value end = e.add(start, e.index(reach));
+      for (Value holds :
+           {e.compare(arith::CmpIPredicate::sge, start, e.index(0)),
+            e.compare(arith::CmpIPredicate::slt, end, dim.inputSize)})
+        inside = e.b.createOrFold<arith::AndIOp>(e.loc, inside, holds);
+    }
+
   Value firstChannel = e.floorDiv(k, taps);
   Value numChannels = e.floorDiv(depth, taps);
-  auto emitVectors = [&](Value channelBase, ArrayRef<Value> tap, Value row) {
+  auto emitVectors = [&](Value channelBase, ArrayRef<Value> tap, Value row,
+                         bool isInside) {
     for (int64_t v = 0; v < kernel.vectors; ++v) {
       Value rowBase = channelBase;
       Value rowExists;
@@ -266,33 +286,39 @@ void WindowSource::pack(KernelEmitter &e, const MicroKernel &kernel,
                           e.mul(tap.back(), e.index(dims.back().dilation)));
       Value at =
           e.add(e.add(offset, e.mul(row, e.index(width))), e.index(v * lanes));
-      auto run = [&] { packRun(e, kernel, rowBase, first, panel, at); };
-      if (!rowExists) {
-        run();
+      if (isInside) {
+        packInside(e, kernel, e.add(rowBase, first), panel, at);
         continue;
       }
-      e.ifThen(rowExists, run,
+      auto border = [&] { packBorder(e, kernel, rowBase, first, panel, at); };
+      if (!rowExists) {
+        border();
+        continue;
+      }
+      e.ifThen(rowExists, border,
                [&] { e.storeVector(e.splat(paddingValue, lanes), panel, at); });
     }
   };
-  e.forLoop(e.index(0), numChannels, 1, [&](Value channel) {
-    Value channelBase =
-        e.add(base, e.mul(e.add(firstChannel, channel), channelStride));
-    Value row = e.mul(channel, e.index(taps));
-    SmallVector<Value> tap;
-    std::function<void(unsigned, Value)> emitTaps = [&](unsigned dim,
-                                                        Value row) {
-      if (dim == dims.size())
-        return emitVectors(channelBase, tap, row);
-      e.forLoop(e.index(0), e.index(dims[dim].window), 1, [&](Value i) {
+  auto emitChannels = [&](bool isInside) {
+    e.forLoop(e.index(0), numChannels, 1, [&](Value channel) {
+      Value channelBase =
+          e.add(base, e.mul(e.add(firstChannel, channel), channelStride));
+      SmallVector<Value> tap;
+      std::function<void(unsigned, Value)> emitTaps = [&](unsigned dim,
+                                                          Value row) {
+        if (dim == dims.size())
+          return emitVectors(channelBase, tap, row, isInside);
         int64_t inner = 1;
         for (const Dim &rest : ArrayRef(dims).drop_front(dim + 1))
           inner *= rest.window;
-        tap.push_back(i);
-        emitTaps(dim + 1, e.add(row, e.mul(i, e.index(inner))));
-        tap.pop_back();
-      });
-    };
-    emitTaps(0, row);
-  });
+        e.forLoop(e.index(0), e.index(dims[dim].window), 1, [&](Value i) {
+          tap.push_back(i);
+          emitTaps(dim + 1, e.add(row, e.mul(i, e.index(inner))));
+          tap.pop_back();
+        });
+      };
+      emitTaps(0, e.mul(channel, e.index(taps)));
+    });
+  };
+  e.ifThen(inside, [&] { emitChannels(true); }, [&] { emitChannels(false); });
 }

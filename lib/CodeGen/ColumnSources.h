@@ -60,21 +60,32 @@ private:
   MicroKernel kernel;
 };
 
-/// The windows of a convolution's input, channel by channel: column = output
-/// position, row = (channel, window position).
-class WindowSource : public ColumnSource {
-public:
+/// The input of a convolution, with the windows that slide over it.
+struct Windows {
   struct Dim {
     mlir::Value inputSize, outputSize, padding;
     int64_t window, stride, dilation;
   };
 
-  WindowSource(mlir::Value input, llvm::SmallVector<mlir::Value> outerStrides,
-               llvm::SmallVector<Dim> dims, FactorExpression factor,
-               mlir::Value paddingValue, int64_t lanes)
-      : input(input), outerStrides(std::move(outerStrides)),
-        dims(std::move(dims)), factor(std::move(factor)),
-        paddingValue(paddingValue), lanes(lanes) {}
+  mlir::Value input; // Flat.
+  llvm::SmallVector<mlir::Value> outerStrides;
+  llvm::SmallVector<Dim> dims;
+  mlir::Value paddingValue; // As a factor.
+
+  int64_t getNumTaps() const {
+    int64_t taps = 1;
+    for (const Dim &dim : dims)
+      taps *= dim.window;
+    return taps;
+  }
+};
+
+/// The windows of a convolution's input, channel by channel: column = output
+/// position, row = (channel, window position).
+class WindowSource : public ColumnSource, private Windows {
+public:
+  WindowSource(const Windows &windows, FactorExpression factor, int64_t lanes)
+      : Windows(windows), factor(std::move(factor)), lanes(lanes) {}
 
   mlir::Value getNumSlots(KernelEmitter &e) override;
   ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
@@ -85,19 +96,14 @@ public:
             mlir::Value panel, mlir::Value offset) override;
 
 private:
-  struct Position {
-    llvm::SmallVector<mlir::Value> starts; // In each dimension of the input.
-  };
-  int64_t getNumTaps() const;
   mlir::Value getSlotsPerRow(KernelEmitter &e);
-  void packRun(KernelEmitter &e, const MicroKernel &kernel, mlir::Value rowBase,
-               mlir::Value first, mlir::Value panel, mlir::Value at);
+  void packInside(KernelEmitter &e, const MicroKernel &kernel,
+                  mlir::Value start, mlir::Value panel, mlir::Value at);
+  void packBorder(KernelEmitter &e, const MicroKernel &kernel,
+                  mlir::Value rowBase, mlir::Value first, mlir::Value panel,
+                  mlir::Value at);
 
-  mlir::Value input;
-  llvm::SmallVector<mlir::Value> outerStrides;
-  llvm::SmallVector<Dim> dims;
   FactorExpression factor;
-  mlir::Value paddingValue; // As a factor.
   int64_t lanes;
 };
 

@@ -2,6 +2,7 @@
 
 #include "ContractionAnalysis.h"
 
+#include "DepthwiseEmitter.h"
 #include "QuantizedAnalysis.h"
 
 #include "mlir/IR/Matchers.h"
@@ -409,7 +410,7 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     return failure();
 
   PaddedInput input = matchPadding(e, image->get(), numImageDims);
-  SmallVector<WindowSource::Dim> windows;
+  SmallVector<Windows::Dim> windows;
   bool isPointwise = true;
   for (unsigned i = 0; i < numImageDims; ++i) {
     unsigned position = rank - numImageDims + i;
@@ -467,8 +468,12 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     Value padding = input.value ? input.value : e.zero(element);
     if (!dot)
       padding = emitFactor(e, match.kernel, p.factorB, padding, 0);
-    match.columns = std::make_unique<WindowSource>(
-        x.flat, outerStrides, windows, p.factorB, padding, match.kernel.lanes);
+    Windows input{x.flat, outerStrides, windows, padding};
+    if (!dot && e.isConstant(p.m, 1) && dims->inputChannel.empty() &&
+        canEmitDepthwise(input))
+      match.depthwise = input;
+    match.columns =
+        std::make_unique<WindowSource>(input, p.factorB, match.kernel.lanes);
   }
   matchFill(match);
   matchEpilogue(e, match, groups);

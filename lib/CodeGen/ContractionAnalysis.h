@@ -17,6 +17,8 @@ struct MatchedProduct {
   /// The right-hand side: a matrix, or the windows of a convolution.
   StridedMatrix b;
   std::unique_ptr<ColumnSource> columns;
+  /// The input of a depthwise convolution: one channel in, one out.
+  std::optional<Windows> depthwise;
   /// The operand of the root with the matrix, or null for windows.
   mlir::OpOperand *matrixOperand = nullptr;
   /// To be erased once the product is emitted, users first.

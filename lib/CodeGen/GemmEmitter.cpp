@@ -2,8 +2,6 @@
 
 #include "QuantizedPanels.h"
 
-#include "mlir/IR/Matchers.h"
-
 using namespace mlir;
 using namespace quantc;
 
@@ -18,65 +16,6 @@ static constexpr int64_t kMaxUnsplitDepth = 512;
 static constexpr int64_t kBlockRows = 144;
 static constexpr int64_t kBlockColumns = 128;
 
-Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
-                             llvm::DenseMap<Value, Value> &known) {
-  if (Value found = known.lookup(value))
-    return found;
-  auto toVector = [&](Type type) -> Type {
-    return lanes ? VectorType::get(lanes, type) : type;
-  };
-  Operation *op = value.getDefiningOp();
-  Value result;
-  Attribute constant;
-  if (matchPattern(value, m_Constant(&constant))) {
-    auto typed = cast<TypedAttr>(constant);
-    if (lanes)
-      typed = DenseElementsAttr::get(
-          cast<VectorType>(toVector(value.getType())), constant);
-    result = arith::ConstantOp::create(e.b, e.loc, typed);
-  } else if (!op || !op->hasTrait<OpTrait::Elementwise>()) {
-    // A scalar from outside of the expression.
-    result = lanes ? e.splat(value, lanes) : value;
-  } else {
-    SmallVector<Value> operands;
-    for (Value operand : op->getOperands())
-      operands.push_back(emitExpression(e, operand, lanes, known));
-    OperationState state(e.loc, op->getName());
-    state.addOperands(operands);
-    state.addTypes(toVector(value.getType()));
-    state.addAttributes(op->getAttrs());
-    result = e.b.create(state)->getResult(0);
-  }
-  known[value] = result;
-  return result;
-}
-
-static Value toAccumulator(KernelEmitter &e, const MicroKernel &kernel,
-                           Value value) {
-  Type type = value.getType();
-  auto vector = dyn_cast<VectorType>(type);
-  Type element = vector ? vector.getElementType() : type;
-  if (element == kernel.accumulator)
-    return value;
-  Type target =
-      vector ? Type(VectorType::get(vector.getShape(), kernel.accumulator))
-             : kernel.accumulator;
-  if (isa<FloatType>(element))
-    return arith::ExtFOp::create(e.b, e.loc, target, value);
-  return arith::ExtSIOp::create(e.b, e.loc, target, value);
-}
-
-Value quantc::emitFactor(KernelEmitter &e, const MicroKernel &kernel,
-                         const FactorExpression &factor, Value loaded,
-                         int64_t lanes) {
-  llvm::DenseMap<Value, Value> known;
-  known[factor.element] = loaded;
-  for (auto [argument, scalar] : factor.scalars)
-    known[argument] = lanes ? e.splat(scalar, lanes) : scalar;
-  return toAccumulator(e, kernel,
-                       emitExpression(e, factor.result, lanes, known));
-}
-
 namespace {
 class GemmEmitter {
 public:
@@ -90,8 +29,8 @@ private:
   /// The part of a task that is the same for all of its micro-kernels.
   struct Block {
     SmallVector<Value> outer;
-    Value aBase, cBase, outBase;
-    SmallVector<Value> inputBases;
+    Value aBase;
+    OutputBases outputs;
     Value firstRow, firstSlot;
     Value k, depth;
     Value isFirst, isLast; // Null when k is not split.
@@ -100,15 +39,16 @@ private:
     // Of quantized operands.
     Value words, rawPanel, rowSums, columnSums;
     int64_t wordStride;
+    Value edge; // Sums of a tile at the border.
   };
   struct Tile {
     Value row;
     int64_t rows;
-    bool clampRows;
+    Value rowsFit; // Null if all rows exist.
     Value panel, panelOffset;
     bool isConverted; // Whether the panel holds factors, not elements.
     SmallVector<ColumnSlot> slots;
-    SmallVector<Value> masks;
+    Value columnsFit; // Null if all columns exist.
     Value partialOffset;
     SmallVector<Value> zeros; // Zero points of the columns, or empty.
     Value columnSums, columnSumsOffset;
@@ -124,14 +64,9 @@ private:
   SmallVector<Value> emitDepth(const Block &block, const Tile &tile,
                                ArrayRef<Value> rowOffsets,
                                SmallVector<Value> sums);
-  void emitStore(const Block &block, const Tile &tile, int64_t row,
-                 ArrayRef<Value> sums);
-  Value multiplyAdd(Value a, Value b, Value sum);
-  Value toAccumulator(Value value) { return ::toAccumulator(e, kernel, value); }
-  Value offsetOf(ValueRange outer, const StridedMatrix &matrix);
-  Type elementOf(const StridedMatrix &matrix) {
-    return cast<MemRefType>(matrix.buffer.getType()).getElementType();
-  }
+  void emitStores(const Block &block, const Tile &tile, ArrayRef<Value> sums);
+  void emitStore(const Block &block, const Tile &tile, Value row,
+                 ArrayRef<Value> sums, ArrayRef<Value> masks);
 
   KernelEmitter &e;
   const GemmProblem &p;
@@ -145,11 +80,19 @@ private:
 };
 } // namespace
 
-Value GemmEmitter::offsetOf(ValueRange outer, const StridedMatrix &matrix) {
-  Value offset = e.index(0);
-  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
-    offset = e.add(offset, e.mul(i, stride));
-  return offset;
+/// How many of `k` products, in multiples of `unit`, are summed before the next
+/// block of B: if possible so that all blocks are equally deep, and no loop
+/// needs a remainder.
+static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
+                           int64_t depth) {
+  int64_t most = std::max<int64_t>(1, depth / unit);
+  if (!k)
+    return most * unit;
+  int64_t units = llvm::divideCeil(*k, unit);
+  for (int64_t count = most + most / 4; count > most / 2; --count)
+    if (units % count == 0)
+      return count * unit;
+  return most * unit;
 }
 
 void GemmEmitter::emit(bool useThreads) {
@@ -177,10 +120,12 @@ void GemmEmitter::emit(bool useThreads) {
 
   int64_t group = kernel.dot.group;
   splitsDepth = !k || *k > kMaxUnsplitDepth * group;
-  blockDepth = columns.getBlockDepth(splitsDepth ? kBlockDepth * group : *k);
+  blockDepth = splitsDepth
+                   ? chooseDepth(k, std::max(columns.getBlockDepth(1), group),
+                                 kBlockDepth * group)
+                   : std::max<int64_t>(1, *k);
   if (k && *k <= blockDepth)
     splitsDepth = false;
-  blockDepth = std::max<int64_t>(1, blockDepth);
 
   Value work = e.mul(e.mul(p.m, p.n), p.k);
   Value tasks = e.mul(numRowBlocks, numColumnBlocks);
@@ -203,12 +148,8 @@ void GemmEmitter::emitTask(Value task) {
 
   Block block;
   block.outer.assign(indices.begin(), indices.end() - 2);
-  block.aBase = offsetOf(block.outer, p.a);
-  block.cBase = offsetOf(block.outer, p.c);
-  block.outBase = offsetOf(block.outer, p.output);
-  for (const StridedMatrix &input : p.epilogueInputs)
-    block.inputBases.push_back(input.buffer ? offsetOf(block.outer, input)
-                                            : Value());
+  block.aBase = getOffset(e, block.outer, p.a);
+  block.outputs = OutputBases(e, p, block.outer);
   block.firstRow = e.mul(indices[indices.size() - 2], e.index(blockRows));
   block.firstSlot = e.mul(indices.back(), e.index(blockSlots));
   Value endSlot = e.min(e.add(block.firstSlot, e.index(blockSlots)), numSlots);
@@ -242,6 +183,7 @@ void GemmEmitter::emitTask(Value task) {
   block.partialStride = blockPanels * width;
   if (splitsDepth)
     block.partial = allocate(blockRows * block.partialStride, accumulator);
+  block.edge = allocate(kernel.rows * width, accumulator);
 
   // One turn at least, so that an empty sum is stored as well.
   Value end = e.max(p.k, e.index(1));
@@ -341,50 +283,34 @@ void GemmEmitter::emitPanel(const Block &block, Tile tile) {
     isFull =
         isFull ? e.b.createOrFold<arith::AndIOp>(e.loc, isFull, full) : full;
   }
-  if (alwaysFull)
-    return emitRows(block, tile);
-  e.ifThen(
-      isFull, [&] { emitRows(block, tile); },
-      [&] {
-        auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
-        for (const ColumnSlot &slot : tile.slots)
-          tile.masks.push_back(
-              vector::CreateMaskOp::create(e.b, e.loc, type, slot.valid));
-        emitRows(block, tile);
-      });
+  if (!alwaysFull)
+    tile.columnsFit = isFull;
+  emitRows(block, tile);
 }
 
 void GemmEmitter::emitRows(const Block &block, Tile tile) {
   Value end = e.min(e.add(block.firstRow, e.index(blockRows)), p.m);
   std::optional<int64_t> m = e.asConstant(p.m);
+  tile.rows = kernel.rows;
+  // Where few rows are left, the last one is computed again for those that do
+  // not exist, unless that were much of the work.
+  int64_t rest = m ? *m % kernel.rows : 0;
+  bool hasTail = rest && (kernel.rows - rest) * 16 > *m;
   e.forLoop(block.firstRow, end, kernel.rows, [&](Value row) {
     tile.row = row;
-    tile.clampRows = false;
-    tile.rows = kernel.rows;
-    if (m && *m % kernel.rows == 0)
+    if (m && !rest)
       return emitTile(block, tile);
     Value fits = e.compare(arith::CmpIPredicate::sle,
                            e.add(row, e.index(kernel.rows)), p.m);
+    if (!hasTail) {
+      tile.rowsFit = fits;
+      return emitTile(block, tile);
+    }
+    Tile tail = tile;
+    tail.rows = rest;
     e.ifThen(
-        fits, [&] { emitTile(block, tile); },
-        [&] {
-          tile.clampRows = !m;
-          tile.rows = m ? *m % kernel.rows : kernel.rows;
-          emitTile(block, tile);
-        });
+        fits, [&] { emitTile(block, tile); }, [&] { emitTile(block, tail); });
   });
-}
-
-Value GemmEmitter::multiplyAdd(Value a, Value b, Value sum) {
-  if (kernel.dot)
-    return kernel.dot.emit(e, a, b, sum);
-  if (kernel.useFMA)
-    return vector::FMAOp::create(e.b, e.loc, a, b, sum);
-  if (isa<FloatType>(kernel.accumulator))
-    return arith::AddFOp::create(e.b, e.loc, sum,
-                                 arith::MulFOp::create(e.b, e.loc, a, b));
-  return arith::AddIOp::create(e.b, e.loc, sum,
-                               arith::MulIOp::create(e.b, e.loc, a, b));
 }
 
 /// The sums of one tile over the block's depth.
@@ -417,7 +343,7 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
       factor = e.splat(factor, kernel.lanes);
       for (int64_t v = 0; v < kernel.vectors; ++v) {
         Value &sum = out[r * kernel.vectors + v];
-        sum = multiplyAdd(factor, panel[v], sum);
+        sum = emitMultiplyAdd(e, kernel, factor, panel[v], sum);
       }
     }
     return out;
@@ -443,7 +369,7 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
   Value aBase = e.add(block.aBase, e.mul(block.k, p.a.columnStride));
   for (int64_t r = 0; r < tile.rows; ++r) {
     Value row = e.add(tile.row, e.index(r));
-    if (tile.clampRows)
+    if (tile.rowsFit)
       row = e.min(row, e.sub(p.m, e.index(1)));
     rowOffsets.push_back(kernel.dot ? e.mul(e.sub(row, block.firstRow),
                                             e.index(block.wordStride))
@@ -473,93 +399,76 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
   }
   sums = emitDepth(block, tile, rowOffsets, sums);
 
-  auto finish = [&] {
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      ArrayRef<Value> rowSums =
-          ArrayRef(sums).slice(r * kernel.vectors, kernel.vectors);
-      if (!tile.clampRows || r == 0) {
-        emitStore(block, tile, r, rowSums);
-        continue;
-      }
-      Value exists = e.compare(arith::CmpIPredicate::slt,
-                               e.add(tile.row, e.index(r)), p.m);
-      e.ifThen(exists, [&] { emitStore(block, tile, r, rowSums); });
-    }
-  };
   if (!splitsDepth)
-    return finish();
-  e.ifThen(block.isLast, finish, [&] {
-    for (int64_t i = 0; i < count; ++i)
-      e.storeVector(sums[i], block.partial, partialAt(i));
+    return emitStores(block, tile, sums);
+  e.ifThen(
+      block.isLast, [&] { emitStores(block, tile, sums); },
+      [&] {
+        for (int64_t i = 0; i < count; ++i)
+          e.storeVector(sums[i], block.partial, partialAt(i));
+      });
+}
+
+/// Stores the sums of a tile, in one piece if all of it exists. A tile at the
+/// border goes through memory, so that it needs code for one row only.
+void GemmEmitter::emitStores(const Block &block, const Tile &tile,
+                             ArrayRef<Value> sums) {
+  int64_t vectors = kernel.vectors, lanes = kernel.lanes;
+  auto storeWhole = [&] {
+    for (int64_t r = 0; r < tile.rows; ++r)
+      emitStore(block, tile, e.add(tile.row, e.index(r)),
+                sums.slice(r * vectors, vectors), {});
+  };
+  Value fits = tile.rowsFit ? tile.rowsFit : tile.columnsFit;
+  if (tile.rowsFit && tile.columnsFit)
+    fits =
+        e.b.createOrFold<arith::AndIOp>(e.loc, tile.rowsFit, tile.columnsFit);
+  if (!fits)
+    return storeWhole();
+  e.ifThen(fits, storeWhole, [&] {
+    for (auto [i, sum] : llvm::enumerate(sums))
+      e.storeVector(sum, block.edge, e.index(i * lanes));
+    SmallVector<Value> masks;
+    auto type = VectorType::get(lanes, e.b.getI1Type());
+    for (const ColumnSlot &slot : tile.slots)
+      masks.push_back(
+          vector::CreateMaskOp::create(e.b, e.loc, type, slot.valid));
+    Value rows = e.index(tile.rows);
+    if (tile.rowsFit)
+      rows = e.min(e.sub(p.m, tile.row), rows);
+    e.forLoop(e.index(0), rows, 1, [&](Value r) {
+      SmallVector<Value> row;
+      for (int64_t v = 0; v < vectors; ++v)
+        row.push_back(e.loadVector(
+            block.edge,
+            e.add(e.mul(r, e.index(vectors * lanes)), e.index(v * lanes)),
+            lanes));
+      emitStore(block, tile, e.add(tile.row, r), row, masks);
+    });
   });
 }
 
-void GemmEmitter::emitStore(const Block &block, const Tile &tile, int64_t r,
-                            ArrayRef<Value> sums) {
-  Value row = e.add(tile.row, e.index(r));
-  Value cRow = e.add(block.cBase, e.mul(row, p.c.rowStride));
-  Value outRow = e.add(block.outBase, e.mul(row, p.output.rowStride));
-  Type product = elementOf(p.c);
-  Value rowSum;
-  if (block.rowSums)
-    rowSum = e.load(block.rowSums, e.sub(row, block.firstRow));
-  SmallVector<Value> columnSums;
-  if (tile.columnSums)
-    for (int64_t v = 0; v < kernel.vectors; ++v)
-      columnSums.push_back(
-          e.loadVector(tile.columnSums,
-                       e.add(tile.columnSumsOffset, e.index(v * kernel.lanes)),
-                       kernel.lanes));
-  for (int64_t v = 0; v < kernel.vectors; ++v) {
-    Value offset = tile.slots[v].offset;
-    Value mask = tile.masks.empty() ? Value() : tile.masks[v];
-    Value sum = sums[v];
-    if (kernel.dot)
-      sum = quantized.correct(
-          block.outer, sum, row, tile.zeros.empty() ? Value() : tile.zeros[v],
-          rowSum, columnSums.empty() ? Value() : columnSums[v]);
-    if (p.accumulates)
-      sum =
-          isa<FloatType>(kernel.accumulator)
-              ? Value(arith::AddFOp::create(
-                    e.b, e.loc, sum,
-                    toAccumulator(e.loadVector(p.c.buffer, e.add(cRow, offset),
-                                               kernel.lanes, mask))))
-              : Value(arith::AddIOp::create(
-                    e.b, e.loc, sum,
-                    toAccumulator(e.loadVector(p.c.buffer, e.add(cRow, offset),
-                                               kernel.lanes, mask))));
-    if (product != kernel.accumulator)
-      sum = arith::TruncFOp::create(
-          e.b, e.loc, VectorType::get(kernel.lanes, product), sum);
-    if (p.epilogue)
-      sum = emitEpilogue(e, p, block.inputBases, row, offset, kernel.lanes,
-                         mask, sum);
-    e.storeVector(sum, p.output.buffer, e.add(outRow, offset), mask);
-  }
-}
-
-Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
-                           ArrayRef<Value> inputBases, Value row, Value offset,
-                           int64_t lanes, Value mask, Value sum) {
-  linalg::GenericOp epilogue = p.epilogue;
-  llvm::DenseMap<Value, Value> known;
-  for (auto [i, input] : llvm::enumerate(p.epilogueInputs)) {
-    BlockArgument argument = epilogue.getBody()->getArgument(i);
-    if (!input.buffer) {
-      known[argument] = sum;
-      continue;
+void GemmEmitter::emitStore(const Block &block, const Tile &tile, Value row,
+                            ArrayRef<Value> sums, ArrayRef<Value> masks) {
+  SmallVector<Value> columns, corrected(sums);
+  for (const ColumnSlot &slot : tile.slots)
+    columns.push_back(slot.offset);
+  if (kernel.dot) {
+    Value rowSum, columnSum;
+    if (block.rowSums)
+      rowSum = e.load(block.rowSums, e.sub(row, block.firstRow));
+    for (int64_t v = 0; v < kernel.vectors; ++v) {
+      if (tile.columnSums)
+        columnSum = e.loadVector(
+            tile.columnSums,
+            e.add(tile.columnSumsOffset, e.index(v * kernel.lanes)),
+            kernel.lanes);
+      corrected[v] = quantized.correct(
+          block.outer, sums[v], row,
+          tile.zeros.empty() ? Value() : tile.zeros[v], rowSum, columnSum);
     }
-    if (argument.use_empty())
-      continue;
-    Value at = e.add(inputBases[i], e.mul(row, input.rowStride));
-    known[argument] =
-        e.isConstant(input.columnStride, 0)
-            ? e.splat(e.load(input.buffer, at), lanes)
-            : e.loadVector(input.buffer, e.add(at, offset), lanes, mask);
   }
-  auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
-  return emitExpression(e, yield.getOperand(0), lanes, known);
+  emitOutputs(e, p, kernel, block.outputs, row, columns, corrected, masks);
 }
 
 void quantc::emitGemm(KernelEmitter &e, const GemmProblem &problem,

@@ -119,6 +119,31 @@ mlir::Value emitEpilogue(KernelEmitter &e, const GemmProblem &problem,
                          mlir::Value row, mlir::Value offset, int64_t lanes,
                          mlir::Value mask, mlir::Value sum);
 
+/// Where the results for one index of the outer loops begin.
+struct OutputBases {
+  mlir::Value c, output;
+  llvm::SmallVector<mlir::Value> inputs; // Of the epilogue.
+
+  OutputBases() = default;
+  OutputBases(KernelEmitter &e, const GemmProblem &problem,
+              mlir::ValueRange outer);
+};
+
+/// Where `matrix` begins for one index of the outer loops.
+mlir::Value getOffset(KernelEmitter &e, mlir::ValueRange outer,
+                      const StridedMatrix &matrix);
+
+mlir::Value emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
+                            mlir::Value a, mlir::Value b, mlir::Value sum);
+
+/// Stores the vectors `sums` of a row of C, each at one of `columns`, through
+/// the epilogue. Without masks all their elements exist.
+void emitOutputs(KernelEmitter &e, const GemmProblem &problem,
+                 const MicroKernel &kernel, const OutputBases &bases,
+                 mlir::Value row, mlir::ArrayRef<mlir::Value> columns,
+                 mlir::ArrayRef<mlir::Value> sums,
+                 mlir::ArrayRef<mlir::Value> masks);
+
 void emitGemm(KernelEmitter &e, const GemmProblem &problem,
               const MicroKernel &kernel, ColumnSource &columns,
               bool useThreads);

@@ -2,6 +2,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "DepthwiseEmitter.h"
 #include "LowBitWeights.h"
 #include "PackWeights.h"
 #include "ProductRoots.h"
@@ -48,8 +49,12 @@ struct LowerContractionsPass
         ++numConvolutions;
       numPackedWeights += packer.pack(emitter, *match);
       // Only kernels run on several threads: nothing calls them in parallel.
-      emitGemm(emitter, match->problem, match->kernel, *match->columns,
-               threads);
+      if (match->depthwise)
+        emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,
+                      threads);
+      else
+        emitGemm(emitter, match->problem, match->kernel, *match->columns,
+                 threads);
       for (Operation *op : match->absorbed)
         op->erase();
     }

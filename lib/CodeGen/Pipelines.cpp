@@ -78,6 +78,7 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
                                        const LinalgToLLVMOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(quantc::createFoldMovementPass());
   pm.addPass(quantc::createFuseElementwisePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -93,6 +94,9 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(quantc::createLowerContractionsPass(contractions));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(quantc::createLowerCopiesPass());
+  quantc::ParallelizeLoopsPassOptions loops;
+  loops.threads = options.threads;
+  pm.addPass(quantc::createParallelizeLoopsPass(loops));
   pm.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
@@ -100,6 +104,7 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   addConversionToLLVM(pm);
+  pm.addPass(quantc::createIsolateKernelsPass());
 }
 
 void quantc::registerCodeGenPasses() {

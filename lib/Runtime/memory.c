@@ -58,12 +58,23 @@ static struct quantc_block *take_kept(size_t size) {
   return NULL;
 }
 
+/* A full cache keeps the larger blocks: those cost the most to get anew. */
 static void free_block(struct quantc_block *block) {
   if (block->size >= KEEP_MINIMUM)
     for (int i = 0; i < KEEP_SLOTS; ++i) {
-      struct quantc_block *empty = NULL;
-      if (atomic_compare_exchange_strong(&kept[i], &empty, block))
+      struct quantc_block *other = atomic_exchange(&kept[i], NULL);
+      struct quantc_block *larger = block, *empty = NULL;
+      if (other && other->size >= block->size)
+        larger = other;
+      /* Another thread may have filled the slot meanwhile. */
+      if (!atomic_compare_exchange_strong(&kept[i], &empty, larger)) {
+        if (other)
+          free(other->base);
+        continue;
+      }
+      if (!other)
         return;
+      block = larger == other ? block : other;
     }
   free(block->base);
 }

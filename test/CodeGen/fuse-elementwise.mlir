@@ -36,3 +36,40 @@ func.func @broadcast(%x: tensor<8x16xf32>, %r: tensor<8xf32>) -> tensor<8x16xf32
   } -> tensor<8x16xf32>
   return %2 : tensor<8x16xf32>
 }
+
+#id3 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#last = affine_map<(d0, d1, d2) -> (d2)>
+
+// A reshape moves from between a product and its bias to behind both.
+// CHECK-LABEL: func.func @bias_behind_reshape
+// CHECK:         %[[PRODUCT:.*]] = linalg.matmul
+// CHECK:         %[[SUM:.*]] = linalg.generic
+// CHECK-SAME:      %[[PRODUCT]]
+// CHECK-SAME:      outs(%{{.*}} : tensor<?x16xf32>)
+// CHECK:           math.tanh
+// CHECK-NOT:     tensor.dim
+// CHECK:         %[[RESULT:.*]] = tensor.expand_shape %[[SUM]]
+// CHECK:         return %[[RESULT]]
+func.func @bias_behind_reshape(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %bias: tensor<16xf32>,
+                               %init: tensor<?x16xf32>, %n: index, %m: index) -> tensor<?x?x16xf32> {
+  %0 = linalg.matmul ins(%x, %w : tensor<?x8xf32>, tensor<8x16xf32>)
+      outs(%init : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %1 = tensor.expand_shape %0 [[0, 1], [2]] output_shape [%n, %m, 16]
+      : tensor<?x16xf32> into tensor<?x?x16xf32>
+  %e = tensor.empty(%n, %m) : tensor<?x?x16xf32>
+  %2 = linalg.generic {indexing_maps = [#last, #id3, #id3],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%bias, %1 : tensor<16xf32>, tensor<?x?x16xf32>) outs(%e : tensor<?x?x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %s = arith.addf %a, %b : f32
+    linalg.yield %s : f32
+  } -> tensor<?x?x16xf32>
+  %3 = linalg.generic {indexing_maps = [#id3, #id3],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%2 : tensor<?x?x16xf32>) outs(%e : tensor<?x?x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = math.tanh %a : f32
+    linalg.yield %s : f32
+  } -> tensor<?x?x16xf32>
+  return %3 : tensor<?x?x16xf32>
+}

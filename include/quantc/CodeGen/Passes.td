@@ -19,13 +19,37 @@ def PrepareEntryPass : Pass<"quantc-prepare-entry", "mlir::ModuleOp"> {
   ];
 }
 
+def FoldMovementPass : Pass<"quantc-fold-movement"> {
+  let summary = "Fold transposes and broadcasts into the ops that read them";
+  let description = [{
+    Copies that only order or repeat elements become indexing maps:
+
+    - a read at positions of loops (`tensor.extract %t[%i, %j]`) becomes an
+      operand, also where the position is multiplied with 0 or 1 by whether a
+      size is 1, and the loop has that very size;
+    - a contraction reads the operand of a transpose, unless its left-hand side
+      would no longer be contiguous along the sum;
+    - a contraction writes what a transpose of its result would write, if lines
+      stay lines;
+    - a contraction or convolution that starts from a broadcast bias starts from
+      zero, and the bias is added to its result, in its epilogue;
+    - a contraction whose result has very short lines (a transposed convolution)
+      writes long ones, which a transpose interleaves.
+  }];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
+    "mlir::tensor::TensorDialect"
+  ];
+}
+
 def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
   let summary = "Fuse elementwise ops with their only consumer";
   let description = [{
     Upstream's elementwise fusion with a cost rule: a producer is only fused
     where each of its elements is computed once, or is cheap to compute again.
     Nothing is fused into the operands of a contraction, so that it keeps the
-    form that the kernels know.
+    form that the kernels know. Reshapes between a contraction and what follows
+    element by element move behind that, for it to become an epilogue.
   }];
   let dependentDialects = [
     "mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
@@ -194,6 +218,43 @@ def LowerReshapesPass : Pass<"quantc-lower-reshapes"> {
   }];
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"
+  ];
+}
+
+def ParallelizeLoopsPass
+    : Pass<"quantc-parallelize-loops", "mlir::ModuleOp"> {
+  let summary = "Lower the other ops of kernels to loops, in parallel";
+  let description = [{
+    Lowers the linalg ops that kernels still hold to loops. Large ones run on
+    all threads: every parallel loop outside of the last loop becomes one
+    parallel loop. An elementwise op on whole contiguous buffers becomes a
+    single loop, in chunks, so that short lines cost nothing.
+  }];
+  let options = [
+    Option<"threads", "threads", "bool", "true", "Run large loops in parallel">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numFlattened", "flattened", "Ops that became one loop">,
+    Statistic<"numParallelized", "parallelized", "Ops run on all threads">
+  ];
+}
+
+def IsolateKernelsPass : Pass<"quantc-isolate-kernels", "mlir::ModuleOp"> {
+  let summary = "Tell LLVM what holds for kernels";
+  let description = [{
+    Functions of the LLVM dialect that are only ever called get internal
+    linkage, so that LLVM drops those that it inlines, and their pointers
+    `noalias`: no output of a kernel shares memory with another argument.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+  let statistics = [
+    Statistic<"numKernels", "isolated-kernels",
+              "Functions that became internal">
   ];
 }
 

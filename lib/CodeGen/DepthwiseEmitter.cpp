@@ -1,0 +1,226 @@
+//===- DepthwiseEmitter.cpp - Convolutions of single channels -------------===//
+
+#include "DepthwiseEmitter.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Outputs of one task: its input rows fit the first-level cache.
+static constexpr int64_t kBlockRows = 8;
+static constexpr int64_t kBlockColumns = 512;
+static constexpr int64_t kLineColumns = 2048;
+/// Weights that stay in registers.
+static constexpr int64_t kMaxResidentTaps = 9;
+static constexpr int64_t kMaxTaps = 64;
+static constexpr int64_t kMaxStride = 4;
+/// Elements below which starting threads does not pay.
+static constexpr int64_t kParallelWork = 200000;
+
+bool quantc::canEmitDepthwise(const Windows &windows) {
+  return windows.dims.size() <= 2 && windows.getNumTaps() <= kMaxTaps &&
+         windows.dims.back().stride <= kMaxStride;
+}
+
+namespace {
+class DepthwiseEmitter {
+public:
+  DepthwiseEmitter(KernelEmitter &e, const GemmProblem &p,
+                   const MicroKernel &kernel, const Windows &windows)
+      : e(e), p(p), kernel(kernel), windows(windows), line(windows.dims.back()),
+        lanes(kernel.lanes), stride(line.stride) {
+    column = {e.index(1), e.index(1), e.index(0), 1, 1, 1};
+    if (windows.dims.size() == 2)
+      column = windows.dims.front();
+  }
+
+  void emit(bool useThreads);
+
+private:
+  void emitTask(Value task);
+  void copyRow(Value target, Value row, Value firstColumn, Value channel);
+  void fill(Value from, Value to, Value target);
+  void emitRow(Value row, Value inputRow, Value firstColumn, Value endColumn,
+               ArrayRef<Value> weights, const OutputBases &bases);
+
+  KernelEmitter &e;
+  const GemmProblem &p;
+  const MicroKernel &kernel;
+  const Windows &windows;
+  const Windows::Dim &line;
+  Windows::Dim column; // Over the lines; of size 1 if there is one line.
+  int64_t lanes, stride;
+
+  /// Vectors computed side by side, and the block's shape in outputs.
+  int64_t vectors, blockRows, blockColumns;
+  /// A row of the buffer: for each remainder of a position by the stride, the
+  /// elements with that remainder, so that all reads are contiguous.
+  int64_t phaseLength;
+  Value numRowBlocks, numColumnBlocks, buffer;
+};
+} // namespace
+
+void DepthwiseEmitter::emit(bool useThreads) {
+  vectors = windows.getNumTaps() > kMaxResidentTaps ? 2 : 1;
+  blockRows = kBlockRows;
+  if (std::optional<int64_t> rows = e.asConstant(column.outputSize)) {
+    int64_t blocks = llvm::divideCeil(*rows, kBlockRows);
+    blockRows = std::max<int64_t>(
+        1, llvm::divideCeil(*rows, std::max<int64_t>(1, blocks)));
+  }
+  blockColumns = blockRows == 1 ? kLineColumns : kBlockColumns;
+  int64_t width = vectors * lanes;
+  if (std::optional<int64_t> columns = e.asConstant(line.outputSize))
+    blockColumns = std::min(blockColumns, *columns);
+  blockColumns = llvm::alignTo(std::max<int64_t>(1, blockColumns), width);
+  phaseLength = blockColumns + (line.window - 1) * line.dilation / stride;
+  numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
+  numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
+
+  Value tasks = e.mul(numRowBlocks, numColumnBlocks);
+  Value work = e.mul(p.n, p.k);
+  for (Value size : p.outerSizes) {
+    tasks = e.mul(tasks, size);
+    work = e.mul(work, size);
+  }
+  Value condition;
+  if (useThreads)
+    condition =
+        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+  e.parallelFor(tasks, condition, [&](Value task) { emitTask(task); });
+}
+
+void DepthwiseEmitter::emitTask(Value task) {
+  SmallVector<Value> sizes(p.outerSizes);
+  sizes.append({numRowBlocks, numColumnBlocks});
+  SmallVector<Value> indices = e.delinearize(task, sizes);
+  ArrayRef<Value> outer = ArrayRef(indices).drop_back(2);
+  OutputBases bases(e, p, outer);
+  Value firstRow = e.mul(indices[indices.size() - 2], e.index(blockRows));
+  Value firstColumn = e.mul(indices.back(), e.index(blockColumns));
+  Value numRows = e.min(e.sub(column.outputSize, firstRow), e.index(blockRows));
+  Value endColumn =
+      e.min(e.add(firstColumn, e.index(blockColumns)), line.outputSize);
+
+  int64_t reach = (column.window - 1) * column.dilation;
+  int64_t inputRows = (blockRows - 1) * column.stride + reach + 1;
+  int64_t rowLength = stride * phaseLength;
+  buffer = memref::AllocaOp::create(
+      e.b, e.loc, MemRefType::get({inputRows * rowLength}, kernel.accumulator),
+      e.b.getI64IntegerAttr(64));
+  Value channel = getOffset(
+      e, outer, {windows.input, windows.outerStrides, nullptr, nullptr});
+  Value numInputRows =
+      e.add(e.mul(e.sub(numRows, e.index(1)), e.index(column.stride)),
+            e.index(reach + 1));
+  Value firstInput =
+      e.sub(e.mul(firstRow, e.index(column.stride)), column.padding);
+  e.forLoop(e.index(0), numInputRows, 1, [&](Value i) {
+    copyRow(e.mul(i, e.index(rowLength)), e.add(firstInput, i), firstColumn,
+            channel);
+  });
+
+  SmallVector<Value> weights;
+  Value weightBase = getOffset(e, outer, p.a);
+  for (int64_t tap = 0, taps = windows.getNumTaps(); tap < taps; ++tap) {
+    Value at = e.add(weightBase, e.mul(e.index(tap), p.a.columnStride));
+    Value weight =
+        emitFactor(e, kernel, p.factorA, e.load(p.a.buffer, at), /*lanes=*/0);
+    weights.push_back(e.splat(weight, lanes));
+  }
+  e.forLoop(e.index(0), numRows, 1, [&](Value i) {
+    emitRow(e.add(firstRow, i), e.mul(i, e.index(column.stride * rowLength)),
+            firstColumn, endColumn, weights, bases);
+  });
+}
+
+void DepthwiseEmitter::fill(Value from, Value to, Value target) {
+  e.forLoop(from, to, 1, [&](Value i) {
+    e.store(windows.paddingValue, buffer, e.add(target, i));
+  });
+}
+
+/// Copies a row of the input, or padding, to the buffer from `target` on.
+void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
+                               Value channel) {
+  auto copyPhase = [&](int64_t phase) {
+    // Element i is at i * stride + start in the row.
+    Value start =
+        e.sub(e.add(e.mul(firstColumn, e.index(stride)), e.index(phase)),
+              line.padding);
+    Value length = e.index(phaseLength), zero = e.index(0);
+    Value phaseTarget = e.add(target, e.index(phase * phaseLength));
+    Value begin =
+        e.min(length, e.ceilDiv(e.max(zero, e.sub(zero, start)), stride));
+    Value room = e.max(zero, e.sub(line.inputSize, start));
+    Value end = e.max(begin, e.min(length, e.ceilDiv(room, stride)));
+    fill(zero, begin, phaseTarget);
+    Value rowBase = e.add(channel, e.mul(row, line.inputSize));
+    e.forLoop(begin, end, 1, [&](Value i) {
+      Value position = e.add(start, e.mul(i, e.index(stride)));
+      Value element = e.load(windows.input, e.add(rowBase, position));
+      e.store(emitFactor(e, kernel, p.factorB, element, 0), buffer,
+              e.add(phaseTarget, i));
+    });
+    fill(end, length, phaseTarget);
+  };
+  Value exists = e.compare(arith::CmpIPredicate::ult, row, column.inputSize);
+  e.ifThen(
+      exists,
+      [&] {
+        for (int64_t phase = 0; phase < stride; ++phase)
+          copyPhase(phase);
+      },
+      [&] { fill(e.index(0), e.index(stride * phaseLength), target); });
+}
+
+/// One row of outputs, from the rows of the buffer at `inputRow`.
+void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
+                               Value endColumn, ArrayRef<Value> weights,
+                               const OutputBases &bases) {
+  Value zero = e.zero(VectorType::get(lanes, kernel.accumulator));
+  Value rowOffset = e.mul(row, line.outputSize);
+  int64_t width = vectors * lanes;
+  e.forLoop(firstColumn, endColumn, width, [&](Value first) {
+    SmallVector<Value> sums(vectors, zero), columns;
+    Value base = e.add(inputRow, e.sub(first, firstColumn));
+    for (int64_t i = 0; i < column.window; ++i)
+      for (int64_t j = 0; j < line.window; ++j) {
+        int64_t tap = j * line.dilation;
+        int64_t at = i * column.dilation * stride * phaseLength +
+                     tap % stride * phaseLength + tap / stride;
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value input =
+              e.loadVector(buffer, e.add(base, e.index(at + v * lanes)), lanes);
+          sums[v] = emitMultiplyAdd(e, kernel, weights[i * line.window + j],
+                                    input, sums[v]);
+        }
+      }
+    for (int64_t v = 0; v < vectors; ++v)
+      columns.push_back(e.add(rowOffset, e.add(first, e.index(v * lanes))));
+    auto store = [&](ArrayRef<Value> masks) {
+      emitOutputs(e, p, kernel, bases, e.index(0), columns, sums, masks);
+    };
+    Value fits = e.compare(arith::CmpIPredicate::sle,
+                           e.add(first, e.index(width)), endColumn);
+    std::optional<int64_t> size = e.asConstant(line.outputSize);
+    if (size && *size % width == 0 && blockColumns % width == 0)
+      return store({});
+    e.ifThen(
+        fits, [&] { store({}); },
+        [&] {
+          SmallVector<Value> masks;
+          auto type = VectorType::get(lanes, e.b.getI1Type());
+          for (int64_t v = 0; v < vectors; ++v)
+            masks.push_back(vector::CreateMaskOp::create(
+                e.b, e.loc, type,
+                e.sub(endColumn, e.add(first, e.index(v * lanes)))));
+          store(masks);
+        });
+  });
+}
+
+void quantc::emitDepthwise(KernelEmitter &e, const GemmProblem &problem,
+                           const MicroKernel &kernel, const Windows &windows,
+                           bool useThreads) {
+  DepthwiseEmitter(e, problem, kernel, windows).emit(useThreads);
+}

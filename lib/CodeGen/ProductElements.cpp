@@ -1,0 +1,158 @@
+//===- ProductElements.cpp - Factors and results of products --------------===//
+//
+// What a product does to single elements: how one becomes a factor, and what
+// happens to a sum before it is stored.
+//
+//===----------------------------------------------------------------------===//
+
+#include "GemmEmitter.h"
+
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace quantc;
+
+Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
+                             llvm::DenseMap<Value, Value> &known) {
+  if (Value found = known.lookup(value))
+    return found;
+  auto toVector = [&](Type type) -> Type {
+    return lanes ? VectorType::get(lanes, type) : type;
+  };
+  Operation *op = value.getDefiningOp();
+  Value result;
+  Attribute constant;
+  if (matchPattern(value, m_Constant(&constant))) {
+    auto typed = cast<TypedAttr>(constant);
+    if (lanes)
+      typed = DenseElementsAttr::get(
+          cast<VectorType>(toVector(value.getType())), constant);
+    result = arith::ConstantOp::create(e.b, e.loc, typed);
+  } else if (!op || !op->hasTrait<OpTrait::Elementwise>()) {
+    // A scalar from outside of the expression.
+    result = lanes ? e.splat(value, lanes) : value;
+  } else {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(emitExpression(e, operand, lanes, known));
+    OperationState state(e.loc, op->getName());
+    state.addOperands(operands);
+    state.addTypes(toVector(value.getType()));
+    state.addAttributes(op->getAttrs());
+    result = e.b.create(state)->getResult(0);
+  }
+  known[value] = result;
+  return result;
+}
+
+static Value toAccumulator(KernelEmitter &e, const MicroKernel &kernel,
+                           Value value) {
+  Type type = value.getType();
+  auto vector = dyn_cast<VectorType>(type);
+  Type element = vector ? vector.getElementType() : type;
+  if (element == kernel.accumulator)
+    return value;
+  Type target =
+      vector ? Type(VectorType::get(vector.getShape(), kernel.accumulator))
+             : kernel.accumulator;
+  if (isa<FloatType>(element))
+    return arith::ExtFOp::create(e.b, e.loc, target, value);
+  return arith::ExtSIOp::create(e.b, e.loc, target, value);
+}
+
+Value quantc::emitFactor(KernelEmitter &e, const MicroKernel &kernel,
+                         const FactorExpression &factor, Value loaded,
+                         int64_t lanes) {
+  llvm::DenseMap<Value, Value> known;
+  known[factor.element] = loaded;
+  for (auto [argument, scalar] : factor.scalars)
+    known[argument] = lanes ? e.splat(scalar, lanes) : scalar;
+  return toAccumulator(e, kernel,
+                       emitExpression(e, factor.result, lanes, known));
+}
+
+Value quantc::getOffset(KernelEmitter &e, ValueRange outer,
+                        const StridedMatrix &matrix) {
+  Value offset = e.index(0);
+  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
+    offset = e.add(offset, e.mul(i, stride));
+  return offset;
+}
+
+OutputBases::OutputBases(KernelEmitter &e, const GemmProblem &problem,
+                         ValueRange outer)
+    : c(getOffset(e, outer, problem.c)),
+      output(getOffset(e, outer, problem.output)) {
+  for (const StridedMatrix &input : problem.epilogueInputs)
+    inputs.push_back(input.buffer ? getOffset(e, outer, input) : Value());
+}
+
+Value quantc::emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
+                              Value a, Value b, Value sum) {
+  if (kernel.dot)
+    return kernel.dot.emit(e, a, b, sum);
+  if (kernel.useFMA)
+    return vector::FMAOp::create(e.b, e.loc, a, b, sum);
+  if (isa<FloatType>(kernel.accumulator))
+    return arith::AddFOp::create(e.b, e.loc, sum,
+                                 arith::MulFOp::create(e.b, e.loc, a, b));
+  return arith::AddIOp::create(e.b, e.loc, sum,
+                               arith::MulIOp::create(e.b, e.loc, a, b));
+}
+
+Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
+                           ArrayRef<Value> inputBases, Value row, Value offset,
+                           int64_t lanes, Value mask, Value sum) {
+  linalg::GenericOp epilogue = p.epilogue;
+  llvm::DenseMap<Value, Value> known;
+  for (auto [i, input] : llvm::enumerate(p.epilogueInputs)) {
+    BlockArgument argument = epilogue.getBody()->getArgument(i);
+    if (!input.buffer) {
+      known[argument] = sum;
+      continue;
+    }
+    if (argument.use_empty())
+      continue;
+    Value at = e.add(inputBases[i], e.mul(row, input.rowStride));
+    known[argument] =
+        e.isConstant(input.columnStride, 0)
+            ? e.splat(e.load(input.buffer, at), lanes)
+            : e.loadVector(input.buffer, e.add(at, offset), lanes, mask);
+  }
+  auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
+  return emitExpression(e, yield.getOperand(0), lanes, known);
+}
+
+void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,
+                         const MicroKernel &kernel, const OutputBases &bases,
+                         Value row, ArrayRef<Value> columns,
+                         ArrayRef<Value> sums, ArrayRef<Value> masks) {
+  Value cRow = e.add(bases.c, e.mul(row, p.c.rowStride));
+  Value outRow = e.add(bases.output, e.mul(row, p.output.rowStride));
+  Type product = cast<MemRefType>(p.c.buffer.getType()).getElementType();
+  for (unsigned v = 0; v < sums.size(); ++v) {
+    Value offset = columns[v];
+    Value mask = masks.empty() ? Value() : masks[v];
+    Value sum = sums[v];
+    if (p.accumulates)
+      sum =
+          isa<FloatType>(kernel.accumulator)
+              ? Value(arith::AddFOp::create(
+                    e.b, e.loc, sum,
+                    toAccumulator(e, kernel,
+                                  e.loadVector(p.c.buffer, e.add(cRow, offset),
+                                               kernel.lanes, mask))))
+              : Value(arith::AddIOp::create(
+                    e.b, e.loc, sum,
+                    toAccumulator(e, kernel,
+                                  e.loadVector(p.c.buffer, e.add(cRow, offset),
+                                               kernel.lanes, mask))));
+    if (product != kernel.accumulator)
+      sum = arith::TruncFOp::create(
+          e.b, e.loc, VectorType::get(kernel.lanes, product), sum);
+    if (p.epilogue)
+      sum = emitEpilogue(e, p, bases.inputs, row, offset, kernel.lanes, mask,
+                         sum);
+    e.storeVector(sum, p.output.buffer, e.add(outRow, offset), mask);
+  }
+}

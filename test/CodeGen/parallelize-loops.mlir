@@ -1,0 +1,72 @@
+// RUN: quant-opt %s --quantc-parallelize-loops | FileCheck %s
+// RUN: quant-opt %s --quantc-parallelize-loops="threads=false" | FileCheck %s --check-prefix=ONE
+
+#id = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#row = affine_map<(d0, d1, d2) -> (d1)>
+#sum = affine_map<(d0, d1, d2) -> (d0, d1)>
+
+// Elementwise on whole buffers: one loop, in chunks, and in parallel if the size
+// that only the call tells is large.
+// CHECK-LABEL: func.func private @flat
+// CHECK:         memref.reinterpret_cast
+// CHECK:         %[[LARGE:.*]] = arith.cmpi sgt
+// CHECK:         omp.parallel if(%[[LARGE]])
+// CHECK:           omp.wsloop
+// CHECK:             scf.for
+// CHECK-NOT:         scf.for
+// CHECK:               math.exp
+// ONE-LABEL:   func.func private @flat
+// ONE-NOT:       omp
+// ONE:           scf.for
+// ONE-NOT:       scf.for
+// ONE:           return
+func.func private @flat(%x: memref<?x3x5xf32>, %out: memref<?x3x5xf32>) {
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<?x3x5xf32>) outs(%out : memref<?x3x5xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = math.exp %a : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// A reduction runs in parallel over what it does not reduce.
+// CHECK-LABEL: func.func private @reduction
+// CHECK:         omp.parallel {
+// CHECK:           omp.loop_nest ({{.*}}) : index = (%{{.*}}) to (%{{.*}})
+// CHECK:             arith.remui
+// CHECK:             scf.for
+// CHECK-NOT:         scf.for
+// CHECK:               arith.addf
+func.func private @reduction(%x: memref<64x64x1024xf32>, %out: memref<64x64xf32>) {
+  linalg.generic {indexing_maps = [#id, #sum], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x : memref<64x64x1024xf32>) outs(%out : memref<64x64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %a, %o : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// A small op stays on one thread, a broadcast keeps its loops.
+// CHECK-LABEL: func.func private @small
+// CHECK-NOT:     omp
+// CHECK-COUNT-3: scf.for
+func.func private @small(%x: memref<2x3x5xf32>, %y: memref<3xf32>, %out: memref<2x3x5xf32>) {
+  linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x, %y : memref<2x3x5xf32>, memref<3xf32>) outs(%out : memref<2x3x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %s = arith.addf %a, %b : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// Nothing that is not in a kernel runs in parallel: it may be in a loop.
+// CHECK-LABEL: func.func @main
+// CHECK:         linalg.fill
+func.func @main(%out: memref<1024x1024xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%out : memref<1024x1024xf32>)
+  return
+}
