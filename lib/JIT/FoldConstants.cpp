@@ -4,6 +4,7 @@
 #include "quantc/JIT/Passes.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -54,12 +55,24 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
       evaluate(func, chosen);
   }
 
+  /// Whether `op` dequantizes a weight for a product of matrices: those take
+  /// the codes as they are.
+  static bool isCodedWeight(Operation *op) {
+    return isa<qnn::DequantizeOp>(op) &&
+           llvm::any_of(op->getUses(), [](OpOperand &use) {
+             auto product =
+                 dyn_cast<qnn::QuantizableOpInterface>(use.getOwner());
+             return product && product.getSummedAxis(use.getOperandNumber());
+           });
+  }
+
   /// Whether `op` can be folded, given those chosen before it.
   std::optional<int64_t>
   getSourceBytes(Operation *op,
                  const llvm::MapVector<Operation *, int64_t> &chosen) {
     if (!isa_and_present<qnn::QNNDialect>(op->getDialect()) ||
-        op->getNumOperands() == 0 || op->getNumRegions() || !isPure(op))
+        op->getNumOperands() == 0 || op->getNumRegions() || !isPure(op) ||
+        isCodedWeight(op))
       return std::nullopt;
     int64_t source = 0;
     for (Value operand : op->getOperands()) {

@@ -27,13 +27,12 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm) {
 void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
                                       const QNNOptimizeOptions &options) {
   pm.addPass(createCanonicalizerPass());
+  // Recurrent ops take their weights apart in every step.
+  pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createCSEPass());
   // Before constants are folded: small quantized weights would become floats.
   if (options.foldQuantization)
     pm.addNestedPass<func::FuncOp>(qnn::createFoldQuantizationPass());
-  if (options.verifyFolded)
-    pm.addNestedPass<func::FuncOp>(
-        qnn::createVerifyFoldedPass({options.reportFolded}));
   pm.addPass(createFoldConstantsPass());
   if (options.foldBatchNorm) {
     pm.addNestedPass<func::FuncOp>(qnn::createFoldBatchNormPass());
@@ -42,6 +41,12 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   // What was folded may have been a shape.
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
   pm.addPass(createCanonicalizerPass());
+  if (options.verifyFolded) {
+    // Products of floats by coded weights are what they should be.
+    pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createVerifyFoldedPass({options.reportFolded}));
+  }
 }
 
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {

@@ -36,3 +36,19 @@ func.func @growth() -> tensor<300x300xf32> {
   %0 = qnn.binary add %a, %b : tensor<300x1xf32>, tensor<1x300xf32> -> tensor<300x300xf32>
   return %0 : tensor<300x300xf32>
 }
+
+// A product of matrices takes the codes of its weight; an addition does not.
+// CHECK-LABEL: @coded_weight
+func.func @coded_weight(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<2x2xf32>) {
+  // CHECK: %[[W:.*]] = qnn.dequantize
+  // CHECK: qnn.matmul %{{.*}}, %[[W]]
+  // CHECK-NOT: qnn.dequantize
+  %q = qnn.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xi8>
+  %r = qnn.constant dense<[[1, 2], [3, 5]]> : tensor<2x2xi8>
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %w = qnn.dequantize %q, %s : tensor<2x2xi8>, tensor<f32> -> tensor<2x2xf32>
+  %y = qnn.matmul %x, %w : tensor<1x2xf32>, tensor<2x2xf32> -> tensor<1x2xf32>
+  %v = qnn.dequantize %r, %s : tensor<2x2xi8>, tensor<f32> -> tensor<2x2xf32>
+  %z = qnn.binary add %v, %x : tensor<2x2xf32>, tensor<1x2xf32> -> tensor<2x2xf32>
+  return %y, %z : tensor<1x2xf32>, tensor<2x2xf32>
+}

@@ -335,6 +335,27 @@ def test_pools_and_softmax(op, attributes, dtype):
     check_equal(graph, x)
 
 
+@pytest.mark.parametrize("op, gates", [("LSTM", 4), ("GRU", 3)])
+def test_weights_of_recurrent_ops(op, gates, tmp_path, quantc_cli, quant_opt):
+    """They stay bytes, in the loop, too."""
+    rng = np.random.default_rng(29)
+    graph, hidden, size = Graph(), 32, 24
+    x = rng.normal(size=(5, 2, size)).astype(np.float32)
+    w, r = (rng.integers(-128, 128, (1, gates * hidden, n)).astype(np.int8) for n in (size, hidden))
+    weights = (graph.dq(graph.constant(v), s, 0, np.int8) for v, s in ((w, 0.003), (r, 0.002)))
+    bias = graph.constant(rng.normal(size=(1, 2 * gates * hidden)) * 0.1, np.float32)
+    graph.output(graph.node(op, graph.input(x), *weights, bias, hidden_size=hidden), np.float32)
+    model = graph.model()
+    (ours,), (theirs,) = quantc.compile(model).run(x), run_reference(model, [x])
+    np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-5, atol=1e-6)
+
+    path = tmp_path / "recurrent.onnx"
+    path.write_bytes(model.SerializeToString())
+    quantc_cli.ok("compile", path, "--emit=import", "-o", tmp_path / "recurrent.mlir")
+    lowered = quant_opt.ok(tmp_path / "recurrent.mlir", "--qnn-optimize=verify-folded")
+    assert "qnn.matmul" not in lowered and "qnn.dequantize" not in lowered
+
+
 # --- random graphs ------------------------------------------------------------
 
 

@@ -289,3 +289,22 @@ func.func @transposed(%a: tensor<1x2x4x4xui8>, %w: tensor<2x3x3x3xi8>, %s: tenso
   %q = qnn.quantize %y, %s : tensor<1x3x6x6xf32>, tensor<f32> -> tensor<1x3x6x6xui8>
   return %q : tensor<1x3x6x6xui8>
 }
+
+//===- loops --------------------------------------------------------------===//
+
+// What is dequantized once stays outside of the loop.
+// CHECK-LABEL: @loop(
+func.func @loop(%a: tensor<2x4xi8>, %s: tensor<f32>, %n: index, %x: tensor<4x2xf32>) -> tensor<4x2xf32> {
+  // CHECK: qnn.dequantize
+  // CHECK: scf.for
+  // CHECK-NEXT: qnn.transpose
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %f = qnn.dequantize %a, %s : tensor<2x4xi8>, tensor<f32> -> tensor<2x4xf32>
+  %y = scf.for %i = %c0 to %n step %c1 iter_args(%acc = %x) -> tensor<4x2xf32> {
+    %t = qnn.transpose %f [1, 0] : tensor<2x4xf32> -> tensor<4x2xf32>
+    %z = qnn.binary add %acc, %t : tensor<4x2xf32>, tensor<4x2xf32> -> tensor<4x2xf32>
+    scf.yield %z : tensor<4x2xf32>
+  }
+  return %y : tensor<4x2xf32>
+}

@@ -43,6 +43,8 @@ struct MoveDequantizeDown : OpInterfaceRewritePattern<SameScaleOpInterface> {
     auto first = op->getOperand(data[0]).getDefiningOp<DequantizeOp>();
     if (!first)
       return rewriter.notifyMatchFailure(op, "moves nothing dequantized");
+    if (first->getBlock() != op->getBlock())
+      return rewriter.notifyMatchFailure(op, "would dequantize in a loop");
     Type element = first.getInput().getType().getElementType();
     if (element.getIntOrFloatBitWidth() > 16)
       return rewriter.notifyMatchFailure(op, "moves accumulators");
