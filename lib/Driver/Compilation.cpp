@@ -271,12 +271,27 @@ Compilation::writeObjects(ModuleOp module, native::WeightTable &weights,
       return failure();
   }
   begin("generate code");
-  auto os = open("code.o");
-  if (!os || failed(native::emitCode(
-                 module, target, native::ObjectKind::Object,
-                 weights.totalBytes() >= native::largeWeightBytes, *os)))
+  bool isLarge = weights.totalBytes() >= native::largeWeightBytes;
+  if (options.emit == Stage::Object) {
+    // In one piece: nothing inside may meet another model's.
+    auto os = open("code.o");
+    if (!os || failed(native::emitCode(
+                   module, target, native::ObjectKind::Object, isLarge, *os)))
+      return failure();
+    return close(std::move(os));
+  }
+  SmallVector<SmallVector<char, 0>> parts;
+  if (failed(native::emitObjects(module, target, isLarge, parts)))
     return failure();
-  return close(std::move(os));
+  for (auto [i, part] : llvm::enumerate(parts)) {
+    auto os = open("code" + std::to_string(i) + ".o");
+    if (!os)
+      return failure();
+    os->write(part.data(), part.size());
+    if (failed(close(std::move(os))))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult Compilation::emitNative(ModuleOp module) {

@@ -81,7 +81,7 @@ def processor():
     return platform.machine()
 
 
-def page(rows):
+def page(rows, note):
     lines = [
         "# Benchmarks",
         "",
@@ -89,6 +89,7 @@ def page(rows):
         "",
         f"Float models on {processor()}, against ONNX Runtime {onnxruntime_version()}. Both sides are warmed up and run in",
         "turns; medians in milliseconds. Below 1 Quantc is faster. What counts is the ratio, within one run.",
+        *([note] if note else []),
         "",
         "| model | size | threads | Quantc | ONNX Runtime | ratio |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
@@ -108,6 +109,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(c.model for c in CASES))
     parser.add_argument("--seconds", type=float, default=4, help="for each model and number of threads")
     parser.add_argument("--update-docs", action="store_true", help="write docs/Benchmarks.md")
+    parser.add_argument("--note", help="a sentence for the page, on how busy the machine was, say")
     args = parser.parse_args()
     cases = [case for case in CASES if not args.names or case.model in args.names]
     if not cases:
@@ -121,7 +123,7 @@ def main():
                 f"{case.name:22}{case.size:16}{threads:8}{ours:8.2f}ms{theirs:8.2f}ms{ours / theirs:8.2f}", flush=True
             )
     if args.update_docs:
-        (ROOT / "docs" / "Benchmarks.md").write_text(page(rows))
+        (ROOT / "docs" / "Benchmarks.md").write_text(page(rows, args.note))
 
 
 if __name__ == "__main__":

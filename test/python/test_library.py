@@ -91,6 +91,11 @@ int main(void) {
 """
 
 
+def path_of_libomp(library):
+    listing = subprocess.run(["ldd", library], check=True, capture_output=True, text=True)
+    return re.search(r"libomp\S* => (\S+)", listing.stdout)[1]
+
+
 @pytest.mark.parametrize("standard", ["-std=c99", "-xc++"])
 @pytest.mark.parametrize("kind", ["lib", "obj"])
 def test_c_program_uses_two_models(folder, tmp_path, quantc_cli, standard, kind):
@@ -106,6 +111,7 @@ def test_c_program_uses_two_models(folder, tmp_path, quantc_cli, standard, kind)
             quantc_cli.ok("compile", where / f"{model}.onnx", f"--prefix={model}",
                           "-o", tmp_path / f"{model}.so")  # fmt: skip
             files.append(quantc_cli.path.parents[1] / "lib" / "libquantc_rt.a")
+            files.append(path_of_libomp(tmp_path / f"{model}.so"))
     (tmp_path / "main.c").write_text(PROGRAM)
     subprocess.run(
         [CC, standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-deprecated",

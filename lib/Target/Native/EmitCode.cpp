@@ -4,15 +4,26 @@
 
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetTransformInfo.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Utils/SplitModule.h"
 
 using namespace mlir;
 using namespace quantc::native;
+
+/// Parts of a model that compile side by side. The same number everywhere, so
+/// that a library does not depend on the machine that made it.
+static constexpr unsigned kNumParts = 4;
+/// Below this, splitting costs more than it gains.
+static constexpr unsigned kSmallestPart = 4;
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
@@ -32,6 +43,51 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+/// Translates `module` to LLVM IR, ready to be optimized for `machine`.
+static std::unique_ptr<llvm::Module>
+translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
+          llvm::TargetMachine &machine, llvm::LLVMContext &context) {
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(module, context, "quantc");
+  if (!code) {
+    module.emitError("cannot be translated to LLVM IR");
+    return nullptr;
+  }
+  code->setTargetTriple(llvm::Triple(spec.triple));
+  code->setDataLayout(machine.createDataLayout());
+  code->setPICLevel(llvm::PICLevel::BigPIC);
+  for (llvm::Function &function : *code) {
+    // The vectorizers ask each function what it may use.
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", spec.features);
+  }
+  if (largeWeights && llvm::Triple(spec.triple).isX86())
+    for (llvm::GlobalVariable &global : code->globals())
+      if (global.isDeclaration())
+        global.setCodeModel(llvm::CodeModel::Large);
+  return code;
+}
+
+/// Optimizes `code` and writes it; false if the target cannot.
+static bool emit(llvm::Module &code, llvm::TargetMachine &machine,
+                 ObjectKind kind, llvm::raw_pwrite_stream &os) {
+  optimize(code, machine);
+  llvm::legacy::PassManager passes;
+  auto type = kind == ObjectKind::Object ? llvm::CodeGenFileType::ObjectFile
+                                         : llvm::CodeGenFileType::AssemblyFile;
+  if (machine.addPassesToEmitFile(passes, os, nullptr, type))
+    return false;
+  passes.run(code);
+  return true;
+}
+
+static LogicalResult cannotEmit(ModuleOp module, const TargetSpec &spec) {
+  return module.emitError("target '" + spec.triple +
+                          "' cannot emit this kind of file");
+}
+
 LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
                                        ObjectKind kind, bool largeWeights,
                                        llvm::raw_pwrite_stream &os) {
@@ -41,31 +97,66 @@ LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
     return module.emitError(llvm::toString(machine.takeError()));
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code =
-      translateModuleToLLVMIR(module, context, "quantc");
+      translate(module, spec, largeWeights, **machine, context);
   if (!code)
-    return module.emitError("cannot be translated to LLVM IR");
-  code->setTargetTriple(llvm::Triple(spec.triple));
-  code->setDataLayout((*machine)->createDataLayout());
-  code->setPICLevel(llvm::PICLevel::BigPIC);
-  for (llvm::Function &function : *code) {
-    // The vectorizers ask each function what it may use.
-    if (function.isDeclaration())
-      continue;
-    function.addFnAttr("target-cpu", (*machine)->getTargetCPU());
-    function.addFnAttr("target-features", spec.features);
-  }
-  if (largeWeights && llvm::Triple(spec.triple).isX86())
-    for (llvm::GlobalVariable &global : code->globals())
-      if (global.isDeclaration())
-        global.setCodeModel(llvm::CodeModel::Large);
+    return failure();
+  return emit(*code, **machine, kind, os) ? success()
+                                          : cannotEmit(module, spec);
+}
 
-  optimize(*code, **machine);
-  llvm::legacy::PassManager passes;
-  auto type = kind == ObjectKind::Object ? llvm::CodeGenFileType::ObjectFile
-                                         : llvm::CodeGenFileType::AssemblyFile;
-  if ((*machine)->addPassesToEmitFile(passes, os, nullptr, type))
-    return module.emitError("target '" + spec.triple +
-                            "' cannot emit this kind of file");
-  passes.run(*code);
+LogicalResult
+quantc::native::emitObjects(ModuleOp module, const TargetSpec &spec,
+                            bool largeWeights,
+                            SmallVectorImpl<SmallVector<char, 0>> &objects) {
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createTargetMachine(spec);
+  if (!machine)
+    return module.emitError(llvm::toString(machine.takeError()));
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code =
+      translate(module, spec, largeWeights, **machine, context);
+  if (!code)
+    return failure();
+  unsigned numFunctions = llvm::count_if(
+      *code, [](llvm::Function &f) { return !f.isDeclaration(); });
+  if (numFunctions < kSmallestPart * kNumParts) {
+    llvm::raw_svector_ostream os(objects.emplace_back());
+    return emit(*code, **machine, ObjectKind::Object, os)
+               ? success()
+               : cannotEmit(module, spec);
+  }
+
+  // A context belongs to one thread, so parts travel as bitcode.
+  SmallVector<SmallString<0>> parts;
+  llvm::SplitModule(
+      *code, kNumParts,
+      [&](std::unique_ptr<llvm::Module> part) {
+        llvm::raw_svector_ostream os(parts.emplace_back());
+        llvm::WriteBitcodeToFile(*part, os);
+      },
+      /*PreserveLocals=*/false, /*RoundRobin=*/true);
+  code.reset();
+  objects.resize(parts.size());
+  std::vector<std::string> errors(parts.size());
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(kNumParts));
+  for (size_t i = 0; i < parts.size(); ++i)
+    pool.async([&, i] {
+      auto own = createTargetMachine(spec);
+      llvm::LLVMContext context;
+      auto part = llvm::parseBitcodeFile(
+          llvm::MemoryBufferRef(parts[i], "quantc"), context);
+      if (!own || !part) {
+        errors[i] =
+            llvm::toString(llvm::joinErrors(own.takeError(), part.takeError()));
+        return;
+      }
+      llvm::raw_svector_ostream os(objects[i]);
+      if (!emit(**part, **own, ObjectKind::Object, os))
+        errors[i] = "cannot emit this kind of file";
+    });
+  pool.wait();
+  for (const std::string &error : errors)
+    if (!error.empty())
+      return module.emitError("target '" + spec.triple + "': " + error);
   return success();
 }

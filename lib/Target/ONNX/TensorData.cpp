@@ -200,7 +200,9 @@ ElementsAttr makeElements(RankedTensorType type, StringRef name,
         owner = Owner();
       },
       /*dataIsMutable=*/false);
-  return DenseResourceElementsAttr::get(type, name, std::move(blob));
+  // A tensor in an attribute has no name, and the printer needs one.
+  return DenseResourceElementsAttr::get(type, name.empty() ? "constant" : name,
+                                        std::move(blob));
 }
 
 /// One byte an element, from packed elements of 2 or 4 bits.

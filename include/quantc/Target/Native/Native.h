@@ -18,6 +18,13 @@ mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
                              ObjectKind kind, bool largeWeights,
                              llvm::raw_pwrite_stream &os);
 
+/// The same as objects that are to be linked together: parts of a large module
+/// compile side by side. What was internal to the module becomes hidden, so the
+/// objects are for a library, not for a program that holds other models too.
+mlir::LogicalResult
+emitObjects(mlir::ModuleOp module, const TargetSpec &spec, bool largeWeights,
+            mlir::SmallVectorImpl<mlir::SmallVector<char, 0>> &objects);
+
 /// A directory that lives as long as this object.
 class TemporaryDirectory {
 public:
