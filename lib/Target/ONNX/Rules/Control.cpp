@@ -44,6 +44,28 @@ static LogicalResult importOneBranch(NodeContext &ctx, Value condition,
   return ctx.setOutputs(results);
 }
 
+/// Where one branch gives a number and the other a list of one, both become the
+/// latter: they broadcast in the same way.
+static void unifySingleElements(NodeContext &ctx, Value &a, Block *blockA,
+                                Value &b, Block *blockB) {
+  auto typeA = cast<RankedTensorType>(a.getType());
+  auto typeB = cast<RankedTensorType>(b.getType());
+  auto isSingle = [](RankedTensorType type) {
+    return type.hasStaticShape() && type.getNumElements() == 1;
+  };
+  if (typeA.getRank() == typeB.getRank() || !isSingle(typeA) ||
+      !isSingle(typeB))
+    return;
+  OpBuilder::InsertionGuard guard(ctx.builder);
+  if (typeA.getRank() < typeB.getRank()) {
+    ctx.builder.setInsertionPointToEnd(blockA);
+    a = ctx.reshape(a, typeB.getShape());
+  } else {
+    ctx.builder.setInsertionPointToEnd(blockB);
+    b = ctx.reshape(b, typeA.getShape());
+  }
+}
+
 static LogicalResult importIf(NodeContext &ctx) {
   onnx::GraphProto *graphs[] = {ctx.getGraph("then_branch"),
                                 ctx.getGraph("else_branch")};
@@ -74,6 +96,7 @@ static LogicalResult importIf(NodeContext &ctx) {
   for (auto [a, b] : llvm::zip(results[0], results[1])) {
     if (!a || !b)
       return ctx.emitError("a branch leaves out an output");
+    unifySingleElements(ctx, a, blocks[0], b, blocks[1]);
     auto type = joinTypes(cast<RankedTensorType>(a.getType()),
                           cast<RankedTensorType>(b.getType()));
     if (!type)

@@ -287,25 +287,34 @@ static LogicalResult importMaxUnpool(NodeContext &ctx) {
       int64_t(window->pads.size()) != 2 * (rank - 2))
     return ctx.emitError("its kernel, strides and pads must be those of its "
                          "spatial dimensions");
-  Value shape = ctx.input(2);
-  if (!shape) {
-    SmallVector<Value> dims = {dimOf(ctx, x, 0), dimOf(ctx, x, 1)};
-    for (int64_t i = 0; i < rank - 2; ++i) {
-      Value size = ctx.binary(BinaryKind::mul, dimOf(ctx, x, i + 2),
-                              ctx.i64List(window->strides[i]));
-      int64_t more = kernel[i] - window->strides[i] - window->pads[i] -
-                     window->pads[i + rank - 2];
-      dims.push_back(ctx.binary(BinaryKind::add, size, ctx.i64List(more)));
-    }
-    shape = ctx.create<qnn::ConcatOp>(dims, ctx.builder.getI64IntegerAttr(0));
+  // Indices count in the shape that the window gives; a larger one that is
+  // asked for has more zeros at its ends.
+  SmallVector<Value> dims = {dimOf(ctx, x, 0), dimOf(ctx, x, 1)};
+  for (int64_t i = 0; i < rank - 2; ++i) {
+    Value size = ctx.binary(BinaryKind::mul, dimOf(ctx, x, i + 2),
+                            ctx.i64List(window->strides[i]));
+    int64_t more = kernel[i] - window->strides[i] - window->pads[i] -
+                   window->pads[i + rank - 2];
+    dims.push_back(ctx.binary(BinaryKind::add, size, ctx.i64List(more)));
   }
-  Value zeros =
-      ctx.create<qnn::ExpandOp>(ctx.scalar(ctx.inputElementType(0), 0), shape);
+  IntegerAttr front = ctx.builder.getI64IntegerAttr(0);
+  Value shape = ctx.create<qnn::ConcatOp>(dims, front);
+  Value zero = ctx.scalar(ctx.inputElementType(0), 0);
+  Value zeros = ctx.create<qnn::ExpandOp>(zero, shape);
   Value filled = ctx.create<qnn::ScatterElementsOp>(
       qnn::ScatterReduction::none, ctx.reshape(zeros, {-1}),
       ctx.reshape(ctx.input(1), {-1}), ctx.reshape(x, {-1}), int64_t(0));
-  return ctx.setOutput(
-      0, ctx.create<qnn::ReshapeOp>(filled, shape, /*allowzero=*/true));
+  Value result =
+      ctx.create<qnn::ReshapeOp>(filled, shape, /*allowzero=*/true);
+  if (ctx.hasInput(2)) {
+    SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+    Value more = ctx.binary(BinaryKind::sub, ctx.input(2), shape);
+    Value pads = ctx.create<qnn::ConcatOp>(
+        ValueRange{ctx.i64List(SmallVector<int64_t>(rank, 0)), more}, front);
+    result = ctx.create<qnn::PadOp>(qnn::PadMode::constant, result, pads,
+                                    ctx.i64List(axes), zero);
+  }
+  return ctx.setOutput(0, result);
 }
 
 void quantc::onnx_import::registerDetectionRules(RuleRegistry &registry) {

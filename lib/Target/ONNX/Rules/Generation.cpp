@@ -9,7 +9,6 @@
 
 #include "../NodeContext.h"
 
-#include "mlir/IR/Matchers.h"
 #include "llvm/Support/xxhash.h"
 
 #include <cmath>
@@ -165,19 +164,24 @@ static LogicalResult importBernoulli(NodeContext &ctx) {
 /// the expectation stays.
 static LogicalResult importDropout(NodeContext &ctx) {
   Value x = ctx.input(0), mask;
-  auto mode = ctx.hasInput(2) ? ctx.constantInts(2) : std::nullopt;
-  if (ctx.hasInput(2) && !mode)
-    return ctx.emitError("whether it trains must be a constant");
+  auto mode = ctx.constantInts(2);
   Type i1 = ctx.builder.getI1Type(), f32 = ctx.builder.getF32Type();
   int64_t rank = ctx.inputType(0).getRank();
   Value shape = ctx.create<qnn::ShapeOp>(x, int64_t(0), rank);
-  if (mode && !mode->empty() && mode->front() != 0) {
+  if (ctx.hasInput(2) && (!mode || mode->empty() || mode->front() != 0)) {
     Value ratio = ctx.hasInput(1)
                       ? ctx.reshape(ctx.castTo(ctx.input(1), f32), {})
                       : ctx.scalar(f32, 0.5);
     Value numbers = RandomSource(ctx).uniform(shape, 0);
     mask = ctx.create<qnn::CompareOp>(qnn::CompareKind::greater_or_equal,
                                       numbers, ratio);
+    if (!mode) {
+      // Whether it trains is known when the model runs.
+      Value trains = ctx.reshape(ctx.input(2), {});
+      mask = ctx.binary(BinaryKind::logical_or, mask,
+                        ctx.unary(UnaryKind::logical_not, trains));
+      ratio = ctx.create<qnn::SelectOp>(trains, ratio, ctx.scalar(f32, 0));
+    }
     Value scale =
         ctx.unary(UnaryKind::reciprocal,
                   ctx.binary(BinaryKind::sub, ctx.scalar(f32, 1), ratio));
@@ -229,63 +233,92 @@ static LogicalResult importMultinomial(NodeContext &ctx) {
 
 //===- filter banks -------------------------------------------------------===//
 
-/// The number in constant input `i`; nothing, with an error, if it is unknown.
-static std::optional<double> constantNumber(NodeContext &ctx, size_t i) {
-  DenseElementsAttr attr;
-  if (ctx.hasInput(i) && matchPattern(ctx.input(i), m_Constant(&attr)) &&
-      attr.getNumElements() == 1) {
-    if (isa<FloatType>(attr.getElementType()))
-      return (*attr.getValues<APFloat>().begin()).convertToDouble();
-    if (auto ints = ctx.constantInts(i))
-      return double(ints->front());
-  }
-  (void)ctx.emitError("its input " + Twine(i) + " must be a constant");
-  return std::nullopt;
-}
+namespace {
+/// Arithmetic on doubles, which is what filter banks are defined with.
+struct Doubles {
+  NodeContext &ctx;
+  Type type = ctx.builder.getF64Type();
 
-/// Triangles over the bins of a spectrum, evenly spaced in mel.
+  Value number(double v) const { return ctx.scalar(type, v); }
+  Value of(Value v) const { return ctx.castTo(v, type); }
+  Value add(Value a, Value b) const {
+    return ctx.binary(BinaryKind::add, a, b);
+  }
+  Value sub(Value a, Value b) const {
+    return ctx.binary(BinaryKind::sub, a, b);
+  }
+  Value mul(Value a, Value b) const {
+    return ctx.binary(BinaryKind::mul, a, b);
+  }
+  Value div(Value a, Value b) const {
+    return ctx.binary(BinaryKind::div, a, b);
+  }
+  Value min(Value a, Value b) const {
+    return ctx.binary(BinaryKind::min, a, b);
+  }
+  Value max(Value a, Value b) const {
+    return ctx.binary(BinaryKind::max, a, b);
+  }
+  /// 0, 1, ... below an integer (of no dimension).
+  Value countTo(Value limit) const {
+    return of(ctx.create<qnn::RangeOp>(
+        ctx.i64Scalar(0), ctx.castTo(limit, ctx.builder.getI64Type()),
+        ctx.i64Scalar(1)));
+  }
+};
+} // namespace
+
+/// num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz:
+/// triangles over the bins of a spectrum, evenly spaced in mel.
 static LogicalResult importMelWeightMatrix(NodeContext &ctx) {
-  double inputs[5];
-  for (size_t i = 0; i < 5; ++i) {
-    auto number = constantNumber(ctx, i);
-    if (!number)
-      return failure();
-    inputs[i] = *number;
-  }
-  auto [bands, length, rate, lowest, highest] = inputs;
-  Type type = ctx.hasAttr("output_datatype")
-                  ? ctx.getElementType("output_datatype")
-                  : Type(ctx.builder.getF32Type());
-  if (!type)
+  Type result = ctx.hasAttr("output_datatype")
+                    ? ctx.getElementType("output_datatype")
+                    : Type(ctx.builder.getF32Type());
+  if (!result)
     return failure();
-  if (bands < 1 || bands > 1 << 16 || length < 1 || length > 1 << 24 ||
-      rate <= 0 || lowest < 0 || highest < lowest)
-    return ctx.emitError("its numbers make no filter bank");
-  int64_t count = bands, bins = int64_t(length) / 2 + 1;
-  auto toMel = [](double f) { return 2595 * std::log10(1 + f / 700); };
-  double first = toMel(lowest), step = (toMel(highest) - first) / (count + 2);
-  SmallVector<int64_t> edges;
-  for (int64_t i = 0; i < count + 2; ++i) {
-    double frequency = 700 * (std::pow(10, (first + i * step) / 2595) - 1);
-    edges.push_back(std::floor((length + 1) * frequency / rate));
-  }
-  if (edges.back() > bins)
-    return ctx.emitError("its upper edge is above half the sample rate");
-  std::vector<float> weights(bins * count);
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t low = edges[i], center = edges[i + 1], high = edges[i + 2];
-    auto at = [&](int64_t bin) -> float & { return weights[bin * count + i]; };
-    if (low == center && center < bins)
-      at(center) = 1;
-    for (int64_t j = low; j <= center && j < bins && low < center; ++j)
-      at(j) = float(j - low) / float(center - low);
-    for (int64_t j = center; j < high && j < bins; ++j)
-      at(j) = float(high - j) / float(high - center);
-  }
-  Value matrix = ctx.constant(DenseElementsAttr::get(
-      RankedTensorType::get({bins, count}, ctx.builder.getF32Type()),
-      ArrayRef<float>(weights)));
-  return ctx.setOutput(0, ctx.castTo(matrix, type));
+  Doubles d{ctx};
+  SmallVector<Value> in;
+  for (size_t i = 0; i < 5; ++i)
+    in.push_back(d.of(ctx.reshape(ctx.input(i), {})));
+  if (llvm::is_contained(in, Value()))
+    return failure();
+  auto toMel = [&](Value f) {
+    Value x = d.add(d.number(1), d.div(f, d.number(700)));
+    return d.mul(ctx.unary(UnaryKind::log, x),
+                 d.number(2595 / std::log(10.0)));
+  };
+  // The bins in which the triangles begin, peak and end: one list, shifted.
+  Value first = toMel(in[3]);
+  Value step = d.div(d.sub(toMel(in[4]), first), d.add(in[0], d.number(2)));
+  auto edge = [&](int64_t shift) {
+    Value i = d.add(d.countTo(in[0]), d.number(shift));
+    Value mel = d.add(d.mul(i, step), first);
+    Value power = ctx.unary(UnaryKind::exp,
+                            d.mul(mel, d.number(std::log(10.0) / 2595)));
+    Value f = d.mul(d.number(700), d.sub(power, d.number(1)));
+    return ctx.unary(
+        UnaryKind::floor,
+        d.div(d.mul(d.add(in[1], d.number(1)), f), in[2]));
+  };
+  Value low = edge(0), center = edge(1), high = edge(2);
+  Value half = ctx.unary(UnaryKind::floor, d.mul(in[1], d.number(0.5)));
+  Value bins = ctx.create<qnn::UnsqueezeOp>(
+      d.countTo(d.add(half, d.number(1))), ctx.i64List(1));
+  // Up from the beginning to the peak, down from there to the end. Without a
+  // way up there is the peak alone.
+  Value up = d.div(d.sub(bins, low),
+                   d.max(d.sub(center, low), d.number(1)));
+  Value down = d.div(d.sub(high, bins),
+                     d.max(d.sub(high, center), d.number(1)));
+  auto less = [&](Value a, Value b) {
+    return ctx.create<qnn::CompareOp>(qnn::CompareKind::less, a, b);
+  };
+  Value isPeak =
+      ctx.create<qnn::CompareOp>(qnn::CompareKind::equal, bins, center);
+  Value weight = ctx.create<qnn::SelectOp>(less(bins, center), up, down);
+  weight = ctx.create<qnn::SelectOp>(isPeak, d.number(1), weight);
+  weight = d.max(weight, d.number(0));
+  return ctx.setOutput(0, ctx.castTo(weight, result));
 }
 
 void quantc::onnx_import::registerGenerationRules(RuleRegistry &registry) {
