@@ -54,6 +54,32 @@ def _to_storage(array, dtype):
     return array
 
 
+def _is_string(info):
+    """Strings are rows of bytes, in a last dimension that has this name."""
+    last = info.shape[-1] if info.shape else None
+    return info.dtype == "uint8" and isinstance(last, str) and last.startswith("utf8:")
+
+
+def _encode(array):
+    array = np.asarray(array, dtype=object)
+    texts = [str(text).encode() for text in array.reshape(-1)]
+    if any(b"\0" in text for text in texts):
+        raise RunError("strings must not contain zero bytes")
+    width = max([1, *map(len, texts)])
+    rows = np.zeros((len(texts), width), np.uint8)
+    for row, text in zip(rows, texts):
+        row[: len(text)] = np.frombuffer(text, np.uint8)
+    return rows.reshape(*array.shape, width)
+
+
+def _decode(array):
+    rows = np.ascontiguousarray(array).reshape(-1, array.shape[-1])
+    texts = np.empty(len(rows), object)
+    for i, row in enumerate(rows):
+        texts[i] = row.tobytes().rstrip(b"\0").decode()
+    return texts.reshape(array.shape[:-1])
+
+
 def _from_storage(array, dtype):
     if dtype not in _STORAGE:
         return array
@@ -107,7 +133,8 @@ class Model:
         arguments, and returns a list of numpy arrays in the order of `outputs`.
 
         An input is a numpy array or anything else with `__dlpack__`. Neither
-        inputs nor outputs are copied.
+        inputs nor outputs are copied, but strings: they are arrays of Python
+        strings here, and bytes in the library.
         """
         if more or hasattr(inputs, "__dlpack__") or np.isscalar(inputs):
             inputs = (inputs, *more)
@@ -129,7 +156,9 @@ class Model:
         arrays = []
         for given, info in zip(inputs, self._inputs):
             try:
-                arrays.append(_to_storage(given, info.dtype))
+                arrays.append(
+                    _encode(given) if _is_string(info) else _to_storage(given, info.dtype)
+                )
             except RunError as error:
                 raise RunError(f"input '{info.name}': {error}") from None
         try:
@@ -140,7 +169,10 @@ class Model:
                 for a, i in zip(arrays, self._inputs)
             )
             raise RunError(f"inputs must be tensors in memory, got {kinds}") from error
-        return [_from_storage(a, o.dtype) for a, o in zip(results, self._outputs)]
+        return [
+            _decode(a) if _is_string(o) else _from_storage(a, o.dtype)
+            for a, o in zip(results, self._outputs)
+        ]
 
     def __repr__(self):
         return f"Model({self.name or self.path}, inputs={self.inputs}, outputs={self.outputs})"

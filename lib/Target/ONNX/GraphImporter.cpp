@@ -24,6 +24,10 @@ static constexpr unsigned kMaxFunctionDepth = 64;
 /// Of all graphs and expanded functions together.
 static constexpr unsigned kMaxNodes = 4 << 20;
 
+/// The name of the dimension that holds a string's bytes: callers know strings
+/// by it.
+static const std::string kStringDim = "utf8:";
+
 void GraphScope::addTypes(const onnx::GraphProto &graph) {
   for (const auto *infos :
        {&graph.value_info(), &graph.input(), &graph.output()})
@@ -69,10 +73,12 @@ FailureOr<Value> GraphImporter::lookup(GraphScope &scope, StringRef name) {
     if (Value value = s->values.lookup(name))
       return value;
     Value constant;
-    if (onnx::TensorProto *tensor = s->initializers.lookup(name))
+    if (onnx::TensorProto *tensor = s->initializers.lookup(name)) {
       constant = addConstant(name, tensors.load(*tensor));
-    else if (onnx::SparseTensorProto *sparse =
-                 s->sparseInitializers.lookup(name))
+      if (constant && tensor->data_type() == onnx::TensorProto::STRING)
+        strings.insert(constant);
+    } else if (onnx::SparseTensorProto *sparse =
+                   s->sparseInitializers.lookup(name))
       constant = addConstant(name, tensors.load(*sparse));
     else
       continue;
@@ -173,10 +179,10 @@ LogicalResult GraphImporter::importNode(onnx::NodeProto &node, size_t index,
     return ctx.emitError("the model expands to too many nodes");
   if (!RuleRegistry::get().takesSequences(node.domain(), node.op_type()))
     for (size_t i = 0; i < ctx.numInputs(); ++i)
-      if (ctx.sequence(i) || ctx.isNone(i))
+      if (ctx.sequence(i) || ctx.isNone(i) || ctx.isString(i))
         return ctx.emitError("its input '" + ctx.inputName(i) +
-                             "' is a sequence or an empty optional, which it "
-                             "does not take here");
+                             "' is a sequence, an empty optional or a string, "
+                             "which it does not take here");
   if (const ImportRule *rule = RuleRegistry::get().lookup(
           node.domain(), node.op_type(), opset->second)) {
     if (failed((*rule)(ctx))) {
@@ -366,14 +372,21 @@ LogicalResult GraphImporter::run() {
   SmallVector<Type> types;
   SmallVector<DictionaryAttr> argAttrs, resultAttrs;
   for (const onnx::ValueInfoProto &input : inputs) {
-    RankedTensorType type = convertType(builder.getContext(), input.type());
+    bool isString =
+        input.type().tensor_type().elem_type() == onnx::TensorProto::STRING;
+    RankedTensorType type =
+        isString ? convertStringType(builder.getContext(), input.type())
+                 : convertType(builder.getContext(), input.type());
     if (!type)
       return emitError(module.getLoc())
              << "input '" << input.name() << "' has no tensor type";
     types.push_back(type);
-    SmallVector<StringRef> dims;
+    SmallVector<std::string> names;
     for (const auto &dim : input.type().tensor_type().shape().dim())
-      dims.push_back(dim.dim_param());
+      names.push_back(dim.dim_param());
+    if (isString)
+      names.push_back(kStringDim + input.name());
+    SmallVector<StringRef> dims(names.begin(), names.end());
     argAttrs.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("qnn.name", builder.getStringAttr(input.name())),
          builder.getNamedAttr("qnn.dims", builder.getStrArrayAttr(dims))}));
@@ -383,6 +396,9 @@ LogicalResult GraphImporter::run() {
   function = func::FuncOp::create(builder, module.getLoc(), "main",
                                   builder.getFunctionType(types, {}));
   Block *entry = function.addEntryBlock();
+  for (auto [input, arg] : llvm::zip(inputs, entry->getArguments()))
+    if (input.type().tensor_type().elem_type() == onnx::TensorProto::STRING)
+      strings.insert(arg);
   SmallVector<Value> results;
   if (failed(importGraph(graph, nullptr, modelOpsets, entry,
                          entry->getArguments(), "", results)))
@@ -391,8 +407,16 @@ LogicalResult GraphImporter::run() {
   SmallVector<Type> resultTypes;
   for (auto [output, value] : llvm::zip(graph.output(), results)) {
     resultTypes.push_back(value.getType());
-    resultAttrs.push_back(builder.getDictionaryAttr(builder.getNamedAttr(
-        "qnn.name", builder.getStringAttr(output.name()))));
+    NamedAttrList attrs;
+    attrs.set("qnn.name", builder.getStringAttr(output.name()));
+    if (strings.contains(value)) {
+      std::string name = kStringDim + output.name();
+      SmallVector<StringRef> dims(
+          cast<RankedTensorType>(value.getType()).getRank());
+      dims.back() = name;
+      attrs.set("qnn.dims", builder.getStrArrayAttr(dims));
+    }
+    resultAttrs.push_back(attrs.getDictionary(builder.getContext()));
   }
   builder.setInsertionPointToEnd(entry);
   func::ReturnOp::create(builder, module.getLoc(), results);

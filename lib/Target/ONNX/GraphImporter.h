@@ -64,6 +64,8 @@ public:
 
   mlir::OpBuilder builder;
   TensorLoader tensors;
+  /// The values that are tensors of strings.
+  llvm::DenseSet<mlir::Value> strings;
 
 private:
   mlir::LogicalResult importNode(onnx::NodeProto &node, size_t index,

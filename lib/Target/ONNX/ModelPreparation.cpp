@@ -264,7 +264,8 @@ static LogicalResult checkInputs(const onnx::GraphProto &graph,
              << "input '" << input.name() << "' is " << typeKind(input.type())
              << "; only tensors are supported";
     const auto &type = input.type().tensor_type();
-    if (!convertElementType(context, type.elem_type()))
+    if (!convertElementType(context, type.elem_type()) &&
+        type.elem_type() != onnx::TensorProto::STRING)
       return emitError(loc)
              << "input '" << input.name() << "' has elements of "
              << elementTypeName(type.elem_type()) << ", which is not supported";

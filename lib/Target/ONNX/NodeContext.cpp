@@ -59,6 +59,11 @@ bool NodeContext::isNone(size_t i) const {
          importer.isNone(scope, node.input(i));
 }
 
+bool NodeContext::isString(size_t i) const {
+  Value value = input(i);
+  return value && importer.strings.contains(value);
+}
+
 RankedTensorType NodeContext::inputType(size_t i) const {
   Value value = input(i);
   return value ? cast<RankedTensorType>(value.getType()) : RankedTensorType();
@@ -156,6 +161,12 @@ LogicalResult NodeContext::setNone(size_t i) {
   if (hasOutput(i))
     scope.none.insert(node.output(i));
   return success();
+}
+
+LogicalResult NodeContext::setStrings(size_t i, Value value) {
+  if (value)
+    importer.strings.insert(value);
+  return setOutput(i, value);
 }
 
 LogicalResult NodeContext::setOutputs(ValueRange values) {

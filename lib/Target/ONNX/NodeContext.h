@@ -60,6 +60,9 @@ public:
   const llvm::SmallVector<mlir::Value> *sequence(size_t i) const;
   /// Whether input `i` is an optional that holds nothing.
   bool isNone(size_t i) const;
+  /// Whether input `i` is a tensor of strings: of bytes, with one dimension
+  /// more. Only rules registered with `allowSequences` meet them.
+  bool isString(size_t i) const;
   mlir::RankedTensorType inputType(size_t i) const;
   mlir::Type inputElementType(size_t i) const;
   llvm::StringRef inputName(size_t i) const;
@@ -80,6 +83,8 @@ public:
   /// Defines output `i` as a sequence, or as an optional that holds nothing.
   mlir::LogicalResult setSequence(size_t i, llvm::ArrayRef<mlir::Value> values);
   mlir::LogicalResult setNone(size_t i);
+  /// Defines output `i` as a tensor of strings.
+  mlir::LogicalResult setStrings(size_t i, mlir::Value value);
   mlir::LogicalResult setOutputs(mlir::ValueRange values);
 
   //===- Attributes

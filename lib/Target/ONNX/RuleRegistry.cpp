@@ -61,6 +61,8 @@ const RuleRegistry &RuleRegistry::get() {
     registerContribTransformerRules(r);
     registerDetectionRules(r);
     registerGradientRules(r);
+    registerStringRules(r);
+    registerTfIdfRules(r);
     registerMlRules(r);
     return r;
   }();

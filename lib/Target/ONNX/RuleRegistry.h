@@ -37,8 +37,8 @@ public:
   const ImportRule *lookup(llvm::StringRef domain, llvm::StringRef opType,
                            int64_t opset) const;
 
-  /// Says that the rules of an op take sequences and optional values; others
-  /// see tensors only.
+  /// Says that the rules of an op take sequences, optional values and strings;
+  /// others see tensors of numbers only.
   void allowSequences(llvm::StringRef domain, llvm::StringRef opType);
   bool takesSequences(llvm::StringRef domain, llvm::StringRef opType) const;
 
@@ -74,6 +74,8 @@ void registerContribRules(RuleRegistry &registry);
 void registerContribTransformerRules(RuleRegistry &registry);
 void registerDetectionRules(RuleRegistry &registry);
 void registerGradientRules(RuleRegistry &registry);
+void registerStringRules(RuleRegistry &registry);
+void registerTfIdfRules(RuleRegistry &registry);
 void registerMlRules(RuleRegistry &registry);
 
 } // namespace quantc::onnx_import

@@ -150,6 +150,21 @@ RankedTensorType quantc::onnx_import::convertType(MLIRContext *context,
   return RankedTensorType::get(shape, elementType);
 }
 
+RankedTensorType
+quantc::onnx_import::convertStringType(MLIRContext *context,
+                                       const onnx::TypeProto &type) {
+  if (!type.has_tensor_type() || !type.tensor_type().has_shape())
+    return {};
+  SmallVector<int64_t> shape;
+  for (const auto &dim : type.tensor_type().shape().dim())
+    shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0
+                        ? dim.dim_value()
+                        : ShapedType::kDynamic);
+  shape.push_back(ShapedType::kDynamic);
+  return RankedTensorType::get(
+      shape, IntegerType::get(context, 8, IntegerType::Unsigned));
+}
+
 onnx::TypeProto quantc::onnx_import::typeToONNX(RankedTensorType type) {
   onnx::TypeProto result;
   auto *tensor = result.mutable_tensor_type();
@@ -257,6 +272,8 @@ static std::vector<char> collectTypedData(const TensorProto &tensor,
 llvm::Expected<ElementsAttr> TensorLoader::load(TensorProto &tensor) {
   if (ElementsAttr known = loaded.lookup(&tensor))
     return known;
+  if (tensor.data_type() == TensorProto::STRING)
+    return loadStrings(tensor);
   Type elementType = convertElementType(context, tensor.data_type());
   if (!elementType)
     return makeError("tensors of %s are not supported",
@@ -281,6 +298,34 @@ llvm::Expected<ElementsAttr> TensorLoader::load(TensorProto &tensor) {
   if (result)
     loaded[&tensor] = *result;
   return result;
+}
+
+llvm::Expected<ElementsAttr>
+TensorLoader::loadStrings(const TensorProto &tensor) {
+  int64_t count = 1, width = 1;
+  for (int64_t d : tensor.dims())
+    if (d < 0 || llvm::MulOverflow(count, d, count))
+      return makeError("the tensor's dimensions are invalid");
+  if (count != tensor.string_data_size())
+    return makeError("the tensor has %d strings, its shape needs %lld",
+                     tensor.string_data_size(), (long long)count);
+  for (const std::string &text : tensor.string_data()) {
+    if (text.find('\0') != std::string::npos)
+      return makeError("strings with zero bytes are not supported");
+    width = std::max<int64_t>(width, text.size());
+  }
+  int64_t size;
+  if (llvm::MulOverflow(count, width, size) || size > (int64_t(1) << 30))
+    return makeError("the tensor is too large");
+  std::vector<char> bytes(size, 0);
+  for (auto [i, text] : llvm::enumerate(tensor.string_data()))
+    llvm::copy(text, bytes.begin() + i * width);
+  SmallVector<int64_t> shape(tensor.dims().begin(), tensor.dims().end());
+  shape.push_back(width);
+  return makeDense(
+      RankedTensorType::get(
+          shape, IntegerType::get(context, 8, IntegerType::Unsigned)),
+      bytes);
 }
 
 llvm::Expected<ElementsAttr> TensorLoader::loadUncached(TensorProto &tensor,

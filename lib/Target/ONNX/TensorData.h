@@ -24,6 +24,10 @@ std::string elementTypeName(int32_t onnxType);
 /// How many bytes `count` elements take in a model.
 int64_t elementTypeBytes(int32_t onnxType, int64_t count);
 
+/// The type of a tensor of strings: of bytes, with a dynamic dimension more.
+mlir::RankedTensorType convertStringType(mlir::MLIRContext *context,
+                                         const onnx::TypeProto &type);
+
 /// A tensor type with a known rank; null for anything else.
 mlir::RankedTensorType convertType(mlir::MLIRContext *context,
                                    const onnx::TypeProto &type);
@@ -40,6 +44,9 @@ public:
   /// `tensor` loses its bytes, but may be asked for again.
   llvm::Expected<mlir::ElementsAttr> load(onnx::TensorProto &tensor);
   llvm::Expected<mlir::ElementsAttr> load(onnx::SparseTensorProto &tensor);
+  /// The bytes of strings, filled up with zeros: one dimension more.
+  llvm::Expected<mlir::ElementsAttr>
+  loadStrings(const onnx::TensorProto &tensor);
 
 private:
   struct MappedFile;

@@ -72,20 +72,13 @@ static bool isChannelsLast(NodeContext &ctx) {
   return true;
 }
 
-/// X, x_scale, x_zero_point, y_scale, y_zero_point. ONNX Runtime adds the zero
-/// point before it rounds, which differs at ties where that is odd.
+/// X, x_scale, x_zero_point, y_scale, y_zero_point.
 static LogicalResult importQLinearAveragePool(NodeContext &ctx) {
   if (isChannelsLast(ctx))
     return failure();
   Value x = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
-  Type f32 = ctx.builder.getF32Type();
-  Value y = ctx.binary(BinaryKind::div, createAveragePool(ctx, x),
-                       ctx.reshape(ctx.input(3), {}));
-  if (ctx.hasInput(4))
-    y = ctx.binary(BinaryKind::add, y,
-                   ctx.castTo(ctx.reshape(ctx.input(4), {}), f32));
-  return ctx.setOutput(0, quantize(ctx, y, ctx.scalar(f32, 1), Value(),
-                                   ctx.inputElementType(0)));
+  return ctx.setOutput(0, quantize(ctx, createAveragePool(ctx, x), ctx.input(3),
+                                   ctx.input(4), ctx.inputElementType(0)));
 }
 
 static LogicalResult importQLinearGlobalAveragePool(NodeContext &ctx) {

@@ -238,7 +238,6 @@ void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
   addBinary(registry, "BitwiseOr", BinaryKind::bitwise_or);
   addBinary(registry, "BitwiseXor", BinaryKind::bitwise_xor);
 
-  addCompare(registry, "Equal", CompareKind::equal);
   addCompare(registry, "Less", CompareKind::less);
   addCompare(registry, "LessOrEqual", CompareKind::less_or_equal);
   addCompare(registry, "Greater", CompareKind::greater);

@@ -284,8 +284,7 @@ static LogicalResult importMelWeightMatrix(NodeContext &ctx) {
     return failure();
   auto toMel = [&](Value f) {
     Value x = d.add(d.number(1), d.div(f, d.number(700)));
-    return d.mul(ctx.unary(UnaryKind::log, x),
-                 d.number(2595 / std::log(10.0)));
+    return d.mul(ctx.unary(UnaryKind::log, x), d.number(2595 / std::log(10.0)));
   };
   // The bins in which the triangles begin, peak and end: one list, shifted.
   Value first = toMel(in[3]);
@@ -293,23 +292,21 @@ static LogicalResult importMelWeightMatrix(NodeContext &ctx) {
   auto edge = [&](int64_t shift) {
     Value i = d.add(d.countTo(in[0]), d.number(shift));
     Value mel = d.add(d.mul(i, step), first);
-    Value power = ctx.unary(UnaryKind::exp,
-                            d.mul(mel, d.number(std::log(10.0) / 2595)));
+    Value power =
+        ctx.unary(UnaryKind::exp, d.mul(mel, d.number(std::log(10.0) / 2595)));
     Value f = d.mul(d.number(700), d.sub(power, d.number(1)));
-    return ctx.unary(
-        UnaryKind::floor,
-        d.div(d.mul(d.add(in[1], d.number(1)), f), in[2]));
+    return ctx.unary(UnaryKind::floor,
+                     d.div(d.mul(d.add(in[1], d.number(1)), f), in[2]));
   };
   Value low = edge(0), center = edge(1), high = edge(2);
   Value half = ctx.unary(UnaryKind::floor, d.mul(in[1], d.number(0.5)));
-  Value bins = ctx.create<qnn::UnsqueezeOp>(
-      d.countTo(d.add(half, d.number(1))), ctx.i64List(1));
+  Value bins = ctx.create<qnn::UnsqueezeOp>(d.countTo(d.add(half, d.number(1))),
+                                            ctx.i64List(1));
   // Up from the beginning to the peak, down from there to the end. Without a
   // way up there is the peak alone.
-  Value up = d.div(d.sub(bins, low),
-                   d.max(d.sub(center, low), d.number(1)));
-  Value down = d.div(d.sub(high, bins),
-                     d.max(d.sub(high, center), d.number(1)));
+  Value up = d.div(d.sub(bins, low), d.max(d.sub(center, low), d.number(1)));
+  Value down =
+      d.div(d.sub(high, bins), d.max(d.sub(high, center), d.number(1)));
   auto less = [&](Value a, Value b) {
     return ctx.create<qnn::CompareOp>(qnn::CompareKind::less, a, b);
   };

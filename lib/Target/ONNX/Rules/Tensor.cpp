@@ -19,6 +19,9 @@ static LogicalResult importConstant(NodeContext &ctx) {
   auto set = [&](ElementsAttr value) {
     return ctx.setOutput(0, ctx.constant(value));
   };
+  if (auto *attr = ctx.findAttr("value");
+      attr && attr->t().data_type() == onnx::TensorProto::STRING)
+    return ctx.setStrings(0, ctx.constant(ctx.getTensor("value")));
   if (ctx.hasAttr("value"))
     return set(ctx.getTensor("value"));
   if (ctx.hasAttr("sparse_value"))
@@ -48,6 +51,8 @@ static LogicalResult importIdentity(NodeContext &ctx) {
     return ctx.setSequence(0, *list);
   if (ctx.isNone(0))
     return ctx.setNone(0);
+  if (ctx.isString(0))
+    return ctx.setStrings(0, ctx.input(0));
   return ctx.setOutput(0, ctx.input(0));
 }
 
