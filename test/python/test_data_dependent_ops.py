@@ -1,0 +1,130 @@
+"""Ops whose results depend on data more than on arithmetic: boxes, regions,
+random numbers, sequences; against ONNX Runtime where it is deterministic."""
+
+import numpy as np
+import onnx.parser
+import onnxruntime
+import pytest
+
+import quantc
+
+HEADER = '<ir_version: 10, opset_import: ["" : 21]>'
+
+
+def parse(text):
+    return onnx.parser.parse_model(HEADER + text)
+
+
+def compare(text, feeds, rtol=1e-5):
+    model = parse(text)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    compiled = quantc.compile(model)
+    for mine, theirs in zip(compiled.run(feeds), session.run(None, feeds), strict=True):
+        assert mine.shape == theirs.shape and mine.dtype == theirs.dtype
+        if theirs.dtype.kind == "f":
+            np.testing.assert_allclose(mine, theirs, rtol, 1e-6)
+        else:
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("center", [0, 1])
+@pytest.mark.parametrize("most,overlap,score", [(5, 0.5, 0.0), (100, 0.3, 0.4), (0, 0.5, 0.0)])
+def test_non_max_suppression(rng, center, most, overlap, score):
+    corners = rng.uniform(0, 1, (2, 60, 4)).astype(np.float32)
+    feeds = {
+        "boxes": corners,
+        # Equal scores, too: the first box wins.
+        "scores": (rng.integers(0, 20, (2, 3, 60)) / 20).astype(np.float32),
+        "most": np.array(most, np.int64),
+        "overlap": np.array(overlap, np.float32),
+        "score": np.array(score, np.float32),
+    }
+    compare(
+        "g (float[b, n, 4] boxes, float[b, c, n] scores, int64 most, float overlap, float score)"
+        " => (int64[m, 3] y) { y = NonMaxSuppression <center_point_box = %d>"
+        " (boxes, scores, most, overlap, score) }" % center,
+        feeds,
+    )
+
+
+@pytest.mark.parametrize("mode", ["avg", "max"])
+@pytest.mark.parametrize("transform", ["half_pixel", "output_half_pixel"])
+def test_roi_align(rng, mode, transform):
+    low = rng.uniform(-3, 20, (6, 2))
+    rois = np.concatenate([low, low + rng.uniform(0.1, 18, (6, 2))], 1)
+    feeds = {
+        "x": rng.standard_normal((2, 3, 12, 14)).astype(np.float32),
+        "rois": rois.astype(np.float32),
+        "images": rng.integers(0, 2, 6),
+    }
+    compare(
+        "g (float[n, 3, h, w] x, float[r, 4] rois, int64[r] images) => (float[r, 3, 4, 5] y)"
+        " { y = RoiAlign <output_height = 4, output_width = 5, sampling_ratio = 2,"
+        f' spatial_scale = 0.5, mode = "{mode}", coordinate_transformation_mode ='
+        f' "{transform}"> (x, rois, images) }}',
+        feeds,
+    )
+
+
+def test_random_numbers():
+    text = (
+        "g (float[n] x) => (float[n] u, float[n] v, float[n] w) {"
+        " u = RandomUniformLike <low = -1.0, high = 3.0, seed = %s> (x)"
+        " v = RandomNormalLike <mean = 2.0, scale = 0.5> (x)"
+        " w = RandomUniformLike (x) }"
+    )
+    x = np.zeros(100_000, np.float32)
+    model = quantc.compile(parse(text % "1.0"))
+    u, v, w = model.run([x])
+    assert u.min() >= -1 and u.max() < 3
+    # The error of a mean of so many is far below these.
+    assert abs(u.mean() - 1) < 0.02 and abs(u.var() - 16 / 12) < 0.02
+    assert abs(v.mean() - 2) < 0.01 and abs(v.std() - 0.5) < 0.01
+    assert len(np.unique(w)) > 99_000
+    for a, b in ((u, v), (u, w), (v, w), (u[1:], u[:-1])):
+        assert abs(np.corrcoef(a[: len(b)], b)[0, 1]) < 0.02
+    # A seed means the same numbers; another one, others.
+    np.testing.assert_array_equal(model.run([x])[0], u)
+    other = quantc.compile(parse(text % "2.0")).run([x])[0]
+    assert abs(np.corrcoef(u, other)[0, 1]) < 0.02
+
+
+def test_training_dropout():
+    model = quantc.compile(
+        parse(
+            "g (float[n] x, bool train) => (float[n] y, bool[n] kept) {"
+            " ratio = Constant <value_float = 0.25> ()"
+            " y, kept = Dropout <seed = 5> (x, ratio, train) }"
+        )
+    )
+    x = np.full(10_000, 3, np.float32)
+    y, kept = model.run([x, np.array(True)])
+    assert abs(kept.mean() - 0.75) < 0.02
+    np.testing.assert_allclose(y, np.where(kept, 4.0, 0.0), 1e-6)
+    y, kept = model.run([x, np.array(False)])
+    assert kept.all()
+    np.testing.assert_array_equal(y, x)
+
+
+def test_position_in_a_sequence_at_run_time(rng):
+    text = (
+        "g (float[2, 3] x, float[a, 3] w, int64 i) => (float[m, 3] y, float[k, 3] z) {"
+        " s = SequenceConstruct(x, w, x)"
+        " t = SequenceInsert(s, w, i)"
+        " y = SequenceAt(t, i)"
+        " e = SequenceErase(t, i)"
+        " z = ConcatFromSequence <axis = 0> (e) }"
+    )
+    x, w = (rng.standard_normal((n, 3)).astype(np.float32) for n in (2, 5))
+    model = quantc.compile(parse(text))
+    for i in (0, 1, 2, -1):
+        y, z = model.run([x, w, np.array(i)])
+        items = [x, w, x]
+        items.insert(i if i >= 0 else i + 3, w)
+        np.testing.assert_array_equal(y, items[i])
+        items.pop(i)
+        np.testing.assert_array_equal(z, np.concatenate(items))
+    with pytest.raises(quantc.RunError, match="position is outside of the sequence"):
+        model.run([x, w, np.array(9)])
