@@ -64,7 +64,6 @@ int64_t LowBitSource::getBlockDepth(int64_t wanted) const {
 // Codes
 //===----------------------------------------------------------------------===//
 
-/// Where the panel of `slot` has row 0 of `block`, if each block has `rows`.
 Value LowBitSource::getPanelOffset(KernelEmitter &e, Value slot, Value block,
                                    int64_t rows) {
   const LowBitLayout &layout = weights.layout;

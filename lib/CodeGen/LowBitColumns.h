@@ -31,14 +31,17 @@ public:
   multiply(KernelEmitter &e, const MicroKernel &kernel, mlir::Value input,
            llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value slot);
 
-private:
+  /// Of a block, for each vector of columns.
   struct BlockParameters {
     llvm::SmallVector<mlir::Value> scales, zeroPoints; // Null for 0.
   };
-  mlir::Value getPanelOffset(KernelEmitter &e, mlir::Value slot,
-                             mlir::Value block, int64_t rows);
   BlockParameters loadParameters(KernelEmitter &e, int64_t vectors,
                                  mlir::Value slot, mlir::Value block);
+  /// Where the panel of `slot` has row 0 of `block`, if each block has `rows`.
+  mlir::Value getPanelOffset(KernelEmitter &e, mlir::Value slot,
+                             mlir::Value block, int64_t rows);
+
+private:
   mlir::Value lookUp(KernelEmitter &e, mlir::Value codes);
   mlir::Value emitCodes(KernelEmitter &e, mlir::Value words, int64_t index,
                         const LowBitLayout::Plane &plane);

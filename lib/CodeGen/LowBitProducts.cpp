@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LowBitColumns.h"
+#include "LowBitDigits.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -23,10 +23,14 @@ namespace {
 class FewRowsEmitter {
 public:
   FewRowsEmitter(KernelEmitter &e, const GemmProblem &p,
-                 const MicroKernel &kernel, LowBitSource &columns)
-      : e(e), p(p), kernel(kernel), columns(columns) {}
+                 const MicroKernel &kernel, LowBitSource &columns,
+                 DigitProduct *integers)
+      : e(e), p(p), kernel(kernel), columns(columns), integers(integers) {}
 
   void emit(bool useThreads) {
+    if (integers)
+      integers->prepare(e, p.a.buffer, p.m,
+                        e.asConstant(p.m).value_or(kFewDynamicRows));
     Value numPanels = e.ceilDiv(columns.getNumSlots(e), kernel.vectors);
     Value work = e.mul(e.mul(p.m, p.n), p.k);
     Value condition;
@@ -47,8 +51,16 @@ private:
       rows.push_back(e.add(firstRow, e.index(r)));
       offsets.push_back(e.mul(rows.back(), p.a.rowStride));
     }
-    SmallVector<Value> sums =
-        columns.multiply(e, kernel, p.a.buffer, offsets, slot);
+    SmallVector<Value> sums;
+    if (integers) {
+      // As many vectors at a time as leave registers for all their sums.
+      int64_t step = kernel.lanes == 16 ? 4 : 2;
+      for (int64_t v = 0; v < kernel.vectors; v += step)
+        llvm::append_range(sums, integers->multiply(e, columns, step, firstRow,
+                                                    e.add(slot, e.index(v))));
+    } else {
+      sums = columns.multiply(e, kernel, p.a.buffer, offsets, slot);
+    }
     SmallVector<Value> bases(p.epilogueInputs.size(), e.index(0));
     auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
     for (int64_t v = 0; v < kernel.vectors; ++v) {
@@ -84,6 +96,7 @@ private:
   const GemmProblem &p;
   const MicroKernel &kernel;
   LowBitSource &columns;
+  DigitProduct *integers; // Null for floats.
 };
 
 } // namespace
@@ -146,7 +159,12 @@ bool quantc::emitLowBitProduct(KernelEmitter &e, WeightPacker &packer,
   few.vectors = LowBitLayout::slots;
   few.rows = ShapedType::isDynamic(m) ? 1 : m;
   bool isFloat = cast<MemRefType>(p.a.buffer.getType()).getElementType() == f32;
-  auto emitFew = [&] { FewRowsEmitter(e, p, few, columns).emit(useThreads); };
+  DigitProduct integers(*weights, unit);
+  bool useIntegers = few.rows == 1 && DigitProduct::isSupported(*weights, unit);
+  auto emitFew = [&] {
+    FewRowsEmitter(e, p, few, columns, useIntegers ? &integers : nullptr)
+        .emit(useThreads);
+  };
   auto emitMany = [&] { emitGemm(e, p, many, columns, useThreads); };
   if (!isFloat || (!ShapedType::isDynamic(m) && m > kFewRows))
     emitMany();

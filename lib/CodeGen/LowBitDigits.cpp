@@ -1,0 +1,287 @@
+//===- LowBitDigits.cpp - Float times low-bit weights, in integers --------===//
+
+#include "LowBitDigits.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Bits of the largest element in fixed point, without its sign.
+static constexpr int kFixedBits = 22;
+/// Rows of codes after which sums of 16 bits must be widened: 32 / 4 words of
+/// four products of at most 15 · 128, two in each sum.
+static constexpr int64_t kRun = 32;
+
+bool DigitProduct::isSupported(const LowBitWeights &weights,
+                               const VectorUnit &unit) {
+  return unit.bits >= 256 && unit.hasWordPairs && !weights.table &&
+         weights.layout.planes.front().bits <= 4 &&
+         weights.layout.blockSize % kRun == 0;
+}
+
+static Value constantInt(KernelEmitter &e, int64_t value) {
+  return arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(value));
+}
+
+static Value constantFloat(KernelEmitter &e, float value) {
+  return arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(value));
+}
+
+static Value splatInt(KernelEmitter &e, VectorType type, int64_t value) {
+  return arith::ConstantOp::create(
+      e.b, e.loc,
+      DenseElementsAttr::get(type, APInt(type.getElementTypeBitWidth(), value,
+                                         /*isSigned=*/false,
+                                         /*implicitTrunc=*/true)));
+}
+
+Value DigitProduct::digitOffset(KernelEmitter &e, Value row, size_t plane,
+                                Value word, int64_t phase) {
+  int64_t phases = 8 / weights.layout.planes[plane].bits;
+  int64_t rowSize = planeSize() * weights.layout.planes.size();
+  Value base = e.add(e.mul(row, e.index(rowSize)),
+                     e.index(plane * planeSize() + phase * digits));
+  return e.add(base, e.mul(word, e.index(phases * digits)));
+}
+
+//===----------------------------------------------------------------------===//
+// Digits
+//===----------------------------------------------------------------------===//
+
+void DigitProduct::prepare(KernelEmitter &e, Value input, Value numRows,
+                           int64_t maxRows) {
+  const LowBitLayout &layout = weights.layout;
+  auto allocate = [&](int64_t elements, Type type) -> Value {
+    return memref::AllocaOp::create(e.b, e.loc,
+                                    MemRefType::get({elements}, type),
+                                    e.b.getI64IntegerAttr(64));
+  };
+  int64_t planes = layout.planes.size();
+  words = allocate(maxRows * planes * planeSize(), e.b.getI32Type());
+  scales = allocate(maxRows * layout.blocks, e.b.getF32Type());
+  sums = allocate(maxRows * layout.blocks, e.b.getF32Type());
+  e.forLoop(e.index(0), numRows, 1, [&](Value row) {
+    e.forLoop(e.index(0), e.index(layout.blocks), 1,
+              [&](Value block) { writeBlock(e, input, row, block); });
+  });
+}
+
+void DigitProduct::writeBlock(KernelEmitter &e, Value input, Value row,
+                              Value block) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t size = layout.blockSize, lanes = layout.lanes;
+  Type i32 = e.b.getI32Type(), f32 = e.b.getF32Type();
+  auto type = VectorType::get(lanes, f32);
+  Value start =
+      e.add(e.mul(row, e.index(depth())), e.mul(block, e.index(size)));
+  // Blocks are multiples of 32 elements, so of whole vectors, too.
+  Value largest =
+      e.forLoop(e.index(0), e.index(size), lanes, ValueRange{e.zero(type)},
+                [&](Value k, ValueRange in) {
+                  Value x = e.loadVector(input, e.add(start, k), lanes);
+                  Value magnitude = math::AbsFOp::create(e.b, e.loc, x);
+                  return SmallVector<Value>{
+                      arith::MaxNumFOp::create(e.b, e.loc, in[0], magnitude)};
+                })[0];
+  largest = vector::ReductionOp::create(
+      e.b, e.loc, vector::CombiningKind::MAXNUMF, largest);
+  // A block of zeros, or of nearly such numbers, has the scale of a larger one.
+  largest =
+      arith::MaxNumFOp::create(e.b, e.loc, largest, constantFloat(e, 1e-30f));
+  Value scale = arith::MulFOp::create(
+      e.b, e.loc, largest, constantFloat(e, std::ldexp(1.0f, -kFixedBits)));
+  Value inverse = arith::DivFOp::create(e.b, e.loc, constantFloat(e, 1), scale);
+  Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
+  e.store(scale, scales, at);
+
+  Value byte = constantInt(e, 8), low = constantInt(e, 255);
+  Value sum = constantFloat(e, 0);
+  for (auto [p, plane] : llvm::enumerate(layout.planes)) {
+    int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
+    Value firstWord = e.floorDiv(e.mul(block, e.index(size)), perWord);
+    Value total = e.forLoop(
+        e.index(0), e.index(size / perWord), 1, ValueRange{constantFloat(e, 0)},
+        [&](Value word, ValueRange in) {
+          Value partial = in[0];
+          Value first = e.add(start, e.mul(word, e.index(perWord)));
+          for (int64_t phase = 0; phase < phases; ++phase) {
+            // The four codes that one mask leaves in a word.
+            Value packed[digits];
+            for (int64_t b = 0; b < 4; ++b) {
+              Value x =
+                  e.load(input, e.add(first, e.index(b * phases + phase)));
+              Value fixed = math::RoundEvenOp::create(
+                  e.b, e.loc, arith::MulFOp::create(e.b, e.loc, x, inverse));
+              partial = arith::AddFOp::create(e.b, e.loc, partial, fixed);
+              Value rest = arith::FPToSIOp::create(e.b, e.loc, i32, fixed);
+              for (int64_t d = 0; d < digits; ++d) {
+                Value digit = rest;
+                if (d + 1 < digits) {
+                  digit = arith::ExtSIOp::create(
+                      e.b, e.loc, i32,
+                      arith::TruncIOp::create(e.b, e.loc, e.b.getI8Type(),
+                                              rest));
+                  rest = arith::ShRSIOp::create(
+                      e.b, e.loc,
+                      arith::SubIOp::create(e.b, e.loc, rest, digit), byte);
+                }
+                digit = arith::AndIOp::create(e.b, e.loc, digit, low);
+                if (b)
+                  digit = arith::OrIOp::create(
+                      e.b, e.loc, packed[d],
+                      arith::ShLIOp::create(e.b, e.loc, digit,
+                                            constantInt(e, 8 * b)));
+                packed[d] = digit;
+              }
+            }
+            Value to = digitOffset(e, row, p, e.add(firstWord, word), phase);
+            for (int64_t d = 0; d < digits; ++d)
+              e.store(packed[d], words, e.add(to, e.index(d)));
+          }
+          return SmallVector<Value>{partial};
+        })[0];
+    if (p == 0)
+      sum = total;
+  }
+  e.store(sum, sums, at);
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
+                           ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(e.b, e.loc, result,
+                                       e.b.getStringAttr(name), operands)
+      .getResult(0);
+}
+
+/// `sum` (16 bits) plus the sums of two neighbouring products.
+Value DigitProduct::addProducts(KernelEmitter &e, Value codes, Value digit,
+                                Value sum) {
+  int64_t lanes = weights.layout.lanes;
+  auto bytes = VectorType::get(lanes * 4, e.b.getI8Type());
+  auto pairs = VectorType::get(lanes * 2, e.b.getI16Type());
+  Value a = vector::BitCastOp::create(e.b, e.loc, bytes, codes);
+  Value b = vector::BitCastOp::create(e.b, e.loc, bytes, digit);
+  Value product = callIntrinsic(e,
+                                lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512"
+                                            : "llvm.x86.avx2.pmadd.ub.sw",
+                                pairs, {a, b});
+  return sum ? Value(arith::AddIOp::create(e.b, e.loc, sum, product)) : product;
+}
+
+/// `sum` (32 bits) plus `factor` times the sums of neighbours.
+Value DigitProduct::widen(KernelEmitter &e, Value pairs, int64_t factor,
+                          Value sum) {
+  int64_t lanes = weights.layout.lanes;
+  auto wide = VectorType::get(lanes, e.b.getI32Type());
+  Value factors = splatInt(e, cast<VectorType>(pairs.getType()), factor);
+  Value added = callIntrinsic(e,
+                              lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512"
+                                          : "llvm.x86.avx2.pmadd.wd",
+                              wide, {pairs, factors});
+  return arith::AddIOp::create(e.b, e.loc, sum, added);
+}
+
+/// The digits' sums of a block: [vector][digit].
+DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
+                                                    LowBitSource &source,
+                                                    int64_t vectors, Value row,
+                                                    Value slot, Value block) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t lanes = layout.lanes, size = layout.blockSize;
+  auto wordType = VectorType::get(lanes, e.b.getI32Type());
+  Value base = source.getPanelOffset(e, slot, block, layout.wordsPerBlock);
+  SmallVector<Value> zeros(vectors * digits, e.zero(wordType));
+  return e.forLoop(
+      e.index(0), e.index(size), kRun, zeros, [&](Value k, ValueRange in) {
+        SmallVector<Value> out(in);
+        for (auto [p, plane] : llvm::enumerate(layout.planes)) {
+          int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
+          Value firstWord = e.floorDiv(k, perWord);
+          Value inRow =
+              e.floorDiv(e.add(e.mul(block, e.index(size)), k), perWord);
+          int64_t mask = ((int64_t(1) << plane.bits) - 1) * 0x01010101;
+          SmallVector<Value> pairs(vectors * digits);
+          for (int64_t w = 0; w < kRun / perWord; ++w) {
+            Value word = e.add(firstWord, e.index(plane.firstWord + w));
+            Value at = e.add(base, e.mul(word, e.index(layout.columns())));
+            SmallVector<Value> codes;
+            for (int64_t v = 0; v < vectors; ++v)
+              codes.push_back(e.loadVector(
+                  weights.words, e.add(at, e.index(v * lanes)), lanes));
+            for (int64_t phase = 0; phase < phases; ++phase) {
+              Value from =
+                  digitOffset(e, row, p, e.add(inRow, e.index(w)), phase);
+              SmallVector<Value> factors;
+              for (int64_t d = 0; d < digits; ++d)
+                factors.push_back(
+                    e.splat(e.load(words, e.add(from, e.index(d))), lanes));
+              for (int64_t v = 0; v < vectors; ++v) {
+                Value part = codes[v];
+                if (phase)
+                  part = arith::ShRUIOp::create(
+                      e.b, e.loc, part,
+                      splatInt(e, wordType, phase * plane.bits));
+                part = arith::AndIOp::create(e.b, e.loc, part,
+                                             splatInt(e, wordType, mask));
+                for (int64_t d = 0; d < digits; ++d) {
+                  Value &sum = pairs[v * digits + d];
+                  sum = addProducts(e, part, factors[d], sum);
+                }
+              }
+            }
+          }
+          for (int64_t i = 0; i < vectors * digits; ++i)
+            out[i] = widen(e, pairs[i], int64_t(1) << plane.shift, out[i]);
+        }
+        return out;
+      });
+}
+
+SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
+                                          LowBitSource &source, int64_t vectors,
+                                          Value row, Value slot) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t lanes = layout.lanes;
+  auto type = VectorType::get(lanes, e.b.getF32Type());
+  SmallVector<Value> zeros(vectors, e.zero(type));
+  return e.forLoop(
+      e.index(0), e.index(layout.blocks), 1, zeros,
+      [&](Value block, ValueRange total) {
+        BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block);
+        LowBitSource::BlockParameters parameters =
+            source.loadParameters(e, vectors, slot, block);
+        Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
+        Value scale = e.splat(e.load(scales, at), lanes);
+        Value inputSum = e.splat(e.load(sums, at), lanes);
+        Value base = e.splat(constantFloat(e, 256), lanes);
+        SmallVector<Value> out;
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value number;
+          for (int64_t d = digits; d-- > 0;) {
+            Value digit = arith::SIToFPOp::create(e.b, e.loc, type,
+                                                  parts[v * digits + d]);
+            number = number
+                         ? Value(arith::AddFOp::create(
+                               e.b, e.loc, digit,
+                               arith::MulFOp::create(e.b, e.loc, number, base)))
+                         : digit;
+          }
+          if (Value zero = parameters.zeroPoints[v])
+            number = arith::SubFOp::create(
+                e.b, e.loc, number,
+                arith::MulFOp::create(e.b, e.loc, zero, inputSum));
+          Value factor =
+              arith::MulFOp::create(e.b, e.loc, parameters.scales[v], scale);
+          out.push_back(arith::AddFOp::create(
+              e.b, e.loc, total[v],
+              arith::MulFOp::create(e.b, e.loc, number, factor)));
+        }
+        return out;
+      });
+}

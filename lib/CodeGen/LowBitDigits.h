@@ -1,0 +1,67 @@
+//===- LowBitDigits.h - Float times low-bit weights, in integers -*- C++
+//-*-===//
+//
+// x86 multiplies bytes four times as fast as floats, and codes of at most 4
+// bits are bytes after one mask. So a row of floats is written, block by block,
+// in fixed point with 23 bits of its largest element, as three signed digits
+// of 8 bits: each has an inner product with the codes, exact in integers, and
+// the three sums make one float. That loses no more than float arithmetic does.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CODEGEN_LOWBITDIGITS_H
+#define QUANTC_LIB_CODEGEN_LOWBITDIGITS_H
+
+#include "LowBitColumns.h"
+
+namespace quantc {
+
+class DigitProduct {
+public:
+  static constexpr int64_t digits = 3;
+
+  DigitProduct(const LowBitWeights &weights, const VectorUnit &unit)
+      : weights(weights), unit(unit) {}
+
+  /// Whether the target has the instructions, and blocks are whole words.
+  static bool isSupported(const LowBitWeights &weights, const VectorUnit &unit);
+
+  /// Writes the digits of `numRows` rows (at most `maxRows`) of `input`, a flat
+  /// f32 buffer, to the stack.
+  void prepare(KernelEmitter &e, mlir::Value input, mlir::Value numRows,
+               int64_t maxRows);
+
+  /// The sums of one row with `vectors` vectors of columns from `slot` on.
+  llvm::SmallVector<mlir::Value> multiply(KernelEmitter &e,
+                                          LowBitSource &source, int64_t vectors,
+                                          mlir::Value row, mlir::Value slot);
+
+private:
+  using BlockSums = llvm::SmallVector<mlir::Value>;
+
+  void writeBlock(KernelEmitter &e, mlir::Value input, mlir::Value row,
+                  mlir::Value block);
+  BlockSums multiplyBlock(KernelEmitter &e, LowBitSource &source,
+                          int64_t vectors, mlir::Value row, mlir::Value slot,
+                          mlir::Value block);
+  mlir::Value addProducts(KernelEmitter &e, mlir::Value codes,
+                          mlir::Value digit, mlir::Value sum);
+  mlir::Value widen(KernelEmitter &e, mlir::Value pairs, int64_t factor,
+                    mlir::Value sum);
+  int64_t depth() const {
+    return weights.layout.blocks * weights.layout.blockSize;
+  }
+  /// Words of digits of a row, for one plane.
+  int64_t planeSize() const { return depth() / 4 * digits; }
+  mlir::Value digitOffset(KernelEmitter &e, mlir::Value row, size_t plane,
+                          mlir::Value word, int64_t phase);
+
+  LowBitWeights weights;
+  VectorUnit unit;
+  /// [row][plane][word of codes][phase][digit], and [row][block].
+  mlir::Value words, scales, sums;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_LOWBITDIGITS_H
