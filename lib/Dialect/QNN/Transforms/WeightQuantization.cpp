@@ -106,6 +106,9 @@ roundToNearest(OpBuilder &b, Location loc, ArrayRef<float> values,
 
   QuantizedWeight result;
   IntegerType storage = getStorage(b.getContext(), recipe.bits, true);
+  // No integer product takes groups: their codes are packed in any width.
+  if (granularity.blockSize && recipe.bits < 8)
+    storage = b.getIntegerType(recipe.bits);
   result.codes = createIntegers(b, loc, shape, storage, codes);
   std::vector<int64_t> zeroPoints;
   for (const ScaleAndZeroPoint &p : scales->scales) {
@@ -222,6 +225,10 @@ struct MatrixResult {
     if (hasCodebook)
       bits = rounded.codebook.size() <= 16 ? 4 : 8;
     IntegerType element = getStorage(b.getContext(), bits, rounded.isSigned);
+    // No integer product takes groups: their codes are packed in any width.
+    if (hasGroups && !hasCodebook && recipe.bits < 8)
+      element = IntegerType::get(b.getContext(), recipe.bits,
+                                 element.getSignedness());
     result.codes = createIntegers(b, loc, shape, element, getCodes());
     SmallVector<int64_t> scaleShape{matrix.n};
     result.axis = axes.channel;

@@ -181,4 +181,52 @@ def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SmoothQuantPass : Pass<"qnn-smooth-quant", "::mlir::func::FuncOp"> {
+  let summary = "Move outliers from activations into weights";
+  let description = [{
+    `x · W = (x / s) · (s · W)`, with one number of `s` for each channel of x:
+    `max|x|^alpha / max|w|^(1 - alpha)` (Xiao et al. 2022, arXiv 2211.10438), so
+    that 8-bit integers fit both sides better. The division costs nothing: it
+    goes into constants before x, the weights of a normalization, the columns of
+    a matrix, or through the product of a gated MLP into those of one side. The
+    graph computes what it did.
+
+    The ranges of channels come from statistics. Those of the divided values
+    change with them, exactly for their extremes; other range methods than
+    `minmax` see the extremes only, so calibrate again for these.
+  }];
+  let options = [
+    Option<"alpha", "alpha", "double", "0.5",
+           "How much of the difficulty moves to the weights (0 to 1)">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "A statistics file, as `quantc calibrate` writes it">
+  ];
+  let statistics = [
+    Statistic<"numSmoothed", "values", "Values whose channels were divided">
+  ];
+}
+
+def AWQPass : Pass<"qnn-awq", "::mlir::func::FuncOp"> {
+  let summary = "Scale weights up where activations are large";
+  let description = [{
+    `x · W = (x / s) · (s · W)` with `s = mean|x|^a` (Lin et al. 2023, arXiv
+    2306.00978): weights that meet large activations are rounded on a finer
+    grid. `a` is searched in [0, 1] for each value by the error of its products,
+    which the Gram matrix of the value gives, and 0 (nothing changes) is one of
+    the candidates. The division goes into constants before x, as
+    qnn-smooth-quant's does.
+  }];
+  let options = [
+    Option<"recipe", "recipe", "std::string", "\"w4-g64-asym\"",
+           "What the weights will be (docs/Quantization.md)">,
+    Option<"steps", "steps", "int64_t", "20", "Exponents to try, above 0">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "A statistics file with Gram matrices and moments">
+  ];
+  let statistics = [
+    Statistic<"numSearched", "values", "Values whose scales were searched">,
+    Statistic<"numScaled", "scaled", "Values whose channels were divided">
+  ];
+}
+
 #endif // QUANTC_DIALECT_QNN_TRANSFORMS_PASSES

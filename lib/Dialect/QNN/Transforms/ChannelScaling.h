@@ -1,0 +1,33 @@
+//===- ChannelScaling.h - Dividing a value's channels for nothing *- C++
+//-*-===//
+
+#ifndef QUANTC_LIB_DIALECT_QNN_TRANSFORMS_CHANNELSCALING_H
+#define QUANTC_LIB_DIALECT_QNN_TRANSFORMS_CHANNELSCALING_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace quantc::qnn {
+
+/// A value [..., K] that is only multiplied by constant matrices [K, N], and
+/// whose channels (along K) constants before it can divide: the weights of a
+/// normalization, a factor, or the columns of a matrix. Through a product of
+/// two values (a gated MLP) the division goes into one of them.
+struct ScalableValue {
+  mlir::Value value;
+  int64_t channels = 0;
+  /// The right-hand sides of the products.
+  llvm::SmallVector<mlir::OpOperand *> matrices;
+  /// The constants to divide, along their last dimension.
+  llvm::SmallVector<mlir::OpOperand *> divided;
+};
+
+/// All such values of a function, in order.
+llvm::SmallVector<ScalableValue> findScalableValues(mlir::func::FuncOp func);
+
+/// Divides the channels by `scales`, and multiplies the matrices' rows. The
+/// arithmetic is left to constant folding.
+void divideChannels(const ScalableValue &value, llvm::ArrayRef<float> scales);
+
+} // namespace quantc::qnn
+
+#endif // QUANTC_LIB_DIALECT_QNN_TRANSFORMS_CHANNELSCALING_H
