@@ -245,6 +245,13 @@ def test_matmul_of_prime_and_empty_shapes(a_type, b_type, per_channel, bias):
             np.testing.assert_array_equal(np.asarray(ours), theirs)
 
 
+def test_integer_products_wrap():
+    graph = Graph()
+    a, b = np.full((2, 40_000), 255, np.uint8), np.full((40_000, 3), 255, np.uint8)
+    graph.output(graph.node("MatMulInteger", graph.input(a), graph.constant(b)), np.int32)
+    check_equal(graph, a)
+
+
 def test_a_sum_that_leaves_32_bits():
     """Ours is split, and right; ONNX Runtime's wraps."""
     k = 40_000
