@@ -2,6 +2,8 @@
 
 #include "quantc/Driver/Compilation.h"
 
+#include "Dialects.h"
+
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
@@ -61,8 +63,7 @@ private:
 };
 } // namespace
 
-/// Shared by all compilations of a process: registering takes a while.
-static const DialectRegistry &getDialects() {
+const DialectRegistry &quantc::getDriverDialects() {
   static const DialectRegistry *registry = [] {
     auto *created = new DialectRegistry;
     registerDialects(*created);
@@ -74,7 +75,7 @@ static const DialectRegistry &getDialects() {
 Compilation::Compilation(const CompileOptions &options,
                          CompileStatistics *statistics)
     : options(options), statistics(statistics),
-      context(getDialects(), MLIRContext::Threading::DISABLED) {
+      context(getDriverDialects(), MLIRContext::Threading::DISABLED) {
   context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
     if (this->options.report)
       this->options.report(diagnostic.getSeverity(),

@@ -6,6 +6,7 @@
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/ValueNames.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
@@ -156,6 +157,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
       auto type = cast<RankedTensorType>(output.getType());
       Value constant = qnn::ConstantOp::create(b, output.getLoc(),
                                                qnn::makeConstant(type, bytes));
+      qnn::setValueName(constant, qnn::getValueName(output));
       output.replaceAllUsesWith(constant);
       bytesFolded += bytes.size();
     }

@@ -7,10 +7,12 @@
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Target/Native/Native.h"
 #include "quantc/Target/Native/Passes.h"
+#include "quantc/Target/Native/Weights.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -31,7 +33,7 @@ namespace {
 struct RunningCall {
   jmp_buf onFailure;
   std::string error;
-  std::vector<void *> allocations;
+  llvm::DenseSet<void *> allocations;
 };
 } // namespace
 static thread_local RunningCall *currentCall;
@@ -42,12 +44,15 @@ static void *jitAlignedAlloc(uint64_t alignment, uint64_t size) {
     currentCall->error = "out of memory";
     longjmp(currentCall->onFailure, 1);
   }
-  currentCall->allocations.push_back(pointer);
+  currentCall->allocations.insert(pointer);
   return pointer;
 }
 static void *jitAlloc(uint64_t size) { return jitAlignedAlloc(64, size); }
-/// Everything is freed when the call ends.
-static void jitFree(void *) {}
+/// What is left, results above all, is freed when the call ends.
+static void jitFree(void *pointer) {
+  if (currentCall->allocations.erase(pointer))
+    free(pointer);
+}
 [[noreturn]] static void jitFail(const char *message) {
   currentCall->error = message;
   longjmp(currentCall->onFailure, 1);
@@ -90,7 +95,8 @@ void JITFunction::getDependentDialects(DialectRegistry &registry) {
   pm.getDependentDialects(registry);
 }
 
-FailureOr<JITFunction> JITFunction::compile(ModuleOp module) {
+FailureOr<JITFunction>
+JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   JITFunction function;
   function.inputTypes = getStorageTypes(main.getArgumentTypes());
@@ -109,10 +115,12 @@ FailureOr<JITFunction> JITFunction::compile(ModuleOp module) {
   if (failed(pm.run(module)))
     return failure();
 
+  native::WeightTable weights = native::extractWeights(module, "jit");
   SmallString<0> object;
   llvm::raw_svector_ostream os(object);
+  // Weights may be anywhere in the address space.
   if (failed(native::emitCode(module, *spec, native::ObjectKind::Object,
-                              /*largeWeights=*/false, os)))
+                              /*largeWeights=*/true, os)))
     return failure();
 
   llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(spec->triple)};
@@ -132,6 +140,23 @@ FailureOr<JITFunction> JITFunction::compile(ModuleOp module) {
   define("_mlir_memref_to_llvm_aligned_alloc", &jitAlignedAlloc);
   define("_mlir_memref_to_llvm_free", &jitFree);
   define("quantc_rt_fail", &jitFail);
+  for (const HostFunction &host : hostFunctions)
+    define(host.name, host.address);
+  for (const native::Weight &weight : weights.weights) {
+    const void *data = weight.bytes.data();
+    if (reinterpret_cast<uintptr_t>(data) % native::weightAlignment) {
+      void *copy = nullptr;
+      if (posix_memalign(&copy, native::weightAlignment, weight.bytes.size()))
+        return fail(llvm::createStringError("out of memory"));
+      memcpy(copy, data, weight.bytes.size());
+      function.alignedWeights.emplace_back(copy);
+      data = copy;
+    }
+    for (const std::string &symbol : weight.symbols)
+      symbols[(*jit)->mangleAndIntern(symbol)] = {
+          llvm::orc::ExecutorAddr::fromPtr(data),
+          llvm::JITSymbolFlags::Exported};
+  }
   llvm::orc::JITDylib &dylib = (*jit)->getMainJITDylib();
   if (auto error = dylib.define(llvm::orc::absoluteSymbols(symbols)))
     return fail(std::move(error));
@@ -158,26 +183,69 @@ static size_t descriptorWords(RankedTensorType type) {
   return 3 + 2 * type.getRank();
 }
 
-static SmallVector<uint64_t> makeDescriptor(RankedTensorType type,
-                                            const char *data) {
-  SmallVector<uint64_t> words(descriptorWords(type), 0);
-  words[0] = words[1] = reinterpret_cast<uint64_t>(data);
+static SmallVector<uint64_t> makeDescriptor(const TensorView &tensor) {
+  size_t rank = tensor.shape.size();
+  SmallVector<uint64_t> words(3 + 2 * rank, 0);
+  words[0] = words[1] = reinterpret_cast<uint64_t>(tensor.bytes.data());
   uint64_t stride = 1;
-  for (int64_t d = type.getRank() - 1; d >= 0; --d) {
-    words[3 + d] = type.getDimSize(d);
-    words[3 + type.getRank() + d] = stride;
-    stride *= type.getDimSize(d);
+  for (size_t d = rank; d-- > 0;) {
+    words[3 + d] = tensor.shape[d];
+    words[3 + rank + d] = stride;
+    stride *= tensor.shape[d];
   }
   return words;
 }
 
-LogicalResult JITFunction::run(ArrayRef<ArrayRef<char>> inputs,
-                               SmallVectorImpl<TensorBytes> &outputs,
-                               std::string &error) {
-  SmallVector<SmallVector<uint64_t>> arguments;
-  for (auto [type, bytes] : llvm::zip_equal(inputTypes, inputs))
-    arguments.push_back(makeDescriptor(type, bytes.data()));
-  SmallVector<SmallVector<uint64_t>> results;
+/// Copies a result, whose memory is row-major.
+static Tensor readDescriptor(RankedTensorType type, ArrayRef<uint64_t> words) {
+  Tensor tensor;
+  size_t size = type.getElementTypeBitWidth() / 8;
+  auto *data = reinterpret_cast<const char *>(words[1]) + words[2] * size;
+  for (uint64_t dim : words.slice(3, type.getRank())) {
+    tensor.shape.push_back(int64_t(dim));
+    size *= dim;
+  }
+  tensor.bytes.assign(data, data + size);
+  return tensor;
+}
+
+/// What is wrong with an input; empty if nothing is.
+static std::string checkInput(RankedTensorType type, const TensorView &tensor) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  auto print = [&](ArrayRef<int64_t> shape) {
+    os << "[";
+    llvm::interleave(
+        shape, os, [&](int64_t size) { size < 0 ? os << "?" : os << size; },
+        ",");
+    os << "]";
+  };
+  uint64_t bytes = type.getElementTypeBitWidth() / 8;
+  for (int64_t size : tensor.shape)
+    bytes *= size;
+  if (failed(verifyCompatibleShape(type.getShape(), tensor.shape))) {
+    os << "has shape ";
+    print(tensor.shape);
+    os << ", the model takes ";
+    print(type.getShape());
+  } else if (bytes != tensor.bytes.size()) {
+    os << "has " << tensor.bytes.size() << " bytes instead of " << bytes;
+  }
+  return text;
+}
+
+LogicalResult JITFunction::run(ArrayRef<TensorView> inputs,
+                               SmallVectorImpl<Tensor> &outputs,
+                               std::string &error) const {
+  SmallVector<SmallVector<uint64_t>> arguments, results;
+  for (auto [i, type, tensor] : llvm::enumerate(inputTypes, inputs)) {
+    std::string problem = checkInput(type, tensor);
+    if (!problem.empty()) {
+      error = "input " + std::to_string(i) + " " + problem;
+      return failure();
+    }
+    arguments.push_back(makeDescriptor(tensor));
+  }
   for (RankedTensorType type : outputTypes)
     results.emplace_back(descriptorWords(type), 0);
   SmallVector<void *> in, out;
@@ -195,16 +263,24 @@ LogicalResult JITFunction::run(ArrayRef<ArrayRef<char>> inputs,
     failed = false;
   }
   currentCall = outer;
-  if (!failed) {
-    for (auto [type, at] : llvm::zip(outputTypes, results)) {
-      auto *data = reinterpret_cast<const char *>(at[1]) +
-                   at[2] * (type.getElementTypeBitWidth() / 8);
-      size_t size = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
-      outputs.emplace_back(data, data + size);
-    }
-  }
+  if (!failed)
+    for (auto [type, words] : llvm::zip(outputTypes, results))
+      outputs.push_back(readDescriptor(type, words));
   for (void *pointer : call.allocations)
     free(pointer);
   error = call.error;
   return failure(failed);
+}
+
+LogicalResult JITFunction::run(ArrayRef<ArrayRef<char>> inputs,
+                               SmallVectorImpl<TensorBytes> &outputs,
+                               std::string &error) const {
+  SmallVector<TensorView> views;
+  for (auto [type, bytes] : llvm::zip_equal(inputTypes, inputs))
+    views.push_back({bytes, type.getShape()});
+  SmallVector<Tensor> results;
+  LogicalResult result = run(views, results, error);
+  for (Tensor &tensor : results)
+    outputs.push_back(std::move(tensor.bytes));
+  return result;
 }

@@ -2,6 +2,7 @@
 
 #include "quantc/Pipelines/Pipelines.h"
 
+#include "quantc/Calibration/Passes.h"
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
@@ -49,6 +50,12 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   }
 }
 
+void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm) {
+  pm.addPass(qnn::createHashModelPass());
+  buildQNNOptimizePipeline(pm);
+  pm.addNestedPass<func::FuncOp>(qnn::createNameValuesPass());
+}
+
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   // Weights that no integer product took over; their scales may need a reshape.
   pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
@@ -69,6 +76,7 @@ void quantc::registerAllPassesAndPipelines() {
   native::registerQuantcNativePasses();
   registerConversionPasses();
   registerQuantcJITPasses();
+  registerQuantcCalibrationPasses();
   qnn::registerQuantcQNNPasses();
   registerCodeGenPasses();
   PassPipelineRegistration<QNNOptimizeOptions>(
@@ -76,6 +84,10 @@ void quantc::registerAllPassesAndPipelines() {
       [](OpPassManager &pm, const QNNOptimizeOptions &options) {
         buildQNNOptimizePipeline(pm, options);
       });
+  PassPipelineRegistration<>("qnn-prepare-quantization",
+                             "Bring a qnn graph into the form that is "
+                             "calibrated and quantized",
+                             buildPrepareQuantizationPipeline);
   PassPipelineRegistration<>("qnn-to-linalg",
                              "Lower a qnn graph to linalg on tensors",
                              buildQNNToLinalgPipeline);

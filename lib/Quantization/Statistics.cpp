@@ -215,5 +215,7 @@ Error Statistics::merge(const Statistics &other) {
       return createStringError("value '" + name + "' " +
                                toString(std::move(error)));
   numSamples += other.numSamples;
+  if (rangeMethod.empty())
+    rangeMethod = other.rangeMethod;
   return Error::success();
 }

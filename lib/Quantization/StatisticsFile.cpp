@@ -95,6 +95,7 @@ Error Statistics::save(StringRef path) const {
   writer.add("version", ArrayRef<uint32_t>{version}, {});
   writer.add("num_samples", ArrayRef<uint64_t>{numSamples}, {});
   writer.addText("model_hash", modelHash);
+  writer.addText("range_method", rangeMethod);
   writer.addText("names", names);
   writer.addRanges("range", ranges);
   writer.add("histogram_size", bucketCounts);
@@ -207,6 +208,7 @@ Expected<Statistics> Statistics::load(StringRef path) {
   std::vector<uint64_t> numSamples = reader.read<uint64_t>("num_samples");
   result.numSamples = numSamples.size() == 1 ? numSamples[0] : 0;
   result.modelHash = reader.readText("model_hash");
+  result.rangeMethod = reader.readText("range_method");
   std::string text = reader.readText("names");
   SmallVector<StringRef> names;
   if (!text.empty())

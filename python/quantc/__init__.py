@@ -12,8 +12,19 @@ import numpy as np
 
 from . import _quantc
 from ._quantc import CompileError, RunError, Tensor
+from .calibration import Statistics, calibrate, choose_range
 
-__all__ = ["CompileError", "Model", "RunError", "Tensor", "compile", "load"]
+__all__ = [
+    "CompileError",
+    "Model",
+    "RunError",
+    "Statistics",
+    "Tensor",
+    "calibrate",
+    "choose_range",
+    "compile",
+    "load",
+]
 
 # Types that numpy gets from ml_dtypes, and what they are in memory. Types below
 # eight bits take a byte for each element.

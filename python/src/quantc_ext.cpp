@@ -1,10 +1,14 @@
 //===- quantc_ext.cpp - The Python module below the package quantc --------===//
 //
-// A thin border between Python and the driver. It is the only file of the
-// package that is compiled with exceptions, and none crosses into the driver.
+// A thin border between Python and the driver. The files of this folder are the
+// only ones that are compiled with exceptions, and none crosses into the
+// driver.
 //
 //===----------------------------------------------------------------------===//
 
+#include "ranges.h"
+
+#include "quantc/Driver/Calibration.h"
 #include "quantc/Driver/Compilation.h"
 #include "quantc/Driver/LoadedModel.h"
 
@@ -170,6 +174,56 @@ static void compile(const nb::object &model, const std::string &output,
     raise(compileError, errors.empty() ? "compilation failed" : errors);
 }
 
+static void
+runCalibration(const nb::object &model, const std::string &data,
+               const std::string &output,
+               const std::map<std::string, std::vector<int64_t>> &shapes,
+               const std::string &values, const std::string &method, bool gram,
+               unsigned threads, nb::object progress) {
+  CalibrateOptions options;
+  options.data = data;
+  options.output = output;
+  for (const auto &[name, sizes] : shapes)
+    options.shapes[name].assign(sizes.begin(), sizes.end());
+  options.run.values = values;
+  options.run.rangeMethod = method;
+  options.run.gram = gram;
+  options.run.threads = threads;
+  if (!progress.is_none())
+    options.run.progress = [&](llvm::StringRef step, size_t done,
+                               size_t total) {
+      nb::gil_scoped_acquire acquire;
+      progress(step.str(), done, total);
+    };
+  std::string errors;
+  options.report = [&](mlir::DiagnosticSeverity severity,
+                       llvm::StringRef text) {
+    if (severity == mlir::DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + text.str();
+  };
+  bool isBytes = nb::isinstance<nb::bytes>(model);
+  std::string path, bytes;
+  if (isBytes) {
+    auto object = nb::borrow<nb::bytes>(model);
+    bytes.assign(object.c_str(), object.size());
+  } else {
+    path = nb::borrow<nb::str>(model).c_str();
+  }
+  mlir::LogicalResult result = mlir::failure();
+  {
+    nb::gil_scoped_release release;
+    result = calibrateModel(path, bytes, options);
+  }
+  if (mlir::failed(result))
+    raise(compileError, errors.empty() ? "calibration failed" : errors);
+}
+
+static void mergeStatisticsFiles(const std::vector<std::string> &inputs,
+                                 const std::string &output) {
+  if (llvm::Error error = mergeStatistics(inputs, output))
+    raise(compileError, llvm::toString(std::move(error)));
+}
+
 static Model load(const std::string &path) {
   auto library = LoadedModel::load(path);
   if (!library)
@@ -213,5 +267,12 @@ NB_MODULE(_quantc, m) {
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
         nb::arg("shapes"), nb::arg("target"), nb::arg("emit"),
         nb::arg("prefix"));
+  m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
+        nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
+        nb::arg("method"), nb::arg("gram"), nb::arg("threads"),
+        nb::arg("progress").none());
+  m.def("merge_statistics", &mergeStatisticsFiles, nb::arg("inputs"),
+        nb::arg("output"));
+  addRanges(m);
   m.def("load", &load, nb::arg("path"));
 }

@@ -29,8 +29,10 @@ LAYERS = {
     "Runtime": [],
     "Target/Native": ["CodeGen", "Runtime"],
     "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
-    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native"],
-    "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime"],
+    "Calibration": ["Dialect/QNN", "Conversion", "JIT", "Target/Native", "Quantization", "Support"],
+    "Report": [*IR, "Calibration", "Quantization"],
+    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration"],
+    "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime", "Calibration", "Quantization", "Report", "Support"],
 }
 
 

@@ -5,8 +5,6 @@
 #include "quantc/Driver/Compilation.h"
 
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
-#include "llvm/Support/WithColor.h"
 
 using namespace llvm;
 using namespace quantc;
@@ -87,31 +85,11 @@ int tool::runCompile() {
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))
       return fail(std::move(error));
-  options.report = [](mlir::DiagnosticSeverity severity, StringRef text) {
-    switch (severity) {
-    case mlir::DiagnosticSeverity::Error:
-      WithColor::error() << text << "\n";
-      return;
-    case mlir::DiagnosticSeverity::Warning:
-      WithColor::warning() << text << "\n";
-      return;
-    default:
-      WithColor::note() << text << "\n";
-    }
-  };
-  // One line that each step overwrites.
-  bool isTerminal = sys::Process::StandardErrIsDisplayed();
-  if (isTerminal)
-    options.progress = [](StringRef step, size_t done, size_t total) {
-      errs() << "\r\033[K" << step;
-      if (total)
-        errs() << " " << done << "/" << total;
-      errs() << (total ? "" : " ...");
-    };
+  options.report = printDiagnostic;
+  options.progress = getProgressLine();
   CompileStatistics statistics;
   mlir::LogicalResult result = compileFile(input, options, &statistics);
-  if (isTerminal)
-    errs() << "\r\033[K";
+  clearProgressLine();
   if (mlir::failed(result))
     return 1;
   if (printStats)

@@ -3,6 +3,7 @@
 #include "quantc.h"
 
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/WithColor.h"
 
 using namespace llvm;
@@ -10,6 +11,41 @@ using namespace llvm;
 int quantc::tool::fail(Error error) {
   WithColor::error() << toString(std::move(error)) << "\n";
   return 1;
+}
+
+void quantc::tool::printDiagnostic(mlir::DiagnosticSeverity severity,
+                                   StringRef text) {
+  switch (severity) {
+  case mlir::DiagnosticSeverity::Error:
+    WithColor::error() << text << "\n";
+    return;
+  case mlir::DiagnosticSeverity::Warning:
+    WithColor::warning() << text << "\n";
+    return;
+  default:
+    WithColor::note() << text << "\n";
+  }
+}
+
+std::function<void(StringRef, size_t, size_t)> quantc::tool::getProgressLine() {
+  if (!sys::Process::StandardErrIsDisplayed())
+    return nullptr;
+  return [](StringRef step, size_t done, size_t total) {
+    errs() << "\r\033[K" << step;
+    if (!total) {
+      errs() << " ...";
+      return;
+    }
+    constexpr size_t width = 30;
+    size_t filled = width * done / total;
+    errs() << " [" << std::string(filled, '=')
+           << std::string(width - filled, ' ') << "] " << done << "/" << total;
+  };
+}
+
+void quantc::tool::clearProgressLine() {
+  if (sys::Process::StandardErrIsDisplayed())
+    errs() << "\r\033[K";
 }
 
 int main(int argc, char **argv) {
@@ -28,6 +64,13 @@ int main(int argc, char **argv) {
     return runRun();
   if (benchCommand)
     return runBench();
-  return fail(createStringError(
-      "give a command: quantc compile, info, run or bench; --help says more"));
+  if (calibrateCommand)
+    return runCalibrate();
+  if (reportCommand)
+    return runReport();
+  if (statsCommand)
+    return runStats();
+  return fail(
+      createStringError("give a command: quantc compile, calibrate, "
+                        "report, stats, info, run or bench; --help says more"));
 }

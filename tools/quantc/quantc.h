@@ -2,21 +2,36 @@
 #ifndef QUANTC_TOOLS_QUANTC_QUANTC_H
 #define QUANTC_TOOLS_QUANTC_QUANTC_H
 
+#include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Error.h"
+
+#include <functional>
 
 namespace quantc::tool {
 
 /// Prints "error: ..." and returns the exit code of a failure.
 int fail(llvm::Error error);
 
-extern llvm::cl::SubCommand compileCommand, infoCommand, runCommand,
-    benchCommand;
+/// Prints what a compilation reports.
+void printDiagnostic(mlir::DiagnosticSeverity severity, llvm::StringRef text);
+
+/// Shows progress in one line of the terminal that each step overwrites; null
+/// if the standard error is no terminal. `clearProgressLine` ends it.
+std::function<void(llvm::StringRef step, size_t done, size_t total)>
+getProgressLine();
+void clearProgressLine();
+
+extern llvm::cl::SubCommand benchCommand, calibrateCommand, compileCommand,
+    infoCommand, reportCommand, runCommand, statsCommand;
 
 int runCompile();
 int runInfo();
 int runRun();
 int runBench();
+int runCalibrate();
+int runReport();
+int runStats();
 
 } // namespace quantc::tool
 

@@ -44,6 +44,10 @@ void buildQNNOptimizePipeline(mlir::OpPassManager &pm,
                               const QNNOptimizeOptions &options);
 void buildQNNOptimizePipeline(mlir::OpPassManager &pm);
 
+/// qnn -> qnn: what comes before calibration and before quantization alike, so
+/// that both see the same values under the same names.
+void buildPrepareQuantizationPipeline(mlir::OpPassManager &pm);
+
 /// qnn -> linalg on tensors.
 void buildQNNToLinalgPipeline(mlir::OpPassManager &pm);
 

@@ -97,6 +97,9 @@ public:
   /// The model that the values belong to (qnn::hashModel).
   std::string modelHash;
   uint64_t numSamples = 0;
+  /// The range method that the one who calibrated wants where a recipe does not
+  /// say; empty for none. All methods find what they need in the statistics.
+  std::string rangeMethod;
   std::map<std::string, ValueStatistics, std::less<>> values;
 
   const ValueStatistics *find(llvm::StringRef name) const;

@@ -16,8 +16,6 @@ using namespace quantc::native;
 
 /// Constants below this size are LLVM's business.
 static constexpr size_t smallestWeight = 4096;
-/// A cache line, and the widest vector.
-static constexpr uint64_t weightAlignment = 64;
 
 void WeightTable::add(StringRef symbol, ArrayRef<char> bytes) {
   uint64_t hash = llvm::xxh3_64bits(

@@ -48,6 +48,9 @@ WeightTable extractWeights(mlir::ModuleOp module, llvm::StringRef prefix);
 llvm::Error writeWeightsObject(const WeightTable &table, const TargetSpec &spec,
                                llvm::raw_ostream &os);
 
+/// A cache line, and the widest vector: code relies on weights lying so.
+constexpr uint64_t weightAlignment = 64;
+
 /// Past this size, code on x86-64 must not assume that weights are within 2 GB.
 constexpr uint64_t largeWeightBytes = uint64_t(1) << 30;
 

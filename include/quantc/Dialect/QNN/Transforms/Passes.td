@@ -229,4 +229,53 @@ def AWQPass : Pass<"qnn-awq", "::mlir::func::FuncOp"> {
   ];
 }
 
+def HashModelPass : Pass<"qnn-hash-model", "::mlir::ModuleOp"> {
+  let summary = "Record by which statistics know their model again";
+  let description = [{
+    Sets the module's attribute `qnn.model_hash`, unless it is there, to a hash
+    of the names of inputs and outputs and of all weights (floating-point
+    constants, by name and contents). Shapes do not count: statistics of a model
+    with dynamic dimensions hold for one with these pinned.
+  }];
+}
+
+def NameValuesPass : Pass<"qnn-name-values", "::mlir::func::FuncOp"> {
+  let summary = "Give each value a name of its own, for statistics";
+  let description = [{
+    Values of the ONNX model have names, in the locations of their ops. Values
+    that a rewrite put into the place of one share its name, or have none: they
+    get the node's name and a number, `node:0`, so that all names differ. Of
+    several values with one name, the last in the function keeps it, since what
+    replaces an op ends with its result.
+
+    Names depend on nothing but the function, so calibration and quantization
+    find the same ones after the same passes.
+  }];
+  let statistics = [
+    Statistic<"numNamed", "values-named", "Values that got a new name">
+  ];
+}
+
+def InsertObserversPass
+    : Pass<"qnn-insert-observers", "::mlir::func::FuncOp"> {
+  let summary = "Mark the values whose statistics calibration collects";
+  let description = [{
+    Puts a `qnn.observe` behind each named value of floating point that is no
+    constant. With `values=quantizable`, only behind operands and results of ops
+    with an integer form, and what ops that keep the scale make of them or make
+    them of.
+
+    The channels of a value are the indices of the axis that an op which uses
+    it sums over; else those of the axis in which the op that makes it has its
+    channels.
+  }];
+  let options = [
+    Option<"values", "values", "std::string", "\"all\"",
+           "Which values to observe: all or quantizable">
+  ];
+  let statistics = [
+    Statistic<"numObserved", "values-observed", "Observers inserted">
+  ];
+}
+
 #endif // QUANTC_DIALECT_QNN_TRANSFORMS_PASSES

@@ -1,0 +1,170 @@
+//===- Calibrate.cpp - Statistics of a model over data --------------------===//
+
+#include "quantc/Calibration/Calibrate.h"
+
+#include "Watcher.h"
+
+#include "quantc/Calibration/Passes.h"
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
+
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+using namespace mlir;
+using namespace quantc;
+
+void quantc::getCalibrationDialects(DialectRegistry &registry) {
+  OpPassManager pm(ModuleOp::getOperationName());
+  pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass());
+  pm.addPass(createLowerObserversPass());
+  pm.getDependentDialects(registry);
+  JITFunction::getDependentDialects(registry);
+}
+
+//===- run ----------------------------------------------------------------===//
+
+namespace {
+/// Statistics by the observers' numbers, of some of the samples.
+struct Recorder : Watcher {
+  explicit Recorder(ArrayRef<CollectOptions> options)
+      : options(options), values(options.size()) {}
+
+  void see(int64_t number, ArrayRef<float> numbers,
+           ArrayRef<int64_t> shape) override {
+    values[number].add(numbers, shape, options[number]);
+  }
+
+  ArrayRef<CollectOptions> options;
+  std::vector<ValueStatistics> values;
+};
+
+/// Runs the samples in groups, several at a time, and merges the statistics of
+/// the groups in order: so the number of threads changes nothing.
+class Runner {
+public:
+  Runner(const JITFunction &function, const DataSet &data,
+         ArrayRef<CollectOptions> collected, const CalibrationOptions &options)
+      : function(function), data(data), collected(collected), options(options),
+        values(collected.size()) {}
+
+  llvm::Error run() {
+    std::vector<std::thread> threads;
+    for (unsigned i = 1; i < std::min<size_t>(options.threads, numGroups); ++i)
+      threads.emplace_back([this] { work(); });
+    work();
+    for (std::thread &thread : threads)
+      thread.join();
+    return std::move(failure);
+  }
+
+  std::vector<ValueStatistics> takeValues() { return std::move(values); }
+
+private:
+  static constexpr size_t groupSize = 8;
+
+  void work() {
+    while (!stopped) {
+      size_t group = nextGroup++;
+      if (group >= numGroups)
+        return;
+      Recorder recorder(collected);
+      for (size_t i = group * groupSize;
+           i < std::min(data.size(), (group + 1) * groupSize); ++i) {
+        llvm::Error error = runSample(i, recorder);
+        std::lock_guard lock(mutex);
+        if (error) {
+          stopped = true;
+          failure = llvm::joinErrors(std::move(failure), std::move(error));
+          return;
+        }
+        ++numDone;
+        if (options.progress)
+          options.progress("calibrating", numDone, data.size());
+      }
+      std::lock_guard lock(mutex);
+      finished[group] = std::move(recorder.values);
+      mergeFinished();
+    }
+  }
+
+  llvm::Error runSample(size_t index, Recorder &recorder) {
+    llvm::Expected<Sample> sample = data.get(index);
+    if (!sample)
+      return sample.takeError();
+    SmallVector<Tensor> outputs;
+    std::string error;
+    if (failed(runWatched(function, sample->inputs, outputs, error, recorder)))
+      return llvm::createStringError("sample " + Twine(index) + ": " + error);
+    for (ValueStatistics &value : recorder.values)
+      value.endSample();
+    return llvm::Error::success();
+  }
+
+  void mergeFinished() {
+    for (auto it = finished.find(numMerged); it != finished.end();
+         it = finished.find(numMerged)) {
+      for (auto [value, part] : llvm::zip_equal(values, it->second))
+        if (llvm::Error error = value.merge(part))
+          failure = llvm::joinErrors(std::move(failure), std::move(error));
+      finished.erase(it);
+      ++numMerged;
+    }
+  }
+
+  const JITFunction &function;
+  const DataSet &data;
+  ArrayRef<CollectOptions> collected;
+  const CalibrationOptions &options;
+  size_t numGroups = llvm::divideCeil(data.size(), groupSize);
+  std::atomic<size_t> nextGroup = 0;
+  std::atomic<bool> stopped = false;
+
+  std::mutex mutex;
+  std::vector<ValueStatistics> values;
+  std::map<size_t, std::vector<ValueStatistics>> finished;
+  size_t numMerged = 0, numDone = 0;
+  llvm::Error failure = llvm::Error::success();
+};
+} // namespace
+
+FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
+                                        const CalibrationOptions &options) {
+  Statistics statistics;
+  statistics.rangeMethod = options.rangeMethod;
+  if (auto hash = module->getAttrOfType<StringAttr>("qnn.model_hash"))
+    statistics.modelHash = hash.str();
+  OwningOpRef<ModuleOp> copy = module.clone();
+  PassManager pm(module.getContext(), ModuleOp::getOperationName());
+  qnn::InsertObserversPassOptions observers;
+  observers.values = options.values;
+  pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass(observers));
+  if (failed(pm.run(*copy)))
+    return failure();
+  if (options.progress)
+    options.progress("compiling for calibration", 0, 0);
+  FailureOr<WatchedFunction> watched = compileWatched(*copy);
+  if (failed(watched))
+    return failure();
+  std::vector<CollectOptions> collected;
+  for (int64_t axis : watched->axes) {
+    CollectOptions &collect = collected.emplace_back();
+    if (axis >= 0)
+      collect.channelAxis = axis;
+    collect.moments = options.moments;
+    collect.gram = options.gram;
+  }
+  Runner runner(watched->function, data, collected, options);
+  if (llvm::Error error = runner.run())
+    return module.emitError("calibration: ")
+           << llvm::toString(std::move(error));
+  std::vector<ValueStatistics> values = runner.takeValues();
+  for (auto [name, value] : llvm::zip_equal(watched->names, values))
+    statistics.values[name] = std::move(value);
+  statistics.numSamples = data.size();
+  return statistics;
+}

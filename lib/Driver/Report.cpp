@@ -1,0 +1,86 @@
+//===- Report.cpp - Measure what a recipe costs a model -------------------===//
+
+#include "quantc/Driver/Report.h"
+
+#include "CalibrationInput.h"
+#include "Dialects.h"
+
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+
+using namespace mlir;
+using namespace quantc;
+
+FailureOr<QuantizationReport>
+quantc::reportModel(StringRef path, const ReportOptions &options) {
+  MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
+  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
+    if (options.report)
+      options.report(diagnostic.getSeverity(), formatDiagnostic(diagnostic));
+    return success();
+  });
+  OwningOpRef<ModuleOp> module =
+      importForCalibration(path, "", options.shapes, options.run, context);
+  if (!module)
+    return failure();
+  auto fail = [&](llvm::Error error) {
+    return module->emitError(llvm::toString(std::move(error)));
+  };
+  FailureOr<DataSet> data = openData(options.data, *module);
+  if (failed(data))
+    return failure();
+
+  // The pass that quantizes reads statistics from a file.
+  std::string statisticsFile = options.statistics;
+  llvm::FileRemover remover;
+  if (statisticsFile.empty()) {
+    FailureOr<Statistics> collected = calibrate(*module, *data, options.run);
+    if (failed(collected))
+      return failure();
+    SmallString<128> temporary;
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("quantc", "stats", temporary))
+      return fail(llvm::errorCodeToError(code));
+    remover.setFile(temporary);
+    statisticsFile = temporary.str().str();
+    if (llvm::Error error = collected->save(statisticsFile))
+      return fail(std::move(error));
+  }
+  llvm::Expected<Statistics> statistics = Statistics::load(statisticsFile);
+  if (!statistics)
+    return fail(statistics.takeError());
+  if (auto hash = (*module)->getAttrOfType<StringAttr>("qnn.model_hash"))
+    if (llvm::Error error = statistics->checkModel(hash))
+      return fail(std::move(error));
+
+  OwningOpRef<ModuleOp> quantized = module->clone();
+  PassManager pm(&context, ModuleOp::getOperationName());
+  qnn::QuantizePassOptions quantize;
+  quantize.recipe = options.recipe;
+  quantize.statistics = statisticsFile;
+  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(quantize));
+  if (options.run.progress)
+    options.run.progress("quantizing", 0, 0);
+  if (failed(pm.run(*quantized)))
+    return failure();
+  FailureOr<MeasuredErrors> errors =
+      measureErrors(*module, *quantized, *data, options.run);
+  if (failed(errors))
+    return failure();
+  annotateErrors(*quantized, errors->values);
+  if (!options.graph.empty()) {
+    std::error_code code;
+    llvm::raw_fd_ostream os(options.graph, code);
+    if (code)
+      return fail(llvm::createStringError(
+          code, "cannot write '" + options.graph + "': " + code.message()));
+    quantized->print(os, OpPrintingFlags().enableDebugInfo());
+  }
+  QuantizationReport report = makeReport(*quantized, *statistics, *errors);
+  report.recipe = options.recipe;
+  return report;
+}
