@@ -188,6 +188,16 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
           pm.addPass(native::createRecordInterfacePass());
         })))
       return failure();
+    if (!options.quantize.recipe.empty()) {
+      begin("quantize");
+      qnn::QuantizationReport report;
+      report.keepRemarks = true;
+      if (failed(quantizeModule(*module, options.quantize, options.progress,
+                                report)))
+        return failure();
+      if (statistics)
+        statistics->quantization = std::move(report);
+    }
     if (options.emit == Stage::Import)
       return emitText(*module);
     countOps(*module);
@@ -201,6 +211,9 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
         })))
       return failure();
     reached = Stage::Linalg;
+  } else if (!options.quantize.recipe.empty()) {
+    return fail("only a graph of qnn ops can be quantized, and the input is "
+                "past that stage");
   }
   if (options.emit < reached)
     return fail("the input is past the stage that --emit asks for");

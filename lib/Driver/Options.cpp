@@ -103,6 +103,21 @@ void CompileStatistics::print(llvm::raw_ostream &os) const {
   if (peakMemoryBytes)
     os << llvm::formatv("{0,-18} {1,11}\n", "peak memory",
                         formatBytes(peakMemoryBytes));
+  if (quantization) {
+    os << llvm::formatv("{0,-28} {1,6}\n", "ops quantized",
+                        quantization->numQuantized);
+    os << llvm::formatv("{0,-28} {1,6}\n", "ops left in float",
+                        quantization->numSkipped);
+    os << llvm::formatv("{0,-28} {1,6}\n", "values quantized",
+                        quantization->numActivations);
+    os << llvm::formatv("{0,-28} {1,6}\n", "tables quantized",
+                        quantization->numTables);
+    os << llvm::formatv("{0,-18} {1,11} to {2}\n", "quantized weights",
+                        formatBytes(quantization->floatBytes),
+                        formatBytes(quantization->integerBytes));
+    for (const std::string &remark : quantization->remarks)
+      os << remark << "\n";
+  }
   for (const auto &[name, count] : qnnOps)
     os << llvm::formatv("{0,-28} {1,6}\n", name, count);
 }

@@ -8,6 +8,7 @@
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Dialect/QNN/Transforms/Smooth.h"
 #include "quantc/JIT/Passes.h"
 #include "quantc/Target/Native/Passes.h"
 
@@ -56,6 +57,31 @@ void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(qnn::createNameValuesPass());
 }
 
+void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
+                                        const QuantizeGraphOptions &options) {
+  qnn::QuantizePassOptions quantize;
+  quantize.recipe = options.recipe;
+  quantize.statistics = options.statistics;
+  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(quantize));
+}
+
+void quantc::buildQuantizeGraphPipeline(OpPassManager &pm, const Recipe &recipe,
+                                        std::shared_ptr<Statistics> statistics,
+                                        qnn::QuantizationReport *report) {
+  for (const Transformation &transformation : recipe.transformations) {
+    if (transformation.kind == Transformation::Kind::SmoothQuant)
+      pm.addNestedPass<func::FuncOp>(
+          qnn::createSmoothQuantPass(transformation.alpha, statistics));
+    else if (transformation.kind == Transformation::Kind::AWQ)
+      pm.addNestedPass<func::FuncOp>(
+          qnn::createAWQPass(recipe.weights, transformation.steps, statistics));
+    // Scaled weights are constants again.
+    pm.addPass(createFoldConstantsPass());
+  }
+  pm.addNestedPass<func::FuncOp>(
+      qnn::createQuantizePass(recipe, std::move(statistics), report));
+}
+
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   // Weights that no integer product took over; their scales may need a reshape.
   pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
@@ -88,6 +114,11 @@ void quantc::registerAllPassesAndPipelines() {
                              "Bring a qnn graph into the form that is "
                              "calibrated and quantized",
                              buildPrepareQuantizationPipeline);
+  PassPipelineRegistration<QuantizeGraphOptions>(
+      "qnn-quantize-graph", "Quantize a prepared float graph as a recipe says",
+      [](OpPassManager &pm, const QuantizeGraphOptions &options) {
+        buildQuantizeGraphPipeline(pm, options);
+      });
   PassPipelineRegistration<>("qnn-to-linalg",
                              "Lower a qnn graph to linalg on tensors",
                              buildQNNToLinalgPipeline);

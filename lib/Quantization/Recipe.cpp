@@ -162,7 +162,7 @@ std::string quantc::findProblem(const ActivationRecipe &r,
     return formatv("{0}.scheme: unsigned activations must be asymmetric, as "
                    "their zero point is not 0",
                    key);
-  return findProblemOfRange(r.range, key);
+  return r.range == "default" ? "" : findProblemOfRange(r.range, key);
 }
 
 llvm::Expected<Recipe> Recipe::load(llvm::StringRef text) {

@@ -12,17 +12,25 @@ import numpy as np
 
 from . import _quantc
 from ._quantc import CompileError, RunError, Tensor
-from .calibration import Statistics, calibrate, choose_range
+from .calibration import Statistics, _write_data, calibrate, choose_range
+from .recipe import Activations, Override, Recipe, Transformation, Weights
+from .recipe import to_text as _to_text
 
 __all__ = [
+    "Activations",
     "CompileError",
     "Model",
+    "Override",
+    "Recipe",
     "RunError",
     "Statistics",
     "Tensor",
+    "Transformation",
+    "Weights",
     "calibrate",
     "choose_range",
     "compile",
+    "export",
     "load",
 ]
 
@@ -195,16 +203,7 @@ def load(path):
     return Model(_quantc.load(path), path)
 
 
-def compile(model, shapes=None, target="native", output=None):
-    """Compiles an ONNX model and loads the result.
-
-    Args:
-      model: a path, the bytes of a model, or an `onnx.ModelProto`.
-      shapes: sizes for dynamic dimensions, as in `{"x": (1, 128)}`; -1 or None
-        leaves a dimension dynamic.
-      target: the machine to compile for: `native`, `x86-64-v3`, ...
-      output: where to keep the library; without it, it goes with the model.
-    """
+def _run_driver(model, output, shapes, target, emit, quantize, calibration, stats):
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
     elif isinstance(model, (bytearray, memoryview)):
@@ -215,16 +214,57 @@ def compile(model, shapes=None, target="native", output=None):
         name: [-1 if size is None else int(size) for size in shape]
         for name, shape in (shapes or {}).items()
     }
+    stats = os.fspath(getattr(stats, "path", stats) or "")
+    with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
+        data = "" if calibration is None else _write_data(calibration, folder)
+        _quantc.compile(
+            model, output, shapes, target, emit, "quantc_model", _to_text(quantize), data, stats
+        )
+
+
+def compile(
+    model,
+    shapes=None,
+    target="native",
+    output=None,
+    quantize=None,
+    calibration=None,
+    stats=None,
+):
+    """Compiles an ONNX model and loads the result.
+
+    Args:
+      model: a path, the bytes of a model, or an `onnx.ModelProto`.
+      shapes: sizes for dynamic dimensions, as in `{"x": (1, 128)}`; -1 or None
+        leaves a dimension dynamic.
+      target: the machine to compile for: `native`, `x86-64-v3`, ...
+      output: where to keep the library; without it, it goes with the model.
+      quantize: a `Recipe`, a recipe's name such as "w8a8", or a YAML file.
+      calibration: data for recipes with static activations: as `calibrate`
+        takes them.
+      stats: in place of data, what `calibrate` gave or wrote.
+    """
     folder = None
     if output is None:
         folder = tempfile.mkdtemp(prefix="quantc-")
         output = os.path.join(folder, "model.so")
     try:
         path = os.fspath(output)
-        _quantc.compile(model, path, shapes, target, "lib", "quantc_model")
+        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats)
         result = load(path)
     finally:
         # A loaded library needs its file no longer.
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def export(model, output, quantize=None, calibration=None, stats=None, shapes=None):
+    """Writes a quantized model as ONNX (QuantizeLinear and DequantizeLinear).
+
+    The arguments are those of `compile`; without a recipe, the optimized float
+    model is written.
+    """
+    _run_driver(
+        model, os.fspath(output), shapes, "native", "onnx", quantize, calibration, stats
+    )

@@ -10,6 +10,7 @@
 
 #include "quantc/Driver/Calibration.h"
 #include "quantc/Driver/Compilation.h"
+#include "quantc/Driver/Export.h"
 #include "quantc/Driver/LoadedModel.h"
 
 #include <nanobind/nanobind.h>
@@ -137,13 +138,17 @@ nb::list Model::run(const std::vector<nb::ndarray<nb::ro>> &arrays) const {
 static void compile(const nb::object &model, const std::string &output,
                     const std::map<std::string, std::vector<int64_t>> &shapes,
                     const std::string &target, const std::string &emit,
-                    const std::string &prefix) {
+                    const std::string &prefix, const std::string &quantize,
+                    const std::string &calibration,
+                    const std::string &statistics) {
   CompileOptions options;
+  options.quantize = {quantize, calibration, statistics};
   options.output = output;
   options.target = target;
   options.prefix = prefix;
   options.writeHeader = false;
-  std::optional<Stage> stage = parseStage(emit);
+  bool isExport = emit == "onnx";
+  std::optional<Stage> stage = parseStage(isExport ? "import" : emit);
   if (!stage)
     raise(compileError, "unknown stage '" + emit + "'");
   options.emit = *stage;
@@ -167,8 +172,12 @@ static void compile(const nb::object &model, const std::string &output,
   mlir::LogicalResult result = mlir::failure();
   {
     nb::gil_scoped_release release;
-    result =
-        isBytes ? compileBytes(input, options) : compileFile(input, options);
+    if (isExport)
+      result =
+          isBytes ? exportBytes(input, options) : exportFile(input, options);
+    else
+      result =
+          isBytes ? compileBytes(input, options) : compileFile(input, options);
   }
   if (mlir::failed(result))
     raise(compileError, errors.empty() ? "compilation failed" : errors);
@@ -266,7 +275,8 @@ NB_MODULE(_quantc, m) {
       });
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
         nb::arg("shapes"), nb::arg("target"), nb::arg("emit"),
-        nb::arg("prefix"));
+        nb::arg("prefix"), nb::arg("quantize") = "",
+        nb::arg("calibration") = "", nb::arg("statistics") = "");
   m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),

@@ -31,7 +31,7 @@ LAYERS = {
     "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
     "Calibration": ["Dialect/QNN", "Conversion", "JIT", "Target/Native", "Quantization", "Support"],
     "Report": [*IR, "Calibration", "Quantization"],
-    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration"],
+    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration", "Quantization"],
     "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime", "Calibration", "Quantization", "Report", "Support"],
 }
 

@@ -85,6 +85,7 @@ int tool::runCompile() {
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))
       return fail(std::move(error));
+  options.quantize = getQuantizeOptions();
   options.report = printDiagnostic;
   options.progress = getProgressLine();
   CompileStatistics statistics;

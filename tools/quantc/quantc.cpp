@@ -58,6 +58,8 @@ int main(int argc, char **argv) {
   using namespace quantc::tool;
   if (compileCommand)
     return runCompile();
+  if (exportCommand)
+    return runExport();
   if (infoCommand)
     return runInfo();
   if (runCommand)

@@ -2,6 +2,8 @@
 #ifndef QUANTC_TOOLS_QUANTC_QUANTC_H
 #define QUANTC_TOOLS_QUANTC_QUANTC_H
 
+#include "quantc/Driver/Quantization.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Error.h"
@@ -22,10 +24,14 @@ std::function<void(llvm::StringRef step, size_t done, size_t total)>
 getProgressLine();
 void clearProgressLine();
 
+/// What --quantize, --calibration and --stats say.
+QuantizeOptions getQuantizeOptions();
+
 extern llvm::cl::SubCommand benchCommand, calibrateCommand, compileCommand,
-    infoCommand, reportCommand, runCommand, statsCommand;
+    exportCommand, infoCommand, reportCommand, runCommand, statsCommand;
 
 int runCompile();
+int runExport();
 int runInfo();
 int runRun();
 int runBench();

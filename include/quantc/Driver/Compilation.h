@@ -7,6 +7,8 @@
 #ifndef QUANTC_DRIVER_COMPILATION_H
 #define QUANTC_DRIVER_COMPILATION_H
 
+#include "quantc/Driver/Quantization.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -35,6 +37,8 @@ struct CompileOptions {
   std::string target = "native";
   /// Sizes for dynamic dimensions of inputs.
   llvm::StringMap<llvm::SmallVector<int64_t>> shapes;
+  /// Whether and how to quantize a float model.
+  QuantizeOptions quantize;
   /// Whether quantized ops are computed with integers, and whether it is an
   /// error if a quantized weight is not; then remarks may say what is left of
   /// quantize and dequantize, and why.
@@ -57,6 +61,8 @@ struct CompileOptions {
 struct CompileStatistics {
   std::vector<std::pair<std::string, double>> seconds;
   llvm::MapVector<llvm::StringRef, size_t> qnnOps;
+  /// Of a model that was quantized.
+  std::optional<qnn::QuantizationReport> quantization;
   uint64_t weightBytes = 0, libraryBytes = 0, peakMemoryBytes = 0;
 
   void print(llvm::raw_ostream &os) const;

@@ -8,6 +8,8 @@
 #ifndef QUANTC_PIPELINES_PIPELINES_H
 #define QUANTC_PIPELINES_PIPELINES_H
 
+#include "quantc/Dialect/QNN/Transforms/Quantize.h"
+
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
 
@@ -47,6 +49,25 @@ void buildQNNOptimizePipeline(mlir::OpPassManager &pm);
 /// qnn -> qnn: what comes before calibration and before quantization alike, so
 /// that both see the same values under the same names.
 void buildPrepareQuantizationPipeline(mlir::OpPassManager &pm);
+
+/// What qnn-quantize-graph is told.
+struct QuantizeGraphOptions : mlir::PassPipelineOptions<QuantizeGraphOptions> {
+  Option<std::string> recipe{
+      *this, "recipe", llvm::cl::init("w8a8"),
+      llvm::cl::desc("A recipe's name, YAML file or text")};
+  Option<std::string> statistics{
+      *this, "statistics", llvm::cl::init(""),
+      llvm::cl::desc("A file that `quantc calibrate` wrote")};
+};
+
+/// qnn -> qnn: a prepared float graph gets quantize and dequantize.
+void buildQuantizeGraphPipeline(mlir::OpPassManager &pm,
+                                const QuantizeGraphOptions &options);
+/// The same in memory, after the recipe's transformations: these change the
+/// statistics with the values.
+void buildQuantizeGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe,
+                                std::shared_ptr<Statistics> statistics,
+                                qnn::QuantizationReport *report);
 
 /// qnn -> linalg on tensors.
 void buildQNNToLinalgPipeline(mlir::OpPassManager &pm);

@@ -75,8 +75,9 @@ struct ActivationRecipe {
   bool everywhere = true;
   RangeScheme scheme = RangeScheme::Asymmetric;
   Sharing granularity = Sharing::Tensor;
-  /// A range method, as RangeMethod::parse reads it ("percentile=99.99").
-  std::string range = "minmax";
+  /// A range method, as RangeMethod::parse reads it ("percentile=99.99"), or
+  /// "default": the one that the statistics name, or "minmax".
+  std::string range = "default";
 
   bool operator==(const ActivationRecipe &other) const;
 };

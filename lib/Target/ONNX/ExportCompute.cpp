@@ -300,8 +300,14 @@ LogicalResult GraphExporter::writeQuantization(Operation *op) {
         // Zero points of floats are ours.
         if (zeroPoint && isFloat(zeroPoint))
           return failure();
-        setAxis(node(op, "DequantizeLinear",
-                     {d.getInput(), d.getScale(), zeroPoint}),
+        // ONNX Runtime's fusions stumble over a zero point that is left out.
+        Type storage = d.getInput().getType().getElementType();
+        std::string zero;
+        if (isa<IntegerType>(storage) && !storage.isInteger(32))
+          zero = zeroPointOf(op, zeroPoint, d.getScale(), storage);
+        setAxis(namedNode(op, "DequantizeLinear",
+                          {nameOf(d.getInput()), nameOf(d.getScale()), zero},
+                          {nameOf(d)}),
                 d.getAxis(), d.getBlockSize());
         return success();
       })

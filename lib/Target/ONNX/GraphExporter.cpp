@@ -228,7 +228,8 @@ LogicalResult GraphExporter::run(func::FuncOp func) {
   LogicalResult result = success();
   for (Operation &op : func.getBody().front().without_terminator()) {
     if (auto constant = dyn_cast<qnn::ConstantOp>(op)) {
-      addInitializer(nameOf(constant), constant.getValue());
+      if (!constant->use_empty())
+        addInitializer(nameOf(constant), constant.getValue());
       continue;
     }
     if (succeeded(write(&op)))

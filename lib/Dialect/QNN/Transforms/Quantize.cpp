@@ -98,8 +98,15 @@ private:
   void redirectOtherUses();
   ArrayRef<double> getGram(const Candidate &candidate);
   void skip(Operation *op, const Twine &reason) {
-    op->emitRemark("stays in float: ") << reason;
+    remark(op, "stays in float: " + reason);
     ++report.numSkipped;
+  }
+  void remark(Operation *op, const Twine &text) {
+    if (report.keepRemarks)
+      report.remarks.push_back(
+          ("node '" + getNodeName(op->getLoc()) + "' " + text).str());
+    else
+      op->emitRemark(text);
   }
 
   func::FuncOp func;
@@ -142,7 +149,7 @@ void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
     return skip(op, "all its operands are constants");
   auto keepActivations = [&](const Twine &reason) {
     how.mode = ActivationMode::Float;
-    op->emitRemark("its activations stay in float: ") << reason;
+    remark(op, "keeps its activations in float: " + reason);
   };
   if (how.mode == ActivationMode::Static && op->getParentOp() != func)
     keepActivations("it is in a loop or a branch, where nothing is observed");
@@ -203,7 +210,12 @@ LogicalResult Quantizer::createStatic(OpBuilder &b,
   const ActivationRecipe &how = activation.key.recipe;
   Value value = activation.key.value;
   Location loc = getNodeLoc(value.getLoc());
-  auto method = RangeMethod::parse(how.range);
+  StringRef range = how.range;
+  if (range == "default")
+    range = statistics->rangeMethod.empty()
+                ? StringRef("minmax")
+                : StringRef(statistics->rangeMethod);
+  auto method = RangeMethod::parse(range);
   if (!method)
     return emitError(loc) << llvm::toString(method.takeError());
   const ValueStatistics *found = statistics->find(getValueName(value));
@@ -344,8 +356,8 @@ void Quantizer::quantizeBias(Candidate &candidate,
   for (auto [i, value] : llvm::enumerate(*values)) {
     double code = std::nearbyint(value / scales[scales.size() == 1 ? 0 : i]);
     if (!(std::abs(code) < 2147483648.0)) {
-      candidate.op->emitRemark("its bias stays in float: element ")
-          << i << " does not fit into 32 bits";
+      remark(candidate.op,
+             "keeps its bias in float: it does not fit into 32 bits");
       return;
     }
     codes.push_back(int32_t(code));

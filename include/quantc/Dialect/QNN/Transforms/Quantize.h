@@ -16,6 +16,9 @@ struct QuantizationReport {
   size_t numQuantized = 0, numSkipped = 0, numTables = 0, numActivations = 0;
   /// Of the weights and tables that were quantized, before and after.
   uint64_t floatBytes = 0, integerBytes = 0;
+  /// What stays in float, and why: here instead of in remarks, if asked for.
+  bool keepRemarks = false;
+  std::vector<std::string> remarks;
 };
 
 /// The pass qnn-quantize with a recipe and (maybe no) statistics in memory.

@@ -1,0 +1,33 @@
+//===- Quantization.h - Recipe and data in, quantized graph out -*- C++ -*-===//
+#ifndef QUANTC_DRIVER_QUANTIZATION_H
+#define QUANTC_DRIVER_QUANTIZATION_H
+
+#include "quantc/Dialect/QNN/Transforms/Quantize.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <functional>
+#include <string>
+
+namespace quantc {
+
+struct QuantizeOptions {
+  /// As Recipe::load reads it; empty leaves the model as it is.
+  std::string recipe;
+  /// Where statistics come from, for recipes that need them: data to calibrate
+  /// with (a DataSet), or a file of statistics.
+  std::string calibration, statistics;
+};
+
+/// Brings a freshly imported graph, whose interface is recorded, into the form
+/// with quantize and dequantize that the recipe asks for. Errors go to the
+/// context's diagnostics.
+mlir::LogicalResult quantizeModule(
+    mlir::ModuleOp module, const QuantizeOptions &options,
+    const std::function<void(llvm::StringRef step, size_t done, size_t total)>
+        &progress,
+    qnn::QuantizationReport &report);
+
+} // namespace quantc
+
+#endif // QUANTC_DRIVER_QUANTIZATION_H

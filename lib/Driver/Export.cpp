@@ -1,0 +1,68 @@
+//===- Export.cpp - A model in, a quantized ONNX model out ----------------===//
+
+#include "quantc/Driver/Export.h"
+
+#include "Dialects.h"
+
+#include "quantc/Driver/Quantization.h"
+#include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Target/Native/Native.h"
+#include "quantc/Target/Native/Passes.h"
+#include "quantc/Target/ONNX/Export.h"
+#include "quantc/Target/ONNX/Import.h"
+
+#include "mlir/Pass/PassManager.h"
+
+using namespace mlir;
+using namespace quantc;
+
+static LogicalResult exportModel(StringRef path, StringRef bytes,
+                                 const CompileOptions &options) {
+  MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
+  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
+    if (options.report)
+      options.report(diagnostic.getSeverity(), formatDiagnostic(diagnostic));
+    return success();
+  });
+  auto fail = [&](const Twine &text) {
+    return emitError(UnknownLoc::get(&context), text);
+  };
+  if (options.output.empty() || options.output == "-")
+    return fail("an ONNX model needs a file: give -o");
+  onnx_import::ImportOptions importOptions;
+  importOptions.shapes = options.shapes;
+  importOptions.progress = options.progress;
+  OwningOpRef<ModuleOp> module =
+      bytes.empty()
+          ? onnx_import::importONNX(path, importOptions, context)
+          : onnx_import::importONNXFromBytes(bytes, importOptions, context);
+  if (!module)
+    return failure();
+  PassManager pm(&context, ModuleOp::getOperationName());
+  pm.addPass(native::createRecordInterfacePass());
+  if (options.quantize.recipe.empty())
+    buildPrepareQuantizationPipeline(pm);
+  if (failed(pm.run(*module)))
+    return failure();
+  qnn::QuantizationReport report;
+  if (!options.quantize.recipe.empty() &&
+      failed(
+          quantizeModule(*module, options.quantize, options.progress, report)))
+    return failure();
+  std::string exported;
+  if (failed(onnx_export::exportONNX(*module, exported)))
+    return failure();
+  if (llvm::Error error = native::writeFileAtomically(options.output, exported))
+    return fail(llvm::toString(std::move(error)));
+  return success();
+}
+
+LogicalResult quantc::exportFile(StringRef path,
+                                 const CompileOptions &options) {
+  return exportModel(path, "", options);
+}
+
+LogicalResult quantc::exportBytes(StringRef bytes,
+                                  const CompileOptions &options) {
+  return exportModel("", bytes, options);
+}

@@ -1,0 +1,35 @@
+//===- Export.cpp - quantc export -----------------------------------------===//
+
+#include "quantc.h"
+
+#include "quantc/Driver/Export.h"
+
+using namespace llvm;
+using namespace quantc;
+
+cl::SubCommand tool::exportCommand("export",
+                                   "Write a quantized model as ONNX (QDQ)");
+
+static cl::opt<std::string> input(cl::Positional, cl::Required,
+                                  cl::desc("<model.onnx>"),
+                                  cl::sub(tool::exportCommand));
+static cl::opt<std::string> output("o", cl::desc("The file to write"),
+                                   cl::value_desc("file.onnx"), cl::Required,
+                                   cl::sub(tool::exportCommand));
+static cl::list<std::string> shapes(
+    "shape", cl::sub(tool::exportCommand), cl::value_desc("name:1x128"),
+    cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));
+
+int tool::runExport() {
+  CompileOptions options;
+  options.output = output;
+  options.quantize = getQuantizeOptions();
+  for (const std::string &shape : shapes)
+    if (Error error = parseShape(shape, options.shapes))
+      return fail(std::move(error));
+  options.report = printDiagnostic;
+  options.progress = getProgressLine();
+  mlir::LogicalResult result = exportFile(input, options);
+  clearProgressLine();
+  return mlir::failed(result);
+}
