@@ -2,6 +2,8 @@
 
 #include "ColumnSources.h"
 
+#include "TileUnit.h"
+
 using namespace mlir;
 using namespace quantc;
 
@@ -86,9 +88,13 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
 // PackedSource
 //===----------------------------------------------------------------------===//
 
-int64_t PackedSource::getPanelSize(const MicroKernel &kernel, int64_t depth) {
+int64_t PackedSource::getNumRows(const MicroKernel &kernel, int64_t depth) {
   int64_t rows = llvm::divideCeil(depth, kernel.dot.group);
-  return (rows + hasColumnSums(kernel)) * kernel.columns();
+  return kernel.dot.usesTiles ? llvm::alignTo(rows, kTileSize) : rows;
+}
+
+int64_t PackedSource::getPanelSize(const MicroKernel &kernel, int64_t depth) {
+  return (getNumRows(kernel, depth) + hasColumnSums(kernel)) * kernel.columns();
 }
 
 Value PackedSource::getStart(KernelEmitter &e, ValueRange outer, Value slot) {
@@ -112,7 +118,7 @@ std::optional<std::pair<Value, Value>>
 PackedSource::getColumnSums(KernelEmitter &e, ValueRange outer, Value slot) {
   if (!hasColumnSums(kernel))
     return std::nullopt;
-  int64_t rows = llvm::divideCeil(depth, kernel.dot.group);
+  int64_t rows = getNumRows(kernel, depth);
   return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot),
                                              e.index(rows * kernel.columns())));
 }

@@ -39,12 +39,15 @@ public:
       : StridedSource(std::move(matrix), {}, n, kernel.lanes), depth(depth),
         kernel(kernel) {}
 
+  /// The rows of a panel; there are whole tiles of them.
+  static int64_t getNumRows(const MicroKernel &kernel, int64_t depth);
   /// The elements of a panel of `depth` rows (words, if they are grouped).
   static int64_t getPanelSize(const MicroKernel &kernel, int64_t depth);
   static bool hasColumnSums(const MicroKernel &kernel) {
     return kernel.dot && !kernel.dot.takesDifferences();
   }
 
+  bool isPacked() const override { return true; }
   std::optional<std::pair<mlir::Value, mlir::Value>>
   getPanel(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
            mlir::Value row) override;

@@ -277,8 +277,7 @@ static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
   match.kernel = MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),
-                                     toStatic(p.n));
-  match.kernel.dot = dot;
+                                     toStatic(p.n), dot);
   match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
                                                   match.kernel.lanes);
   matchFill(match);
@@ -455,8 +454,8 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     return failure();
   match.kernel = MicroKernel::choose(
       unit, getAccumulator(root), toStatic(p.m),
-      numImageDims == 1 || isPointwise ? toStatic(p.n) : ShapedType::kDynamic);
-  match.kernel.dot = dot;
+      numImageDims == 1 || isPointwise ? toStatic(p.n) : ShapedType::kDynamic,
+      dot);
   if (isPointwise) {
     Value channelStride =
         dims->inputChannel.empty() ? e.index(0) : x.strides[rank - numTail];

@@ -8,10 +8,19 @@
 using namespace mlir;
 using namespace quantc;
 
+/// With fewer rows most of a tile would be empty.
+static constexpr int64_t kMinTileRows = 8;
+
 DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
-                              bool isRhsSigned) {
+                              bool isRhsSigned, int64_t m) {
   DotProduct dot;
-  if (unit.hasVNNI) {
+  if (unit.hasTiles && (ShapedType::isDynamic(m) || m >= kMinTileRows)) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    dot.isLhsSigned = isLhsSigned;
+    dot.isRhsSigned = isRhsSigned;
+    dot.usesTiles = true;
+  } else if (unit.hasVNNI) {
     dot.group = 4;
     dot.elementBits = 8;
     // One is unsigned and the other is signed: of two equal ones, the left-hand
@@ -76,4 +85,17 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
                        isLhsSigned ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
                                    : "llvm.aarch64.neon.udot.v4i32.v16i8",
                        words, {sum, a, b});
+}
+
+Value DotProduct::emitSum(KernelEmitter &e, Value words, bool isSigned,
+                          Value sum) const {
+  auto type = cast<VectorType>(words.getType());
+  // Ones are of either signedness: the words decide.
+  Value ones = arith::ConstantOp::create(
+      e.b, e.loc,
+      DenseElementsAttr::get(type, e.b.getI32IntegerAttr(0x01010101)));
+  DotProduct product = *this;
+  product.isLhsSigned = isSigned;
+  product.isRhsSigned = type.getNumElements() >= 8 ? !isSigned : isSigned;
+  return product.emit(e, words, ones, sum);
 }

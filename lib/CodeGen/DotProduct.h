@@ -29,16 +29,24 @@ struct DotProduct {
   /// In 8 bits: what the instruction takes its operands for.
   bool isLhsSigned = true, isRhsSigned = true;
 
+  /// Whether matrices of words are multiplied in AMX tiles.
+  bool usesTiles = false;
+
   explicit operator bool() const { return group > 1; }
   bool takesDifferences() const { return elementBits == 16; }
 
-  /// The fastest one for operands of 8 bits.
+  /// The fastest one for operands of 8 bits and `m` rows of the left-hand side,
+  /// which may be ShapedType::kDynamic.
   static DotProduct choose(const VectorUnit &unit, bool isLhsSigned,
-                           bool isRhsSigned);
+                           bool isRhsSigned, int64_t m);
 
   /// `sum` plus the products of `lhs` and `rhs`, vectors of words.
   mlir::Value emit(KernelEmitter &e, mlir::Value lhs, mlir::Value rhs,
                    mlir::Value sum) const;
+
+  /// `sum` plus the elements of `words`, which are 8 bits wide.
+  mlir::Value emitSum(KernelEmitter &e, mlir::Value words, bool isSigned,
+                      mlir::Value sum) const;
 };
 
 } // namespace quantc

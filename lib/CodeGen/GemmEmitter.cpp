@@ -1,6 +1,7 @@
 //===- GemmEmitter.cpp - Blocked matrix products --------------------------===//
 
 #include "QuantizedPanels.h"
+#include "TileUnit.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -8,9 +9,12 @@ using namespace quantc;
 /// Products with fewer multiplications than this run on one thread: starting
 /// the others costs a few microseconds.
 static constexpr int64_t kParallelWork = 400000;
-/// Depth of a block of B, in words: a panel of it fits half of a first-level
-/// cache.
+/// Depth of a block of B: a panel of it fits half of a first-level cache.
 static constexpr int64_t kBlockDepth = 256;
+/// The same for panels of words, whatever their width.
+static constexpr int64_t kPanelBytes = 16384;
+/// Depth, in words, up to which the few rows that read B once are not split.
+static constexpr int64_t kStreamedDepth = 8192;
 /// Up to here a product is not split along k.
 static constexpr int64_t kMaxUnsplitDepth = 512;
 static constexpr int64_t kBlockRows = 144;
@@ -37,7 +41,7 @@ private:
     Value partial;         // Sums so far, when k is split.
     int64_t partialStride;
     // Of quantized operands.
-    Value words, rawPanel, rowSums, columnSums;
+    Value words, rawPanel, rowSums, columnSums, zeroTiles;
     int64_t wordStride;
     Value edge; // Sums of a tile at the border.
   };
@@ -54,6 +58,7 @@ private:
     Value columnSums, columnSumsOffset;
   };
 
+  bool readsPackedOnce();
   void emitTask(Value task);
   void emitDepthBlock(Block &block, Value endSlot, Value scratch);
   void packQuantized(const Block &block, Tile &tile, Value slot, Value scratch);
@@ -61,9 +66,11 @@ private:
   Tile makeTile(const Block &block, Value slot);
   void emitRows(const Block &block, Tile tile);
   void emitTile(const Block &block, const Tile &tile);
+  void emitTileUnit(const Block &block, const Tile &tile);
   SmallVector<Value> emitDepth(const Block &block, const Tile &tile,
                                ArrayRef<Value> rowOffsets,
                                SmallVector<Value> sums);
+  SmallVector<Value> makeMasks(const Tile &tile);
   void emitStores(const Block &block, const Tile &tile, ArrayRef<Value> sums);
   void emitStore(const Block &block, const Tile &tile, Value row,
                  ArrayRef<Value> sums, ArrayRef<Value> masks);
@@ -95,6 +102,13 @@ static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
   return most * unit;
 }
 
+/// Whether so few rows read each panel of a packed matrix that it may as well
+/// come from memory.
+bool GemmEmitter::readsPackedOnce() {
+  std::optional<int64_t> m = e.asConstant(p.m);
+  return columns.isPacked() && m && *m <= 2 * kernel.rows;
+}
+
 void GemmEmitter::emit(bool useThreads) {
   std::optional<int64_t> m = e.asConstant(p.m), k = e.asConstant(p.k);
   // Blocks of rows of about the same size.
@@ -119,11 +133,16 @@ void GemmEmitter::emit(bool useThreads) {
       columns.hasOnlyFullSlots() && count && *count % kernel.vectors == 0;
 
   int64_t group = kernel.dot.group;
-  splitsDepth = !k || *k > kMaxUnsplitDepth * group;
-  blockDepth = splitsDepth
-                   ? chooseDepth(k, std::max(columns.getBlockDepth(1), group),
-                                 kBlockDepth * group)
-                   : std::max<int64_t>(1, *k);
+  int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
+  if (kernel.dot)
+    maxUnsplit = wanted =
+        group * (readsPackedOnce() ? kStreamedDepth
+                                   : kPanelBytes / (4 * kernel.columns()));
+  splitsDepth = !k || *k > maxUnsplit;
+  blockDepth =
+      splitsDepth
+          ? chooseDepth(k, std::max(columns.getBlockDepth(1), group), wanted)
+          : std::max<int64_t>(1, *k);
   if (k && *k <= blockDepth)
     splitsDepth = false;
 
@@ -155,8 +174,7 @@ void GemmEmitter::emitTask(Value task) {
   Value endSlot = e.min(e.add(block.firstSlot, e.index(blockSlots)), numSlots);
 
   Value zero = e.index(0);
-  bool isPacked =
-      columns.getPanel(e, block.outer, block.firstSlot, zero).has_value();
+  bool isPacked = columns.isPacked();
   int64_t width = kernel.columns();
   auto allocate = [&](int64_t elements, Type type) -> Value {
     return memref::AllocaOp::create(e.b, e.loc,
@@ -165,9 +183,11 @@ void GemmEmitter::emitTask(Value task) {
   };
   Type accumulator = kernel.accumulator;
   Value scratch;
-  int64_t numWords = llvm::divideCeil(blockDepth, kernel.dot.group);
   if (kernel.dot) {
-    block.wordStride = llvm::alignTo(numWords, kernel.lanes);
+    // Whole vectors of words are written, and whole tiles of them read.
+    int64_t numWords = llvm::alignTo(
+        llvm::divideCeil(blockDepth, kernel.dot.group), kernel.lanes);
+    block.wordStride = numWords;
     block.words = allocate(blockRows * block.wordStride, accumulator);
     scratch = allocate(numWords * width, accumulator);
     if (!isPacked)
@@ -184,6 +204,8 @@ void GemmEmitter::emitTask(Value task) {
   if (splitsDepth)
     block.partial = allocate(blockRows * block.partialStride, accumulator);
   block.edge = allocate(kernel.rows * width, accumulator);
+  if (kernel.dot.usesTiles)
+    block.zeroTiles = allocateZeros(e, kernel);
 
   // One turn at least, so that an empty sum is stored as well.
   Value end = e.max(p.k, e.index(1));
@@ -254,8 +276,7 @@ void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
   } else {
     // Words of bytes are as good as new; wider ones are worth making if many
     // rows read them.
-    std::optional<int64_t> m = e.asConstant(p.m);
-    if (!kernel.dot.takesDifferences() || (m && *m <= 2 * kernel.rows))
+    if (!kernel.dot.takesDifferences() || readsPackedOnce())
       return;
     quantized.widenPanel(tile.panel, tile.panelOffset,
                          e.ceilDiv(block.depth, kernel.dot.group), scratch,
@@ -298,6 +319,8 @@ void GemmEmitter::emitRows(const Block &block, Tile tile) {
   bool hasTail = rest && (kernel.rows - rest) * 16 > *m;
   e.forLoop(block.firstRow, end, kernel.rows, [&](Value row) {
     tile.row = row;
+    if (kernel.dot.usesTiles)
+      return emitTileUnit(block, tile);
     if (m && !rest)
       return emitTile(block, tile);
     Value fits = e.compare(arith::CmpIPredicate::sle,
@@ -349,7 +372,8 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
     return out;
   };
   Value zero = e.index(0);
-  constexpr int64_t unroll = 4;
+  // LLVM would add up the pairs of several steps first, and spill them.
+  int64_t unroll = kernel.dot.takesDifferences() ? 1 : 4;
   Value depth = e.ceilDiv(block.depth, kernel.dot.group);
   Value main = e.mul(e.floorDiv(depth, unroll), e.index(unroll));
   sums = e.forLoop(zero, main, unroll, sums, [&](Value k, ValueRange in) {
@@ -409,6 +433,51 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
       });
 }
 
+/// The same with AMX: the sums are in memory anyway, as those at a border are.
+void GemmEmitter::emitTileUnit(const Block &block, const Tile &tile) {
+  Value local = e.sub(tile.row, block.firstRow);
+  TileOperand sums{block.edge, e.index(0), kernel.columns()};
+  if (splitsDepth)
+    sums = {
+        block.partial,
+        e.add(e.mul(local, e.index(block.partialStride)), tile.partialOffset),
+        block.partialStride};
+  emitTiles(
+      e, kernel,
+      {block.words, e.mul(local, e.index(block.wordStride)), block.wordStride},
+      {tile.panel, tile.panelOffset, kernel.columns()}, sums,
+      e.ceilDiv(block.depth, kernel.dot.group), block.isFirst, block.zeroTiles);
+  auto finish = [&](ArrayRef<Value> masks) {
+    Value rows = e.min(e.index(kernel.rows), e.sub(p.m, tile.row));
+    e.forLoop(e.index(0), rows, 1, [&](Value r) {
+      Value from = e.add(sums.offset, e.mul(r, e.index(sums.rowStride)));
+      SmallVector<Value> row;
+      for (int64_t v = 0; v < kernel.vectors; ++v)
+        row.push_back(e.loadVector(
+            sums.buffer, e.add(from, e.index(v * kernel.lanes)), kernel.lanes));
+      emitStore(block, tile, e.add(tile.row, r), row, masks);
+    });
+  };
+  auto finishAll = [&] {
+    if (!tile.columnsFit)
+      return finish({});
+    e.ifThen(
+        tile.columnsFit, [&] { finish({}); }, [&] { finish(makeMasks(tile)); });
+  };
+  if (!splitsDepth)
+    return finishAll();
+  e.ifThen(block.isLast, finishAll);
+}
+
+/// What columns of a tile at the border exist.
+SmallVector<Value> GemmEmitter::makeMasks(const Tile &tile) {
+  SmallVector<Value> masks;
+  auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
+  for (const ColumnSlot &slot : tile.slots)
+    masks.push_back(vector::CreateMaskOp::create(e.b, e.loc, type, slot.valid));
+  return masks;
+}
+
 /// Stores the sums of a tile, in one piece if all of it exists. A tile at the
 /// border goes through memory, so that it needs code for one row only.
 void GemmEmitter::emitStores(const Block &block, const Tile &tile,
@@ -428,11 +497,7 @@ void GemmEmitter::emitStores(const Block &block, const Tile &tile,
   e.ifThen(fits, storeWhole, [&] {
     for (auto [i, sum] : llvm::enumerate(sums))
       e.storeVector(sum, block.edge, e.index(i * lanes));
-    SmallVector<Value> masks;
-    auto type = VectorType::get(lanes, e.b.getI1Type());
-    for (const ColumnSlot &slot : tile.slots)
-      masks.push_back(
-          vector::CreateMaskOp::create(e.b, e.loc, type, slot.valid));
+    SmallVector<Value> masks = makeMasks(tile);
     Value rows = e.index(tile.rows);
     if (tile.rowsFit)
       rows = e.min(e.sub(p.m, tile.row), rows);

@@ -130,7 +130,8 @@ static char *packGroups(const Source &source, int64_t first,
   int64_t columns = kernel.columns(), group = kernel.dot.group;
   int64_t count = std::min(columns, source.n - first);
   SmallVector<int32_t> sums(columns, 0);
-  for (int64_t row = 0; row < source.k; row += group) {
+  int64_t end = group * PackedSource::getNumRows(kernel, source.k);
+  for (int64_t row = 0; row < end; row += group) {
     for (int64_t j = 0; j < columns; ++j) {
       for (int64_t i = 0; i < group; ++i, ++target) {
         *target = 0;
@@ -157,7 +158,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   llvm::raw_string_ostream os(key);
   os << global.getSymName() << '/' << kernel.columns() << '/'
      << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
-     << kernel.dot.isRhsSigned << '/' << isFlipped;
+     << kernel.dot.isRhsSigned << '/' << isFlipped << '/'
+     << kernel.dot.usesTiles;
   for (int64_t value : sizes)
     os << ',' << value;
   for (int64_t value : strides)

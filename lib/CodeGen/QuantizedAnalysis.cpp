@@ -82,7 +82,9 @@ DotProduct quantc::matchQuantizedFactors(KernelEmitter &e,
       matchFactor(e, root, groups, groups.k, groups.n, problem.factorB);
   if (failed(a) || failed(b))
     return {};
-  DotProduct dot = DotProduct::choose(unit, a->isSigned, b->isSigned);
+  DotProduct dot = DotProduct::choose(
+      unit, a->isSigned, b->isSigned,
+      e.asConstant(problem.m).value_or(ShapedType::kDynamic));
   if (!dot)
     return {};
   // Zero points of columns are read as vectors.

@@ -168,7 +168,6 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
   int64_t size = bytesPerVector();
   Value stride = p.a.columnStride;
   auto type = VectorType::get(kernel.lanes, e.b.getI32Type());
-  Value one = constantLike(e, e.b.getI32Type(), 0x01010101);
   auto step = [&](Value k, Value count, ValueRange in) -> SmallVector<Value> {
     Value bytes = loadBytes(e.add(from, e.mul(k, stride)), stride, count);
     Value elements = toElements(p.quantizedA, bytes, zeros);
@@ -184,7 +183,7 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
     e.storeVector(result, words, e.add(to, e.floorDiv(k, dot.group)));
     if (!sums)
       return {};
-    return {dot.emit(e, result, e.splat(one, kernel.lanes), in[0])};
+    return {dot.emitSum(e, result, dot.isLhsSigned, in[0])};
   };
   SmallVector<Value> state;
   if (sums)
@@ -251,7 +250,6 @@ void QuantizedPanels::packColumns(Value raw, Value depth, Value panel,
   for (Value zero : zeros)
     repeated.push_back(repeatColumns(zero));
   auto words = VectorType::get(lanes, e.b.getI32Type());
-  Value ones = constantLike(e, words, 0x01010101);
   SmallVector<Value> state(sums ? kernel.vectors : 0, e.zero(words));
   state =
       e.forLoop(e.index(0), numWords, 1, state, [&](Value word, ValueRange in) {
@@ -274,7 +272,7 @@ void QuantizedPanels::packColumns(Value raw, Value depth, Value panel,
                         e.add(e.add(offset, e.mul(word, e.index(width))),
                               e.index(v * lanes)));
           if (sums)
-            next.push_back(dot.emit(e, ones, result, in[v]));
+            next.push_back(dot.emitSum(e, result, dot.isRhsSigned, in[v]));
         }
         return next;
       });

@@ -34,19 +34,27 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   unit.hasVNNI = unit.bits == 512   ? enabled.contains("avx512vnni")
                  : unit.bits == 256 ? enabled.contains("avxvnni")
                                     : false;
+  unit.hasTiles = unit.hasVNNI && enabled.contains("amx-int8");
   unit.hasDotProd = enabled.contains("dotprod");
   unit.hasMixedDotProd = enabled.contains("i8mm");
   return unit;
 }
 
 MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
-                                int64_t m, int64_t n) {
+                                int64_t m, int64_t n, const DotProduct &dot) {
   MicroKernel kernel;
+  kernel.dot = dot;
   kernel.accumulator = accumulator;
   kernel.useFMA = unit.hasFMA && isa<FloatType>(accumulator);
   kernel.lanes =
       std::max<int64_t>(1, unit.bits / accumulator.getIntOrFloatBitWidth());
   bool isNarrow = !ShapedType::isDynamic(n) && n <= kernel.lanes;
+  if (dot.usesTiles) {
+    // Two by two tiles of sums need each tile of the operands twice.
+    kernel.vectors = isNarrow ? 1 : 2;
+    kernel.rows = !ShapedType::isDynamic(m) && m <= 16 ? 16 : 32;
+    return kernel;
+  }
   // All but four registers accumulate: two hold the panel's vectors, one the
   // broadcast element of the left-hand side, one is spare.
   int64_t accumulators = unit.numRegisters - 4;

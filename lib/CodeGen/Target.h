@@ -18,6 +18,8 @@ struct VectorUnit {
   /// s8 in fours (x86), equal signs in fours (AArch64), u8 by s8 (AArch64).
   bool hasWordPairs = false, hasVNNI = false, hasDotProd = false,
        hasMixedDotProd = false;
+  /// AMX with its products of bytes.
+  bool hasTiles = false;
 
   static VectorUnit fromFeatures(llvm::StringRef features);
 };
@@ -38,7 +40,7 @@ struct MicroKernel {
 
   /// The best shape for `accumulator`; sizes may be ShapedType::kDynamic.
   static MicroKernel choose(const VectorUnit &unit, mlir::Type accumulator,
-                            int64_t m, int64_t n);
+                            int64_t m, int64_t n, const DotProduct &dot);
 };
 
 } // namespace quantc
