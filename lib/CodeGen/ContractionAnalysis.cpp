@@ -449,7 +449,11 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   auto toStatic = [&](Value size) {
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
-  DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
+  // A single row is left to the vector loops over channels (IntegerDepthwise).
+  VectorUnit dotUnit = unit;
+  if (e.isConstant(p.m, 1) && unit.hasWordPairs)
+    dotUnit.hasVNNI = dotUnit.hasTiles = false;
+  DotProduct dot = matchQuantizedFactors(e, root, groups, dotUnit, p);
   if (!dot && hasParameters(p))
     return failure();
   match.kernel = MicroKernel::choose(
@@ -471,6 +475,8 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     if (!dot && e.isConstant(p.m, 1) && dims->inputChannel.empty() &&
         canEmitDepthwise(input))
       match.depthwise = input;
+    if (dot)
+      match.words = input;
     match.columns =
         std::make_unique<WindowSource>(input, p.factorB, match.kernel.lanes);
   }

@@ -19,6 +19,8 @@ struct MatchedProduct {
   std::unique_ptr<ColumnSource> columns;
   /// The input of a depthwise convolution: one channel in, one out.
   std::optional<Windows> depthwise;
+  /// The input of a convolution of words, whose padding is a byte.
+  std::optional<Windows> words;
   /// The operand of the root with the matrix, or null for windows.
   mlir::OpOperand *matrixOperand = nullptr;
   /// To be erased once the product is emitted, users first.

@@ -3,6 +3,7 @@
 #include "quantc/CodeGen/Passes.h"
 
 #include "DepthwiseEmitter.h"
+#include "IntegerDepthwise.h"
 #include "LowBitWeights.h"
 #include "PackWeights.h"
 #include "ProductRoots.h"
@@ -52,7 +53,7 @@ struct LowerContractionsPass
       if (match->depthwise)
         emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,
                       threads);
-      else
+      else if (!emitIntegerDepthwise(emitter, *match, threads))
         emitGemm(emitter, match->problem, match->kernel, *match->columns,
                  threads);
       for (Operation *op : match->absorbed)

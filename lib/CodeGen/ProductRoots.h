@@ -1,5 +1,4 @@
-//===- ProductRoots.h - Which ops are products --------------------*- C++
-//-*-===//
+//===- ProductRoots.h - Which ops are products ------------------*- C++ -*-===//
 
 #ifndef QUANTC_LIB_CODEGEN_PRODUCTROOTS_H
 #define QUANTC_LIB_CODEGEN_PRODUCTROOTS_H

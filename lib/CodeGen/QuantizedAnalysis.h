@@ -1,5 +1,4 @@
-//===- QuantizedAnalysis.h - Products of 8-bit integers -----------*- C++
-//-*-===//
+//===- QuantizedAnalysis.h - Products of 8-bit integers ---------*- C++ -*-===//
 
 #ifndef QUANTC_LIB_CODEGEN_QUANTIZEDANALYSIS_H
 #define QUANTC_LIB_CODEGEN_QUANTIZEDANALYSIS_H

@@ -1,5 +1,4 @@
-//===- QuantizedPanels.h - Operands of integer products as words -*- C++
-//-*-===//
+//===- QuantizedPanels.h - Operands of integer products ---------*- C++ -*-===//
 //
 // Writes blocks of the left-hand side and panels of the right-hand side of a
 // product of 8-bit matrices in the words of a DotProduct. Zero points either
@@ -61,11 +60,13 @@ public:
                       mlir::Value columnZeros, mlir::Value rowSum,
                       mlir::Value columnSums);
 
+  /// The zero point of a row of A as i32, or null for 0.
+  mlir::Value rowZero(mlir::ValueRange outer, mlir::Value row);
+
 private:
   using Value = mlir::Value;
 
   int64_t bytesPerVector() const { return kernel.lanes * dot.group; }
-  Value rowZero(mlir::ValueRange outer, Value row);
   Value zeroOf(const QuantizedFactor &factor, Value loaded);
   Value toElements(const QuantizedFactor &factor, Value bytes, Value zeros);
   Value toWords(Value elements);

@@ -40,7 +40,7 @@ struct MicroKernel {
 
   /// The best shape for `accumulator`; sizes may be ShapedType::kDynamic.
   static MicroKernel choose(const VectorUnit &unit, mlir::Type accumulator,
-                            int64_t m, int64_t n, const DotProduct &dot);
+                            int64_t m, int64_t n, const DotProduct &dot = {});
 };
 
 } // namespace quantc

@@ -1,5 +1,4 @@
-//===- TileUnit.h - Sums in AMX tiles -----------------------------*- C++
-//-*-===//
+//===- TileUnit.h - Sums in AMX tiles ---------------------------*- C++ -*-===//
 //
 // With AMX a micro-kernel is a block of 2 by 2 tiles of 16 by 16 sums. Tiles
 // only meet memory: sums come from and go to a buffer of i32, where the

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from timing import ROOT, interleaved, onnx_runtime
+from timing import ROOT, interleaved, onnx_runtime, split_page
 
 import fetch
 import quantc
@@ -123,7 +123,9 @@ def main():
                 f"{case.name:22}{case.size:16}{threads:8}{ours:8.2f}ms{theirs:8.2f}ms{ours / theirs:8.2f}", flush=True
             )
     if args.update_docs:
-        (ROOT / "docs" / "Benchmarks.md").write_text(page(rows, args.note))
+        path = ROOT / "docs" / "Benchmarks.md"
+        _, rest = split_page(path.read_text())
+        path.write_text(page(rows, args.note) + rest)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,15 @@ if (ROOT / "build" / "python").is_dir():
     sys.path.insert(0, str(ROOT / "build" / "python"))
 
 
+INTEGER_HEADING = "\n## Integer layers\n"
+
+
+def split_page(text):
+    """docs/Benchmarks.md before the part that integer.py writes, and that part."""
+    before, heading, after = text.partition(INTEGER_HEADING)
+    return before, heading + after
+
+
 def once(run):
     start = time.perf_counter()
     run()

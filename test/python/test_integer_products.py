@@ -171,6 +171,8 @@ CONVOLUTIONS = {
     "pointwise, strided": (8, 12, (9, 9), (1, 1), (2, 2), (1, 1), (0, 0, 0, 0), 1),
     "depthwise": (19, 19, (12, 21), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 19),
     "depthwise, strided": (8, 8, (15, 16), (5, 5), (2, 2), (1, 1), (2, 2, 2, 2), 8),
+    "depthwise, dilated": (5, 5, (20, 37), (3, 3), (1, 1), (2, 2), (1, 2, 2, 0), 5),
+    "depthwise, narrow": (6, 6, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 6),
     "grouped": (12, 18, (10, 10), (3, 3), (1, 1), (1, 1), (1, 1, 0, 0), 3),
 }
 
@@ -195,6 +197,25 @@ def test_convolution(name, signs, tmp_path):
     node = helper.make_node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", "bias"], ["y"],
                             strides=strides, dilations=dilations, pads=pads, group=group)
     model = compile_nodes([node], [("x", x.dtype, x.shape)], constants, ("y", x.dtype, expected.shape), "native",
+                          tmp_path)
+    (y,) = model.run({"x": x})
+    np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("group", [1, 8])
+def test_padding_that_is_no_zero_point(group, tmp_path):
+    """A Pad before a convolution is folded into it, whatever it pads with."""
+    rng = np.random.default_rng(6)
+    x, w = random_bytes(rng, "u", (1, 8, 10, 18)), random_bytes(rng, "s", (8, 8 // group, 3, 3))
+    zx, value = np.array(5, np.uint8), np.array(200, np.uint8)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=value)
+    expected = wrap(convolve(subtract(padded, zx), subtract(w, 0), (1, 1), (1, 1), (0, 0, 0, 0), group))
+    nodes = [
+        helper.make_node("Pad", ["x", "pads", "value"], ["padded"]),
+        helper.make_node("ConvInteger", ["padded", "w", "zx"], ["y"], group=group),
+    ]
+    constants = {"w": w, "zx": zx, "value": value, "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
+    model = compile_nodes(nodes, [("x", x.dtype, x.shape)], constants, ("y", np.int32, expected.shape), "native",
                           tmp_path)
     (y,) = model.run({"x": x})
     np.testing.assert_array_equal(y, expected)

@@ -1,0 +1,264 @@
+//===- IntegerDepthwise.cpp - Depthwise convolutions of bytes -------------===//
+//
+// A channel's plane is first widened to 16 bits, less its zero point and with
+// zeros around it. Then each vector of outputs of a row is the sum over pairs
+// of taps of one word dot product: the two elements of a pair, interleaved, by
+// the two weights.
+//
+//===----------------------------------------------------------------------===//
+
+#include "IntegerDepthwise.h"
+
+#include "QuantizedPanels.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Elements of a plane on the stack; larger ones would leave the first cache.
+static constexpr int64_t kMaxPlane = 24 * 1024;
+/// Below this many multiplications starting threads costs more than it saves.
+static constexpr int64_t kParallelWork = 400000;
+
+namespace {
+class IntegerDepthwise {
+public:
+  IntegerDepthwise(KernelEmitter &e, const MatchedProduct &match)
+      : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
+        quantized(e, p, kernel) {}
+
+  /// Sets the sizes, if all of them are known and suit.
+  bool analyze();
+  void emit(bool useThreads);
+
+private:
+  /// One dimension of the image, in numbers.
+  struct Extent {
+    int64_t input, output, padding, window, stride, dilation;
+    /// Padded elements that the windows reach.
+    int64_t reached() const {
+      return (output - 1) * stride + (window - 1) * dilation + 1;
+    }
+    int64_t copied() const { return std::min(input, reached() - padding); }
+  };
+
+  void emitChannel(ValueRange outer);
+  void fillPlane(ValueRange outer, Value plane);
+  SmallVector<Value> loadWeights(ValueRange outer);
+  Value loadTap(Value plane, Value y, Value x, int64_t tap);
+  void emitWindows(const OutputBases &bases, Value plane, Value y, Value x,
+                   ArrayRef<Value> weights);
+  Value offsetOf(ValueRange outer, ArrayRef<Value> strides);
+  /// Runs `body` for vectors of `width` that cover `count`; the last may
+  /// overlap the one before.
+  void coverRow(int64_t count, int64_t width,
+                llvm::function_ref<void(Value)> body);
+
+  KernelEmitter &e;
+  const GemmProblem &p;
+  const MicroKernel &kernel;
+  const Windows &input;
+  QuantizedPanels quantized;
+  Extent rows, columns;
+  int64_t planeStride;
+  /// Outputs at a time: one vector of sums, or two.
+  int64_t width;
+};
+} // namespace
+
+bool IntegerDepthwise::analyze() {
+  if (!kernel.dot.takesDifferences() || input.dims.size() != 2 ||
+      !e.isConstant(p.m, 1) || !e.isConstant(p.a.columnStride, 1))
+    return false;
+  for (auto [extent, dim] :
+       llvm::zip(SmallVector<Extent *>{&rows, &columns}, input.dims)) {
+    auto in = e.asConstant(dim.inputSize), out = e.asConstant(dim.outputSize),
+         padding = e.asConstant(dim.padding);
+    if (!in || !out || !padding || *out <= 0 || dim.stride > 2)
+      return false;
+    *extent = {*in, *out, *padding, dim.window, dim.stride, dim.dilation};
+    if (extent->copied() <= 0)
+      return false;
+  }
+  if (!e.isConstant(p.k, rows.window * columns.window))
+    return false;
+  int64_t lanes = kernel.lanes;
+  width = columns.output >= 2 * lanes ? 2 * lanes : lanes;
+  // A load with stride 2 reads a vector more than it needs.
+  planeStride = llvm::alignTo(columns.reached(), lanes) + 2 * width;
+  return columns.output >= width && columns.copied() >= lanes &&
+         rows.reached() * planeStride <= kMaxPlane;
+}
+
+Value IntegerDepthwise::offsetOf(ValueRange outer, ArrayRef<Value> strides) {
+  Value offset = e.index(0);
+  for (auto [i, stride] : llvm::zip(outer, strides))
+    offset = e.add(offset, e.mul(i, stride));
+  return offset;
+}
+
+void IntegerDepthwise::coverRow(int64_t count, int64_t width,
+                                llvm::function_ref<void(Value)> body) {
+  int64_t whole = count / width * width;
+  e.forLoop(e.index(0), e.index(whole), width, body);
+  if (whole != count)
+    body(e.index(count - width));
+}
+
+void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
+  int64_t lanes = kernel.lanes;
+  auto type = VectorType::get(lanes, e.b.getI16Type());
+  Value zero = p.quantizedB.zeroPoint;
+  if (zero)
+    zero = e.splat(arith::TruncIOp::create(e.b, e.loc, e.b.getI16Type(), zero),
+                   lanes);
+  auto widen = [&](Value bytes) -> Value {
+    Value value = p.quantizedB.isSigned
+                      ? Value(arith::ExtSIOp::create(e.b, e.loc, type, bytes))
+                      : Value(arith::ExtUIOp::create(e.b, e.loc, type, bytes));
+    if (zero)
+      value = arith::SubIOp::create(e.b, e.loc, value, zero);
+    return value;
+  };
+  Value border = widen(e.splat(input.paddingValue, lanes));
+  int64_t size = rows.reached() * planeStride;
+  e.forLoop(e.index(0), e.index(size), lanes,
+            [&](Value at) { e.storeVector(border, plane, at); });
+  Value base = offsetOf(outer, input.outerStrides);
+  e.forLoop(e.index(0), e.index(rows.copied()), 1, [&](Value y) {
+    Value from = e.add(base, e.mul(y, e.index(columns.input)));
+    Value to =
+        e.add(e.mul(e.add(y, e.index(rows.padding)), e.index(planeStride)),
+              e.index(columns.padding));
+    coverRow(columns.copied(), lanes, [&](Value x) {
+      Value bytes = e.loadVector(input.input, e.add(from, x), lanes);
+      e.storeVector(widen(bytes), plane, e.add(to, x));
+    });
+  });
+}
+
+/// A vector of words for each pair of taps, the same word in each lane.
+SmallVector<Value> IntegerDepthwise::loadWeights(ValueRange outer) {
+  Value base = offsetOf(outer, p.a.outerStrides);
+  Value zero = quantized.rowZero(outer, e.index(0));
+  Type i32 = e.b.getI32Type();
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(value));
+  };
+  auto load = [&](int64_t tap) -> Value {
+    Value byte = e.load(p.a.buffer, e.add(base, e.index(tap)));
+    Value weight = p.quantizedA.isSigned
+                       ? Value(arith::ExtSIOp::create(e.b, e.loc, i32, byte))
+                       : Value(arith::ExtUIOp::create(e.b, e.loc, i32, byte));
+    if (zero)
+      weight = arith::SubIOp::create(e.b, e.loc, weight, zero);
+    return weight;
+  };
+  int64_t taps = rows.window * columns.window;
+  SmallVector<Value> words;
+  for (int64_t tap = 0; tap < taps; tap += 2) {
+    Value word = arith::AndIOp::create(e.b, e.loc, load(tap), constant(0xffff));
+    if (tap + 1 < taps)
+      word = arith::OrIOp::create(
+          e.b, e.loc, word,
+          arith::ShLIOp::create(e.b, e.loc, load(tap + 1), constant(16)));
+    words.push_back(e.splat(word, kernel.lanes));
+  }
+  return words;
+}
+
+/// The elements under a tap of the windows of outputs (y, x), (y, x + 1) ...
+Value IntegerDepthwise::loadTap(Value plane, Value y, Value x, int64_t tap) {
+  int64_t row = tap / columns.window, column = tap % columns.window;
+  Value at = e.add(
+      e.mul(e.add(e.mul(y, e.index(rows.stride)), e.index(row * rows.dilation)),
+            e.index(planeStride)),
+      e.add(e.mul(x, e.index(columns.stride)),
+            e.index(column * columns.dilation)));
+  Value first = e.loadVector(plane, at, width);
+  if (columns.stride == 1)
+    return first;
+  Value second = e.loadVector(plane, e.add(at, e.index(width)), width);
+  SmallVector<int64_t> even;
+  for (int64_t i = 0; i < width; ++i)
+    even.push_back(2 * i);
+  return vector::ShuffleOp::create(e.b, e.loc, first, second, even);
+}
+
+void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
+                                   Value y, Value x, ArrayRef<Value> weights) {
+  int64_t lanes = kernel.lanes, taps = rows.window * columns.window;
+  auto words = VectorType::get(lanes, e.b.getI32Type());
+  // Two vectors of sums take the halves of each 8 outputs, since registers
+  // interleave within 128 bits; they are put in order at the end.
+  int64_t numSums = width / lanes, run = numSums == 2 ? 4 : lanes;
+  SmallVector<SmallVector<int64_t>> positions(numSums);
+  for (int64_t i = 0; i < width; ++i)
+    positions[i / run % numSums].push_back(i);
+  SmallVector<Value> sums(numSums, e.zero(words));
+  for (int64_t tap = 0; tap < taps; tap += 2) {
+    Value first = loadTap(plane, y, x, tap);
+    Value second = tap + 1 < taps ? loadTap(plane, y, x, tap + 1)
+                                  : e.zero(first.getType());
+    for (auto [sum, half] : llvm::zip(sums, positions)) {
+      SmallVector<int64_t> mask;
+      for (int64_t i : half)
+        mask.append({i, width + i});
+      Value pairs = vector::ShuffleOp::create(e.b, e.loc, first, second, mask);
+      pairs = vector::BitCastOp::create(e.b, e.loc, words, pairs);
+      sum = kernel.dot.emit(e, pairs, weights[tap / 2], sum);
+    }
+  }
+  if (numSums == 2) {
+    SmallVector<int64_t> place(width);
+    for (int64_t half = 0; half < 2; ++half)
+      for (auto [i, position] : llvm::enumerate(positions[half]))
+        place[position] = half * lanes + i;
+    Value low = sums[0], high = sums[1];
+    for (int64_t half = 0; half < 2; ++half)
+      sums[half] = vector::ShuffleOp::create(
+          e.b, e.loc, low, high, ArrayRef(place).slice(half * lanes, lanes));
+  }
+  SmallVector<Value> places;
+  for (int64_t i = 0; i < numSums; ++i)
+    places.push_back(
+        e.add(e.add(e.mul(y, e.index(columns.output)), x), e.index(i * lanes)));
+  emitOutputs(e, p, kernel, bases, e.index(0), places, sums, /*masks=*/{});
+}
+
+void IntegerDepthwise::emitChannel(ValueRange outer) {
+  auto type = MemRefType::get({rows.reached() * planeStride}, e.b.getI16Type());
+  Value plane =
+      memref::AllocaOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
+  fillPlane(outer, plane);
+  SmallVector<Value> weights = loadWeights(outer);
+  OutputBases bases(e, p, outer);
+  e.forLoop(e.index(0), e.index(rows.output), 1, [&](Value y) {
+    coverRow(columns.output, width,
+             [&](Value x) { emitWindows(bases, plane, y, x, weights); });
+  });
+}
+
+void IntegerDepthwise::emit(bool useThreads) {
+  Value channels = e.index(1);
+  for (Value size : p.outerSizes)
+    channels = e.mul(channels, size);
+  Value condition;
+  if (useThreads)
+    condition =
+        e.compare(arith::CmpIPredicate::sgt, e.mul(channels, e.mul(p.n, p.k)),
+                  e.index(kParallelWork));
+  e.parallelFor(channels, condition, [&](Value channel) {
+    emitChannel(e.delinearize(channel, p.outerSizes));
+  });
+}
+
+bool quantc::emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,
+                                  bool useThreads) {
+  if (!match.words || !match.kernel.dot)
+    return false;
+  IntegerDepthwise emitter(e, match);
+  if (!emitter.analyze())
+    return false;
+  emitter.emit(useThreads);
+  return true;
+}
