@@ -209,8 +209,14 @@ Error quantc::writeNpz(StringRef path, const std::vector<NumpyArray> &arrays) {
     files.push_back(formatNpy(array));
     zip_source_t *source =
         zip_source_buffer(archive, files.back().data(), files.back().size(), 0);
-    if (!source || zip_file_add(archive, (array.name + ".npy").c_str(), source,
-                                ZIP_FL_ENC_UTF_8) < 0) {
+    zip_int64_t index =
+        source ? zip_file_add(archive, (array.name + ".npy").c_str(), source,
+                              ZIP_FL_ENC_UTF_8)
+               : -1;
+    // The fastest level: others take many times as long on arrays of small
+    // integers and gain little.
+    if (index < 0 || zip_set_file_compression(archive, zip_uint64_t(index),
+                                              ZIP_CM_DEFLATE, 1) < 0) {
       Error error = createStringError("cannot write '" + path +
                                       "': " + zip_strerror(archive));
       zip_discard(archive);
