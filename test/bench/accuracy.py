@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.version_converter
 from timing import ROOT
 
 import quantc
@@ -62,8 +64,8 @@ def make_feeds(name, count, seed):
 
 
 def main_output(run):
-    """The first output only: others follow from it, or are states."""
-    return lambda feed: run(feed)[0]
+    """The largest output of floats: others follow from it, or are states."""
+    return lambda feed: max((o for o in run(feed) if o.dtype.kind == "f"), key=np.size)
 
 
 def quantize_theirs(path, feeds, method, folder):
@@ -83,10 +85,16 @@ def quantize_theirs(path, feeds, method, folder):
     logging.getLogger().setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()):
         if not prepared.exists():
+            # Scales along an axis need opset 13, which it does not see to.
+            model = onnx.load(str(path))
+            if model.opset_import[0].version < 13:
+                model = onnx.version_converter.convert_version(model, 17)
+            source = folder / "source.onnx"
+            onnx.save(model, str(source))
             try:
-                quant_pre_process(str(path), str(prepared))
+                quant_pre_process(str(source), str(prepared))
             except Exception:  # symbolic shapes that it cannot follow
-                quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+                quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         q.quantize_static(
             str(prepared),
             str(result),
@@ -159,7 +167,7 @@ def cosine(models):
     oracle = reference(path)
     values = []
     for feed in make_feeds("minilm-l3", 16, 2):
-        a, b = (np.mean(run(feed)[0], axis=1).ravel() for run in (model.run, oracle))
+        a, b = (np.mean(main_output(run)(feed), axis=1).ravel() for run in (model.run, oracle))
         values.append(float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))))
     print(f"MiniLM sentence cosine: least {min(values):.4f}, mean {np.mean(values):.4f}")
     return min(values) >= 0.99
