@@ -108,15 +108,17 @@ void ValueStatistics::addChannels(ArrayRef<float> values,
       extend(channelRanges[i % channels],
              getRange(values.slice(i * inner, inner)));
   if (!sumAbs.empty())
-    for (size_t i = 0; i < outer * channels; ++i) {
-      double sum = 0, squares = 0;
-      for (float value : values.slice(i * inner, inner)) {
-        sum += std::fabs(value);
-        squares += double(value) * value;
+    for (size_t o = 0; o < outer; ++o)
+      for (size_t c = 0; c < channels; ++c) {
+        const float *from = values.data() + (o * channels + c) * inner;
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < inner; ++i) {
+          sum += std::fabs(from[i]);
+          squares += double(from[i]) * from[i];
+        }
+        sumAbs[c] += sum;
+        sumSquares[c] += squares;
       }
-      sumAbs[i % channels] += sum;
-      sumSquares[i % channels] += squares;
-    }
   if (!gram.empty())
     addGram(values.data(), outer, channels, gram.data());
 }
