@@ -41,7 +41,7 @@ struct RoundingRecipe {
   /// their activations.
   int64_t blockSize = 128;
   double damping = 0.01;
-  bool actOrder = false;
+  bool actOrder = true;
   /// HQQ: steps, and the norm that is minimized.
   int64_t iterations = 20;
   double norm = 0.7;
