@@ -1,8 +1,10 @@
-"""Behind tools/demo.sh: compiles real models and compares them with ONNX Runtime."""
+"""Behind tools/demo.sh: compiles real models and compares them with ONNX Runtime,
+then quantizes one of them to 8 bits and shows what that costs and gains."""
 
 import argparse
 import sys
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from timing import ROOT, interleaved, onnx_runtime
@@ -14,6 +16,9 @@ from real_models import MODELS, TOLERANCE, compare, compile_model
 MODELS_DIR = ROOT / "build" / "models"
 OUT_DIR = ROOT / "build" / "demo"
 THREADS = 2
+# What is quantized, the size that it is calibrated and measured at, and how many
+# samples it is calibrated with.
+QUANTIZED, QUANTIZED_SIZE, SAMPLES = "minilm-l3", (1, 128), 16
 
 
 def show(number, unit):
@@ -61,6 +66,48 @@ def demonstrate(console, name):
     return row, agrees
 
 
+def cosine(ours, theirs):
+    """Of sentence embeddings, the encoder's last output."""
+    a, b = (outputs[-1].ravel().astype(np.float64) for outputs in (ours, theirs))
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def quantize(console):
+    """Compiles a model to 8-bit integers; gives the table beside the float library."""
+    model = MODELS[QUANTIZED]
+    path = model.path({"models": MODELS_DIR})
+    library, plain = OUT_DIR / f"{QUANTIZED}-int8.so", OUT_DIR / f"{QUANTIZED}.so"
+    rng = np.random.default_rng(0)
+    data = [model.feed(rng, QUANTIZED_SIZE) for _ in range(SAMPLES)]
+    unseen = [model.feed(rng, QUANTIZED_SIZE) for _ in range(4)]
+    with console.status(f"quantizing {QUANTIZED}"):
+        quantized = quantc.compile(path, quantize="w8a8", calibration=data, output=library)
+    compiled, reference = quantc.load(str(plain)), onnx_runtime(path, THREADS)
+    for m in (quantized, compiled):
+        m.set_num_threads(THREADS)
+    worst = min(cosine(quantized.run(feed), reference(feed)) for feed in unseen)
+    with console.status(f"timing {QUANTIZED} in 8 bits"):
+        integers, floats = interleaved(
+            lambda: quantized.run(unseen[0]), lambda: compiled.run(unseen[0]), seconds=2
+        )
+        again, theirs = interleaved(
+            lambda: quantized.run(unseen[0]), lambda: reference(unseen[0]), seconds=2
+        )
+    title = f"{QUANTIZED} with --quantize=w8a8 (calibrated with {SAMPLES} sequences of random tokens)"
+    table = Table(title=title)
+    for title in ("", "float .so", "int8 .so", "int8 / float", "int8 / ONNX Runtime float", "least cosine to float"):
+        table.add_column(title, justify="right" if title else "left")
+    table.add_row(
+        "size", show(plain.stat().st_size / 2**20, "MB"), show(library.stat().st_size / 2**20, "MB"),
+        f"{library.stat().st_size / plain.stat().st_size:.2f}", "", "",
+    )
+    table.add_row(
+        "time", f"{1e3 * floats:.2f} ms", f"{1e3 * integers:.2f} ms",
+        f"{integers / floats:.2f}", f"{again / theirs:.2f}", f"{worst:.4f}",
+    )
+    return table
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, prog="tools/demo.sh")
     names = [name for name, model in MODELS.items() if model.folder == "models"]
@@ -82,6 +129,8 @@ def main():
         table.add_row(*row)
         ok &= agrees
     console.print(table)
+    if (OUT_DIR / f"{QUANTIZED}.so").exists():
+        console.print(quantize(console))
     console.print(
         f"Times: medians at the last size, {THREADS} threads, run in turns. Ratio below 1: Quantc is faster.\n"
         f"[{'green]Every output agrees' if ok else 'red]Some output does not agree'} with ONNX Runtime.[/]"
