@@ -6,6 +6,7 @@
 #include "Dialects.h"
 
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Quantization/Recipe.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -30,6 +31,14 @@ quantc::reportModel(StringRef path, const ReportOptions &options) {
   auto fail = [&](llvm::Error error) {
     return module->emitError(llvm::toString(std::move(error)));
   };
+  llvm::Expected<Recipe> recipe = Recipe::load(options.recipe);
+  if (!recipe)
+    return fail(recipe.takeError());
+  // They change the graph, so that its values are no longer those in float.
+  if (!recipe->transformations.empty())
+    return fail(llvm::createStringError(
+        "the recipe's transformations: a report compares values of the model "
+        "as it is; leave them out"));
   FailureOr<DataSet> data = openData(options.data, *module);
   if (failed(data))
     return failure();

@@ -92,3 +92,12 @@ def test_statistics_of_another_model(files, quantc_cli, tmp_path):
     assert done.returncode == 1
     assert "another model's" in done.stderr
     assert not (tmp_path / "x.html").exists()
+
+
+def test_transformed_graphs_are_not_compared(files, quantc_cli, tmp_path):
+    page = tmp_path / "report.html"
+    data = f"--data={files / 'data.npz'}"
+    done = quantc_cli("report", files / "model.onnx", data, "--quantize=w8a8-smoothquant", "-o", page)
+    assert done.returncode == 1
+    assert "transformations" in done.stderr
+    assert not page.exists()
