@@ -70,18 +70,8 @@ private:
       meanAbs.push_back(float(it->second.meanAbs(i)));
     std::vector<std::vector<float>> storage;
     std::vector<WeightMatrix> matrices;
-    for (OpOperand *operand : value.matrices) {
-      auto constant = operand->get().getDefiningOp<ConstantOp>();
-      std::optional<std::vector<float>> floats =
-          readFloats(constant.getValue());
-      if (!floats)
-        return success();
-      storage.push_back(std::move(*floats));
-      matrices.push_back(
-          {{}, value.channels, constant.getType().getDimSize(1)});
-    }
-    for (auto [matrix, floats] : llvm::zip(matrices, storage))
-      matrix.values = floats;
+    if (failed(readMatrices(value, storage, matrices)))
+      return success();
     auto method = WeightMethod::create("nearest");
     if (!method)
       return op->emitError() << llvm::toString(method.takeError());

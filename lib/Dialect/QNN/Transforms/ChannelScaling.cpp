@@ -100,6 +100,23 @@ SmallVector<ScalableValue> qnn::findScalableValues(func::FuncOp func) {
   return found;
 }
 
+LogicalResult qnn::readMatrices(const ScalableValue &value,
+                                std::vector<std::vector<float>> &storage,
+                                std::vector<WeightMatrix> &matrices) {
+  for (OpOperand *operand : value.matrices) {
+    auto constant = operand->get().getDefiningOp<ConstantOp>();
+    std::optional<std::vector<float>> floats = readFloats(constant.getValue());
+    if (!floats)
+      return failure();
+    storage.push_back(std::move(*floats));
+    matrices.push_back({{}, value.channels, constant.getType().getDimSize(1)});
+  }
+  // Only now does the storage stay where it is.
+  for (auto [matrix, floats] : llvm::zip(matrices, storage))
+    matrix.values = floats;
+  return success();
+}
+
 void qnn::divideChannels(const ScalableValue &value, ArrayRef<float> scales) {
   MLIRContext *context = value.value.getContext();
   auto combine = [&](OpOperand *operand, BinaryKind kind,

@@ -1,8 +1,9 @@
-//===- ChannelScaling.h - Dividing a value's channels for nothing *- C++
-//-*-===//
+//===- ChannelScaling.h - Dividing channels for nothing --------*- C++ -*-===//
 
 #ifndef QUANTC_LIB_DIALECT_QNN_TRANSFORMS_CHANNELSCALING_H
 #define QUANTC_LIB_DIALECT_QNN_TRANSFORMS_CHANNELSCALING_H
+
+#include "quantc/Quantization/Smoothing.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -23,6 +24,12 @@ struct ScalableValue {
 
 /// All such values of a function, in order.
 llvm::SmallVector<ScalableValue> findScalableValues(mlir::func::FuncOp func);
+
+/// The matrices that the value is multiplied by; they refer to `storage`. Fails
+/// if one does not hold floats.
+mlir::LogicalResult readMatrices(const ScalableValue &value,
+                                 std::vector<std::vector<float>> &storage,
+                                 std::vector<WeightMatrix> &matrices);
 
 /// Divides the channels by `scales`, and multiplies the matrices' rows. The
 /// arithmetic is left to constant folding.

@@ -63,18 +63,8 @@ private:
       inputMax.push_back(std::max(-range.min, range.max));
     std::vector<std::vector<float>> storage;
     std::vector<WeightMatrix> matrices;
-    for (OpOperand *operand : value.matrices) {
-      auto constant = operand->get().getDefiningOp<ConstantOp>();
-      std::optional<std::vector<float>> floats =
-          readFloats(constant.getValue());
-      if (!floats)
-        return success();
-      storage.push_back(std::move(*floats));
-      matrices.push_back(
-          {{}, value.channels, constant.getType().getDimSize(1)});
-    }
-    for (auto [matrix, floats] : llvm::zip(matrices, storage))
-      matrix.values = floats;
+    if (failed(readMatrices(value, storage, matrices)))
+      return success();
     std::vector<float> scales =
         computeSmoothQuantScales(inputMax, getRowMaxima(matrices), alpha);
     qnn::divideChannels(value, scales);
