@@ -87,10 +87,19 @@ static std::pair<Value, linalg::FillOp> lookThroughFill(Value init) {
 }
 
 namespace {
+/// Which argument of a kernel each of its numbers is; numbers that kernels of
+/// one form share are constants, and numbers that always agree one argument.
+struct NumberPlan {
+  static constexpr int kConstant = -1;
+  SmallVector<int> argumentOf;
+};
+
 /// Clones one group into a function on buffers.
 class KernelBuilder {
 public:
-  KernelBuilder(Group group) : group(group) {}
+  /// Without a plan each number is an argument of its own.
+  KernelBuilder(Group group, const NumberPlan *plan = nullptr)
+      : group(group), plan(plan) {}
 
   /// Makes the function; the caller owns it and gives it its name.
   func::FuncOp build();
@@ -98,9 +107,12 @@ public:
   /// The operands of the call, after `build`.
   SmallVector<Value> inputs, outputs;
   bool readsOutputs = false;
+  /// The scalar constants that the group reads, use by use.
+  SmallVector<Value> numbers;
 
 private:
   Value addArgument(Value value);
+  Value addNumber(OpBuilder &builder, Value constant);
   Value getScalar(OpBuilder &builder, Value value);
   Value getBuffer(OpBuilder &builder, Value tensor);
   void clonePad(OpBuilder &builder);
@@ -108,10 +120,20 @@ private:
   void cloneOp(OpBuilder &builder, linalg::LinalgOp op, ValueRange outBuffers);
 
   Group group;
+  const NumberPlan *plan;
   Block *body = nullptr;
   IRMapping mapping;
+  llvm::DenseMap<int, Value> numberArguments;
 };
 } // namespace
+
+/// Whether `value` is a number that equal kernels may differ in. Sizes are not:
+/// code depends on them.
+static bool isNumber(Value value) {
+  Type type = value.getType();
+  return (isa<FloatType>(type) || (type.isInteger() && !type.isInteger(1))) &&
+         matchPattern(value, m_Constant());
+}
 
 Value KernelBuilder::addArgument(Value value) {
   if (Value known = mapping.lookupOrNull(value))
@@ -125,7 +147,31 @@ Value KernelBuilder::addArgument(Value value) {
   return argument;
 }
 
+/// The next number of the kernel.
+Value KernelBuilder::addNumber(OpBuilder &builder, Value constant) {
+  unsigned position = numbers.size();
+  numbers.push_back(constant);
+  int argument = plan ? plan->argumentOf[position] : int(position);
+  if (argument == NumberPlan::kConstant) {
+    if (Value known = mapping.lookupOrNull(constant))
+      return known;
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(body);
+    Value clone = builder.clone(*constant.getDefiningOp())->getResult(0);
+    mapping.map(constant, clone);
+    return clone;
+  }
+  Value &known = numberArguments[argument];
+  if (!known) {
+    known = body->addArgument(constant.getType(), constant.getLoc());
+    inputs.push_back(constant);
+  }
+  return known;
+}
+
 Value KernelBuilder::getScalar(OpBuilder &builder, Value value) {
+  if (isNumber(value))
+    return addNumber(builder, value);
   if (Value known = mapping.lookupOrNull(value))
     return known;
   Operation *producer = value.getDefiningOp();
@@ -184,7 +230,8 @@ void KernelBuilder::cloneOp(OpBuilder &builder, linalg::LinalgOp op,
   SetVector<Value> captured;
   getUsedValuesDefinedAbove(op->getRegions(), captured);
   for (Value value : captured)
-    getScalar(builder, value);
+    if (!isNumber(value))
+      getScalar(builder, value);
   SmallVector<Value> operands;
   for (OpOperand *input : op.getDpsInputOperands())
     operands.push_back(getScalar(builder, input->get()));
@@ -192,8 +239,13 @@ void KernelBuilder::cloneOp(OpBuilder &builder, linalg::LinalgOp op,
   Operation *clone =
       mlir::clone(builder, op.getOperation(), TypeRange(), operands);
   for (Region &region : clone->getRegions())
-    for (Value value : captured)
-      replaceAllUsesInRegionWith(value, mapping.lookup(value), region);
+    region.walk([&](Operation *inner) {
+      for (OpOperand &operand : inner->getOpOperands())
+        if (captured.contains(operand.get()))
+          operand.set(isNumber(operand.get())
+                          ? addNumber(builder, operand.get())
+                          : mapping.lookup(operand.get()));
+    });
   // Reads of captured tensors are reads of their buffers now.
   clone->walk([&](Operation *inner) {
     OpBuilder inside(inner);
@@ -309,19 +361,66 @@ struct OutlineKernelsPass
       return WalkResult::skip();
     });
     DenseSet<Operation *> done;
+    SmallVector<Group> groups;
     for (linalg::LinalgOp root : roots) {
       Group group{findPad(root), root, findEpilogue(root)};
-      if (group.epilogue)
-        done.insert(group.epilogue);
-      outline(group);
+      if (group.epilogue && !done.insert(group.epilogue).second)
+        group.epilogue = nullptr;
+      groups.push_back(group);
     }
     for (linalg::LinalgOp op : others)
       if (!done.contains(op))
-        outline(Group{nullptr, op, nullptr});
+        groups.push_back(Group{nullptr, op, nullptr});
+    SmallVector<unsigned> forms;
+    SmallVector<NumberPlan> plans = planNumbers(groups, forms);
+    for (auto [group, form] : llvm::zip(groups, forms))
+      outline(group, plans[form]);
   }
 
-  void outline(Group group) {
-    KernelBuilder kernelBuilder(group);
+  /// Sorts `groups` by form (what they do, whatever the numbers), and decides
+  /// for each form which numbers its kernel takes as arguments.
+  SmallVector<NumberPlan> planNumbers(ArrayRef<Group> groups,
+                                      SmallVectorImpl<unsigned> &forms) {
+    llvm::StringMap<unsigned> known;
+    // By form and number: the values of its groups, as one key.
+    SmallVector<SmallVector<SmallVector<Attribute>>> values;
+    for (const Group &group : groups) {
+      KernelBuilder kernelBuilder(group);
+      func::FuncOp kernel = kernelBuilder.build();
+      unsigned form =
+          known.try_emplace(print(kernel), known.size()).first->second;
+      kernel->erase();
+      forms.push_back(form);
+      if (form == values.size())
+        values.emplace_back(kernelBuilder.numbers.size());
+      for (auto [column, number] :
+           llvm::zip(values[form], kernelBuilder.numbers)) {
+        Attribute value;
+        matchPattern(number, m_Constant(&value));
+        column.push_back(value);
+      }
+    }
+    SmallVector<NumberPlan> plans(values.size());
+    for (auto [plan, columns] : llvm::zip(plans, values))
+      for (auto [i, column] : llvm::enumerate(columns)) {
+        int argument = llvm::find(columns, column) - columns.begin();
+        bool isConstant = llvm::all_equal(column);
+        numNumberArguments += !isConstant && argument == int(i);
+        plan.argumentOf.push_back(isConstant ? NumberPlan::kConstant
+                                             : argument);
+      }
+    return plans;
+  }
+
+  static std::string print(func::FuncOp kernel) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    kernel->print(os, OpPrintingFlags().useLocalScope());
+    return text;
+  }
+
+  void outline(Group group, const NumberPlan &plan) {
+    KernelBuilder kernelBuilder(group, &plan);
     func::FuncOp kernel = kernelBuilder.build();
     StringRef name = getShared(kernel, group.root);
     linalg::LinalgOp last = group.last();
@@ -343,10 +442,7 @@ struct OutlineKernelsPass
 
   /// The name of the kernel that equals `kernel`, which is new or deleted.
   StringRef getShared(func::FuncOp kernel, linalg::LinalgOp root) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    kernel->print(os, OpPrintingFlags().useLocalScope());
-    auto [it, isNew] = kernels.try_emplace(text);
+    auto [it, isNew] = kernels.try_emplace(print(kernel));
     if (!isNew) {
       kernel->erase();
       return it->second.getValue();

@@ -1,4 +1,4 @@
-// RUN: quant-opt %s --quantc-outline-kernels --canonicalize | FileCheck %s
+// RUN: quant-opt %s -split-input-file --quantc-outline-kernels --canonicalize | FileCheck %s
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d1)>
@@ -34,4 +34,71 @@ func.func @layers(%x: tensor<8x16xf32>, %bias: tensor<16xf32>,
     linalg.yield %s : f32
   } -> tensor<8x16xf32>
   return %3 : tensor<8x16xf32>
+}
+
+// -----
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+
+// Numbers that two groups of one form differ in are arguments; a number that
+// occurs twice is one, and what all calls agree on stays in the kernel.
+// CHECK-LABEL: func.func @numbers
+// CHECK-DAG: %[[S0:.*]] = arith.constant 2.500000e-01 : f32
+// CHECK-DAG: %[[S1:.*]] = arith.constant 5.000000e-01 : f32
+// CHECK: kernel.call @[[K:kernel_0_generic]] ins(%{{.*}}, %[[S0]] : tensor<8x16xf32>, f32)
+// CHECK: kernel.call @[[K]] ins(%{{.*}}, %[[S1]] : tensor<8x16xf32>, f32)
+// CHECK: func.func private @[[K]](%{{.*}}: memref<8x16xf32>, %[[S:.*]]: f32, %{{.*}}: memref<8x16xf32>)
+// CHECK: %[[BOUND:.*]] = arith.constant 1.270000e+02 : f32
+// CHECK: arith.divf %{{.*}}, %[[S]]
+// CHECK: arith.minnumf %{{.*}}, %[[BOUND]]
+// CHECK: arith.mulf %{{.*}}, %[[S]]
+// CHECK-NOT: func.func
+func.func @numbers(%x: tensor<8x16xf32>) -> tensor<8x16xf32> {
+  %s0 = arith.constant 0.25 : f32
+  %s1 = arith.constant 0.5 : f32
+  %bound = arith.constant 127.0 : f32
+  %e = tensor.empty() : tensor<8x16xf32>
+  %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<8x16xf32>) outs(%e : tensor<8x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %q = arith.divf %a, %s0 : f32
+    %c = arith.minnumf %q, %bound : f32
+    %d = arith.mulf %c, %s0 : f32
+    linalg.yield %d : f32
+  } -> tensor<8x16xf32>
+  %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0 : tensor<8x16xf32>) outs(%e : tensor<8x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %q = arith.divf %a, %s1 : f32
+    %c = arith.minnumf %q, %bound : f32
+    %d = arith.mulf %c, %s1 : f32
+    linalg.yield %d : f32
+  } -> tensor<8x16xf32>
+  return %1 : tensor<8x16xf32>
+}
+
+// -----
+
+// Positions (numbers of type index) do not become arguments: code depends on
+// them.
+// CHECK-LABEL: func.func @positions
+// CHECK: kernel.call @kernel_0_generic ins(%{{.*}} : tensor<8xf32>)
+// CHECK: kernel.call @kernel_1_generic ins(%{{.*}} : tensor<8xf32>)
+func.func @positions(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %e = tensor.empty() : tensor<8xf32>
+  %0 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      outs(%e : tensor<8xf32>) {
+  ^bb0(%o: f32):
+    %a = tensor.extract %x[%c2] : tensor<8xf32>
+    linalg.yield %a : f32
+  } -> tensor<8xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      outs(%e : tensor<8xf32>) {
+  ^bb0(%o: f32):
+    %a = tensor.extract %0[%c3] : tensor<8xf32>
+    linalg.yield %a : f32
+  } -> tensor<8xf32>
+  return %1 : tensor<8xf32>
 }

@@ -66,7 +66,9 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     zero-padding of its input if it is a convolution, and the elementwise op
     that alone consumes it. Tensors become arguments, weights too; scalar
     constants move along. Groups that are equal share one function, so compile
-    time and code size grow with the number of different layers.
+    time and code size grow with the number of different layers. Where groups
+    differ in numbers only (scales and zero points, say), those numbers are
+    arguments, and the groups share one function as well.
 
     ```mlir
     %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<8x16xf32>)
@@ -85,7 +87,9 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     Statistic<"numFusedEpilogues", "fused-epilogues",
               "Elementwise ops fused into the op before them">,
     Statistic<"numFoldedPads", "folded-pads",
-              "Paddings fused into a convolution">
+              "Paddings fused into a convolution">,
+    Statistic<"numNumberArguments", "number-arguments",
+              "Arguments of kernels for numbers that calls differ in">
   ];
 }
 
