@@ -52,6 +52,13 @@ static bool needsGram(const Recipe &recipe) {
          });
 }
 
+static bool needsMoments(const Recipe &recipe) {
+  return recipe.weights.needsMoments() ||
+         llvm::any_of(recipe.overrides, [](const Override &o) {
+           return o.weights && o.weights->needsMoments();
+         });
+}
+
 FailureOr<Statistics> Quantization::getStatistics(
     const Recipe &recipe,
     const std::function<void(StringRef, size_t, size_t)> &progress) {
@@ -68,7 +75,7 @@ FailureOr<Statistics> Quantization::getStatistics(
   if (!data)
     return fail(data.takeError());
   CalibrationOptions run;
-  run.moments = !recipe.transformations.empty();
+  run.moments = !recipe.transformations.empty() || needsMoments(recipe);
   run.gram = needsGram(recipe);
   run.threads = llvm::hardware_concurrency().compute_thread_count();
   run.progress = progress;

@@ -89,7 +89,7 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
     return llvm::createStringError(
         "GPTQ needs the Gram matrix of the inputs: calibrate with "
         "--collect=gram");
-  GroupQuantizer quantizer(format, options.range, weights);
+  GroupQuantizer quantizer(format, options, weights);
   QuantizedMatrix result = quantizer.createResult(weights);
   int64_t blockSize = result.blockSize;
 
@@ -113,29 +113,31 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
     if (gram[order[i] * k + order[i]] == 0)
       w.row(i).setZero();
 
-  std::vector<GroupParameters> parameters(llvm::divideCeil(k, blockSize) * n);
   auto chooseGroup = [&](int64_t first, auto &&valueAt) -> llvm::Error {
     int64_t count = std::min(blockSize, k - first);
     std::vector<float> values(count);
     for (int64_t c = 0; c < n; ++c) {
       for (int64_t i = 0; i < count; ++i)
         values[i] = valueAt(first + i, c);
-      Expected<GroupParameters> chosen = quantizer.choose(values);
+      Expected<GroupParameters> chosen =
+          quantizer.chooseBest(values, getImportance(gram, k, first, count));
       if (!chosen)
         return chosen.takeError();
-      parameters[first / blockSize * n + c] = *chosen;
       setGroup(result, first, c, *chosen);
     }
     return llvm::Error::success();
   };
   // Out of order, the groups' rows come at any time: their scales are fixed
-  // first.
-  if (options.actOrder)
+  // first. So are those with a second level, which belongs to many groups.
+  bool isFixed = options.actOrder || quantizer.hasLevels();
+  if (isFixed) {
     for (int64_t first = 0; first < k; first += blockSize)
       if (llvm::Error error = chooseGroup(first, [&](int64_t row, int64_t c) {
             return weights.values[row * n + c];
           }))
         return std::move(error);
+    quantizer.storeLevels(result);
+  }
 
   // Whole groups, so that a group's scales see all errors made before.
   int64_t update = std::max<int64_t>(1, options.updateBlock);
@@ -145,14 +147,13 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
     int64_t end = std::min(begin + update, k);
     FloatMatrix errors(end - begin, n);
     for (int64_t i = begin; i < end; ++i) {
-      if (!options.actOrder && i % blockSize == 0)
+      if (!isFixed && i % blockSize == 0)
         if (llvm::Error error = chooseGroup(
                 i, [&](int64_t row, int64_t c) { return w(row, c); }))
           return std::move(error);
-      int64_t group = order[i] / blockSize * n;
       float diagonal = float(u(i, i));
       for (int64_t c = 0; c < n; ++c) {
-        const GroupParameters &p = parameters[group + c];
+        GroupParameters p = getGroup(result, order[i], c);
         int32_t code = quantizer.round(w(i, c), p);
         result.codes[order[i] * n + c] = code;
         errors(i - begin, c) =

@@ -61,9 +61,9 @@ WeightFormat WeightFormat::fp8(bool isE5M2, int64_t blockSize, Scales scales) {
 //===- quantizer ----------------------------------------------------------===//
 
 GroupQuantizer::GroupQuantizer(const WeightFormat &format,
-                               const RangeMethod *range,
+                               const WeightMethodOptions &options,
                                const WeightMatrix &weights)
-    : format(format), range(range), isCodebook(!format.codebook.empty()) {
+    : format(format), options(options), isCodebook(!format.codebook.empty()) {
   if (!isCodebook)
     return;
   for (auto [code, number] : llvm::enumerate(format.codebook))
@@ -93,6 +93,8 @@ float GroupQuantizer::getScale(float bound) const {
   float scale = bound / largest;
   switch (format.scales) {
   case WeightFormat::Scales::Float32:
+  case WeightFormat::Scales::Bytes:
+  case WeightFormat::Scales::SuperBlocks:
     return scale;
   case WeightFormat::Scales::PowerOfTwo: {
     int exponent = std::ilogb(bound) - std::ilogb(largest);
@@ -115,11 +117,11 @@ float GroupQuantizer::getScale(float bound) const {
 llvm::Expected<GroupParameters>
 GroupQuantizer::choose(llvm::ArrayRef<float> values, float clip) const {
   Range bounds;
-  if (range) {
+  if (options.range) {
     llvm::Expected<Distribution> numbers = Distribution::fromValues(values);
     if (!numbers)
       return numbers.takeError();
-    bounds = range->choose(*numbers, format.grid);
+    bounds = options.range->choose(*numbers, format.grid);
   } else {
     for (float w : values) {
       if (!std::isfinite(w))
@@ -130,6 +132,11 @@ GroupQuantizer::choose(llvm::ArrayRef<float> values, float clip) const {
   }
   bounds.min *= clip;
   bounds.max *= clip;
+  // Nothing: no scale that the second level should have to reach.
+  if (hasLevels() && std::max(-bounds.min, bounds.max) < 1e-30f)
+    return GroupParameters{0, isCodebook || format.grid.isSymmetric()
+                                  ? 0
+                                  : float(format.grid.getMin())};
   if (!isCodebook) {
     ScaleAndZeroPoint chosen = computeScale(bounds, format.grid);
     return GroupParameters{chosen.scale, float(chosen.zeroPoint)};
@@ -138,6 +145,159 @@ GroupQuantizer::choose(llvm::ArrayRef<float> values, float clip) const {
   if (!std::isnormal(bound / largest))
     return GroupParameters{1, 0};
   return GroupParameters{getScale(bound), 0};
+}
+
+//===- search -------------------------------------------------------------===//
+
+static double getWeight(llvm::ArrayRef<double> importance, size_t i) {
+  return importance.empty() ? 1 : importance[i];
+}
+
+double GroupQuantizer::getError(llvm::ArrayRef<float> values,
+                                llvm::ArrayRef<double> importance,
+                                const GroupParameters &parameters) const {
+  double total = 0;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    double error =
+        double(value) - getReal(round(value, parameters), parameters);
+    total += getWeight(importance, i) * error * error;
+  }
+  return total;
+}
+
+GroupParameters
+GroupQuantizer::fitScale(llvm::ArrayRef<float> values,
+                         llvm::ArrayRef<double> importance,
+                         const GroupParameters &parameters) const {
+  double products = 0, squares = 0;
+  const GroupParameters unit{1, parameters.zeroPoint};
+  for (auto [i, value] : llvm::enumerate(values)) {
+    double number = getReal(round(value, parameters), unit);
+    products += getWeight(importance, i) * number * value;
+    squares += getWeight(importance, i) * number * number;
+  }
+  float scale = squares > 0 ? float(products / squares) : parameters.scale;
+  return {std::isnormal(scale) ? scale : parameters.scale,
+          parameters.zeroPoint};
+}
+
+llvm::Expected<GroupParameters>
+GroupQuantizer::chooseBest(llvm::ArrayRef<float> values,
+                           llvm::ArrayRef<double> importance) const {
+  llvm::Expected<GroupParameters> best = choose(values);
+  if (!best || !options.searchScales || best->scale == 0)
+    return best;
+  double smallest = getError(values, importance, *best);
+  // Of equals, the first: the whole range.
+  auto consider = [&](const GroupParameters &candidate) {
+    double error = getError(values, importance, candidate);
+    if (error < smallest) {
+      smallest = error;
+      best = candidate;
+    }
+  };
+  if (format.scales == WeightFormat::Scales::PowerOfTwo) {
+    // One exponent more holds the largest number, one less makes a finer grid.
+    const GroupParameters start = *best;
+    for (float factor : {2.0f, 0.5f})
+      consider({start.scale * factor, 0});
+    return best;
+  }
+  bool canFit = format.scales != WeightFormat::Scales::TwoLevelE4M3;
+  for (int64_t step = 0; step <= options.clipSteps; ++step) {
+    float clip = float(1 - (1 - options.smallestClip) * double(step) /
+                               double(options.clipSteps));
+    llvm::Expected<GroupParameters> candidate = choose(values, clip);
+    if (!candidate)
+      return candidate.takeError();
+    consider(*candidate);
+    if (!canFit)
+      continue;
+    consider(fitScale(values, importance, *candidate));
+    // The one number more may as well be at the other end.
+    if (!isCodebook && format.grid.scheme == RangeScheme::Symmetric)
+      consider(fitScale(values, importance,
+                        {-candidate->scale, candidate->zeroPoint}));
+  }
+  return best;
+}
+
+//===- second level -------------------------------------------------------===//
+
+/// The f16 nearest to `value`.
+static float toHalf(float value) {
+  APFloat half(value);
+  bool losesInfo;
+  half.convert(APFloat::IEEEhalf(), APFloat::rmNearestTiesToEven, &losesInfo);
+  half.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &losesInfo);
+  return half.convertToFloat();
+}
+
+void GroupQuantizer::storeLevels(QuantizedMatrix &matrix) const {
+  if (!hasLevels())
+    return;
+  bool isSuper = format.scales == WeightFormat::Scales::SuperBlocks;
+  bool hasOffsets = isSuper && !isCodebook && !format.grid.isSymmetric();
+  int64_t n = matrix.n, blocks = int64_t(matrix.scales.size()) / n;
+  int64_t perSuper = isSuper
+                         ? std::max<int64_t>(1, WeightFormat::superBlockSize /
+                                                    matrix.blockSize)
+                         : blocks;
+  int64_t supers = llvm::divideCeil(blocks, perSuper);
+  float largestCode = hasOffsets ? 63 : 127;
+  ScaleLevels &levels = matrix.levels;
+  levels.scales.resize(blocks * n);
+  levels.scaleFactors.resize(supers * n);
+  if (hasOffsets) {
+    levels.offsets.resize(blocks * n);
+    levels.offsetFactors.resize(supers * n);
+    matrix.hasFractionalZeroPoints = true;
+  }
+  for (int64_t super = 0; super < supers; ++super)
+    for (int64_t c = 0; c < n; ++c) {
+      int64_t first = super * perSuper;
+      int64_t end = std::min(first + perSuper, blocks);
+      float largestScale = 0, largestOffset = 0;
+      for (int64_t g = first; g < end; ++g) {
+        float scale = matrix.scales[g * n + c];
+        largestScale = std::max(largestScale, std::fabs(scale));
+        if (hasOffsets)
+          largestOffset =
+              std::max(largestOffset, scale * (matrix.zeroPoints[g * n + c] -
+                                               float(format.grid.getMin())));
+      }
+      auto getFactor = [&](float largest, float code) {
+        float factor = largest / code;
+        if (isSuper)
+          factor = toHalf(factor);
+        return std::isnormal(factor) && std::isfinite(factor) ? factor : 1;
+      };
+      float scaleFactor = getFactor(largestScale, largestCode);
+      float offsetFactor = getFactor(largestOffset, 63);
+      levels.scaleFactors[super * n + c] = scaleFactor;
+      if (hasOffsets)
+        levels.offsetFactors[super * n + c] = offsetFactor;
+      for (int64_t g = first; g < end; ++g) {
+        float &scale = matrix.scales[g * n + c];
+        float offset = hasOffsets ? scale * (matrix.zeroPoints[g * n + c] -
+                                             float(format.grid.getMin()))
+                                  : 0;
+        float code = std::clamp(std::nearbyint(scale / scaleFactor),
+                                -largestCode, largestCode);
+        // A scale of 0 would leave no numbers at all.
+        if (code == 0)
+          code = 1;
+        levels.scales[g * n + c] = int16_t(code);
+        scale = code * scaleFactor;
+        if (!hasOffsets)
+          continue;
+        float offsetCode =
+            std::clamp(std::nearbyint(offset / offsetFactor), 0.0f, 63.0f);
+        levels.offsets[g * n + c] = int16_t(offsetCode);
+        matrix.zeroPoints[g * n + c] =
+            offsetCode * offsetFactor / scale + float(format.grid.getMin());
+      }
+    }
 }
 
 int32_t GroupQuantizer::round(float value,

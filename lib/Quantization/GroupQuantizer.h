@@ -14,12 +14,27 @@ struct GroupParameters {
 /// Chooses scales, and rounds to the numbers of a format.
 class GroupQuantizer {
 public:
-  GroupQuantizer(const WeightFormat &format, const RangeMethod *range,
+  GroupQuantizer(const WeightFormat &format, const WeightMethodOptions &options,
                  const WeightMatrix &weights);
 
   /// Parameters for `values`; for a range that is `clip` of theirs.
   llvm::Expected<GroupParameters> choose(llvm::ArrayRef<float> values,
                                          float clip = 1) const;
+  /// The same, unless the options ask for a search: then the parameters with
+  /// the smallest squared error, `importance` being the errors' weights (empty
+  /// for equal ones).
+  llvm::Expected<GroupParameters>
+  chooseBest(llvm::ArrayRef<float> values,
+             llvm::ArrayRef<double> importance) const;
+
+  /// Replaces all scales and zero points by what the second level makes of
+  /// them, if the format has one.
+  void storeLevels(QuantizedMatrix &matrix) const;
+  /// Whether scales are known only after those of all groups.
+  bool hasLevels() const {
+    return format.scales == WeightFormat::Scales::Bytes ||
+           format.scales == WeightFormat::Scales::SuperBlocks;
+  }
   /// The code of the number nearest to `value`; of two, an even one.
   int32_t round(float value, const GroupParameters &parameters) const;
   float getReal(int32_t code, const GroupParameters &parameters) const {
@@ -34,9 +49,17 @@ public:
 private:
   /// For numbers up to `bound`.
   float getScale(float bound) const;
+  double getError(llvm::ArrayRef<float> values,
+                  llvm::ArrayRef<double> importance,
+                  const GroupParameters &parameters) const;
+  /// The scale with the least squared error for the codes that `parameters`
+  /// give.
+  GroupParameters fitScale(llvm::ArrayRef<float> values,
+                           llvm::ArrayRef<double> importance,
+                           const GroupParameters &parameters) const;
 
   const WeightFormat &format;
-  const RangeMethod *range;
+  const WeightMethodOptions &options;
   bool isCodebook;
   /// Codes by rising number, and where the one's numbers end and the next
   /// one's begin.

@@ -30,15 +30,28 @@ public:
     if (!format.codebook.empty() || format.grid.isSymmetric())
       return llvm::createStringError(
           "HQQ moves zero points: it needs asymmetric integers");
-    GroupQuantizer quantizer(format, options.range, weights);
+    if (format.scales == WeightFormat::Scales::SuperBlocks)
+      return llvm::createStringError(
+          "HQQ moves zero points, which super-blocks store in 6 bits");
+    GroupQuantizer quantizer(format, options, weights);
     QuantizedMatrix result = quantizer.createResult(weights);
     result.hasFractionalZeroPoints = true;
-    auto quantizeGroup = [&](int64_t first, int64_t column,
-                             ArrayRef<float> values) -> llvm::Error {
+    auto choose = [&](int64_t first, int64_t column,
+                      ArrayRef<float> values) -> llvm::Error {
       Expected<GroupParameters> start = quantizer.choose(values);
       if (!start)
         return start.takeError();
-      GroupParameters parameters = optimize(quantizer, values, *start);
+      setGroup(result, first, column, *start);
+      return llvm::Error::success();
+    };
+    if (llvm::Error error = forEachGroup(weights, result.blockSize, choose))
+      return std::move(error);
+    // Zero points are found for the scales as they will be.
+    quantizer.storeLevels(result);
+    auto quantizeGroup = [&](int64_t first, int64_t column,
+                             ArrayRef<float> values) -> llvm::Error {
+      GroupParameters parameters =
+          optimize(quantizer, values, getGroup(result, first, column));
       setGroup(result, first, column, parameters);
       for (auto [i, value] : llvm::enumerate(values))
         result.codes[(first + i) * weights.n + column] =

@@ -20,8 +20,8 @@ bool RoundingRecipe::operator==(const RoundingRecipe &other) const {
 
 bool WeightRecipe::operator==(const WeightRecipe &other) const {
   auto fields = [](const WeightRecipe &r) {
-    return std::tie(r.format, r.bits, r.scheme, r.granularity, r.range,
-                    r.rounding);
+    return std::tie(r.format, r.bits, r.scheme, r.granularity, r.scales,
+                    r.range, r.rounding);
   };
   return fields(*this) == fields(other) &&
          (granularity != Sharing::Group || groupSize == other.groupSize);
@@ -73,14 +73,14 @@ bool Recipe::needsStatistics() const {
   auto isStatic = [](const ActivationRecipe &activations) {
     return activations.mode == ActivationMode::Static;
   };
-  return isStatic(activations) || weights.rounding.needsGram() ||
+  return isStatic(activations) || weights.needsStatistics() ||
          llvm::any_of(transformations,
                       [](const Transformation &t) {
                         return t.kind != Transformation::Kind::Equalize;
                       }) ||
          llvm::any_of(overrides, [&](const Override &o) {
            return (o.activations && isStatic(*o.activations)) ||
-                  (o.weights && o.weights->rounding.needsGram());
+                  (o.weights && o.weights->needsStatistics());
          });
 }
 
@@ -108,6 +108,31 @@ std::string quantc::findProblem(const WeightRecipe &r, llvm::StringRef key) {
   if (r.granularity == Sharing::Group && r.groupSize < 1)
     return formatv("{0}.group-size is {1}: it must be positive", key,
                    r.groupSize);
+  using Scales = WeightFormat::Scales;
+  bool isInteger = r.format == NumberFormat::Integer;
+  bool isSmallFloat = !isInteger && r.format != NumberFormat::NF4;
+  if ((r.scales == Scales::PowerOfTwo || r.scales == Scales::TwoLevelE4M3) &&
+      !isSmallFloat)
+    return formatv("{0}.scales is e8m0 or e4m3: these belong to small floats "
+                   "(f4e2m1, f8e4m3, f8e5m2)",
+                   key);
+  if (r.scales != Scales::Float32 && r.granularity != Sharing::Group)
+    return formatv("{0}.scales other than f32 are for groups: granularity "
+                   "must be group",
+                   key);
+  if (r.scales != Scales::Float32 && isInteger && r.bits > 8)
+    return formatv("{0}.scales other than f32 are for weights of at most 8 "
+                   "bits",
+                   key);
+  if (r.scales == Scales::SuperBlocks &&
+      (!isInteger || WeightFormat::superBlockSize % r.groupSize != 0))
+    return formatv("{0}.scales is super-blocks: these have 256 integers, and "
+                   "group-size must divide that",
+                   key);
+  if (r.scales == Scales::SuperBlocks && r.rounding.method == "hqq")
+    return formatv("{0}.rounding is hqq, which moves zero points: super-blocks "
+                   "store them in 6 bits",
+                   key);
   if (r.bits == 16 && r.rounding.method != "nearest")
     return formatv("{0}.rounding is {1}: weights of 16 bits are rounded to "
                    "nearest",
@@ -128,7 +153,7 @@ std::string quantc::findProblem(const WeightRecipe &r, llvm::StringRef key) {
     if (r.rounding.iterations < 1 || r.rounding.norm <= 0)
       return formatv("{0}: hqq-iterations and hqq-norm must be positive", key);
   }
-  return findProblemOfRange(r.range, key);
+  return r.needsMoments() ? "" : findProblemOfRange(r.range, key);
 }
 
 std::string quantc::findProblem(const ActivationRecipe &r,

@@ -33,8 +33,9 @@ public:
 
   /// Whether `part` was understood.
   bool parse(StringRef part) {
-    return parseBits(part) || parseFormat(part) || parseGranularity(part) ||
-           parseActivations(part) || parseRange(part) || parseMethod(part);
+    return parseBits(part) || parseFormat(part) || parseBlockFormat(part) ||
+           parseGranularity(part) || parseActivations(part) ||
+           parseRange(part) || parseMethod(part);
   }
 
   Recipe recipe;
@@ -73,6 +74,47 @@ private:
     recipe.weights.format = *format;
     recipe.weights.scheme = RangeScheme::Symmetric;
     return true;
+  }
+
+  /// Formats that say what a group is and how its scale is stored.
+  bool parseBlockFormat(StringRef part) {
+    struct BlockFormat {
+      StringRef name;
+      NumberFormat format;
+      unsigned bits;
+      RangeScheme scheme;
+      int64_t groupSize;
+      WeightFormat::Scales scales;
+    };
+    using Scales = WeightFormat::Scales;
+    static const BlockFormat formats[] = {
+        {"mxfp4", NumberFormat::Float4E2M1, 8, RangeScheme::Symmetric, 32,
+         Scales::PowerOfTwo},
+        {"mxfp8", NumberFormat::Float8E4M3, 8, RangeScheme::Symmetric, 32,
+         Scales::PowerOfTwo},
+        {"mxfp8e5m2", NumberFormat::Float8E5M2, 8, RangeScheme::Symmetric, 32,
+         Scales::PowerOfTwo},
+        {"nvfp4", NumberFormat::Float4E2M1, 8, RangeScheme::Symmetric, 16,
+         Scales::TwoLevelE4M3},
+        {"q4_k", NumberFormat::Integer, 4, RangeScheme::Asymmetric, 32,
+         Scales::SuperBlocks},
+        {"q6_k", NumberFormat::Integer, 6, RangeScheme::Symmetric, 16,
+         Scales::SuperBlocks},
+    };
+    for (const BlockFormat &format : formats) {
+      if (format.name != part)
+        continue;
+      hasWeights = true;
+      WeightRecipe &weights = recipe.weights;
+      weights.format = format.format;
+      weights.bits = format.bits;
+      weights.scheme = format.scheme;
+      weights.granularity = Sharing::Group;
+      weights.groupSize = format.groupSize;
+      weights.scales = format.scales;
+      return true;
+    }
+    return false;
   }
 
   bool parseGranularity(StringRef part) {
@@ -126,6 +168,14 @@ private:
   }
 
   bool parseMethod(StringRef part) {
+    if (part == "importance") {
+      recipe.weights.range = part.str();
+      return true;
+    }
+    if (part == "dq") {
+      recipe.weights.scales = WeightFormat::Scales::Bytes;
+      return true;
+    }
     auto scheme = llvm::StringSwitch<std::optional<RangeScheme>>(part)
                       .Cases({"sym", "symmetric"}, RangeScheme::Symmetric)
                       .Cases({"asym", "asymmetric"}, RangeScheme::Asymmetric)
@@ -170,11 +220,12 @@ llvm::Expected<Recipe> Recipe::fromName(StringRef name) {
     if (!parser.parse(part))
       return error("'" + part +
                    "' is no part of a recipe's name. A name begins with w8, "
-                   "w8a8, w4a16, nf4, f8e4m3, ..., and may go on with dynamic, "
-                   "token, tensor, channel, g64, sym, asym, restricted, s8, "
-                   "u8, minmax, average, percentile99.9, entropy, mse, gptq, "
-                   "hqq, smoothquant, awq, equalize, biascorrection; a file's "
-                   "name ends in .yaml");
+                   "w8a8, w4a16, nf4, f8e4m3, mxfp4, nvfp4, q4_k, ..., and may "
+                   "go on with dynamic, token, tensor, channel, g64, dq, sym, "
+                   "asym, restricted, s8, u8, minmax, average, percentile99.9, "
+                   "entropy, mse, importance, clip, gptq, hqq, smoothquant, "
+                   "awq, equalize, biascorrection; a file's name ends in "
+                   ".yaml");
   if (!parser.hasWeights)
     return error("no part says what the weights are (w8, w4, nf4, ...)");
   std::string problem = findProblem(parser.recipe.weights, "weights");

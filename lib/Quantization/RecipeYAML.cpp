@@ -39,6 +39,13 @@ constexpr auto granularities = {
     std::pair("group", Sharing::Group),
     std::pair("token", Sharing::Token),
 };
+constexpr auto scaleFormats = {
+    std::pair("f32", WeightFormat::Scales::Float32),
+    std::pair("e8m0", WeightFormat::Scales::PowerOfTwo),
+    std::pair("e4m3", WeightFormat::Scales::TwoLevelE4M3),
+    std::pair("bytes", WeightFormat::Scales::Bytes),
+    std::pair("super-blocks", WeightFormat::Scales::SuperBlocks),
+};
 constexpr auto modes = {
     std::pair("float", ActivationMode::Float),
     std::pair("static", ActivationMode::Static),
@@ -179,6 +186,8 @@ template <> struct MappingContextTraits<WeightRecipe, Base> {
            granularities);
     if (all || w.granularity == Sharing::Group)
       f.number("group-size", w.groupSize, base ? &base->groupSize : nullptr);
+    static const WeightFormat::Scales f32 = WeightFormat::Scales::Float32;
+    f.word("scales", w.scales, base ? &base->scales : &f32, scaleFormats);
     f.text("range", w.range, base ? &base->range : nullptr);
     const RoundingRecipe *r = base ? &base->rounding : nullptr;
     f.text("rounding", w.rounding.method, r ? &r->method : nullptr);

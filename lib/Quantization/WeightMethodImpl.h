@@ -21,6 +21,18 @@ inline void setGroup(QuantizedMatrix &matrix, int64_t row, int64_t column,
     matrix.zeroPoints[group] = parameters.zeroPoint;
 }
 
+inline GroupParameters getGroup(const QuantizedMatrix &matrix, int64_t row,
+                                int64_t column) {
+  int64_t group = row / matrix.blockSize * matrix.n + column;
+  return {matrix.scales[group],
+          matrix.zeroPoints.empty() ? 0 : matrix.zeroPoints[group]};
+}
+
+/// The diagonal of a Gram matrix of `k` inputs for `count` of them from `first`
+/// on; empty if nothing is known.
+std::vector<double> getImportance(GramMatrix gram, int64_t k, int64_t first,
+                                  int64_t count);
+
 std::unique_ptr<WeightMethod> createGPTQ(const WeightMethodOptions &options);
 std::unique_ptr<WeightMethod> createHQQ(const WeightMethodOptions &options);
 

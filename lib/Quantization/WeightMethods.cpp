@@ -27,6 +27,17 @@ llvm::Error quantc::forEachGroup(
   return llvm::Error::success();
 }
 
+std::vector<double> quantc::getImportance(GramMatrix gram, int64_t k,
+                                          int64_t first, int64_t count) {
+  std::vector<double> importance;
+  if (gram.empty())
+    return importance;
+  bool isDiagonal = int64_t(gram.size()) == k;
+  for (int64_t i = first; i < first + count; ++i)
+    importance.push_back(gram[isDiagonal ? i : i * k + i]);
+  return importance;
+}
+
 namespace {
 
 /// Each weight becomes the nearest number of its group.
@@ -37,23 +48,26 @@ public:
   Expected<QuantizedMatrix> quantize(const WeightMatrix &weights,
                                      const WeightFormat &format,
                                      GramMatrix gram) const override {
-    GroupQuantizer quantizer(format, options.range, weights);
+    GroupQuantizer quantizer(format, options, weights);
     QuantizedMatrix result = quantizer.createResult(weights);
-    auto quantizeGroup = [&](int64_t first, int64_t column,
-                             ArrayRef<float> values) -> llvm::Error {
+    auto choose = [&](int64_t first, int64_t column,
+                      ArrayRef<float> values) -> llvm::Error {
       Expected<GroupParameters> parameters =
           chooseParameters(quantizer, first, values, gram, weights.k);
       if (!parameters)
         return parameters.takeError();
       setGroup(result, first, column, *parameters);
-      for (auto [i, value] : llvm::enumerate(values))
-        result.codes[(first + i) * weights.n + column] =
-            quantizer.round(value, *parameters);
       return llvm::Error::success();
     };
-    if (llvm::Error error =
-            forEachGroup(weights, result.blockSize, quantizeGroup))
+    if (llvm::Error error = forEachGroup(weights, result.blockSize, choose))
       return std::move(error);
+    quantizer.storeLevels(result);
+    for (int64_t row = 0; row < weights.k; ++row)
+      for (int64_t column = 0; column < weights.n; ++column) {
+        int64_t i = row * weights.n + column;
+        result.codes[i] =
+            quantizer.round(weights.values[i], getGroup(result, row, column));
+      }
     return result;
   }
 
@@ -61,7 +75,8 @@ protected:
   virtual Expected<GroupParameters>
   chooseParameters(const GroupQuantizer &quantizer, int64_t first,
                    ArrayRef<float> values, GramMatrix gram, int64_t k) const {
-    return quantizer.choose(values);
+    return quantizer.chooseBest(
+        values, getImportance(gram, k, first, int64_t(values.size())));
   }
 
   WeightMethodOptions options;
@@ -110,7 +125,7 @@ private:
     double total = 0;
     for (auto [i, error] : llvm::enumerate(errors)) {
       double sum = error;
-      if (!gram.empty()) {
+      if (int64_t(gram.size()) == k * k) {
         sum = 0;
         const double *row = gram.data() + (first + i) * k + first;
         for (size_t j = 0; j < errors.size(); ++j)

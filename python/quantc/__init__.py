@@ -15,6 +15,7 @@ from ._quantc import CompileError, RunError, Tensor
 from .calibration import Statistics, _write_data, calibrate, choose_range
 from .recipe import Activations, Override, Recipe, Transformation, Weights
 from .recipe import to_text as _to_text
+from .weights import quantize_matrix
 
 __all__ = [
     "Activations",
@@ -32,6 +33,7 @@ __all__ = [
     "compile",
     "export",
     "load",
+    "quantize_matrix",
 ]
 
 # Types that numpy gets from ml_dtypes, and what they are in memory. Types below

@@ -18,6 +18,7 @@ class Weights:
     scheme: typing.Optional[str] = None
     granularity: typing.Optional[str] = None
     group_size: typing.Optional[int] = None
+    scales: typing.Optional[str] = None
     range: typing.Optional[str] = None
     rounding: typing.Optional[str] = None
     gptq_block_size: typing.Optional[int] = None

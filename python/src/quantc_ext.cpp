@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ranges.h"
+#include "weights.h"
 
 #include "quantc/Driver/Calibration.h"
 #include "quantc/Driver/Compilation.h"
@@ -284,5 +285,6 @@ NB_MODULE(_quantc, m) {
   m.def("merge_statistics", &mergeStatisticsFiles, nb::arg("inputs"),
         nb::arg("output"));
   addRanges(m);
+  addWeights(m);
   m.def("load", &load, nb::arg("path"));
 }

@@ -57,12 +57,21 @@ struct WeightRecipe {
   RangeScheme scheme = RangeScheme::Restricted;
   Sharing granularity = Sharing::Channel;
   int64_t groupSize = 64;
-  /// A range method, as RangeMethod::parse reads it ("percentile=99.99").
+  /// How scales of groups are stored.
+  WeightFormat::Scales scales = WeightFormat::Scales::Float32;
+  /// A range method, as RangeMethod::parse reads it ("percentile=99.99"), or
+  /// "importance": the scale with the smallest squared error, weighted by the
+  /// mean squares of the inputs.
   std::string range = "minmax";
   RoundingRecipe rounding;
 
   /// The smallest of 2, 4, 8 and 16 that holds `bits`.
   unsigned storageBits() const;
+  /// Whether it needs sums of squares of inputs.
+  bool needsMoments() const { return range == "importance"; }
+  bool needsStatistics() const {
+    return needsMoments() || rounding.needsGram();
+  }
   bool operator==(const WeightRecipe &other) const;
 };
 

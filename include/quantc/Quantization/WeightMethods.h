@@ -26,8 +26,18 @@ struct WeightFormat {
     /// number (OCP Microscaling Formats, version 1.0).
     PowerOfTwo,
     /// A number of E4M3 times one f32 for the tensor (NVFP4).
-    TwoLevelE4M3
+    TwoLevelE4M3,
+    /// A signed byte times one f32 a column: double quantization (Dettmers et
+    /// al. 2023, arXiv 2305.14314, section 3, with integers).
+    Bytes,
+    /// As llama.cpp's "k-quants" store them: super-blocks of 256 inputs have an
+    /// f16 factor for the scales of their groups (6 bits, or signed bytes if
+    /// there are no zero points) and one for what the zero points stand for (6
+    /// bits). This is the layout of Q4_K and Q6_K.
+    SuperBlocks
   };
+  /// Inputs of a super-block.
+  static constexpr int64_t superBlockSize = 256;
 
   /// For integers.
   QuantizationGrid grid;
@@ -48,6 +58,15 @@ struct WeightFormat {
                           Scales scales = Scales::Float32);
 };
 
+/// The second level of scales: what their integers are, and the factors.
+struct ScaleLevels {
+  /// [groups, n]: integers of the scales and (if there are such) of the offsets
+  /// zeroPoint · scale.
+  std::vector<int16_t> scales, offsets;
+  /// [super-blocks, n], or [1, n].
+  std::vector<float> scaleFactors, offsetFactors;
+};
+
 /// Codes, and what gives them their values.
 struct QuantizedMatrix {
   int64_t k = 0, n = 0, blockSize = 0;
@@ -61,12 +80,15 @@ struct QuantizedMatrix {
   std::vector<float> zeroPoints;
   bool hasFractionalZeroPoints = false;
   std::vector<float> codebook;
+  /// Empty unless the format has two levels of integers.
+  ScaleLevels levels;
 
   float getReal(int64_t row, int64_t column) const;
   std::vector<float> dequantize() const;
 };
 
-/// Xᵀ·X of the inputs [tokens, k], row-major.
+/// Xᵀ·X of the inputs [tokens, k], row-major; or the diagonal alone, where a
+/// method needs no more; or nothing.
 using GramMatrix = llvm::ArrayRef<double>;
 
 /// The mean over outputs of (w - r)ᵀ·H·(w - r) for the columns of the two
@@ -78,6 +100,9 @@ double computeOutputError(const WeightMatrix &weights,
 struct WeightMethodOptions {
   /// Null for the smallest and the largest element.
   const RangeMethod *range = nullptr;
+  /// Looks for the scale that makes the squared errors small, each weighted by
+  /// the mean square of its input (1 without data), instead of a range.
+  bool searchScales = false;
   /// GPTQ: rows that are updated together; what is added to the diagonal, as a
   /// part of its mean; rows by falling activations, with the scales of the
   /// groups fixed before.

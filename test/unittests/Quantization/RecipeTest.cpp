@@ -62,6 +62,29 @@ TEST(RecipeName, Parts) {
   EXPECT_EQ(r.transformations[0].kind, Transformation::Kind::SmoothQuant);
 }
 
+TEST(RecipeName, BlockFormats) {
+  using Scales = WeightFormat::Scales;
+  Recipe r = named("mxfp4");
+  EXPECT_EQ(r.weights.format, NumberFormat::Float4E2M1);
+  EXPECT_EQ(r.weights.scales, Scales::PowerOfTwo);
+  EXPECT_EQ(r.weights.groupSize, 32);
+  r = named("nvfp4");
+  EXPECT_EQ(r.weights.scales, Scales::TwoLevelE4M3);
+  EXPECT_EQ(r.weights.groupSize, 16);
+  r = named("q6_k");
+  EXPECT_EQ(r.weights.bits, 6u);
+  EXPECT_EQ(r.weights.scales, Scales::SuperBlocks);
+  EXPECT_FALSE(r.needsStatistics());
+  r = named("w4-g64-dq-importance");
+  EXPECT_EQ(r.weights.scales, Scales::Bytes);
+  EXPECT_TRUE(r.needsStatistics());
+  for (llvm::StringRef name : {"mxfp8e5m2", "nvfp4", "q4_k", "nf4-g64-dq"})
+    EXPECT_EQ(parsed(named(name).toYAML()), named(name)) << name.str();
+  expectError("w4-g64-dq-channel", "weights.scales other than f32");
+  expectError("base: w4-g32\nweights: {scales: e8m0}", "small floats");
+  expectError("q4_k-g48", "group-size must divide that");
+}
+
 TEST(RecipeName, Storage) {
   EXPECT_EQ(named("w3").weights.storageBits(), 4u);
   EXPECT_EQ(named("w2").weights.storageBits(), 2u);

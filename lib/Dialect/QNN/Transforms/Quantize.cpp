@@ -168,9 +168,9 @@ LogicalResult Quantizer::requireStatistics() {
   llvm::SetVector<StringRef> names;
   for (const Candidate &candidate : candidates) {
     bool isStatic = candidate.plan.activations.mode == ActivationMode::Static;
-    bool needsGram = candidate.plan.weights.rounding.needsGram() &&
-                     !candidate.weights.empty();
-    if (!isStatic && !needsGram)
+    bool needsInputs =
+        candidate.plan.weights.needsStatistics() && !candidate.weights.empty();
+    if (!isStatic && !needsInputs)
       continue;
     for (unsigned index : candidate.activations) {
       Value value = candidate.op->getOperand(index);
@@ -333,7 +333,12 @@ ArrayRef<double> Quantizer::getGram(const Candidate &candidate) {
     return {};
   const ValueStatistics *found = statistics->find(
       getValueName(candidate.op->getOperand(candidate.activations.front())));
-  return found ? ArrayRef<double>(found->gram) : ArrayRef<double>();
+  if (!found)
+    return {};
+  // For the importance of single inputs, their squares are enough.
+  return candidate.plan.weights.rounding.needsGram() || !found->gram.empty()
+             ? found->gram
+             : found->sumSquares;
 }
 
 /// bias = dequantize(i32, activation's scale · weight's scale).

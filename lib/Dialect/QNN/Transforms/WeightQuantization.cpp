@@ -5,7 +5,7 @@
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
-#include "quantc/Quantization/WeightMethods.h"
+#include "quantc/Quantization/WeightRecipes.h"
 
 #include <cfenv>
 #include <cmath>
@@ -130,26 +130,6 @@ roundToNearest(OpBuilder &b, Location loc, ArrayRef<float> values,
 
 //===- methods on matrices ------------------------------------------------===//
 
-/// The formats that methods know.
-static WeightFormat getFormat(const WeightRecipe &recipe, int64_t blockSize) {
-  switch (recipe.format) {
-  case NumberFormat::NF4:
-    return WeightFormat::nf4(blockSize);
-  case NumberFormat::Float4E2M1:
-    return WeightFormat::fp4(blockSize);
-  case NumberFormat::Float8E4M3:
-  case NumberFormat::Float8E5M2:
-    return WeightFormat::fp8(recipe.format == NumberFormat::Float8E5M2,
-                             blockSize);
-  case NumberFormat::Integer:
-    break;
-  }
-  WeightFormat format;
-  format.grid = getGrid(recipe);
-  format.blockSize = blockSize;
-  return format;
-}
-
 /// A weight as a matrix [inputs, outputs]: it is one, or has its channels
 /// first, with the inputs behind.
 static std::optional<WeightMatrix> toMatrix(ArrayRef<float> values,
@@ -268,9 +248,9 @@ struct MatrixResult {
 } // namespace
 
 static llvm::Expected<QuantizedWeight>
-quantizeMatrix(OpBuilder &b, Location loc, ArrayRef<float> values,
-               ArrayRef<int64_t> shape, const WeightAxes &axes,
-               const WeightRecipe &recipe, ArrayRef<double> gram) {
+quantizeAsMatrix(OpBuilder &b, Location loc, ArrayRef<float> values,
+                 ArrayRef<int64_t> shape, const WeightAxes &axes,
+                 const WeightRecipe &recipe, ArrayRef<double> gram) {
   std::vector<float> storage;
   std::optional<WeightMatrix> matrix = toMatrix(values, shape, axes, storage);
   bool isMatrix = shape.size() == 2 && axes.channel == 1;
@@ -278,33 +258,23 @@ quantizeMatrix(OpBuilder &b, Location loc, ArrayRef<float> values,
     return llvm::createStringError("the recipe's weights are for matrices, and "
                                    "this is none");
   bool hasGroups = recipe.granularity == Sharing::Group && isMatrix;
-  WeightFormat format = getFormat(recipe, hasGroups ? recipe.groupSize : 0);
-  if (!format.codebook.empty() && hasGroups && matrix->k % recipe.groupSize)
+  bool isCodebook = recipe.format != NumberFormat::Integer;
+  if (isCodebook && hasGroups && matrix->k % recipe.groupSize)
     return llvm::createStringError(
         "groups of " + llvm::Twine(recipe.groupSize) + " do not divide the " +
         llvm::Twine(matrix->k) + " inputs");
-
-  auto range = RangeMethod::parse(recipe.range);
-  if (!range)
-    return range.takeError();
-  WeightMethodOptions options;
-  options.range = recipe.range == "minmax" ? nullptr : range->get();
-  options.updateBlock = recipe.rounding.blockSize;
-  options.damping = recipe.rounding.damping;
-  options.actOrder = recipe.rounding.actOrder;
-  options.iterations = recipe.rounding.iterations;
-  options.norm = recipe.rounding.norm;
-  auto method = WeightMethod::create(recipe.rounding.method, options);
-  if (!method)
-    return method.takeError();
+  // Other weights than matrices have no groups.
+  WeightRecipe how = recipe;
+  if (!hasGroups) {
+    how.granularity = Sharing::Channel;
+    how.scales = WeightFormat::Scales::Float32;
+  }
   // Of a convolution, it would have to be one of patches.
-  if (int64_t(gram.size()) != matrix->k * matrix->k)
+  if (int64_t(gram.size()) != matrix->k * matrix->k &&
+      int64_t(gram.size()) != matrix->k)
     gram = {};
-  if ((*method)->needsGram() && gram.empty())
-    return llvm::createStringError("rounding " + recipe.rounding.method +
-                                   " needs the Gram matrix of its inputs");
   llvm::Expected<QuantizedMatrix> rounded =
-      (*method)->quantize(*matrix, format, gram);
+      quantc::quantizeMatrix(*matrix, how, gram);
   if (!rounded)
     return rounded.takeError();
   return MatrixResult{b, loc, *matrix, *rounded, isMatrix, hasGroups}.build(
@@ -322,12 +292,14 @@ llvm::Expected<QuantizedWeight> qnn::quantizeWeight(OpBuilder &b, Location loc,
   if (values->empty())
     return llvm::createStringError("the weights have no elements");
   ArrayRef<int64_t> shape = constant.getType().getShape();
+  bool isPlain = recipe.rounding.method == "nearest" &&
+                 !recipe.needsMoments() &&
+                 recipe.scales == WeightFormat::Scales::Float32;
   if (recipe.format == NumberFormat::Integer &&
-      (recipe.rounding.method == "nearest" ||
-       recipe.granularity == Sharing::Tensor))
+      (isPlain || recipe.granularity == Sharing::Tensor))
     return roundToNearest(b, loc, *values, shape, getGranularity(axes, recipe),
                           recipe);
-  return quantizeMatrix(b, loc, *values, shape, axes, recipe, gram);
+  return quantizeAsMatrix(b, loc, *values, shape, axes, recipe, gram);
 }
 
 Value qnn::createDequantize(OpBuilder &b, Location loc,

@@ -1,0 +1,79 @@
+"""Low-bit recipes on a trained language model, from `quantize=` to logits, against ONNX Runtime with numpy's weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import quantc
+from quantc import language
+
+ort = pytest.importorskip("onnxruntime")
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "lm"
+if not (FOLDER / "model.onnx").exists():
+    FOLDER = Path("/work/shared/lm")
+pytestmark = pytest.mark.skipif(not (FOLDER / "model.onnx").exists(), reason="needs the language model")
+
+WINDOW = 128
+
+
+@pytest.fixture(scope="module")
+def model():
+    return onnx.load(FOLDER / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return np.load(FOLDER / "test_tokens.npy")
+
+
+@pytest.fixture(scope="module")
+def calibration(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calibration")
+    ids = np.load(FOLDER / "calib_tokens.npy")
+    for i in range(16):
+        np.savez(folder / f"{i:02}.npz", input_ids=ids[i * 256 : (i + 1) * 256].astype(np.int64)[None])
+    return folder
+
+
+def substitute(model, recipe):
+    """The model with what a recipe makes of each constant matrix, as floats."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    matrices = {node.input[1] for node in model.graph.node if node.op_type == "MatMul"}
+    for tensor in copy.graph.initializer:
+        if tensor.name in matrices:
+            values = quantc.quantize_matrix(numpy_helper.to_array(tensor), recipe).values
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    return copy
+
+
+@pytest.mark.parametrize("recipe", ["mxfp4", "mxfp8", "nvfp4", "fp8", "nf4-g64-dq", "q4_k", "q6_k", "w5-asym-g32"])
+def test_recipe_gives_the_weights_it_names(model, tokens, recipe, tmp_path):
+    expected = ort.InferenceSession(
+        substitute(model, recipe).SerializeToString(), providers=["CPUExecutionProvider"]
+    ).run(None, {"input_ids": tokens[None, :WINDOW].astype(np.int64)})[0]
+    # The table of embeddings stays as it is.
+    text = json.dumps({"base": recipe, "skip": ["embed"]})
+    library = quantc.compile(str(FOLDER / "model.onnx"), str(tmp_path / "m.so"), quantize=text)
+    found = library.run({"input_ids": tokens[None, :WINDOW].astype(np.int64)})[0]
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_four_bits_with_importance(tokens, calibration, tmp_path):
+    """Looking at the inputs' squares loses less than not looking."""
+    perplexities = [
+        language.evaluate(
+            quantc.compile(
+                str(FOLDER / "model.onnx"), str(tmp_path / f"{i}.so"), quantize=recipe, calibration=str(calibration)
+            ),
+            tokens,
+            limit=8,
+        ).perplexity
+        for i, recipe in enumerate(("w3-asym-g64", "w3-asym-g64-importance"))
+    ]
+    assert perplexities[1] < perplexities[0]
