@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -195,103 +196,198 @@ public:
 
 //===- entropy ------------------------------------------------------------===//
 
-/// Kullback and Leibler's divergence of q from p (both of any sum). What p has
-/// and q lacks counts as a little, as when both are smoothed.
-double getDivergence(ArrayRef<double> p, ArrayRef<double> q) {
-  double sumP = 0, sumQ = 0;
-  for (auto [a, b] : zip_equal(p, q)) {
-    sumP += a;
-    sumQ += b;
+/// What n·log(n) of a count gives on average above that of the mean: counts
+/// scatter around it as Poisson's distribution does.
+double getScatter(double mean) {
+  if (mean <= 0)
+    return 0;
+  constexpr int most = 32;
+  if (mean > most / 2)
+    return 0.5 + 1 / (12 * mean);
+  static const std::array<double, 2 * most> products = [] {
+    std::array<double, 2 * most> table{};
+    for (int n = 2; n < 2 * most; ++n)
+      table[n] = n * std::log(n);
+    return table;
+  }();
+  double probability = std::exp(-mean), sum = 0;
+  for (int n = 1; n < 2 * most; ++n) {
+    probability *= mean / n;
+    sum += probability * products[n];
   }
-  if (sumP == 0 || sumQ == 0)
-    return std::numeric_limits<double>::infinity();
-  constexpr double little = 1e-9;
-  double divergence = 0;
-  for (auto [a, b] : zip_equal(p, q))
-    if (a > 0)
-      divergence += a / sumP * std::log(a / sumP / std::max(b / sumQ, little));
-  return divergence;
+  return sum - mean * std::log(mean);
 }
 
-/// Clips at the threshold ±t at which the histogram, merged to as many parts as
-/// there are integers, tells least less than before.
+/// Clips where the histogram, merged to as many parts as there are integers,
+/// tells least less than before: by Kullback and Leibler's divergence of the
+/// merged distribution from the clipped one. Two things would mislead a plain
+/// sum. Numbers that are exactly 0 (half of what a relu gives) are an integer
+/// of their own and lose nothing. And counts scatter by chance: merging evens
+/// that out, which looks like a loss that grows with the number of bins in a
+/// part, so what chance alone would give is subtracted.
 class Entropy : public RangeMethod {
 public:
   Range choose(const Distribution &numbers,
                const QuantizationGrid &grid) const override {
-    constexpr size_t half = 1024;
-    double largest =
+    double limit =
         std::max(-double(numbers.range.min), double(numbers.range.max));
-    if (largest <= 0)
-      return numbers.range;
-    std::vector<double> bins = makeBins(numbers, half, largest);
-    // Both halves of the line, as many integers on each.
-    size_t levels =
-        std::min<size_t>(size_t(grid.getMax() - grid.getMin() + 1), half);
-    double best = std::numeric_limits<double>::infinity();
-    size_t bestWidth = half;
-    for (size_t width = levels / 2; width <= half;
-         width += std::max<size_t>(1, half / 512)) {
-      double divergence = tryWidth(bins, half, width, levels);
-      if (divergence < best) {
-        best = divergence;
-        bestWidth = width;
+    struct Candidate {
+      Range range;
+      double divergence;
+    };
+    // From the widest to the narrowest.
+    std::vector<Candidate> candidates;
+    double least = std::numeric_limits<double>::infinity(), deviation = 0;
+    // Bins are fine enough for thresholds in the upper half of what they cover:
+    // go on with the lower half as long as that finds better ones.
+    while (limit > double(std::numeric_limits<float>::min()) * (1 << 20)) {
+      Bins bins(numbers, limit);
+      bool isBetter = false;
+      constexpr int numSteps = 128;
+      for (int step = numSteps; step > numSteps / 2; --step) {
+        Range range = getRange(numbers, grid, limit * step / numSteps);
+        double divergence = bins.getDivergence(range, grid);
+        candidates.push_back({range, divergence});
+        if (divergence < least) {
+          least = divergence;
+          deviation = bins.getDeviation();
+          isBetter = true;
+        }
       }
+      if (!isBetter)
+        break;
+      limit /= 2;
     }
-    double threshold = largest * double(bestWidth) / half;
-    return {float(std::max(-threshold, double(numbers.range.min))),
-            float(std::min(threshold, double(numbers.range.max)))};
+    // Of those that chance may have put in order, the one that clips least.
+    Range result = numbers.range;
+    for (const Candidate &candidate : candidates)
+      if (candidate.divergence <= least + deviation) {
+        result = candidate.range;
+        break;
+      }
+    return {std::max(result.min, numbers.range.min),
+            std::min(result.max, numbers.range.max)};
   }
 
 private:
-  /// 2·half bins of equal width over [-largest, largest].
-  static std::vector<double> makeBins(const Distribution &numbers, size_t half,
-                                      double largest) {
-    std::vector<double> bins(2 * half, 0);
-    double width = largest / double(half);
-    auto binOf = [&](double x) {
-      double bin = std::floor((x + largest) / width);
-      return size_t(std::clamp(bin, 0.0, double(2 * half - 1)));
-    };
-    for (const Distribution::Part &part : numbers.parts) {
-      size_t first = binOf(part.lower), last = binOf(part.upper);
-      if (first == last) {
-        bins[first] += part.weight;
-        continue;
-      }
-      double density = part.weight / (part.upper - part.lower);
-      for (size_t i = first; i <= last; ++i) {
-        double begin = std::max(part.lower, double(i) * width - largest);
-        double end = std::min(part.upper, double(i + 1) * width - largest);
-        bins[i] += density * std::max(0.0, end - begin);
-      }
-    }
-    return bins;
+  /// The interval that is left of the numbers' at a threshold.
+  static Range getRange(const Distribution &numbers,
+                        const QuantizationGrid &grid, double threshold) {
+    Range range = {float(-threshold), float(threshold)};
+    if (grid.isSymmetric())
+      return range;
+    return {std::min(std::max(range.min, numbers.range.min), 0.0f),
+            std::max(std::min(range.max, numbers.range.max), 0.0f)};
   }
 
-  static double tryWidth(ArrayRef<double> bins, size_t half, size_t width,
-                         size_t levels) {
-    ArrayRef<double> inside = bins.slice(half - width, 2 * width);
-    std::vector<double> p(inside.begin(), inside.end()), q(p.size(), 0);
-    for (double outside : bins.take_front(half - width))
-      p.front() += outside;
-    for (double outside : bins.drop_front(half + width))
-      p.back() += outside;
-    for (size_t level = 0; level < levels; ++level) {
-      size_t begin = level * p.size() / levels;
-      size_t end = (level + 1) * p.size() / levels;
-      double sum = 0;
-      size_t occupied = 0;
-      for (size_t i = begin; i < end; ++i) {
-        sum += inside[i];
-        occupied += p[i] > 0;
+  /// Counts of numbers in bins that are unions of histograms' buckets, so that
+  /// they are whole numbers. Bins above `top` are twice as wide.
+  class Bins {
+  public:
+    Bins(const Distribution &numbers, double limit) {
+      top = std::ldexp(1.0, std::ilogb(limit));
+      width = top / double(2 << Histogram::fractionBits);
+      half = size_t(std::ceil(getOffset(limit)));
+      counts.assign(2 * half, 0);
+      for (const Distribution::Part &part : numbers.parts) {
+        double x = (part.lower + part.upper) / 2;
+        if (std::fabs(x) < double(std::numeric_limits<float>::min()))
+          continue; // Zeros.
+        total += part.weight;
+        double bin = std::floor(getOffset(x)) + double(half);
+        if (bin < 0)
+          below += part.weight;
+        else if (bin >= double(counts.size()))
+          above += part.weight;
+        else
+          counts[size_t(bin)] += part.weight;
       }
-      for (size_t i = begin; i < end; ++i)
-        if (p[i] > 0)
-          q[i] = sum / double(occupied);
     }
-    return getDivergence(p, q);
-  }
+
+    double getDivergence(Range range, const QuantizationGrid &grid) const {
+      constexpr double infinite = std::numeric_limits<double>::infinity();
+      ArrayRef<double> all = counts;
+      size_t begin = getIndex(range.min), end = getIndex(range.max);
+      double first = below, last = above;
+      for (double count : all.take_front(begin))
+        first += count;
+      for (double count : all.drop_front(end))
+        last += count;
+      double inside = total - first - last;
+      if (begin == end || inside <= 0)
+        return infinite;
+      double levels = double(grid.getMax() - grid.getMin()) + 1;
+      double step = (double(range.max) - double(range.min)) / levels;
+      double loss = 0;
+      size_t at = begin;
+      for (double level = 1; level <= levels; ++level) {
+        size_t next =
+            level == levels ? end : getIndex(double(range.min) + level * step);
+        if (next <= at)
+          continue;
+        double sum = 0;
+        for (double count : all.slice(at, next - at))
+          sum += count;
+        double density = sum / (getEdge(next) - getEdge(at));
+        double mean = 0, scatter = 0;
+        for (size_t i = at; i < next; ++i) {
+          // The same for bins of the same width.
+          double expected = density * (getEdge(i + 1) - getEdge(i));
+          if (expected != mean) {
+            mean = expected;
+            scatter = getScatter(mean);
+          }
+          // Clipped numbers count as if they were in the outermost bins.
+          double count = all[i];
+          count += i == begin ? first : 0;
+          count += i + 1 == end ? last : 0;
+          if (count > 0)
+            loss += count * std::log(count / std::max(mean, rare));
+          loss -= scatter;
+        }
+        loss += getScatter(sum);
+        at = next;
+      }
+      // The merged distribution lacks what was clipped.
+      return loss / total + std::log(inside / total);
+    }
+
+    /// The standard deviation of a divergence: the logarithms in it have a
+    /// variance of 1/2 for each bin that holds more than a few numbers.
+    double getDeviation() const {
+      double full = double(
+          llvm::count_if(counts, [](double count) { return count > 1; }));
+      return std::sqrt(full / 2) / std::max(total, 1.0);
+    }
+
+  private:
+    /// What a bin that nothing fell into could have had.
+    static constexpr double rare = 0.5;
+
+    /// A number in bins from 0 on.
+    double getOffset(double x) const {
+      double size = std::fabs(x);
+      double offset =
+          size <= top ? size / width : top / width + (size - top) / (2 * width);
+      return std::copysign(offset, x);
+    }
+    size_t getIndex(double x) const {
+      return size_t(std::clamp(std::nearbyint(getOffset(x)) + double(half), 0.0,
+                               double(counts.size())));
+    }
+    /// Where a bin begins.
+    double getEdge(size_t index) const {
+      double offset = double(index) - double(half), most = top / width;
+      double size = std::fabs(offset);
+      return std::copysign(size <= most ? size * width
+                                        : top + (size - most) * 2 * width,
+                           offset);
+    }
+
+    double top, width, total = 0, below = 0, above = 0;
+    size_t half;
+    std::vector<double> counts;
+  };
 };
 
 //===- registry -----------------------------------------------------------===//

@@ -188,6 +188,28 @@ TEST(RangeMethods, EntropyClipsOutliers) {
   EXPECT_GT(range.max, 2.5);
 }
 
+/// Clipping that pays is far out: chance in a histogram's counts is no reason
+/// for it, nor are numbers that are exactly 0.
+TEST(RangeMethods, EntropyIsNotMisledByChanceOrZeros) {
+  QuantizationGrid u8Asymmetric = {8, false, RangeScheme::Asymmetric};
+  for (size_t count : {2000, 50000})
+    for (bool isPositive : {false, true})
+      for (const QuantizationGrid &grid : {u8Asymmetric, i8Symmetric}) {
+        std::vector<float> values = normalNumbers(count);
+        if (isPositive)
+          for (float &value : values)
+            value = std::max(value, 0.0f);
+        ValueStatistics observed = observe(values);
+        Distribution numbers = cantFail(Distribution::fromStatistics(observed));
+        Range entropy = method("entropy")->choose(numbers, grid);
+        Range best = method("mse")->choose(numbers, grid);
+        // 1 dB.
+        EXPECT_LE(getError(values, computeScale(entropy, grid), grid),
+                  1.26 * getError(values, computeScale(best, grid), grid))
+            << count << isPositive << grid.isSigned;
+      }
+}
+
 TEST(WeightScales, Granularities) {
   std::vector<float> values;
   for (int i = 0; i < 24; ++i)
