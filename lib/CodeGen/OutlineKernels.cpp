@@ -425,10 +425,12 @@ struct OutlineKernelsPass
     StringRef name = getShared(kernel, group.root);
     linalg::LinalgOp last = group.last();
     OpBuilder builder(last);
-    auto call =
-        CallOp::create(builder, last.getLoc(), last->getResultTypes(), name,
-                       kernelBuilder.inputs, kernelBuilder.outputs,
-                       kernelBuilder.readsOutputs);
+    // The call stands for both: what is measured or fails there names both.
+    Location loc =
+        FusedLoc::get(&getContext(), {group.root->getLoc(), last->getLoc()});
+    auto call = CallOp::create(builder, loc, last->getResultTypes(), name,
+                               kernelBuilder.inputs, kernelBuilder.outputs,
+                               kernelBuilder.readsOutputs);
     last->replaceAllUsesWith(call->getResults());
     ++numCalls;
     numFusedEpilogues += group.epilogue != nullptr;

@@ -87,6 +87,8 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   quantc::PlanMemoryPassOptions plan;
   plan.printPlan = options.printMemoryPlan;
   pm.addPass(quantc::createPlanMemoryPass(plan));
+  if (options.profile)
+    pm.addPass(quantc::createProfileKernelsPass());
   quantc::LowerContractionsPassOptions contractions;
   contractions.targetFeatures = options.targetFeatures;
   contractions.threads = options.threads;

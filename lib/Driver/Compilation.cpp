@@ -226,6 +226,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
           lowering.targetFeatures = target.features;
           lowering.releaseWeights = true;
           lowering.printMemoryPlan = options.printMemoryPlan;
+          lowering.profile = options.profile;
           buildLinalgToLLVMPipeline(pm, lowering);
         })))
       return failure();
@@ -354,6 +355,7 @@ LogicalResult Compilation::emitNative(ModuleOp module) {
   native::LinkOptions link;
   link.output = options.output;
   link.prefix = options.prefix;
+  link.hasProfile = module->hasAttr("qnn.profile");
   link.soname = llvm::sys::path::filename(options.output).str();
   if (options.emit == Stage::Object) {
     if (llvm::Error error = native::linkObject(objects, link))

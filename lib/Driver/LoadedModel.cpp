@@ -35,6 +35,10 @@ LoadedModel::load(llvm::StringRef path) {
   return std::shared_ptr<LoadedModel>(new LoadedModel(handle, interface));
 }
 
+const QuantcProfile *LoadedModel::profile() const {
+  return static_cast<const QuantcProfile *>(dlsym(handle, "quantc_profile"));
+}
+
 LoadedModel::~LoadedModel() { dlclose(handle); }
 
 llvm::Expected<llvm::SmallVector<OwnedTensor>>

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "quantc/Report/Page.h"
 #include "quantc/Report/Report.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -17,38 +18,6 @@
 
 using namespace llvm;
 using namespace quantc;
-
-static constexpr StringLiteral style = R"(
-:root { color-scheme: light dark; --ink: #1d2330; --dim: #667085;
-  --line: #d9dde5; --page: #ffffff; --own: #3767c8; --total: #e07b39;
-  --clip: #c8375a; --weight: #2f8f6b; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #98a2b3;
-  --line: #363c48; --page: #16191f; --own: #7aa2f7; --total: #f0a26a;
-  --clip: #f7768e; --weight: #73c8a9; } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink);
-  background: var(--page); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
-  border-bottom: 1px solid var(--line); }
-th { color: var(--dim); font-weight: 600; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
-  white-space: nowrap; }
-code { font-size: .9em; overflow-wrap: anywhere; }
-.dim { color: var(--dim); }
-.chart { overflow-x: auto; }
-svg { display: block; } svg text { fill: var(--dim); font-size: 11px; }
-summary { cursor: pointer; }
-figure { display: inline-block; margin: .6rem 1.2rem .2rem 0; }
-figcaption { color: var(--dim); font-size: .85rem; max-width: 22rem; }
-)";
-
-static std::string escape(StringRef text) {
-  std::string result;
-  raw_string_ostream os(result);
-  printHTMLEscaped(text, os);
-  return result;
-}
 
 static std::string formatNumber(double number) {
   std::string text;
@@ -105,7 +74,7 @@ static void printErrorChart(ArrayRef<ReportedOp> ops, raw_ostream &os) {
                   "x=\"{3}\" y=\"{4:f1}\" width=\"{5}\" height=\"{6:f1}\" "
                   "fill=\"var(--own)\"/><circle cx=\"{7:f1}\" cy=\"{8:f1}\" "
                   "r=\"2.5\" fill=\"var(--total)\"/></g>\n",
-                  escape(op.node.empty() ? op.op : op.node),
+                  escapeHTML(op.node.empty() ? op.op : op.node),
                   formatRatio(op.own.getSQNR()),
                   formatRatio(op.total.getSQNR()), x, y(own), bar - 2,
                   top + height - y(own), x + bar / 2.0 - 1, y(total));
@@ -151,9 +120,9 @@ static void printHistogram(const ReportedTensor &tensor, raw_ostream &os) {
                 "text-anchor=\"end\">{3}</text></svg>\n",
                 int(height) + 13, formatNumber(bins.lower), int(width),
                 formatNumber(bins.upper));
-  os << "<figcaption><code>" << escape(tensor.name) << "</code><br>"
+  os << "<figcaption><code>" << escapeHTML(tensor.name) << "</code><br>"
      << (tensor.isWeight ? "integers of the weight, " : "activation, ")
-     << escape(tensor.type) << " per " << escape(tensor.granularity)
+     << escapeHTML(tensor.type) << " per " << escapeHTML(tensor.granularity)
      << ", spans " << formatNumber(tensor.range.min) << " to "
      << formatNumber(tensor.range.max);
   if (tensor.bytes)
@@ -173,11 +142,11 @@ static void printRow(const ReportedOp &op, size_t rank, raw_ostream &os) {
   else
     os << "–</td><td class=\"n\">–</td><td class=\"n\">–";
   os << "</td><td><details><summary><code>"
-     << escape(op.node.empty() ? op.op : op.node)
-     << "</code> <span class=\"dim\">" << escape(op.op);
+     << escapeHTML(op.node.empty() ? op.op : op.node)
+     << "</code> <span class=\"dim\">" << escapeHTML(op.op);
   for (const ReportedTensor &tensor : op.operands)
-    os << " · " << (tensor.isWeight ? "weight " : "") << escape(tensor.type)
-       << " per " << escape(tensor.granularity);
+    os << " · " << (tensor.isWeight ? "weight " : "") << escapeHTML(tensor.type)
+       << " per " << escapeHTML(tensor.granularity);
   os << "</span></summary>\n";
   for (const ReportedTensor &tensor : op.operands)
     printHistogram(tensor, os);
@@ -186,12 +155,10 @@ static void printRow(const ReportedOp &op, size_t rank, raw_ostream &os) {
 
 void QuantizationReport::printPage(raw_ostream &os) const {
   std::string title = "Quantization of " + (model.empty() ? "a model" : model);
-  os << "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width\">\n<title>"
-     << escape(title) << "</title>\n<style>" << style
-     << "</style></head><body>\n<h1>" << escape(title) << "</h1>\n<p>";
+  beginPage(title, os);
+  os << "<p>";
   if (!recipe.empty())
-    os << "Recipe <code>" << escape(recipe) << "</code>. ";
+    os << "Recipe <code>" << escapeHTML(recipe) << "</code>. ";
   uint64_t bytes = 0, floatBytes = 0;
   for (const ReportedOp &op : ops)
     for (const ReportedTensor &tensor : op.operands) {
@@ -211,10 +178,11 @@ void QuantizationReport::printPage(raw_ostream &os) const {
           "<th class=\"n\">cosine</th><th class=\"n\">largest "
           "error</th></tr>\n";
     for (const auto &[name, errors] : outputs)
-      os << "<tr><td><code>" << escape(name) << "</code></td><td class=\"n\">"
-         << formatRatio(errors.getSQNR()) << "</td><td class=\"n\">"
-         << format("%.7f", errors.getCosine()) << "</td><td class=\"n\">"
-         << formatNumber(errors.largestError) << "</td></tr>\n";
+      os << "<tr><td><code>" << escapeHTML(name)
+         << "</code></td><td class=\"n\">" << formatRatio(errors.getSQNR())
+         << "</td><td class=\"n\">" << format("%.7f", errors.getCosine())
+         << "</td><td class=\"n\">" << formatNumber(errors.largestError)
+         << "</td></tr>\n";
     os << "</table>\n";
   }
   os << "<h2>Error of each op</h2>\n";
@@ -224,5 +192,6 @@ void QuantizationReport::printPage(raw_ostream &os) const {
         "<th>node</th></tr>\n";
   for (auto [i, op] : enumerate(ops))
     printRow(op, i + 1, os);
-  os << "</table>\n</body></html>\n";
+  os << "</table>\n";
+  endPage(os);
 }

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _quantc
 from ._quantc import CompileError, RunError, Tensor
+from ._profile import Profile
 from .calibration import Statistics, _write_data, calibrate, choose_range
 from .recipe import Activations, Override, Recipe, Transformation, Weights
 from .recipe import to_text as _to_text
@@ -22,6 +23,7 @@ __all__ = [
     "CompileError",
     "Model",
     "Override",
+    "Profile",
     "Recipe",
     "RunError",
     "Statistics",
@@ -157,6 +159,22 @@ class Model:
         inputs nor outputs are copied, but strings: they are arrays of Python
         strings here, and bytes in the library.
         """
+        arrays = self._to_arrays(inputs, more)
+        try:
+            results = self._library.run(arrays)
+        except TypeError as error:
+            kinds = ", ".join(
+                f"'{i.name}': {getattr(a, 'dtype', type(a).__name__)}"
+                for a, i in zip(arrays, self._inputs)
+            )
+            raise RunError(f"inputs must be tensors in memory, got {kinds}") from error
+        return [
+            _decode(a) if _is_string(o) else _from_storage(a, o.dtype)
+            for a, o in zip(results, self._outputs)
+        ]
+
+    def _to_arrays(self, inputs, more=()):
+        """What `run` takes, as arrays in the order of `inputs`."""
         if more or hasattr(inputs, "__dlpack__") or np.isscalar(inputs):
             inputs = (inputs, *more)
         if hasattr(inputs, "keys"):
@@ -182,18 +200,13 @@ class Model:
                 )
             except RunError as error:
                 raise RunError(f"input '{info.name}': {error}") from None
-        try:
-            results = self._library.run(arrays)
-        except TypeError as error:
-            kinds = ", ".join(
-                f"'{i.name}': {getattr(a, 'dtype', type(a).__name__)}"
-                for a, i in zip(arrays, self._inputs)
-            )
-            raise RunError(f"inputs must be tensors in memory, got {kinds}") from error
-        return [
-            _decode(a) if _is_string(o) else _from_storage(a, o.dtype)
-            for a, o in zip(results, self._outputs)
-        ]
+        return arrays
+
+    def profile(self, inputs=(), *more, runs=20, warmup=3, threads=0):
+        """Where the time of a run goes, kernel by kernel, beside what this machine
+        could do: a `Profile`. The library must have been compiled with `profile`."""
+        arrays = self._to_arrays(inputs, more)
+        return Profile(self._library.profile(arrays, runs, warmup, threads))
 
     def __repr__(self):
         return f"Model({self.name or self.path}, inputs={self.inputs}, outputs={self.outputs})"
@@ -205,7 +218,9 @@ def load(path):
     return Model(_quantc.load(path), path)
 
 
-def _run_driver(model, output, shapes, target, emit, quantize, calibration, stats):
+def _run_driver(
+    model, output, shapes, target, emit, quantize, calibration, stats, profile=False
+):
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
     elif isinstance(model, (bytearray, memoryview)):
@@ -220,7 +235,16 @@ def _run_driver(model, output, shapes, target, emit, quantize, calibration, stat
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         data = "" if calibration is None else _write_data(calibration, folder)
         _quantc.compile(
-            model, output, shapes, target, emit, "quantc_model", _to_text(quantize), data, stats
+            model,
+            output,
+            shapes,
+            target,
+            emit,
+            "quantc_model",
+            _to_text(quantize),
+            data,
+            stats,
+            profile,
         )
 
 
@@ -232,6 +256,7 @@ def compile(
     quantize=None,
     calibration=None,
     stats=None,
+    profile=False,
 ):
     """Compiles an ONNX model and loads the result.
 
@@ -245,6 +270,7 @@ def compile(
       calibration: data for recipes with static activations: as `calibrate`
         takes them.
       stats: in place of data, what `calibrate` gave or wrote.
+      profile: whether the library times its kernels, for `Model.profile`.
     """
     folder = None
     if output is None:
@@ -252,7 +278,7 @@ def compile(
         output = os.path.join(folder, "model.so")
     try:
         path = os.fspath(output)
-        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats)
+        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats, profile)
         result = load(path)
     finally:
         # A loaded library needs its file no longer.

@@ -13,6 +13,7 @@
 #include "quantc/Driver/Compilation.h"
 #include "quantc/Driver/Export.h"
 #include "quantc/Driver/LoadedModel.h"
+#include "quantc/Driver/Profile.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -48,6 +49,8 @@ public:
   nb::list inputs() const { return describe(library->inputs()); }
   nb::list outputs() const { return describe(library->outputs()); }
   nb::list run(const std::vector<nb::ndarray<nb::ro>> &arrays) const;
+  nb::dict profile(const std::vector<nb::ndarray<nb::ro>> &arrays, int runs,
+                   int warmup, int threads) const;
 
   std::shared_ptr<LoadedModel> library;
 };
@@ -77,10 +80,19 @@ nb::list Model::describe(llvm::ArrayRef<QuantcTensorInfo> tensors) const {
   return result;
 }
 
-nb::list Model::run(const std::vector<nb::ndarray<nb::ro>> &arrays) const {
-  std::vector<DLTensor> tensors(arrays.size());
+namespace {
+/// Arrays of Python as DLPack's tensors.
+struct TensorsOfArrays {
+  explicit TensorsOfArrays(const std::vector<nb::ndarray<nb::ro>> &arrays);
+
+  std::vector<DLTensor> tensors;
   std::vector<const DLTensor *> pointers;
-  std::vector<std::vector<int64_t>> shapes(arrays.size());
+  std::vector<std::vector<int64_t>> shapes;
+};
+} // namespace
+
+TensorsOfArrays::TensorsOfArrays(const std::vector<nb::ndarray<nb::ro>> &arrays)
+    : tensors(arrays.size()), shapes(arrays.size()) {
   for (size_t i = 0; i < arrays.size(); ++i) {
     const nb::ndarray<nb::ro> &array = arrays[i];
     nb::dlpack::dtype dtype = array.dtype();
@@ -101,12 +113,66 @@ nb::list Model::run(const std::vector<nb::ndarray<nb::ro>> &arrays) const {
     tensor.strides = dims.data() + array.ndim();
     pointers.push_back(&tensor);
   }
+}
 
+nb::dict Model::profile(const std::vector<nb::ndarray<nb::ro>> &arrays,
+                        int runs, int warmup, int threads) const {
+  TensorsOfArrays inputs(arrays);
+  ProfileOptions options;
+  options.runs = runs;
+  options.warmup = warmup;
+  options.threads = threads;
+  std::string error, table, page;
+  Profile profile;
+  {
+    nb::gil_scoped_release release;
+    if (auto measured = profileModel(*library, inputs.pointers, options)) {
+      profile = std::move(*measured);
+      llvm::raw_string_ostream tableStream(table), pageStream(page);
+      profile.printTable(tableStream);
+      profile.printPage(pageStream);
+    } else {
+      error = llvm::toString(measured.takeError());
+    }
+  }
+  if (!error.empty())
+    raise(runError, error);
+  nb::list kernels;
+  for (const ProfiledKernel &kernel : profile.kernels) {
+    Profile::Limit limit = profile.getLimit(kernel);
+    nb::dict entry;
+    entry["nodes"] = kernel.nodes;
+    entry["kernel"] = kernel.kernel;
+    entry["kind"] = kernel.operationName;
+    entry["calls"] = kernel.calls;
+    entry["seconds"] = kernel.seconds;
+    entry["operations"] = kernel.operations;
+    entry["bytes"] = kernel.bytes;
+    entry["share_of_peak"] = limit.share;
+    entry["limit"] = limit.name;
+    kernels.append(entry);
+  }
+  nb::dict peaks;
+  for (const MachinePeaks::Operations &peak : profile.peaks.operations)
+    peaks[peak.name.c_str()] = peak.perSecond;
+  for (const MachinePeaks::Reading &peak : profile.peaks.reading)
+    peaks[peak.name.c_str()] = peak.bytesPerSecond;
+  nb::dict result;
+  result["seconds"] = profile.seconds;
+  result["kernels"] = kernels;
+  result["peaks"] = peaks;
+  result["table"] = table;
+  result["page"] = page;
+  return result;
+}
+
+nb::list Model::run(const std::vector<nb::ndarray<nb::ro>> &arrays) const {
+  TensorsOfArrays inputs(arrays);
   std::string error;
   llvm::SmallVector<OwnedTensor> results;
   {
     nb::gil_scoped_release release;
-    if (auto outcome = library->run(pointers))
+    if (auto outcome = library->run(inputs.pointers))
       results = std::move(*outcome);
     else
       error = llvm::toString(outcome.takeError());
@@ -141,8 +207,9 @@ static void compile(const nb::object &model, const std::string &output,
                     const std::string &target, const std::string &emit,
                     const std::string &prefix, const std::string &quantize,
                     const std::string &calibration,
-                    const std::string &statistics) {
+                    const std::string &statistics, bool profile) {
   CompileOptions options;
+  options.profile = profile;
   options.quantize = {quantize, calibration, statistics};
   options.output = output;
   options.target = target;
@@ -271,13 +338,16 @@ NB_MODULE(_quantc, m) {
           "weight_bytes",
           [](const Model &self) { return self.library->info().weight_bytes; })
       .def("run", &Model::run, nb::arg("arrays"))
+      .def("profile", &Model::profile, nb::arg("arrays"), nb::arg("runs"),
+           nb::arg("warmup"), nb::arg("threads"))
       .def("set_num_threads", [](const Model &self, int count) {
         self.library->setNumThreads(count);
       });
   m.def("compile", &compile, nb::arg("model"), nb::arg("output"),
         nb::arg("shapes"), nb::arg("target"), nb::arg("emit"),
         nb::arg("prefix"), nb::arg("quantize") = "",
-        nb::arg("calibration") = "", nb::arg("statistics") = "");
+        nb::arg("calibration") = "", nb::arg("statistics") = "",
+        nb::arg("profile") = false);
   m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),

@@ -56,6 +56,7 @@ def test_exports_the_interface_only(folder):
         "quantc_model_run",
         "quantc_model_last_error",
         "quantc_model_set_num_threads",
+        "quantc_model_profile",
     }
 
 

@@ -31,8 +31,9 @@ LAYERS = {
     "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
     "Calibration": ["Dialect/QNN", "Conversion", "JIT", "Target/Native", "Quantization", "Support"],
     "Report": [*IR, "Calibration", "Quantization"],
+    "Profile": ["CodeGen", "JIT", "Target/Native", "Report"],
     "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration", "Quantization"],
-    "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime", "Calibration", "Quantization", "Report", "Support"],
+    "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime", "Calibration", "Quantization", "Report", "Profile", "Support"],
 }
 
 

@@ -4,9 +4,11 @@
 #include "quantc.h"
 
 #include "quantc/Driver/Compilation.h"
+#include "quantc/Driver/Profile.h"
 
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
 #include <sys/resource.h>
@@ -31,6 +33,13 @@ static cl::opt<int> warmup("warmup", cl::init(3), cl::sub(tool::benchCommand),
                            cl::desc("Runs that do not count (default: 3)"));
 static cl::opt<int> runs("runs", cl::init(20), cl::sub(tool::benchCommand),
                          cl::desc("Runs that count (default: 20)"));
+static cl::opt<bool>
+    profile("profile", cl::sub(tool::benchCommand),
+            cl::desc("Show the time of each kernel beside the machine's peak; "
+                     "for libraries compiled with --profile"));
+static cl::opt<std::string>
+    page("html", cl::sub(tool::benchCommand), cl::value_desc("profile.html"),
+         cl::desc("With --profile: write a page with a roofline picture"));
 
 static Expected<tool::InputSet> makeInputs(const LoadedModel &library) {
   if (!inputs.empty()) {
@@ -46,6 +55,31 @@ static Expected<tool::InputSet> makeInputs(const LoadedModel &library) {
   return tool::randomInputs(library, sizes);
 }
 
+/// bench --profile
+static int runProfile(const LoadedModel &library,
+                      const tool::InputSet &tensors) {
+  ProfileOptions options;
+  options.runs = runs;
+  options.warmup = warmup;
+  options.threads = threads;
+  options.progress = tool::getProgressLine();
+  Expected<Profile> result = profileModel(library, tensors.pointers(), options);
+  tool::clearProgressLine();
+  if (!result)
+    return tool::fail(result.takeError());
+  result->printTable(outs());
+  if (page.empty())
+    return 0;
+  std::error_code code;
+  ToolOutputFile file(page, code, sys::fs::OF_Text);
+  if (code)
+    return tool::fail(createStringError(code, "cannot write '" + page +
+                                                  "': " + code.message()));
+  result->printPage(file.os());
+  file.keep();
+  return 0;
+}
+
 int tool::runBench() {
   if (runs < 1 || warmup < 0)
     return fail(createStringError("--runs must be positive"));
@@ -55,6 +89,10 @@ int tool::runBench() {
   Expected<InputSet> tensors = makeInputs(**library);
   if (!tensors)
     return fail(tensors.takeError());
+  if (profile)
+    return runProfile(**library, *tensors);
+  if (!page.empty())
+    return fail(createStringError("--html goes with --profile"));
   (*library)->setNumThreads(threads);
   bool isTerminal = sys::Process::StandardErrIsDisplayed();
   std::vector<double> times;

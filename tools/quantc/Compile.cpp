@@ -38,6 +38,10 @@ static cl::opt<bool> printStats("print-stats", cl::sub(tool::compileCommand),
 static cl::opt<bool>
     printMemoryPlan("print-memory-plan", cl::sub(tool::compileCommand),
                     cl::desc("Print where each buffer lies in the arena"));
+static cl::opt<bool>
+    profile("profile", cl::sub(tool::compileCommand),
+            cl::desc("Let the library time its kernels, for quantc bench "
+                     "--profile"));
 
 static cl::opt<bool> foldQuantization(
     "fold-quantization", cl::init(true), cl::sub(tool::compileCommand),
@@ -78,6 +82,7 @@ int tool::runCompile() {
   options.target = target;
   options.prefix = prefix;
   options.printMemoryPlan = printMemoryPlan;
+  options.profile = profile;
   options.foldQuantization = foldQuantization;
   options.verifyFolded = verifyFolded;
   options.reportFolded = verifyFolded && printStats;

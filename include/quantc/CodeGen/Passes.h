@@ -32,6 +32,9 @@ struct LinalgToLLVMOptions
       *this, "print-memory-plan",
       llvm::cl::desc("Print where each buffer lies in the arena"),
       llvm::cl::init(false)};
+  Option<bool> profile{*this, "profile",
+                       llvm::cl::desc("Time each call of a kernel"),
+                       llvm::cl::init(false)};
 };
 
 /// Adds the passes that take a module of linalg on tensors to the LLVM dialect.

@@ -174,6 +174,44 @@ def PlanMemoryPass : Pass<"quantc-plan-memory", "mlir::ModuleOp"> {
   ];
 }
 
+def ProfileKernelsPass : Pass<"quantc-profile-kernels", "mlir::ModuleOp"> {
+  let summary = "Time each call of a kernel, and count its work";
+  let description = [{
+    For `quantc compile --profile`; runs on buffers, while kernels still hold
+    the linalg ops that tell their work. Around each call of a kernel it puts
+    calls of the run time, which add the time to counters of this place, with
+    the number of operations and of bytes:
+
+    - operations: two for each step of a kernel's product (a multiplication and
+      an addition); if it has none, the arithmetic of its elementwise and
+      reducing ops;
+    - bytes: each operand and result once, weights of few bits as such, of a
+      table that is looked up in only what is read.
+
+    Both come from sizes that are constants, or that the call tells. The module
+    attribute `qnn.profile` says which nodes, which kernel and which operations
+    (`f32`, `int8`) each counter stands for.
+
+    ```mlir
+    func.call @kernel_0_matmul(%a, %b, %c)
+    // becomes
+    %counters = llvm.getelementptr %all[0, 0] ...
+    %start = func.call @quantc_rt_profile_begin() : () -> i64
+    func.call @kernel_0_matmul(%a, %b, %c)
+    func.call @quantc_rt_profile_end(%counters, %start, %operations, %bytes)
+    ```
+  }];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numCalls", "profiled-calls", "Calls with a clock around them">,
+    Statistic<"numUnknown", "unknown-work",
+              "Calls whose work the sizes of operands do not tell">
+  ];
+}
+
 def ExpandMathPass : Pass<"quantc-expand-math"> {
   let summary = "Expand math functions into arithmetic";
   let description = [{

@@ -51,6 +51,8 @@ struct CompileOptions {
   bool writeHeader = true;
   /// Whether the buffers' places in the arena are printed.
   bool printMemoryPlan = false;
+  /// Whether the library times the calls of its kernels.
+  bool profile = false;
   /// Called when a step begins; `total` is 0 if it has no parts.
   std::function<void(llvm::StringRef step, size_t done, size_t total)> progress;
   /// Called for each error and warning.

@@ -42,6 +42,9 @@ public:
   /// For later calls from the calling thread; 0 means all processors.
   void setNumThreads(int count) const { interface->set_num_threads(count); }
 
+  /// The counters of its kernels; null unless it was compiled with --profile.
+  const QuantcProfile *profile() const;
+
 private:
   LoadedModel(void *handle, const QuantcInterface *interface)
       : handle(handle), interface(interface) {}

@@ -90,6 +90,31 @@ typedef struct QuantcInterface {
   void (*set_num_threads)(int32_t num_threads);
 } QuantcInterface;
 
+/* One place in the model that calls a kernel. */
+typedef struct QuantcKernelInfo {
+  const char *nodes;      /* the ONNX nodes it computes, separated by " + " */
+  const char *kernel;     /* equal places share a kernel */
+  const char *operations; /* what is counted: "f32", "int8", ...; "" if none */
+} QuantcKernelInfo;
+
+/* Sums over all calls since the library was loaded. */
+typedef struct QuantcKernelCounters {
+  uint64_t calls;
+  uint64_t nanoseconds;
+  uint64_t operations; /* a multiplication and an addition are two */
+  uint64_t bytes;      /* each operand and result once */
+} QuantcKernelCounters;
+
+/* In a library that was compiled with --profile, which also exports it under
+   the name `quantc_profile`. The counters only grow: compare two readings. */
+typedef struct QuantcProfile {
+  uint32_t abi_version;
+  uint32_t reserved;
+  size_t num_kernels;
+  const QuantcKernelInfo *kernels;
+  const QuantcKernelCounters *counters;
+} QuantcProfile;
+
 #endif /* QUANTC_TYPES_H */
 
 #ifndef QUANTC_MODEL_H
@@ -114,6 +139,9 @@ const char *quantc_model_last_error(void);
 
 /* How many threads later calls from this thread use (0: all processors). */
 void quantc_model_set_num_threads(int32_t num_threads);
+
+/* The counters of the model's kernels; NULL without --profile. */
+const QuantcProfile *quantc_model_profile(void);
 
 #ifdef __cplusplus
 }

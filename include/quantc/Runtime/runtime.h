@@ -24,6 +24,11 @@ void quantc_rt_set_num_threads(int32_t num_threads);
 /* Leaves the running call with an error: where `cf.assert` goes. */
 _Noreturn void quantc_rt_fail(const char *message);
 
+/* What --profile puts around the call of a kernel. */
+uint64_t quantc_rt_profile_begin(void);
+void quantc_rt_profile_end(QuantcKernelCounters *counters, uint64_t start,
+                           uint64_t operations, uint64_t bytes);
+
 /* Where `memref.alloc` and `memref.dealloc` go. */
 void *_mlir_memref_to_llvm_alloc(size_t size);
 void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size);

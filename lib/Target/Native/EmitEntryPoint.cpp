@@ -35,6 +35,8 @@ public:
   LLVM::LLVMFuncOp emitEntry(const ModelInterface &interface,
                              LLVM::LLVMFuncOp main);
   void emitExports(LLVM::GlobalOp info, LLVM::LLVMFuncOp entry);
+  /// The table of what `quantc-profile-kernels` counts; null without counters.
+  LLVM::GlobalOp emitProfile();
 
 private:
   /// A member of a constant struct: a number, or the address of a global.
@@ -51,6 +53,8 @@ private:
   Field emitString(StringRef text);
   Field emitTensors(ArrayRef<TensorInterface> tensors, StringRef name);
   LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> args);
+  /// A function that returns the address of `global`, or null.
+  LLVM::LLVMFuncOp emitGetter(StringRef suffix, LLVM::GlobalOp global);
   /// A function that passes `leading` and its own arguments on to `callee`.
   LLVM::LLVMFuncOp emitForward(StringRef suffix, LLVM::LLVMFuncOp callee,
                                ArrayRef<StringRef> leading);
@@ -225,6 +229,40 @@ LLVM::LLVMFuncOp EntryPointBuilder::emitForward(StringRef suffix,
   return func;
 }
 
+LLVM::LLVMFuncOp EntryPointBuilder::emitGetter(StringRef suffix,
+                                               LLVM::GlobalOp global) {
+  auto getter = LLVM::LLVMFuncOp::create(b, (prefix + suffix).str(),
+                                         LLVM::LLVMFunctionType::get(ptr, {}));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(getter.addEntryBlock(b));
+  Value result;
+  if (global)
+    result = LLVM::AddressOfOp::create(b, ptr, global.getSymName());
+  else
+    result = LLVM::ZeroOp::create(b, ptr);
+  LLVM::ReturnOp::create(b, result);
+  return getter;
+}
+
+LLVM::GlobalOp EntryPointBuilder::emitProfile() {
+  auto kernels = module->getAttrOfType<ArrayAttr>("qnn.profile");
+  if (!kernels)
+    return {};
+  SmallVector<Field> infos;
+  for (auto kernel : kernels.getAsRange<DictionaryAttr>())
+    for (StringRef key : {"nodes", "kernel", "operations"})
+      infos.push_back(emitString(kernel.getAs<StringAttr>(key).getValue()));
+  Field table = number(ptr, 0);
+  if (!infos.empty())
+    table = address(emitStruct(uniqueName("kernels"), infos).getSymName());
+  // Weak, as quantc_interface.
+  return emitStruct("quantc_profile",
+                    {number(i32, abiVersion), number(i32, 0),
+                     number(i64, kernels.size()), table,
+                     address("__quantc_profile_counters")},
+                    LLVM::Linkage::WeakODR);
+}
+
 void EntryPointBuilder::emitExports(LLVM::GlobalOp info,
                                     LLVM::LLVMFuncOp entry) {
   Type voidType = LLVM::LLVMVoidType::get(b.getContext());
@@ -236,14 +274,8 @@ void EntryPointBuilder::emitExports(LLVM::GlobalOp info,
   LLVM::LLVMFuncOp setNumThreads =
       emitForward("_set_num_threads",
                   declare("quantc_rt_set_num_threads", voidType, {i32}), {});
-  auto describe = LLVM::LLVMFuncOp::create(
-      b, (prefix + "_info").str(), LLVM::LLVMFunctionType::get(ptr, {}));
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(describe.addEntryBlock(b));
-    Value result = LLVM::AddressOfOp::create(b, ptr, info.getSymName());
-    LLVM::ReturnOp::create(b, result);
-  }
+  LLVM::LLVMFuncOp describe = emitGetter("_info", info);
+  emitGetter("_profile", emitProfile());
   // Weak, so that objects of two models can be linked into one program.
   emitStruct("quantc_interface",
              {number(i32, abiVersion), number(i32, 0),

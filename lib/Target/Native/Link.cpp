@@ -146,7 +146,10 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   StringRef runtime(quantc_embedded_runtime,
                     quantc_embedded_runtime_end - quantc_embedded_runtime);
   std::string exports = "{ global: quantc_interface;";
-  for (StringRef name : {"_info", "_run", "_last_error", "_set_num_threads"})
+  if (options.hasProfile)
+    exports += " quantc_profile;";
+  for (StringRef name :
+       {"_info", "_run", "_last_error", "_set_num_threads", "_profile"})
     exports += " " + options.prefix + name.str() + ";";
   exports += " local: *; };\n";
   if (Error error = writeFile(archive, runtime))

@@ -14,6 +14,8 @@
 // CHECK: %[[E:.*]] = llvm.mlir.addressof @[[ENTRY]]
 // CHECK: llvm.call @quantc_rt_run(%{{.*}}, %[[E]],
 // CHECK: llvm.func @net_info()
+// CHECK: llvm.func @net_profile()
+// CHECK-NEXT: llvm.mlir.zero : !llvm.ptr
 // CHECK: weak_odr constant @quantc_interface
 module attributes {
   qnn.inputs = [{dims = ["n"], name = "x", type = tensor<?xi1>}],
@@ -22,6 +24,28 @@ module attributes {
       -> !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)> {
     %0 = llvm.mlir.undef : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
     llvm.return %0 : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+  }
+}
+
+// -----
+
+// With counters, what each of them stands for is exported, too.
+// CHECK: internal constant @[[NODES:.*]]("first + relu\00")
+// CHECK: internal constant @[[KERNELS:__quantc_kernels.*]]()
+// CHECK: weak_odr constant @quantc_profile()
+// CHECK: llvm.mlir.constant(1 : i64)
+// CHECK: llvm.mlir.addressof @[[KERNELS]]
+// CHECK: llvm.mlir.addressof @__quantc_profile_counters
+// CHECK: llvm.func @net_profile()
+// CHECK-NEXT: llvm.mlir.addressof @quantc_profile
+module attributes {
+  qnn.inputs = [{dims = [], name = "x", type = tensor<f32>}],
+  qnn.outputs = [{dims = [], name = "y", type = tensor<f32>}],
+  qnn.profile = [{kernel = "kernel_0", nodes = "first + relu", operations = "f32"}]} {
+  llvm.mlir.global internal @__quantc_profile_counters(dense<0> : tensor<4xi64>) : !llvm.array<1 x array<4 x i64>>
+  llvm.func @main(%a: !llvm.ptr, %b: !llvm.ptr, %c: i64) -> !llvm.struct<(ptr, ptr, i64)> {
+    %0 = llvm.mlir.undef : !llvm.struct<(ptr, ptr, i64)>
+    llvm.return %0 : !llvm.struct<(ptr, ptr, i64)>
   }
 }
 

@@ -45,6 +45,8 @@ struct LinkOptions {
   std::string output;
   std::string prefix;
   std::string soname;
+  /// Whether the objects define `quantc_profile`.
+  bool hasProfile = false;
 };
 
 /// Links objects and the runtime archive into a shared library that exports

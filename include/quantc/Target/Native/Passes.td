@@ -31,9 +31,10 @@ def EmitEntryPointPass
     Works on the LLVM dialect, after everything else. Makes `@main` private and
     adds what `model.h` declares: the description of inputs and outputs as
     constants, a function that calls `@main` through arrays of memref
-    descriptors, and exported functions `<prefix>_info`, `_run`, `_last_error`
-    and `_set_num_threads`, which forward to the runtime archive.
-    Expects the attributes that `quantc-record-interface` writes.
+    descriptors, and exported functions `<prefix>_info`, `_run`, `_last_error`,
+    `_set_num_threads` and `_profile`, which forward to the runtime archive or
+    return a constant. Expects the attributes that `quantc-record-interface`
+    writes, and describes the counters of `quantc-profile-kernels`.
   }];
   let options = [
     Option<"prefix", "prefix", "std::string", "\"quantc_model\"",
