@@ -83,8 +83,10 @@ bool IntegerDepthwise::analyze() {
     return false;
   int64_t lanes = kernel.lanes;
   width = columns.output >= 2 * lanes ? 2 * lanes : lanes;
-  // A load with stride 2 reads a vector more than it needs.
-  planeStride = llvm::alignTo(columns.reached(), lanes) + 2 * width;
+  // Lines of whole registers; a load with stride 2 reads one element more than
+  // it needs.
+  planeStride =
+      llvm::alignTo(columns.reached() + columns.stride - 1, 2 * lanes);
   return columns.output >= width && columns.copied() >= lanes &&
          rows.reached() * planeStride <= kMaxPlane;
 }
@@ -105,12 +107,15 @@ void IntegerDepthwise::coverRow(int64_t count, int64_t width,
 }
 
 void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
-  int64_t lanes = kernel.lanes;
-  auto type = VectorType::get(lanes, e.b.getI16Type());
+  // One register of 16-bit elements, if lines are that long.
+  int64_t size = 2 * kernel.lanes;
+  if (columns.copied() < size)
+    size = kernel.lanes;
+  auto type = VectorType::get(size, e.b.getI16Type());
   Value zero = p.quantizedB.zeroPoint;
   if (zero)
     zero = e.splat(arith::TruncIOp::create(e.b, e.loc, e.b.getI16Type(), zero),
-                   lanes);
+                   size);
   auto widen = [&](Value bytes) -> Value {
     Value value = p.quantizedB.isSigned
                       ? Value(arith::ExtSIOp::create(e.b, e.loc, type, bytes))
@@ -119,21 +124,29 @@ void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
       value = arith::SubIOp::create(e.b, e.loc, value, zero);
     return value;
   };
-  Value border = widen(e.splat(input.paddingValue, lanes));
-  int64_t size = rows.reached() * planeStride;
-  e.forLoop(e.index(0), e.index(size), lanes,
-            [&](Value at) { e.storeVector(border, plane, at); });
+  Value border = widen(e.splat(input.paddingValue, size));
+  auto fill = [&](Value from, Value to) {
+    e.forLoop(from, to, size,
+              [&](Value at) { e.storeVector(border, plane, at); });
+  };
+  auto lineAt = [&](int64_t y) { return e.index(y * planeStride); };
+  int64_t end = rows.padding + rows.copied();
+  fill(lineAt(0), lineAt(rows.padding));
   Value base = offsetOf(outer, input.outerStrides);
+  // Around a line's elements, which then overwrite what is too much of it.
+  int64_t tail = (columns.padding + columns.copied()) / size * size;
   e.forLoop(e.index(0), e.index(rows.copied()), 1, [&](Value y) {
     Value from = e.add(base, e.mul(y, e.index(columns.input)));
-    Value to =
-        e.add(e.mul(e.add(y, e.index(rows.padding)), e.index(planeStride)),
-              e.index(columns.padding));
-    coverRow(columns.copied(), lanes, [&](Value x) {
-      Value bytes = e.loadVector(input.input, e.add(from, x), lanes);
+    Value line = e.mul(e.add(y, e.index(rows.padding)), e.index(planeStride));
+    fill(line, e.add(line, e.index(columns.padding)));
+    fill(e.add(line, e.index(tail)), e.add(line, e.index(planeStride)));
+    Value to = e.add(line, e.index(columns.padding));
+    coverRow(columns.copied(), size, [&](Value x) {
+      Value bytes = e.loadVector(input.input, e.add(from, x), size);
       e.storeVector(widen(bytes), plane, e.add(to, x));
     });
   });
+  fill(lineAt(end), lineAt(std::max(end, rows.reached())));
 }
 
 /// A vector of words for each pair of taps, the same word in each lane.

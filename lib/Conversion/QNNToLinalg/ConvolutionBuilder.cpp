@@ -121,35 +121,49 @@ static Value widen(OpBuilder &b, Location loc, Value x, Type qnnType, Type to) {
   return arith::ExtSIOp::create(b, loc, to, x);
 }
 
+/// Whether each channel has one filter of its own.
+static bool isDepthwise(const Convolution &conv) {
+  auto type = cast<RankedTensorType>(conv.weights.getType());
+  return conv.group != 1 && type.getDimSize(0) == conv.group &&
+         type.getDimSize(1) == 1;
+}
+
 /// Any number of dimensions, groups and zero points, as one contraction with
 /// the loops n, [g,] m, spatial..., c, kernel...; `acc` is (N, M, spatial...).
+/// A depthwise convolution has the loops n, m, spatial..., kernel..., so that
+/// no reshape stands between it and what is before or after it.
 static Value buildGeneric(OpBuilder &b, Location loc, const Convolution &conv,
                           Value acc) {
   MLIRContext *ctx = b.getContext();
-  bool grouped = conv.group != 1;
+  bool depthwise = isDepthwise(conv);
+  bool grouped = conv.group != 1 && !depthwise;
   Value input = conv.input, weights = conv.weights;
   Value zero = conv.weightsZeroPoint;
+  if (depthwise)
+    weights = joinDimension(b, loc, weights, 1);
   if (grouped) {
     input = splitGroups(b, loc, input, 1, conv.group);
     weights = splitGroups(b, loc, weights, 0, conv.group);
     acc = splitGroups(b, loc, acc, 1, conv.group);
   }
   int64_t spatial = conv.strides.size();
-  int64_t head = 2 + grouped; // n, [g,] m
-  int64_t loops = head + 2 * spatial + 1;
+  int64_t head = 2 + grouped;                   // n, [g,] m
+  int64_t window = head + spatial + !depthwise; // The first loop of the kernel.
+  int64_t loops = window + spatial;
   auto dim = [&](int64_t i) { return getAffineDimExpr(i, ctx); };
-  AffineExpr c = dim(head + spatial);
   SmallVector<AffineExpr> in{dim(0)}, filter, out;
   if (grouped) {
     in.push_back(dim(1));
     filter.push_back(dim(1));
   }
-  in.push_back(c);
-  filter.append({dim(head - 1), c});
+  filter.push_back(dim(head - 1));
+  in.push_back(depthwise ? dim(1) : dim(window - 1));
+  if (!depthwise)
+    filter.push_back(dim(window - 1));
   for (int64_t i = 0; i < head + spatial; ++i)
     out.push_back(dim(i));
   for (int64_t i = 0; i < spatial; ++i) {
-    AffineExpr k = dim(head + spatial + 1 + i);
+    AffineExpr k = dim(window + i);
     in.push_back(dim(head + i) * conv.strides[i] + k * conv.dilations[i]);
     filter.push_back(k);
   }
@@ -250,10 +264,8 @@ static Value buildNamed(OpBuilder &b, Location loc, const Convolution &conv,
     strides.insert(strides.begin(), 1);
     dilations.insert(dilations.begin(), 1);
   }
-  auto weightsType = cast<RankedTensorType>(weights.getType());
   Value result;
-  if (weightsType.getDimSize(0) == conv.group &&
-      weightsType.getDimSize(1) == 1) {
+  if (isDepthwise(conv)) {
     result = buildNamed<linalg::DepthwiseConv2DNchwChwOp>(
         b, loc, input, joinDimension(b, loc, weights, 1), acc, strides,
         dilations);

@@ -69,3 +69,18 @@ func.func @transposed_integers(%x: tensor<1x2x4x4xui8>, %w: tensor<2x3x3x3xi8>, 
   %0 = qnn.conv_transpose %x, %w input_zero_point %z : tensor<ui8> {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, output_padding = array<i64: 0, 0>} : tensor<1x2x4x4xui8>, tensor<2x3x3x3xi8> -> tensor<1x3x9x9xi32>
   return %0 : tensor<1x3x9x9xi32>
 }
+
+// A depthwise convolution of integers has a loop for the channels, and no
+// reshape of the result, which would keep it from what follows.
+// CHECK-LABEL: @depthwise_integers
+// CHECK-NOT: tensor.expand_shape
+// CHECK: %[[Y:.*]] = linalg.generic {{.*}}"parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]
+// CHECK-SAME: tensor<1x8x8x8xi8>, tensor<8x3x3xi8>
+// CHECK-NOT: tensor.collapse_shape
+// CHECK: return %[[Y]] : tensor<1x8x6x6xi32>
+func.func @depthwise_integers(%x: tensor<1x8x8x8xui8>, %w: tensor<8x1x3x3xi8>) -> tensor<1x8x6x6xi32> {
+  %0 = qnn.conv %x, %w
+    {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, group = 8}
+    : tensor<1x8x8x8xui8>, tensor<8x1x3x3xi8> -> tensor<1x8x6x6xi32>
+  return %0 : tensor<1x8x6x6xi32>
+}
