@@ -5,10 +5,12 @@
 #include "Watcher.h"
 
 #include "quantc/Calibration/Passes.h"
+#include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <atomic>
@@ -132,6 +134,25 @@ private:
 };
 } // namespace
 
+/// Returns what is observed, instead of what the function returned: what that
+/// does not need is dead then.
+static void returnObserved(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>()) {
+    SmallVector<Value> observed;
+    for (auto observe : func.getOps<qnn::ObserveOp>())
+      observed.push_back(observe.getResult());
+    if (observed.empty())
+      continue;
+    func.front().getTerminator()->setOperands(observed);
+    func.setType(FunctionType::get(func.getContext(), func.getArgumentTypes(),
+                                   TypeRange(ValueRange(observed))));
+    func.removeResAttrsAttr();
+  }
+  // It is recorded again.
+  module->removeAttr("qnn.inputs");
+  module->removeAttr("qnn.outputs");
+}
+
 FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
                                         const CalibrationOptions &options) {
   Statistics statistics;
@@ -142,9 +163,17 @@ FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
   PassManager pm(module.getContext(), ModuleOp::getOperationName());
   qnn::InsertObserversPassOptions observers;
   observers.values = options.values;
+  observers.names.assign(options.names.begin(), options.names.end());
   pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass(observers));
   if (failed(pm.run(*copy)))
     return failure();
+  if (!options.names.empty()) {
+    returnObserved(*copy);
+    PassManager clean(module.getContext(), ModuleOp::getOperationName());
+    clean.addPass(createCanonicalizerPass());
+    if (failed(clean.run(*copy)))
+      return failure();
+  }
   if (options.progress)
     options.progress("compiling for calibration", 0, 0);
   FailureOr<WatchedFunction> watched = compileWatched(*copy);

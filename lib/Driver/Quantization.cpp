@@ -15,12 +15,13 @@ using namespace quantc;
 namespace {
 class Quantization {
 public:
-  Quantization(ModuleOp module, const QuantizeOptions &options)
-      : module(module), options(options) {}
+  using Progress = std::function<void(StringRef, size_t, size_t)>;
 
-  LogicalResult
-  run(const std::function<void(StringRef, size_t, size_t)> &progress,
-      qnn::QuantizationReport &report);
+  Quantization(ModuleOp module, const QuantizeOptions &options,
+               const Progress &progress)
+      : module(module), options(options), progress(progress) {}
+
+  LogicalResult run(qnn::QuantizationReport &report);
 
 private:
   LogicalResult fail(llvm::Error error) {
@@ -32,12 +33,16 @@ private:
     build(pm);
     return pm.run(module);
   }
-  FailureOr<Statistics>
-  getStatistics(const Recipe &recipe,
-                const std::function<void(StringRef, size_t, size_t)> &progress);
+  LogicalResult check(const Recipe &recipe);
+  FailureOr<DataSet> openData();
+  CalibrationOptions getCalibrationOptions(const Recipe &recipe);
+  FailureOr<Statistics> getStatistics(const Recipe &recipe);
+  LogicalResult quantizeSequentially(const Recipe &recipe,
+                                     qnn::QuantizationReport &report);
 
   ModuleOp module;
   const QuantizeOptions &options;
+  const Progress &progress;
 };
 } // namespace
 
@@ -59,59 +64,103 @@ static bool needsMoments(const Recipe &recipe) {
          });
 }
 
-FailureOr<Statistics> Quantization::getStatistics(
-    const Recipe &recipe,
-    const std::function<void(StringRef, size_t, size_t)> &progress) {
-  if (!options.statistics.empty()) {
-    llvm::Expected<Statistics> read = Statistics::load(options.statistics);
-    if (!read)
-      return fail(read.takeError());
-    return std::move(*read);
-  }
+FailureOr<DataSet> Quantization::openData() {
   FailureOr<native::ModelInterface> interface = native::readInterface(module);
   if (failed(interface))
     return failure();
   llvm::Expected<DataSet> data = DataSet::open(options.calibration, *interface);
   if (!data)
     return fail(data.takeError());
+  return std::move(*data);
+}
+
+CalibrationOptions Quantization::getCalibrationOptions(const Recipe &recipe) {
   CalibrationOptions run;
   run.moments = !recipe.transformations.empty() || needsMoments(recipe);
   run.gram = needsGram(recipe);
   run.threads = llvm::hardware_concurrency().compute_thread_count();
   run.progress = progress;
-  return calibrate(module, *data, run);
+  return run;
 }
 
-LogicalResult Quantization::run(
-    const std::function<void(StringRef, size_t, size_t)> &progress,
-    qnn::QuantizationReport &report) {
-  llvm::Expected<Recipe> recipe = Recipe::load(options.recipe);
-  if (!recipe)
-    return fail(recipe.takeError());
+FailureOr<Statistics> Quantization::getStatistics(const Recipe &recipe) {
+  if (!options.statistics.empty()) {
+    llvm::Expected<Statistics> read = Statistics::load(options.statistics);
+    if (!read)
+      return fail(read.takeError());
+    return std::move(*read);
+  }
+  FailureOr<DataSet> data = openData();
+  if (failed(data))
+    return failure();
+  return calibrate(module, *data, getCalibrationOptions(recipe));
+}
+
+/// Each op by what it sees behind those that are quantized already.
+LogicalResult
+Quantization::quantizeSequentially(const Recipe &recipe,
+                                   qnn::QuantizationReport &report) {
+  FailureOr<DataSet> data = openData();
+  if (failed(data))
+    return failure();
+  CalibrationOptions run = getCalibrationOptions(recipe);
+  auto recalibrate = [&](ModuleOp graph, std::vector<std::string> names) {
+    run.names = std::move(names);
+    return calibrate(graph, *data, run);
+  };
+  return runPasses([&](OpPassManager &pm) {
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createSequentialQuantizePass(recipe, recalibrate, &report));
+  });
+}
+
+/// Fails if the recipe cannot be applied with what is given.
+LogicalResult Quantization::check(const Recipe &recipe) {
   if (!options.calibration.empty() && !options.statistics.empty())
     return fail(llvm::createStringError(
         "calibration data and a statistics file are given: use one of them"));
-  for (const Transformation &transformation : recipe->transformations)
-    if (transformation.kind != Transformation::Kind::SmoothQuant &&
-        transformation.kind != Transformation::Kind::AWQ)
+  for (const Transformation &transformation : recipe.transformations)
+    if (transformation.kind == Transformation::Kind::Equalize ||
+        transformation.kind == Transformation::Kind::BiasCorrection)
       return fail(llvm::createStringError(
-          "the recipe's transformations: only smoothquant and awq can be "
-          "applied"));
-  bool hasSource = !options.calibration.empty() || !options.statistics.empty();
-  if (recipe->needsStatistics() && !hasSource)
+          "the recipe's transformations: equalize and bias-correction cannot "
+          "be applied yet"));
+  if (!recipe.needsStatistics() || !options.calibration.empty() ||
+      (!options.statistics.empty() && !recipe.sequential))
+    return success();
+  if (recipe.sequential)
     return fail(llvm::createStringError(
-        "the recipe '" + options.recipe +
-        "' needs statistics of the model's values: give data to calibrate with "
-        "(--calibration=data.npz) or a statistics file (--stats=model.stats)"));
-  if (failed(runPasses(buildPrepareQuantizationPipeline)))
+        "the recipe is sequential: statistics of each op come from running the "
+        "graph quantized so far, so give data (--calibration=data.npz)"));
+  return fail(llvm::createStringError(
+      "the recipe '" + options.recipe +
+      "' needs statistics of the model's values: give data to calibrate with "
+      "(--calibration=data.npz) or a statistics file (--stats=model.stats)"));
+}
+
+LogicalResult Quantization::run(qnn::QuantizationReport &report) {
+  llvm::Expected<Recipe> recipe = Recipe::load(options.recipe);
+  if (!recipe)
+    return fail(recipe.takeError());
+  if (failed(check(*recipe)) ||
+      failed(runPasses(buildPrepareQuantizationPipeline)) ||
+      failed(runPasses(
+          [&](OpPassManager &pm) { buildRotateGraphPipeline(pm, *recipe); })))
     return failure();
+  bool isSequential = recipe->sequential && recipe->needsStatistics();
   std::shared_ptr<Statistics> statistics;
-  if (hasSource && recipe->needsStatistics()) {
-    FailureOr<Statistics> found = getStatistics(*recipe, progress);
+  if (recipe->needsStatistics() &&
+      !(isSequential && recipe->transformations.empty())) {
+    FailureOr<Statistics> found = getStatistics(*recipe);
     if (failed(found))
       return failure();
     statistics = std::make_shared<Statistics>(std::move(*found));
   }
+  if (isSequential)
+    return failure(failed(runPasses([&](OpPassManager &pm) {
+                     buildTransformGraphPipeline(pm, *recipe, statistics);
+                   })) ||
+                   failed(quantizeSequentially(*recipe, report)));
   return runPasses([&](OpPassManager &pm) {
     buildQuantizeGraphPipeline(pm, *recipe, statistics, &report);
   });
@@ -121,5 +170,5 @@ LogicalResult quantc::quantizeModule(
     ModuleOp module, const QuantizeOptions &options,
     const std::function<void(StringRef, size_t, size_t)> &progress,
     qnn::QuantizationReport &report) {
-  return Quantization(module, options).run(progress, report);
+  return Quantization(module, options, progress).run(report);
 }

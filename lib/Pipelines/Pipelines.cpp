@@ -65,19 +65,41 @@ void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(quantize));
 }
 
-void quantc::buildQuantizeGraphPipeline(OpPassManager &pm, const Recipe &recipe,
-                                        std::shared_ptr<Statistics> statistics,
-                                        qnn::QuantizationReport *report) {
+void quantc::buildRotateGraphPipeline(OpPassManager &pm, const Recipe &recipe) {
   for (const Transformation &transformation : recipe.transformations) {
-    if (transformation.kind == Transformation::Kind::SmoothQuant)
+    if (transformation.kind != Transformation::Kind::Rotate)
+      continue;
+    qnn::RotatePassOptions options;
+    options.online = transformation.online;
+    pm.addNestedPass<func::FuncOp>(qnn::createRotatePass(options));
+    pm.addPass(createFoldConstantsPass());
+    pm.addPass(createCanonicalizerPass());
+  }
+}
+
+void quantc::buildTransformGraphPipeline(
+    OpPassManager &pm, const Recipe &recipe,
+    std::shared_ptr<Statistics> statistics) {
+  using Kind = Transformation::Kind;
+  for (const Transformation &transformation : recipe.transformations) {
+    if (transformation.kind == Kind::SmoothQuant)
       pm.addNestedPass<func::FuncOp>(
-          qnn::createSmoothQuantPass(transformation.alpha, statistics));
-    else if (transformation.kind == Transformation::Kind::AWQ)
+          qnn::createSmoothQuantPass(transformation, recipe, statistics));
+    else if (transformation.kind == Kind::AWQ)
       pm.addNestedPass<func::FuncOp>(
           qnn::createAWQPass(recipe.weights, transformation.steps, statistics));
+    else if (transformation.kind == Kind::SplitOutliers)
+      pm.addNestedPass<func::FuncOp>(
+          qnn::createSplitOutliersPass(transformation.threshold, statistics));
     // Scaled weights are constants again.
     pm.addPass(createFoldConstantsPass());
   }
+}
+
+void quantc::buildQuantizeGraphPipeline(OpPassManager &pm, const Recipe &recipe,
+                                        std::shared_ptr<Statistics> statistics,
+                                        qnn::QuantizationReport *report) {
+  buildTransformGraphPipeline(pm, recipe, statistics);
   pm.addNestedPass<func::FuncOp>(
       qnn::createQuantizePass(recipe, std::move(statistics), report));
 }

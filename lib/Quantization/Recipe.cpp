@@ -38,7 +38,8 @@ bool ActivationRecipe::operator==(const ActivationRecipe &other) const {
 }
 
 bool Transformation::operator==(const Transformation &other) const {
-  return kind == other.kind && alpha == other.alpha && steps == other.steps;
+  return kind == other.kind && alpha == other.alpha && steps == other.steps &&
+         online == other.online && threshold == other.threshold;
 }
 
 bool Override::operator==(const Override &other) const {
@@ -48,8 +49,9 @@ bool Override::operator==(const Override &other) const {
 
 bool Recipe::operator==(const Recipe &other) const {
   auto fields = [](const Recipe &r) {
-    return std::tie(r.weights, r.activations, r.integerBias, r.transformations,
-                    r.overrides, r.skip, r.firstLayer, r.lastLayer);
+    return std::tie(r.weights, r.activations, r.integerBias, r.sequential,
+                    r.transformations, r.overrides, r.skip, r.firstLayer,
+                    r.lastLayer);
   };
   return fields(*this) == fields(other);
 }
@@ -76,7 +78,8 @@ bool Recipe::needsStatistics() const {
   return isStatic(activations) || weights.needsStatistics() ||
          llvm::any_of(transformations,
                       [](const Transformation &t) {
-                        return t.kind != Transformation::Kind::Equalize;
+                        return t.kind != Transformation::Kind::Equalize &&
+                               t.kind != Transformation::Kind::Rotate;
                       }) ||
          llvm::any_of(overrides, [&](const Override &o) {
            return (o.activations && isStatic(*o.activations)) ||

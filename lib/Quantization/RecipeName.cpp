@@ -172,6 +172,10 @@ private:
       recipe.weights.range = part.str();
       return true;
     }
+    if (part == "sequential") {
+      recipe.sequential = true;
+      return true;
+    }
     if (part == "dq") {
       recipe.weights.scales = WeightFormat::Scales::Bytes;
       return true;
@@ -200,6 +204,8 @@ private:
                     .Case("awq", Kind::AWQ)
                     .Case("equalize", Kind::Equalize)
                     .Case("biascorrection", Kind::BiasCorrection)
+                    .Case("rotate", Kind::Rotate)
+                    .Case("llmint8", Kind::SplitOutliers)
                     .Default(std::nullopt);
     if (kind)
       recipe.transformations.push_back({*kind});
@@ -224,8 +230,8 @@ llvm::Expected<Recipe> Recipe::fromName(StringRef name) {
                    "go on with dynamic, token, tensor, channel, g64, dq, sym, "
                    "asym, restricted, s8, u8, minmax, average, percentile99.9, "
                    "entropy, mse, importance, clip, gptq, hqq, smoothquant, "
-                   "awq, equalize, biascorrection; a file's name ends in "
-                   ".yaml");
+                   "awq, equalize, biascorrection, rotate, llmint8, "
+                   "sequential; a file's name ends in .yaml");
   if (!parser.hasWeights)
     return error("no part says what the weights are (w8, w4, nf4, ...)");
   std::string problem = findProblem(parser.recipe.weights, "weights");

@@ -61,6 +61,8 @@ constexpr auto transformationKinds = {
     std::pair("awq", Transformation::Kind::AWQ),
     std::pair("equalize", Transformation::Kind::Equalize),
     std::pair("bias-correction", Transformation::Kind::BiasCorrection),
+    std::pair("rotate", Transformation::Kind::Rotate),
+    std::pair("split-outliers", Transformation::Kind::SplitOutliers),
 };
 
 } // namespace
@@ -227,8 +229,13 @@ template <> struct MappingTraits<Transformation> {
     Fields f(io);
     f.word("method", t.kind, (const Transformation::Kind *)nullptr,
            transformationKinds);
-    f.number("alpha", t.alpha, &standard.alpha);
+    double alpha = t.alpha.value_or(-1);
+    static const double searched = -1;
+    f.number("alpha", alpha, &searched);
+    t.alpha = alpha == searched ? std::nullopt : std::optional(alpha);
     f.number("steps", t.steps, &standard.steps);
+    f.flag("online", t.online, &standard.online);
+    f.number("threshold", t.threshold, &standard.threshold);
   }
 };
 
@@ -266,6 +273,8 @@ template <> struct MappingTraits<Recipe> {
     io.mapOptionalWithContext("weights", r.weights, own);
     io.mapOptionalWithContext("activations", r.activations, own);
     f.flag("integer-bias", r.integerBias, nullptr);
+    static const bool no = false;
+    f.flag("sequential", r.sequential, &no);
     io.mapOptional("transformations", r.transformations);
     Base all{&r.weights, &r.activations};
     io.mapOptionalWithContext("overrides", r.overrides, all);
@@ -288,10 +297,13 @@ static std::string findProblemIn(const Recipe &recipe) {
     if (problem.empty() && override.activations)
       problem = findProblem(*override.activations, key + ".activations");
   }
-  for (const Transformation &t : recipe.transformations)
-    if (problem.empty() && !(t.alpha >= 0 && t.alpha <= 1))
+  for (const Transformation &t : recipe.transformations) {
+    if (problem.empty() && t.alpha && !(*t.alpha >= 0 && *t.alpha <= 1))
       problem = llvm::formatv(
-          "transformations: alpha is {0}: it must be from 0 to 1", t.alpha);
+          "transformations: alpha is {0}: it must be from 0 to 1", *t.alpha);
+    if (problem.empty() && (t.steps < 1 || !(t.threshold >= 1)))
+      problem = "transformations: steps and threshold must be at least 1";
+  }
   return problem;
 }
 

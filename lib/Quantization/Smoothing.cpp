@@ -12,6 +12,7 @@
 using namespace quantc;
 using llvm::ArrayRef;
 using llvm::Expected;
+using llvm::SmallVector;
 
 double quantc::computeOutputError(const WeightMatrix &weights,
                                   ArrayRef<float> replacement,
@@ -49,6 +50,80 @@ std::vector<float> quantc::getRowMaxima(ArrayRef<WeightMatrix> matrices) {
       for (float w : matrix.values.slice(row * matrix.n, matrix.n))
         maxima[row] = std::max(maxima[row], std::fabs(w));
   return maxima;
+}
+
+/// Σk Σn error of the products, per row of inputs.
+static Expected<double> estimateError(const SmoothQuantProblem &problem,
+                                      ArrayRef<float> scales) {
+  size_t channels = scales.size();
+  // The error of an input counts as often as its weights are large.
+  std::vector<double> inputErrors(channels, 0);
+  if (problem.inputGrid) {
+    Range all;
+    for (auto [range, scale] : llvm::zip_equal(problem.ranges, scales)) {
+      all.min = std::min(all.min, range.min / scale);
+      all.max = std::max(all.max, range.max / scale);
+    }
+    double step = computeScale(all, *problem.inputGrid).scale;
+    for (size_t i = 0; i < channels; ++i)
+      inputErrors[i] = std::min(step * step / 12 * scales[i] * scales[i],
+                                problem.meanSquares[i]);
+  }
+  double error = 0;
+  std::vector<double> squares(channels);
+  for (size_t i = 0; i < channels; ++i)
+    squares[i] = problem.meanSquares[i] / (double(scales[i]) * scales[i]);
+  for (const WeightMatrix &matrix : problem.matrices) {
+    std::vector<float> scaled(matrix.values);
+    for (int64_t row = 0; row < matrix.k; ++row)
+      for (int64_t c = 0; c < matrix.n; ++c)
+        scaled[row * matrix.n + c] *= scales[row];
+    Expected<QuantizedMatrix> quantized = problem.method->quantize(
+        {scaled, matrix.k, matrix.n}, *problem.format, squares);
+    if (!quantized)
+      return quantized.takeError();
+    std::vector<float> real = quantized->dequantize();
+    for (int64_t row = 0; row < matrix.k; ++row) {
+      double weightError = 0, size = 0;
+      for (int64_t i = row * matrix.n; i < (row + 1) * matrix.n; ++i) {
+        double difference = double(scaled[i]) - real[i];
+        weightError += difference * difference;
+        size += double(matrix.values[i]) * matrix.values[i];
+      }
+      error += weightError * squares[row] + size * inputErrors[row];
+    }
+  }
+  return error;
+}
+
+Expected<SmoothQuantResult>
+quantc::searchSmoothQuantScales(const SmoothQuantProblem &problem,
+                                int64_t steps) {
+  size_t channels = problem.ranges.size();
+  std::vector<float> inputMax;
+  for (const Range &range : problem.ranges)
+    inputMax.push_back(std::max(-range.min, range.max));
+  std::vector<float> weightMax = getRowMaxima(problem.matrices);
+  SmoothQuantResult best;
+  best.scales.assign(channels, 1);
+  Expected<double> unscaled = estimateError(problem, best.scales);
+  if (!unscaled)
+    return unscaled.takeError();
+  best.error = best.unscaledError = *unscaled;
+  for (int64_t step = 0; step <= std::max<int64_t>(1, steps); ++step) {
+    double alpha = double(step) / double(std::max<int64_t>(1, steps));
+    std::vector<float> scales =
+        computeSmoothQuantScales(inputMax, weightMax, alpha);
+    Expected<double> error = estimateError(problem, scales);
+    if (!error)
+      return error.takeError();
+    if (*error < best.error) {
+      best.scales = std::move(scales);
+      best.alpha = alpha;
+      best.error = *error;
+    }
+  }
+  return best;
 }
 
 /// mean|x|^a around 1: the geometric middle of the extremes. Channels without
@@ -112,6 +187,14 @@ Expected<AWQResult> quantc::searchAWQScales(
   return best;
 }
 
+/// What can be said of all numbers when channels changed: the two extremes.
+static void setRange(ValueStatistics &statistics, Range range) {
+  statistics.range = range;
+  statistics.histogram = Histogram();
+  statistics.histogram.add({range.min, range.max});
+  statistics.sampleRanges = {range};
+}
+
 void quantc::divideChannels(ValueStatistics &statistics,
                             ArrayRef<float> divisors) {
   size_t channels = statistics.numChannels();
@@ -132,8 +215,43 @@ void quantc::divideChannels(ValueStatistics &statistics,
       for (size_t j = 0; j < channels; ++j)
         statistics.gram[i * channels + j] /= double(divisor) * divisors[j];
   }
-  statistics.range = range;
-  statistics.histogram = Histogram();
-  statistics.histogram.add({range.min, range.max});
-  statistics.sampleRanges = {range};
+  setRange(statistics, range);
+}
+
+SmallVector<int64_t> quantc::findOutliers(ArrayRef<Range> ranges,
+                                          double threshold) {
+  std::vector<float> sizes;
+  for (const Range &range : ranges)
+    sizes.push_back(std::max(-range.min, range.max));
+  SmallVector<int64_t> outliers;
+  if (sizes.empty())
+    return outliers;
+  std::vector<float> sorted = sizes;
+  auto middle = sorted.begin() + sorted.size() / 2;
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  for (auto [channel, size] : llvm::enumerate(sizes))
+    if (size > threshold * *middle)
+      outliers.push_back(channel);
+  return outliers;
+}
+
+void quantc::keepChannels(ValueStatistics &statistics, ArrayRef<float> mask) {
+  size_t channels = mask.size();
+  Range range;
+  for (auto [i, factor] : llvm::enumerate(mask)) {
+    if (factor == 0) {
+      statistics.channelRanges[i] = Range();
+      if (!statistics.sumAbs.empty())
+        statistics.sumAbs[i] = 0;
+      if (!statistics.sumSquares.empty())
+        statistics.sumSquares[i] = 0;
+    }
+    range.min = std::min(range.min, statistics.channelRanges[i].min);
+    range.max = std::max(range.max, statistics.channelRanges[i].max);
+    if (!statistics.gram.empty())
+      for (size_t j = 0; j < channels; ++j)
+        if (factor == 0 || mask[j] == 0)
+          statistics.gram[i * channels + j] = 0;
+  }
+  setRange(statistics, range);
 }

@@ -48,6 +48,8 @@ class Transformation:
     method: str = "smoothquant"
     alpha: typing.Optional[float] = None
     steps: typing.Optional[int] = None
+    online: typing.Optional[bool] = None
+    threshold: typing.Optional[float] = None
 
 
 @dataclasses.dataclass
@@ -72,6 +74,7 @@ class Recipe:
     weights: typing.Optional[Weights] = None
     activations: typing.Optional[Activations] = None
     integer_bias: typing.Optional[bool] = None
+    sequential: typing.Optional[bool] = None
     transformations: typing.Sequence[Transformation] = ()
     overrides: typing.Sequence[Override] = ()
     skip: typing.Sequence[str] = ()

@@ -57,23 +57,50 @@ def test_recipe_gives_the_weights_it_names(model, tokens, recipe, tmp_path):
     expected = ort.InferenceSession(
         substitute(model, recipe).SerializeToString(), providers=["CPUExecutionProvider"]
     ).run(None, {"input_ids": tokens[None, :WINDOW].astype(np.int64)})[0]
-    # The table of embeddings stays as it is.
-    text = json.dumps({"base": recipe, "skip": ["embed"]})
-    library = quantc.compile(str(FOLDER / "model.onnx"), str(tmp_path / "m.so"), quantize=text)
+    # The tables of embeddings and positions stay as they are.
+    text = json.dumps({"base": recipe, "skip": ["embed", "cos", "sin"]})
+    library = quantc.compile(str(FOLDER / "model.onnx"), output=str(tmp_path / "m.so"), quantize=text)
     found = library.run({"input_ids": tokens[None, :WINDOW].astype(np.int64)})[0]
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-def test_four_bits_with_importance(tokens, calibration, tmp_path):
-    """Looking at the inputs' squares loses less than not looking."""
+def test_powers_of_two_by_importance(tokens, calibration, tmp_path):
+    """One exponent more or less, as the inputs' squares say, loses less than the standard's choice."""
     perplexities = [
         language.evaluate(
             quantc.compile(
-                str(FOLDER / "model.onnx"), str(tmp_path / f"{i}.so"), quantize=recipe, calibration=str(calibration)
+                str(FOLDER / "model.onnx"), output=str(tmp_path / f"{i}.so"), quantize=recipe, calibration=str(calibration)
             ),
             tokens,
             limit=8,
         ).perplexity
-        for i, recipe in enumerate(("w3-asym-g64", "w3-asym-g64-importance"))
+        for i, recipe in enumerate(("mxfp4", "mxfp4-importance"))
     ]
     assert perplexities[1] < perplexities[0]
+
+
+def test_rotation_keeps_the_float_model(tokens, quantc_cli, quant_opt, tmp_path):
+    """Six layers, with rotations of the residual stream and at the inputs of o and down."""
+    graph = quantc_cli.ok("compile", FOLDER / "model.onnx", "--emit=import")
+    passes = "qnn-prepare-quantization,func.func(qnn-rotate),qnn-fold-constants,canonicalize"
+    text = quant_opt.ok(f"--pass-pipeline=builtin.module({passes})", input=graph)
+    assert text.count("qnn.keep_float") == 24
+    (tmp_path / "m.mlir").write_text(text)
+    quantc_cli.ok("compile", tmp_path / "m.mlir", "-o", tmp_path / "m.so")
+    inputs = {"input_ids": tokens[None, :WINDOW].astype(np.int64)}
+    y = quantc.load(str(tmp_path / "m.so")).run(inputs)[0]
+    session = ort.InferenceSession(str(FOLDER / "model.onnx"), providers=["CPUExecutionProvider"])
+    expected = session.run(None, inputs)[0]
+    assert np.abs(y - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_static_activations_lose_less_smoothed_or_split(tokens, calibration, tmp_path):
+    statistics = tmp_path / "s.npz"
+    quantc.calibrate(str(FOLDER / "model.onnx"), str(calibration), str(statistics))
+    perplexities = {}
+    for recipe in ("w8a8", "w8a8-smoothquant", "w8a8-llmint8"):
+        library = str(tmp_path / f"{recipe}.so")
+        model = quantc.compile(str(FOLDER / "model.onnx"), output=library, quantize=recipe, stats=str(statistics))
+        perplexities[recipe] = language.evaluate(model, tokens, limit=12).perplexity
+    assert perplexities["w8a8-smoothquant"] < perplexities["w8a8"]
+    assert perplexities["w8a8-llmint8"] < perplexities["w8a8"]

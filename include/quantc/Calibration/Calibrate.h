@@ -14,6 +14,9 @@ namespace quantc {
 struct CalibrationOptions {
   /// Which values: "all" or "quantizable" (qnn-insert-observers).
   std::string values = "all";
+  /// If there are any: only the values with these names, and of the graph only
+  /// what they need.
+  std::vector<std::string> names;
   /// Sums of |x| and x² per channel.
   bool moments = true;
   /// Xᵀ·X of the values whose last axis a product sums over.

@@ -63,6 +63,12 @@ struct QuantizeGraphOptions : mlir::PassPipelineOptions<QuantizeGraphOptions> {
 /// qnn -> qnn: a prepared float graph gets quantize and dequantize.
 void buildQuantizeGraphPipeline(mlir::OpPassManager &pm,
                                 const QuantizeGraphOptions &options);
+/// qnn -> qnn: rotations that a recipe asks for, which come before calibration.
+void buildRotateGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe);
+/// qnn -> qnn: what a recipe changes before it quantizes, with the statistics
+/// of the values that change.
+void buildTransformGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe,
+                                 std::shared_ptr<Statistics> statistics);
 /// The same in memory, after the recipe's transformations: these change the
 /// statistics with the values.
 void buildQuantizeGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe,

@@ -93,13 +93,27 @@ struct ActivationRecipe {
 
 /// A change of the graph before quantization that keeps its float result.
 struct Transformation {
-  enum class Kind { SmoothQuant, AWQ, Equalize, BiasCorrection };
+  enum class Kind {
+    SmoothQuant,
+    AWQ,
+    Equalize,
+    BiasCorrection,
+    Rotate,
+    SplitOutliers
+  };
 
   Kind kind = Kind::SmoothQuant;
-  /// SmoothQuant: how much of the difficulty moves to the weights (0 to 1).
-  double alpha = 0.5;
-  /// AWQ: how many exponents are tried.
+  /// SmoothQuant: how much of the difficulty moves to the weights (0 to 1);
+  /// searched for each value if there is none.
+  std::optional<double> alpha;
+  /// SmoothQuant, AWQ: how many exponents are tried.
   int64_t steps = 20;
+  /// Rotate: whether values that no weight before them can rotate are rotated
+  /// at run time.
+  bool online = true;
+  /// SplitOutliers: how many times the median channel's largest element one
+  /// must have to stay in float.
+  double threshold = 5;
 
   bool operator==(const Transformation &other) const;
 };
@@ -122,6 +136,9 @@ struct Recipe {
   ActivationRecipe activations;
   /// Whether biases become 32-bit integers (where both operands are integers).
   bool integerBias = true;
+  /// Whether the statistics for each op are those of the graph in which all
+  /// before it are quantized.
+  bool sequential = false;
   std::vector<Transformation> transformations;
   std::vector<Override> overrides;
   /// Globs over names of nodes that stay in float.

@@ -21,6 +21,35 @@ std::vector<float> computeSmoothQuantScales(llvm::ArrayRef<float> inputMax,
 /// The largest |w| of each row, over all matrices.
 std::vector<float> getRowMaxima(llvm::ArrayRef<WeightMatrix> matrices);
 
+/// What is known of the inputs of a product, and how both sides become
+/// integers.
+struct SmoothQuantProblem {
+  llvm::ArrayRef<WeightMatrix> matrices;
+  /// Of each channel.
+  llvm::ArrayRef<Range> ranges;
+  llvm::ArrayRef<double> meanSquares;
+  /// Null where inputs stay floats.
+  const QuantizationGrid *inputGrid = nullptr;
+  const WeightFormat *format = nullptr;
+  const WeightMethod *method = nullptr;
+};
+
+struct SmoothQuantResult {
+  std::vector<float> scales;
+  /// Nothing if leaving all as it is loses least.
+  std::optional<double> alpha;
+  /// Mean squared errors of the products of a row, with the scales and without
+  /// any.
+  double error = 0, unscaledError = 0;
+};
+
+/// The alpha of `steps` + 1 values in [0, 1] for which the products of all
+/// matrices should lose least. The error of weights is that of `method` for
+/// independent inputs, that of inputs is 1/12 of a squared step (and no more
+/// than what rounding to 0 costs).
+llvm::Expected<SmoothQuantResult>
+searchSmoothQuantScales(const SmoothQuantProblem &problem, int64_t steps);
+
 /// What AWQ's search found.
 struct AWQResult {
   std::vector<float> scales;
@@ -45,6 +74,14 @@ llvm::Expected<AWQResult> searchAWQScales(llvm::ArrayRef<WeightMatrix> matrices,
 /// divided: they become the two extremes, which every range method then takes.
 void divideChannels(ValueStatistics &statistics,
                     llvm::ArrayRef<float> divisors);
+
+/// The channels whose largest magnitude is more than `threshold` times that of
+/// the median channel.
+llvm::SmallVector<int64_t> findOutliers(llvm::ArrayRef<Range> ranges,
+                                        double threshold);
+
+/// The statistics of a value of which the channels with a 0 in `mask` became 0.
+void keepChannels(ValueStatistics &statistics, llvm::ArrayRef<float> mask);
 
 } // namespace quantc
 

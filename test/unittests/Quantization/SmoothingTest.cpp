@@ -1,6 +1,7 @@
 //===- SmoothingTest.cpp - Scales between inputs and weights --------------===//
 
 #include "quantc/Quantization/Smoothing.h"
+#include "quantc/Quantization/Rotation.h"
 
 #include "gtest/gtest.h"
 
@@ -111,6 +112,77 @@ TEST_F(AWQ, NeverWorse) {
         error += getError(i) * gram[i * k + j] * getError(j);
       }
   EXPECT_NEAR(result.error, error, 1e-3 * error);
+}
+
+//===- searched alpha, outliers, rotations --------------------------------===//
+
+TEST(SmoothQuant, SearchTakesTheAlphaThatLosesLeast) {
+  // One channel of inputs is 50 times as large as the others.
+  int64_t k = 16, n = 4;
+  std::vector<float> w(k * n);
+  for (size_t i = 0; i < w.size(); ++i)
+    w[i] = float(int(i * 7 % 11) - 5) / 5;
+  WeightMatrix matrix{w, k, n};
+  std::vector<Range> ranges(k, {-1, 1});
+  std::vector<double> squares(k, 0.3);
+  ranges[5] = {-50, 50};
+  squares[5] = 750;
+  QuantizationGrid inputs{8, false, RangeScheme::Asymmetric};
+  WeightFormat format;
+  format.grid = {8, true, RangeScheme::Restricted};
+  auto method = WeightMethod::create("nearest");
+  ASSERT_TRUE(bool(method));
+  SmoothQuantProblem problem{matrix, ranges, squares};
+  problem.inputGrid = &inputs;
+  problem.format = &format;
+  problem.method = method->get();
+  auto found = searchSmoothQuantScales(problem, 20);
+  ASSERT_TRUE(bool(found));
+  ASSERT_TRUE(found->alpha.has_value());
+  EXPECT_LT(found->error, 0.2 * found->unscaledError);
+  // Without a scale, the step is 100 / 255 for all channels.
+  double inputError = 0;
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t c = 0; c < n; ++c)
+      inputError += std::min(100.0 * 100 / 255 / 255 / 12, squares[i]) *
+                    w[i * n + c] * w[i * n + c];
+  EXPECT_NEAR(found->unscaledError, inputError, 0.4 * inputError);
+  // Inputs in float and weights that lie on the grid: nothing is better.
+  problem.inputGrid = nullptr;
+  for (float &value : w)
+    value = 127;
+  found = searchSmoothQuantScales(problem, 20);
+  ASSERT_TRUE(bool(found));
+  EXPECT_FALSE(found->alpha.has_value());
+}
+
+TEST(Outliers, AreFarFromTheMedian) {
+  std::vector<Range> ranges{{-1, 2}, {0, 11}, {-9, 1}, {0, 2}, {-2, 0}};
+  EXPECT_EQ(findOutliers(ranges, 5), (llvm::SmallVector<int64_t>{1}));
+  EXPECT_EQ(findOutliers(ranges, 4), (llvm::SmallVector<int64_t>{1, 2}));
+  EXPECT_TRUE(findOutliers({}, 5).empty());
+}
+
+TEST(Rotation, IsOrthogonal) {
+  for (int64_t size : {1, 2, 16, 12, 48, 384, 15}) {
+    std::vector<float> r = makeRotation(size, 3);
+    double largest = 0;
+    for (int64_t i = 0; i < size; ++i)
+      for (int64_t j = 0; j < size; ++j) {
+        double sum = 0;
+        for (int64_t k = 0; k < size; ++k)
+          sum += double(r[k * size + i]) * r[k * size + j];
+        largest = std::max(largest, std::fabs(sum - (i == j)));
+      }
+    EXPECT_LT(largest, 1e-6) << size;
+    EXPECT_EQ(r, makeRotation(size, 3));
+  }
+  // Of a power of two, all elements are of a size.
+  for (float value : makeRotation(64, 1))
+    EXPECT_FLOAT_EQ(std::fabs(value), 0.125f);
+  EXPECT_EQ(getRotationFactor(1024), 32);
+  EXPECT_EQ(getRotationFactor(384), 32);
+  EXPECT_EQ(getRotationFactor(15), 1);
 }
 
 } // namespace

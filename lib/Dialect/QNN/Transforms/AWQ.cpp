@@ -1,15 +1,14 @@
 //===- AWQ.cpp - Protects the weights of large activations ----------------===//
 
 #include "ChannelScaling.h"
-#include "WeightQuantization.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Dialect/QNN/Transforms/Smooth.h"
-#include "quantc/Quantization/Recipe.h"
 #include "quantc/Quantization/Smoothing.h"
+#include "quantc/Quantization/WeightRecipes.h"
 
 namespace quantc::qnn {
 #define GEN_PASS_DEF_AWQPASS
@@ -47,10 +46,6 @@ struct AWQPass : qnn::impl::AWQPassBase<AWQPass> {
   }
 
   void runOnOperation() override {
-    if (weights.format != NumberFormat::Integer) {
-      getOperation().emitError("AWQ searches scales for integers only");
-      return signalPassFailure();
-    }
     for (const ScalableValue &value : findScalableValues(getOperation()))
       if (failed(scale(value)))
         return signalPassFailure();
@@ -75,10 +70,8 @@ private:
     auto method = WeightMethod::create("nearest");
     if (!method)
       return op->emitError() << llvm::toString(method.takeError());
-    WeightFormat format;
-    format.grid = getGrid(weights);
-    if (weights.granularity == Sharing::Group)
-      format.blockSize = weights.groupSize;
+    WeightFormat format = getWeightFormat(
+        weights, weights.granularity == Sharing::Group ? weights.groupSize : 0);
     llvm::Expected<AWQResult> found = searchAWQScales(
         matrices, meanAbs, it->second.gram, format, **method, steps);
     if (!found)

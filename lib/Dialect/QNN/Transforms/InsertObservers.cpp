@@ -57,7 +57,9 @@ struct InsertObservers : qnn::impl::InsertObserversPassBase<InsertObservers> {
       return;
     llvm::SetVector<Value> chosen;
     auto choose = [&](Value value) {
-      if (isObservable(value))
+      if (isObservable(value) &&
+          (names.empty() ||
+           llvm::is_contained(names, qnn::getValueName(value).str())))
         chosen.insert(value);
     };
     if (values == "quantizable") {

@@ -6,17 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "RecipeMatching.h"
-#include "WeightQuantization.h"
+#include "Quantizer.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
-#include "quantc/Dialect/QNN/IR/QNN.h"
-#include "quantc/Dialect/QNN/IR/ValueNames.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
-#include "quantc/Dialect/QNN/Transforms/Quantize.h"
-#include "quantc/Quantization/Statistics.h"
-
-#include "llvm/ADT/MapVector.h"
 
 namespace quantc::qnn {
 #define GEN_PASS_DEF_QUANTIZEPASS
@@ -32,90 +25,9 @@ namespace {
 /// Constants with fewer elements than this are no tables worth quantizing.
 constexpr int64_t minTableElements = 1024;
 
-/// An op that will be quantized.
-struct Candidate {
-  QuantizableOpInterface op;
-  OpPlan plan;
-  SmallVector<unsigned> weights, activations;
-};
-
-/// A value and how it becomes integers: all that ask for the same share it.
-struct ActivationKey {
-  Value value;
-  ActivationRecipe recipe;
-  bool operator==(const ActivationKey &other) const {
-    return value == other.value && recipe == other.recipe;
-  }
-};
-
-/// What a pair of quantize and dequantize gives.
-struct QuantizedActivation {
-  ActivationKey key;
-  Value real;
-  /// Known for static ones.
-  float scale = 0;
-  /// The ops that the pair is made of.
-  SmallVector<Operation *> ops;
-};
-
 RankedTensorType getType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
-
-QuantizeOp createQuantize(OpBuilder &b, Location loc, Value value, Type storage,
-                          Value scale, Value zeroPoint, IntegerAttr axis = {},
-                          IntegerAttr blockSize = {}) {
-  return QuantizeOp::create(
-      b, loc, getType(value).clone(storage), value, scale, zeroPoint, axis,
-      blockSize ? blockSize : b.getI64IntegerAttr(0),
-      /*saturate=*/b.getBoolAttr(true), /*precision=*/TypeAttr());
-}
-
-Value createFloat(OpBuilder &b, Location loc, float value) {
-  return ConstantOp::create(b, loc,
-                            makeFloatConstant(b.getContext(), {}, {value}));
-}
-
-class Quantizer {
-public:
-  Quantizer(func::FuncOp func, const Recipe &recipe,
-            const Statistics *statistics, QuantizationReport &report)
-      : func(func), recipe(recipe), statistics(statistics), report(report) {}
-
-  LogicalResult run();
-
-private:
-  void consider(QuantizableOpInterface op, const OpPlan &plan);
-  LogicalResult requireStatistics();
-  LogicalResult quantizeOp(Candidate &candidate);
-  void quantizeTable(SameScaleOpInterface op, const OpPlan &plan);
-  FailureOr<QuantizedActivation *> quantizeActivation(ActivationKey key);
-  LogicalResult createStatic(OpBuilder &b, QuantizedActivation &activation);
-  void createDynamic(OpBuilder &b, QuantizedActivation &activation);
-  void createPerToken(OpBuilder &b, QuantizedActivation &activation);
-  void quantizeBias(Candidate &candidate, const QuantizedWeight &weight,
-                    float activationScale);
-  void redirectOtherUses();
-  ArrayRef<double> getGram(const Candidate &candidate);
-  void skip(Operation *op, const Twine &reason) {
-    remark(op, "stays in float: " + reason);
-    ++report.numSkipped;
-  }
-  void remark(Operation *op, const Twine &text) {
-    if (report.keepRemarks)
-      report.remarks.push_back(
-          ("node '" + getNodeName(op->getLoc()) + "' " + text).str());
-    else
-      op->emitRemark(text);
-  }
-
-  func::FuncOp func;
-  const Recipe &recipe;
-  const Statistics *statistics;
-  QuantizationReport &report;
-  std::vector<Candidate> candidates;
-  std::vector<std::unique_ptr<QuantizedActivation>> activations;
-};
 
 } // namespace
 
@@ -164,9 +76,9 @@ void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
   candidates.push_back(std::move(candidate));
 }
 
-LogicalResult Quantizer::requireStatistics() {
-  llvm::SetVector<StringRef> names;
-  for (const Candidate &candidate : candidates) {
+LogicalResult Quantizer::getNames(ArrayRef<Candidate> some,
+                                  llvm::SetVector<StringRef> &names) {
+  for (Candidate candidate : some) {
     bool isStatic = candidate.plan.activations.mode == ActivationMode::Static;
     bool needsInputs =
         candidate.plan.weights.needsStatistics() && !candidate.weights.empty();
@@ -182,6 +94,13 @@ LogicalResult Quantizer::requireStatistics() {
       names.insert(name);
     }
   }
+  return success();
+}
+
+LogicalResult Quantizer::requireStatistics(ArrayRef<Candidate> some) {
+  llvm::SetVector<StringRef> names;
+  if (failed(getNames(some, names)))
+    return failure();
   if (names.empty())
     return success();
   if (!statistics)
@@ -191,7 +110,7 @@ LogicalResult Quantizer::requireStatistics() {
               "--stats=model.stats)";
   if (llvm::Error error = statistics->require(names.getArrayRef()))
     return emitError(func.getLoc()) << llvm::toString(std::move(error));
-  for (Candidate &candidate : candidates)
+  for (Candidate candidate : some)
     if (candidate.plan.weights.rounding.needsGram() &&
         candidate.weights.size() == 1 && getGram(candidate).empty() &&
         candidate.op.getSummedAxis(candidate.weights.front()))
@@ -200,130 +119,6 @@ LogicalResult Quantizer::requireStatistics() {
              << " needs the Gram matrix of the inputs, which the statistics "
                 "do not have: calibrate with it";
   return success();
-}
-
-//===- activations --------------------------------------------------------===//
-
-/// A quantize with scalars for scale and zero point, and its dequantize.
-LogicalResult Quantizer::createStatic(OpBuilder &b,
-                                      QuantizedActivation &activation) {
-  const ActivationRecipe &how = activation.key.recipe;
-  Value value = activation.key.value;
-  Location loc = getNodeLoc(value.getLoc());
-  StringRef range = how.range;
-  if (range == "default")
-    range = statistics->rangeMethod.empty()
-                ? StringRef("minmax")
-                : StringRef(statistics->rangeMethod);
-  auto method = RangeMethod::parse(range);
-  if (!method)
-    return emitError(loc) << llvm::toString(method.takeError());
-  const ValueStatistics *found = statistics->find(getValueName(value));
-  llvm::Expected<ScaleAndZeroPoint> parameters =
-      chooseScale(*found, getGrid(how), **method);
-  if (!parameters)
-    return emitError(loc) << "'" << getValueName(value)
-                          << "': " << llvm::toString(parameters.takeError());
-  IntegerType storage = getStorage(b.getContext(), how.bits, how.isSigned);
-  Value scale = createFloat(b, loc, parameters->scale);
-  Value zeroPoint;
-  if (parameters->zeroPoint != 0 || !how.isSigned) {
-    auto type = RankedTensorType::get({}, storage);
-    zeroPoint = ConstantOp::create(
-        b, loc,
-        DenseElementsAttr::get(
-            type, b.getIntegerAttr(storage, parameters->zeroPoint)));
-  }
-  RankedTensorType type = getType(value);
-  auto quantize = createQuantize(b, loc, value, storage, scale, zeroPoint);
-  auto dequantize = DequantizeOp::create(b, loc, type, quantize, scale,
-                                         zeroPoint, IntegerAttr());
-  activation.scale = parameters->scale;
-  activation.real = dequantize;
-  activation.ops = {quantize, dequantize};
-  return success();
-}
-
-/// One scale and zero point for the tensor, known at run time.
-void Quantizer::createDynamic(OpBuilder &b, QuantizedActivation &activation) {
-  Value value = activation.key.value;
-  Location loc = getNodeLoc(value.getLoc());
-  auto quantize = DynamicQuantizeOp::create(b, loc, value);
-  auto dequantize = DequantizeOp::create(
-      b, loc, getType(value), quantize.getOutput(), quantize.getScale(),
-      quantize.getZeroPoint(), IntegerAttr());
-  activation.real = dequantize;
-  activation.ops = {quantize, dequantize};
-}
-
-/// One scale for the elements along the last axis: max|x| / 127.
-void Quantizer::createPerToken(OpBuilder &b, QuantizedActivation &activation) {
-  Value value = activation.key.value;
-  Location loc = getNodeLoc(value.getLoc());
-  RankedTensorType type = getType(value);
-  int64_t last = type.getRank() - 1;
-  auto listType = RankedTensorType::get({1}, b.getI64Type());
-  Value axes =
-      ConstantOp::create(b, loc, DenseIntElementsAttr::get(listType, last));
-  Value magnitude = UnaryOp::create(b, loc, UnaryKind::abs, value, APFloat(0.0),
-                                    APFloat(0.0));
-  Value largest = ReduceOp::create(b, loc, ReduceKind::max, magnitude, axes,
-                                   /*keepdims=*/true,
-                                   /*noop_with_empty_axes=*/false);
-  // A token of zeros has any scale but 0.
-  Value tiny = createFloat(b, loc, std::numeric_limits<float>::min() * 128);
-  Value bounded = BinaryOp::create(b, loc, BinaryKind::max, largest, tiny);
-  Value scale = BinaryOp::create(b, loc, BinaryKind::div, bounded,
-                                 createFloat(b, loc, 127));
-  auto axis = b.getI64IntegerAttr(last);
-  auto block = b.getI64IntegerAttr(type.getDimSize(last));
-  auto quantize =
-      createQuantize(b, loc, value, b.getI8Type(), scale, Value(), axis, block);
-  auto dequantize =
-      DequantizeOp::create(b, loc, type, quantize, scale, Value(), axis, block);
-  activation.real = dequantize;
-  activation.ops = {magnitude.getDefiningOp(), quantize, dequantize};
-}
-
-FailureOr<QuantizedActivation *>
-Quantizer::quantizeActivation(ActivationKey key) {
-  for (auto &known : activations)
-    if (known->key == key)
-      return known.get();
-  auto activation = std::make_unique<QuantizedActivation>();
-  activation->key = key;
-  OpBuilder b(func.getContext());
-  b.setInsertionPointAfterValue(key.value);
-  if (key.recipe.mode == ActivationMode::Static) {
-    if (failed(createStatic(b, *activation)))
-      return failure();
-  } else if (key.recipe.granularity == Sharing::Token) {
-    createPerToken(b, *activation);
-  } else {
-    createDynamic(b, *activation);
-  }
-  ++report.numActivations;
-  activations.push_back(std::move(activation));
-  return activations.back().get();
-}
-
-/// Ops that compute with a value that is now quantized read what the integers
-/// stand for, so that the float value need not exist. Its dimensions, and the
-/// results of the model, stay what they were.
-void Quantizer::redirectOtherUses() {
-  llvm::DenseSet<Value> done;
-  for (auto &activation : activations) {
-    if (activation->key.recipe.mode != ActivationMode::Static ||
-        !activation->key.recipe.everywhere ||
-        !done.insert(activation->key.value).second)
-      continue;
-    activation->key.value.replaceUsesWithIf(
-        activation->real, [&](OpOperand &use) {
-          Operation *user = use.getOwner();
-          return isa_and_present<QNNDialect>(user->getDialect()) &&
-                 !isa<QuantizeOp, ShapeOp>(user);
-        });
-  }
 }
 
 //===- weights ------------------------------------------------------------===//
@@ -476,6 +271,47 @@ void Quantizer::quantizeTable(SameScaleOpInterface op, const OpPlan &plan) {
   ++report.numTables;
 }
 
+/// Ops that follow each other and have the same inputs take one calibration.
+LogicalResult Quantizer::quantizeSequentially() {
+  auto getInputs = [](const Candidate &candidate) {
+    SmallVector<Value> inputs;
+    QuantizableOpInterface op = candidate.op;
+    for (unsigned index : candidate.activations)
+      inputs.push_back(op->getOperand(index));
+    return inputs;
+  };
+  for (size_t begin = 0, end; begin < candidates.size(); begin = end) {
+    SmallVector<Value> inputs = getInputs(candidates[begin]);
+    for (end = begin + 1; end < candidates.size(); ++end)
+      if (getInputs(candidates[end]) != inputs)
+        break;
+    ArrayRef<Candidate> stage = ArrayRef(candidates).slice(begin, end - begin);
+    llvm::SetVector<StringRef> wanted;
+    if (failed(getNames(stage, wanted)))
+      return failure();
+    Statistics found;
+    statistics = nullptr;
+    if (!wanted.empty()) {
+      std::vector<std::string> names;
+      for (StringRef name : wanted)
+        names.push_back(name.str());
+      FailureOr<Statistics> observed =
+          (*recalibrate)(func->getParentOfType<ModuleOp>(), std::move(names));
+      if (failed(observed))
+        return failure();
+      found = std::move(*observed);
+      statistics = &found;
+    }
+    if (failed(requireStatistics(stage)))
+      return failure();
+    for (size_t i = begin; i < end; ++i)
+      if (failed(quantizeOp(candidates[i])))
+        return failure();
+    statistics = nullptr;
+  }
+  return success();
+}
+
 LogicalResult Quantizer::run() {
   FailureOr<RecipeMatcher> matcher = RecipeMatcher::create(recipe, func);
   if (failed(matcher))
@@ -501,11 +337,16 @@ LogicalResult Quantizer::run() {
   });
   for (QuantizableOpInterface op : ops)
     consider(op, matcher->plan(op, op == first, op == last));
-  if (failed(requireStatistics()))
-    return failure();
-  for (Candidate &candidate : candidates)
-    if (failed(quantizeOp(candidate)))
+  if (recalibrate) {
+    if (failed(quantizeSequentially()))
       return failure();
+  } else {
+    if (failed(requireStatistics(candidates)))
+      return failure();
+    for (Candidate &candidate : candidates)
+      if (failed(quantizeOp(candidate)))
+        return failure();
+  }
   redirectOtherUses();
   for (SameScaleOpInterface op : tables)
     quantizeTable(op, matcher->plan(op, false, false));
@@ -522,6 +363,9 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
                std::shared_ptr<const Statistics> statistics,
                QuantizationReport *report)
       : given(recipe), givenStatistics(std::move(statistics)), report(report) {}
+  QuantizePass(const Recipe &recipe, Recalibrate recalibrate,
+               QuantizationReport *report)
+      : given(recipe), recalibrate(std::move(recalibrate)), report(report) {}
 
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
@@ -552,7 +396,8 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
       }
     QuantizationReport own;
     QuantizationReport &result = report ? *report : own;
-    if (failed(Quantizer(getOperation(), *given, givenStatistics.get(), result)
+    if (failed(Quantizer(getOperation(), *given, givenStatistics.get(), result,
+                         recalibrate ? &recalibrate : nullptr)
                    .run()))
       return signalPassFailure();
     numQuantized += result.numQuantized;
@@ -564,6 +409,7 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
 private:
   std::optional<Recipe> given;
   std::shared_ptr<const Statistics> givenStatistics;
+  Recalibrate recalibrate;
   QuantizationReport *report = nullptr;
 };
 
@@ -574,4 +420,10 @@ qnn::createQuantizePass(const Recipe &recipe,
                         std::shared_ptr<const Statistics> statistics,
                         QuantizationReport *report) {
   return std::make_unique<QuantizePass>(recipe, std::move(statistics), report);
+}
+
+std::unique_ptr<Pass>
+qnn::createSequentialQuantizePass(const Recipe &recipe, Recalibrate recalibrate,
+                                  QuantizationReport *report) {
+  return std::make_unique<QuantizePass>(recipe, std::move(recalibrate), report);
 }

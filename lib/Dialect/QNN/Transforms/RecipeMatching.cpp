@@ -95,6 +95,7 @@ OpPlan RecipeMatcher::plan(Operation *op, bool isFirst, bool isLast) const {
       if (plan.weights.format != NumberFormat::Integer ||
           plan.weights.bits < 8) {
         plan.weights.format = NumberFormat::Integer;
+        plan.weights.scales = WeightFormat::Scales::Float32;
         plan.weights.bits = 8;
       }
       plan.activations.bits = std::max(plan.activations.bits, 8u);
@@ -105,5 +106,7 @@ OpPlan RecipeMatcher::plan(Operation *op, bool isFirst, bool isLast) const {
     apply(recipe.firstLayer, "first-layer");
   if (isLast)
     apply(recipe.lastLayer, "last-layer");
+  if (op->hasAttr("qnn.keep_float"))
+    plan.skipped = "a transformation made it, for floats";
   return plan;
 }

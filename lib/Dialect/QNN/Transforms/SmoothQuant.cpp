@@ -1,6 +1,7 @@
 //===- SmoothQuant.cpp - Moves outliers from activations to weights -------===//
 
 #include "ChannelScaling.h"
+#include "WeightQuantization.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
@@ -8,6 +9,7 @@
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Dialect/QNN/Transforms/Smooth.h"
 #include "quantc/Quantization/Smoothing.h"
+#include "quantc/Quantization/WeightRecipes.h"
 
 namespace quantc::qnn {
 #define GEN_PASS_DEF_SMOOTHQUANTPASS
@@ -22,9 +24,11 @@ namespace {
 
 struct SmoothQuantPass : qnn::impl::SmoothQuantPassBase<SmoothQuantPass> {
   using Base::Base;
-  SmoothQuantPass(double alpha, std::shared_ptr<Statistics> statistics)
-      : given(std::move(statistics)) {
-    this->alpha = alpha;
+  SmoothQuantPass(const Transformation &transformation, const Recipe &recipe,
+                  std::shared_ptr<Statistics> statistics)
+      : given(std::move(statistics)), parsed(recipe) {
+    this->alpha = transformation.alpha.value_or(-1);
+    this->steps = transformation.steps;
   }
 
   LogicalResult initialize(MLIRContext *context) override {
@@ -35,12 +39,18 @@ struct SmoothQuantPass : qnn::impl::SmoothQuantPassBase<SmoothQuantPass> {
       return emitError(UnknownLoc::get(context))
              << llvm::toString(loaded.takeError());
     given = std::make_shared<Statistics>(std::move(*loaded));
+    llvm::Expected<Recipe> read = Recipe::load(recipe);
+    if (!read)
+      return emitError(UnknownLoc::get(context))
+             << llvm::toString(read.takeError());
+    parsed = std::move(*read);
     return success();
   }
 
   void runOnOperation() override {
-    if (alpha < 0 || alpha > 1) {
-      getOperation().emitError("SmoothQuant's alpha must be in [0, 1], got ")
+    if ((alpha < 0 && alpha != -1) || alpha > 1) {
+      getOperation().emitError("SmoothQuant's alpha must be in [0, 1], or -1 "
+                               "for a search, got ")
           << double(alpha);
       return signalPassFailure();
     }
@@ -58,28 +68,67 @@ private:
         int64_t(it->second.numChannels()) != value.channels)
       return op->emitError("SmoothQuant needs the ranges of the channels of '")
              << name << "': calibrate the model first";
-    std::vector<float> inputMax;
-    for (const quantc::Range &range : it->second.channelRanges)
-      inputMax.push_back(std::max(-range.min, range.max));
     std::vector<std::vector<float>> storage;
     std::vector<WeightMatrix> matrices;
     if (failed(readMatrices(value, storage, matrices)))
       return success();
-    std::vector<float> scales =
-        computeSmoothQuantScales(inputMax, getRowMaxima(matrices), alpha);
+    std::vector<float> scales;
+    if (alpha == -1) {
+      llvm::Expected<SmoothQuantResult> found = search(it->second, matrices);
+      if (!found)
+        return op->emitError("SmoothQuant cannot search scales for '")
+               << name << "': " << llvm::toString(found.takeError());
+      ++numSearched;
+      if (!found->alpha)
+        return success();
+      scales = std::move(found->scales);
+    } else {
+      std::vector<float> inputMax;
+      for (const quantc::Range &range : it->second.channelRanges)
+        inputMax.push_back(std::max(-range.min, range.max));
+      scales =
+          computeSmoothQuantScales(inputMax, getRowMaxima(matrices), alpha);
+    }
     qnn::divideChannels(value, scales);
     quantc::divideChannels(it->second, scales);
     ++numSmoothed;
     return success();
   }
 
+  llvm::Expected<SmoothQuantResult> search(const ValueStatistics &inputs,
+                                           ArrayRef<WeightMatrix> matrices) {
+    if (inputs.sumSquares.empty())
+      return llvm::createStringError(
+          "the statistics have no squares of it: calibrate with "
+          "--collect=moments");
+    std::vector<double> meanSquares;
+    for (size_t i = 0; i < inputs.numChannels(); ++i)
+      meanSquares.push_back(inputs.meanSquare(i));
+    auto method = WeightMethod::create("nearest");
+    if (!method)
+      return method.takeError();
+    const WeightRecipe &weights = parsed.weights;
+    WeightFormat format = getWeightFormat(
+        weights, weights.granularity == Sharing::Group ? weights.groupSize : 0);
+    QuantizationGrid grid = getGrid(parsed.activations);
+    SmoothQuantProblem problem{matrices, inputs.channelRanges, meanSquares};
+    if (parsed.activations.mode != ActivationMode::Float)
+      problem.inputGrid = &grid;
+    problem.format = &format;
+    problem.method = method->get();
+    return searchSmoothQuantScales(problem, steps);
+  }
+
   std::shared_ptr<Statistics> given;
+  Recipe parsed;
 };
 
 } // namespace
 
 std::unique_ptr<Pass>
-qnn::createSmoothQuantPass(double alpha,
+qnn::createSmoothQuantPass(const Transformation &transformation,
+                           const Recipe &recipe,
                            std::shared_ptr<Statistics> statistics) {
-  return std::make_unique<SmoothQuantPass>(alpha, std::move(statistics));
+  return std::make_unique<SmoothQuantPass>(transformation, recipe,
+                                           std::move(statistics));
 }

@@ -191,17 +191,26 @@ def SmoothQuantPass : Pass<"qnn-smooth-quant", "::mlir::func::FuncOp"> {
     a matrix, or through the product of a gated MLP into those of one side. The
     graph computes what it did.
 
+    Without an alpha, the one of 21 is taken for which the products should lose
+    least: weights are rounded, and inputs lose 1/12 of a squared step. Values
+    that lose least as they are stay so.
+
     The ranges of channels come from statistics. Those of the divided values
     change with them, exactly for their extremes; other range methods than
     `minmax` see the extremes only, so calibrate again for these.
   }];
   let options = [
-    Option<"alpha", "alpha", "double", "0.5",
-           "How much of the difficulty moves to the weights (0 to 1)">,
+    Option<"alpha", "alpha", "double", "-1",
+           "How much of the difficulty moves to the weights (0 to 1); searched "
+           "for each value if it is -1">,
+    Option<"steps", "steps", "int64_t", "20", "How many alphas are tried">,
+    Option<"recipe", "recipe", "std::string", "\"w8a8\"",
+           "What weights and inputs will be, for the search">,
     Option<"statistics", "statistics", "std::string", "\"\"",
            "A statistics file, as `quantc calibrate` writes it">
   ];
   let statistics = [
+    Statistic<"numSearched", "searched", "Values whose alpha was searched">,
     Statistic<"numSmoothed", "values", "Values whose channels were divided">
   ];
 }
@@ -226,6 +235,69 @@ def AWQPass : Pass<"qnn-awq", "::mlir::func::FuncOp"> {
   let statistics = [
     Statistic<"numSearched", "values", "Values whose scales were searched">,
     Statistic<"numScaled", "scaled", "Values whose channels were divided">
+  ];
+}
+
+def RotatePass : Pass<"qnn-rotate", "::mlir::func::FuncOp"> {
+  let summary = "Mix channels by Hadamard matrices that weights absorb";
+  let description = [{
+    `x · W = (x · R) · (Rᵀ · W)` for an orthogonal R that spreads outliers over
+    all channels (Ashkboos et al. 2024: QuaRot, arXiv 2404.00456). The values
+    that sums, RMS normalizations and factors of rows connect (the residual
+    stream of a transformer) are rotated together: the constants that write them
+    (embeddings, matrices) become `W · R`, those that read them
+    `Rᵀ · diag(g) · W`, with the factors g of the normalization between. Nothing
+    is left to do at run time. A stream in which anything depends on single
+    channels stays as it is.
+
+    With `online`, inputs of other constant matrices are rotated at run time, by
+    `Rₐ ⊗ R_b` in two small products, which have the attribute `qnn.keep_float`.
+    The float graph computes what it did. The module's hash changes, so that
+    statistics from before are refused.
+  }];
+  let options = [
+    Option<"online", "online", "bool", "true",
+           "Rotate what no constant before it can">,
+    Option<"seed", "seed", "int64_t", "1", "Of the signs">
+  ];
+  let statistics = [
+    Statistic<"numStreams", "streams", "Residual streams rotated">,
+    Statistic<"numMatrices", "matrices", "Constants that absorbed a rotation">,
+    Statistic<"numOnline", "online", "Values rotated at run time">
+  ];
+}
+
+def SplitOutliersPass : Pass<"qnn-split-outliers", "::mlir::func::FuncOp"> {
+  let summary = "Multiply channels with outliers in float";
+  let description = [{
+    Channels of a value whose largest element is `threshold` times that of the
+    median channel leave the product with constant matrices, and have one of
+    their own, which stays in float (Dettmers et al. 2022: LLM.int8(), arXiv
+    2208.07339; there the threshold is 6, for any value):
+
+    ```mlir
+    %y = qnn.matmul %x, %w
+    // becomes
+    %inliers = qnn.binary mul %x, %mask
+    %a = qnn.matmul %inliers, %w_without_rows
+    %outliers = qnn.gather %x[%channels] axis 1
+    %b = qnn.matmul %outliers, %w_rows {qnn.keep_float}
+    %y = qnn.binary add %a, %b
+    ```
+
+    Values in which more than an eighth of the channels stand out stay as they
+    are. The ranges of channels come from statistics, which get those of the
+    inliers.
+  }];
+  let options = [
+    Option<"threshold", "threshold", "double", "5",
+           "How many times the median channel an outlier is">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "A statistics file, as `quantc calibrate` writes it">
+  ];
+  let statistics = [
+    Statistic<"numSplit", "values", "Values with outliers">,
+    Statistic<"numChannels", "channels", "Channels that stay in float">
   ];
 }
 
@@ -271,7 +343,9 @@ def InsertObserversPass
   }];
   let options = [
     Option<"values", "values", "std::string", "\"all\"",
-           "Which values to observe: all or quantizable">
+           "Which values to observe: all or quantizable">,
+    ListOption<"names", "names", "std::string",
+               "Observe the values with these names only">
   ];
   let statistics = [
     Statistic<"numObserved", "values-observed", "Observers inserted">

@@ -5,8 +5,10 @@
 #include "quantc/Quantization/Recipe.h"
 #include "quantc/Quantization/Statistics.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
+#include <functional>
 #include <memory>
 
 namespace quantc::qnn {
@@ -21,11 +23,21 @@ struct QuantizationReport {
   std::vector<std::string> remarks;
 };
 
+/// Statistics of the named values in the graph as it is now.
+using Recalibrate = std::function<mlir::FailureOr<Statistics>(
+    mlir::ModuleOp, std::vector<std::string> names)>;
+
 /// The pass qnn-quantize with a recipe and (maybe no) statistics in memory.
 std::unique_ptr<mlir::Pass>
 createQuantizePass(const Recipe &recipe,
                    std::shared_ptr<const Statistics> statistics,
                    QuantizationReport *report = nullptr);
+
+/// The same op by op: each is quantized by the statistics of a graph in which
+/// all before it are quantized.
+std::unique_ptr<mlir::Pass>
+createSequentialQuantizePass(const Recipe &recipe, Recalibrate recalibrate,
+                             QuantizationReport *report = nullptr);
 
 } // namespace quantc::qnn
 

@@ -5,8 +5,12 @@
 
 #include "mlir/Pass/Pass.h"
 
+#include <memory>
+
 namespace quantc {
 class Statistics;
+struct Recipe;
+struct Transformation;
 struct WeightRecipe;
 } // namespace quantc
 
@@ -15,12 +19,19 @@ namespace quantc::qnn {
 /// `qnn-smooth-quant` with statistics in memory, which it changes: those of the
 /// values that it divides are divided, too.
 std::unique_ptr<mlir::Pass>
-createSmoothQuantPass(double alpha, std::shared_ptr<Statistics> statistics);
+createSmoothQuantPass(const Transformation &transformation,
+                      const Recipe &recipe,
+                      std::shared_ptr<Statistics> statistics);
 
 /// `qnn-awq` for weights of this recipe, with statistics that it changes.
 std::unique_ptr<mlir::Pass>
 createAWQPass(const WeightRecipe &weights, int64_t steps,
               std::shared_ptr<Statistics> statistics);
+
+/// `qnn-split-outliers` with statistics, which get those of the inliers.
+std::unique_ptr<mlir::Pass>
+createSplitOutliersPass(double threshold,
+                        std::shared_ptr<Statistics> statistics);
 
 } // namespace quantc::qnn
 
