@@ -50,18 +50,18 @@ Value DigitProduct::digitOffset(KernelEmitter &e, Value row, size_t plane,
 // Digits
 //===----------------------------------------------------------------------===//
 
+static Value allocateOnStack(KernelEmitter &e, int64_t elements, Type type) {
+  return memref::AllocaOp::create(e.b, e.loc, MemRefType::get({elements}, type),
+                                  e.b.getI64IntegerAttr(64));
+}
+
 void DigitProduct::prepare(KernelEmitter &e, Value input, Value numRows,
                            int64_t maxRows) {
   const LowBitLayout &layout = weights.layout;
-  auto allocate = [&](int64_t elements, Type type) -> Value {
-    return memref::AllocaOp::create(e.b, e.loc,
-                                    MemRefType::get({elements}, type),
-                                    e.b.getI64IntegerAttr(64));
-  };
   int64_t planes = layout.planes.size();
-  words = allocate(maxRows * planes * planeSize(), e.b.getI32Type());
-  scales = allocate(maxRows * layout.blocks, e.b.getF32Type());
-  sums = allocate(maxRows * layout.blocks, e.b.getF32Type());
+  words = allocateOnStack(e, maxRows * planes * planeSize(), e.b.getI32Type());
+  scales = allocateOnStack(e, maxRows * layout.blocks, e.b.getF32Type());
+  sums = allocateOnStack(e, maxRows * layout.blocks, e.b.getF32Type());
   e.forLoop(e.index(0), numRows, 1, [&](Value row) {
     e.forLoop(e.index(0), e.index(layout.blocks), 1,
               [&](Value block) { writeBlock(e, input, row, block); });
@@ -108,7 +108,7 @@ void DigitProduct::writeBlock(KernelEmitter &e, Value input, Value row,
           Value first = e.add(start, e.mul(word, e.index(perWord)));
           for (int64_t phase = 0; phase < phases; ++phase) {
             // The four codes that one mask leaves in a word.
-            Value packed[digits];
+            SmallVector<Value> packed(digits);
             for (int64_t b = 0; b < 4; ++b) {
               Value x =
                   e.load(input, e.add(first, e.index(b * phases + phase)));
@@ -146,6 +146,79 @@ void DigitProduct::writeBlock(KernelEmitter &e, Value input, Value row,
       sum = total;
   }
   e.store(sum, sums, at);
+}
+
+//===----------------------------------------------------------------------===//
+// Bytes
+//===----------------------------------------------------------------------===//
+
+void DigitProduct::allocate(KernelEmitter &e, int64_t maxGroups) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t planes = layout.planes.size();
+  words =
+      allocateOnStack(e, maxGroups * planes * planeSize(), e.b.getI32Type());
+  sums = allocateOnStack(e, maxGroups * layout.blocks * byteRows,
+                         e.b.getF32Type());
+}
+
+void DigitProduct::prepareBytes(KernelEmitter &e, Value input, Value first,
+                                Value numRows) {
+  Value last = e.sub(e.add(first, numRows), e.index(1));
+  e.forLoop(e.index(0), e.ceilDiv(numRows, byteRows), 1, [&](Value group) {
+    Value row = e.add(first, e.mul(group, e.index(byteRows)));
+    e.forLoop(e.index(0), e.index(weights.layout.blocks), 1, [&](Value block) {
+      writeBytes(e, input, last, row, group, block);
+    });
+  });
+}
+
+void DigitProduct::writeBytes(KernelEmitter &e, Value input, Value last,
+                              Value firstRow, Value group, Value block) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t size = layout.blockSize;
+  Type i32 = e.b.getI32Type();
+  for (int64_t r = 0; r < byteRows; ++r) {
+    Value row = e.min(e.add(firstRow, e.index(r)), last);
+    Value start =
+        e.add(e.mul(row, e.index(depth())), e.mul(block, e.index(size)));
+    for (auto [p, plane] : llvm::enumerate(layout.planes)) {
+      int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
+      Value firstWord = e.floorDiv(e.mul(block, e.index(size)), perWord);
+      Value total = e.forLoop(
+          e.index(0), e.index(size / perWord), 1, ValueRange{constantInt(e, 0)},
+          [&](Value word, ValueRange in) {
+            Value sum = in[0];
+            Value first = e.add(start, e.mul(word, e.index(perWord)));
+            for (int64_t phase = 0; phase < phases; ++phase) {
+              // The four codes that one mask leaves in a word.
+              Value packed;
+              for (int64_t b = 0; b < 4; ++b) {
+                Value x =
+                    e.load(input, e.add(first, e.index(b * phases + phase)));
+                sum = arith::AddIOp::create(
+                    e.b, e.loc, sum,
+                    arith::ExtSIOp::create(e.b, e.loc, i32, x));
+                Value byte = arith::ExtUIOp::create(e.b, e.loc, i32, x);
+                packed = b ? Value(arith::OrIOp::create(
+                                 e.b, e.loc, packed,
+                                 arith::ShLIOp::create(e.b, e.loc, byte,
+                                                       constantInt(e, 8 * b))))
+                           : byte;
+              }
+              Value to =
+                  digitOffset(e, group, p, e.add(firstWord, word), phase);
+              e.store(packed, words, e.add(to, e.index(r)));
+            }
+            return SmallVector<Value>{sum};
+          })[0];
+      if (p != 0)
+        continue;
+      Value at = e.mul(e.add(e.mul(group, e.index(layout.blocks)), block),
+                       e.index(byteRows));
+      e.store(arith::SIToFPOp::create(e.b, e.loc, e.b.getF32Type(), total),
+              sums, e.add(at, e.index(r)));
+    }
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -243,19 +316,49 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
       });
 }
 
+/// `total`, row by row, plus what a block adds.
+SmallVector<Value> DigitProduct::combineBytes(
+    KernelEmitter &e, LowBitSource::BlockParameters &parameters,
+    BlockSums &parts, Value group, Value block, ValueRange total) {
+  const LowBitLayout &layout = weights.layout;
+  auto type = VectorType::get(layout.lanes, e.b.getF32Type());
+  int64_t vectors = int64_t(parts.size()) / byteRows;
+  Value at = e.mul(e.add(e.mul(group, e.index(layout.blocks)), block),
+                   e.index(byteRows));
+  SmallVector<Value> out;
+  for (int64_t r = 0; r < byteRows; ++r) {
+    Value inputSum = e.splat(e.load(sums, e.add(at, e.index(r))), layout.lanes);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value number =
+          arith::SIToFPOp::create(e.b, e.loc, type, parts[v * byteRows + r]);
+      if (Value zero = parameters.zeroPoints[v])
+        number = arith::SubFOp::create(
+            e.b, e.loc, number,
+            arith::MulFOp::create(e.b, e.loc, zero, inputSum));
+      out.push_back(arith::AddFOp::create(
+          e.b, e.loc, total[r * vectors + v],
+          arith::MulFOp::create(e.b, e.loc, number, parameters.scales[v])));
+    }
+  }
+  return out;
+}
+
 SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
                                           LowBitSource &source, int64_t vectors,
                                           Value row, Value slot) {
   const LowBitLayout &layout = weights.layout;
   int64_t lanes = layout.lanes;
   auto type = VectorType::get(lanes, e.b.getF32Type());
-  SmallVector<Value> zeros(vectors, e.zero(type));
+  SmallVector<Value> zeros(vectors * std::max<int64_t>(1, byteRows),
+                           e.zero(type));
   return e.forLoop(
       e.index(0), e.index(layout.blocks), 1, zeros,
       [&](Value block, ValueRange total) {
         BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block);
         LowBitSource::BlockParameters parameters =
             source.loadParameters(e, vectors, slot, block);
+        if (byteRows)
+          return combineBytes(e, parameters, parts, row, block, total);
         Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
         Value scale = e.splat(e.load(scales, at), lanes);
         Value inputSum = e.splat(e.load(sums, at), lanes);

@@ -6,6 +6,8 @@
 // in fixed point with 23 bits of its largest element, as three signed digits
 // of 8 bits: each has an inner product with the codes, exact in integers, and
 // the three sums make one float. That loses no more than float arithmetic does.
+// Rows that are bytes already are multiplied as they are, several in turn, so
+// that codes are unpacked once for all of these.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,10 +20,12 @@ namespace quantc {
 
 class DigitProduct {
 public:
-  static constexpr int64_t digits = 3;
-
-  DigitProduct(const LowBitWeights &weights, const VectorUnit &unit)
-      : weights(weights), unit(unit) {}
+  /// For rows of floats, or if `byteRows` is not 0, groups of so many rows of
+  /// bytes.
+  DigitProduct(const LowBitWeights &weights, const VectorUnit &unit,
+               int64_t byteRows = 0)
+      : weights(weights), unit(unit), byteRows(byteRows),
+        digits(byteRows ? byteRows : 3) {}
 
   /// Whether the target has the instructions, and blocks are whole words.
   static bool isSupported(const LowBitWeights &weights, const VectorUnit &unit);
@@ -30,8 +34,15 @@ public:
   /// f32 buffer, to the stack.
   void prepare(KernelEmitter &e, mlir::Value input, mlir::Value numRows,
                int64_t maxRows);
+  /// Room on the stack for groups of rows of bytes.
+  void allocate(KernelEmitter &e, int64_t maxGroups);
+  /// Writes the bytes of the rows from `first` on; a group that is not whole
+  /// repeats the last row.
+  void prepareBytes(KernelEmitter &e, mlir::Value input, mlir::Value first,
+                    mlir::Value numRows);
 
-  /// The sums of one row with `vectors` vectors of columns from `slot` on.
+  /// The sums of one row (of a group of rows of bytes: row by row) with
+  /// `vectors` vectors of columns from `slot` on.
   llvm::SmallVector<mlir::Value> multiply(KernelEmitter &e,
                                           LowBitSource &source, int64_t vectors,
                                           mlir::Value row, mlir::Value slot);
@@ -39,6 +50,12 @@ public:
 private:
   using BlockSums = llvm::SmallVector<mlir::Value>;
 
+  void writeBytes(KernelEmitter &e, mlir::Value input, mlir::Value last,
+                  mlir::Value firstRow, mlir::Value group, mlir::Value block);
+  llvm::SmallVector<mlir::Value>
+  combineBytes(KernelEmitter &e, LowBitSource::BlockParameters &parameters,
+               BlockSums &parts, mlir::Value group, mlir::Value block,
+               mlir::ValueRange total);
   void writeBlock(KernelEmitter &e, mlir::Value input, mlir::Value row,
                   mlir::Value block);
   BlockSums multiplyBlock(KernelEmitter &e, LowBitSource &source,
@@ -58,7 +75,11 @@ private:
 
   LowBitWeights weights;
   VectorUnit unit;
-  /// [row][plane][word of codes][phase][digit], and [row][block].
+  int64_t byteRows;
+  /// Of a float, or rows of bytes.
+  int64_t digits;
+  /// [row][plane][word of codes][phase][digit], and [row][block]; of bytes,
+  /// [group][plane][word of codes][phase][row] and [group][block][row].
   mlir::Value words, scales, sums;
 };
 

@@ -14,6 +14,10 @@ using namespace quantc;
 static constexpr int64_t kFewRows = 4;
 /// The same where the number of rows comes at run time and each row unpacks.
 static constexpr int64_t kFewDynamicRows = 2;
+/// Rows of bytes for which codes are unpacked once, and the bytes of rows that
+/// are prepared at a time: they should stay in the second-level cache.
+static constexpr int64_t kByteRows = 4;
+static constexpr int64_t kPreparedBytes = 128 * 1024;
 /// Starting threads costs about as much as this many multiplications.
 static constexpr int64_t kParallelWork = 400000;
 
@@ -44,6 +48,50 @@ public:
     });
   }
 
+  /// The same for rows of bytes, in groups.
+  void emitBytes(bool useThreads, int64_t groupSize) {
+    int64_t depth = e.asConstant(p.k).value();
+    int64_t most = std::max<int64_t>(
+        1, kPreparedBytes / std::max<int64_t>(1, depth * groupSize));
+    if (std::optional<int64_t> m = e.asConstant(p.m))
+      most = std::min<int64_t>(most, llvm::divideCeil(*m, groupSize));
+    integers->allocate(e, most);
+    Value numPanels = e.ceilDiv(columns.getNumSlots(e), kernel.vectors);
+    Value condition;
+    if (useThreads)
+      condition =
+          e.compare(arith::CmpIPredicate::sgt, e.mul(e.mul(p.m, p.n), p.k),
+                    e.index(kParallelWork));
+    int64_t step = kernel.lanes == 16 || groupSize == 1 ? 4 : 2;
+    e.forLoop(e.index(0), p.m, most * groupSize, [&](Value first) {
+      Value count = e.min(e.sub(p.m, first), e.index(most * groupSize));
+      integers->prepareBytes(e, p.a.buffer, first, count);
+      Value numGroups = e.ceilDiv(count, groupSize);
+      e.parallelFor(numPanels, condition, [&](Value panel) {
+        Value slot = e.mul(panel, e.index(kernel.vectors));
+        e.forLoop(e.index(0), numGroups, 1, [&](Value group) {
+          for (int64_t v = 0; v < kernel.vectors; v += step) {
+            Value from = e.add(slot, e.index(v));
+            SmallVector<Value> sums =
+                integers->multiply(e, columns, step, group, from);
+            for (int64_t r = 0; r < groupSize; ++r) {
+              Value row = e.add(
+                  first, e.add(e.mul(group, e.index(groupSize)), e.index(r)));
+              auto store = [&] {
+                storeRows(from, step, row,
+                          ArrayRef(sums).slice(r * step, step));
+              };
+              if (groupSize == 1)
+                store();
+              else
+                e.ifThen(e.compare(arith::CmpIPredicate::slt, row, p.m), store);
+            }
+          }
+        });
+      });
+    });
+  }
+
 private:
   void emitRows(Value slot, Value firstRow) {
     SmallVector<Value> rows, offsets;
@@ -61,19 +109,24 @@ private:
     } else {
       sums = columns.multiply(e, kernel, p.a.buffer, offsets, slot);
     }
+    for (auto [r, row] : llvm::enumerate(rows))
+      storeRows(slot, kernel.vectors, row,
+                ArrayRef(sums).slice(r * kernel.vectors, kernel.vectors));
+  }
+
+  /// The sums of one row, from `slot` on, through the epilogue.
+  void storeRows(Value slot, int64_t vectors, Value row, ArrayRef<Value> sums) {
     SmallVector<Value> bases(p.epilogueInputs.size(), e.index(0));
     auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
-    for (int64_t v = 0; v < kernel.vectors; ++v) {
+    for (int64_t v = 0; v < vectors; ++v) {
       ColumnSlot column = columns.getSlot(e, e.add(slot, e.index(v)));
       auto store = [&](Value mask) {
-        for (auto [r, row] : llvm::enumerate(rows)) {
-          Value sum = sums[r * kernel.vectors + v];
-          if (p.epilogue)
-            sum = emitEpilogue(e, p, bases, row, column.offset, kernel.lanes,
-                               mask, sum);
-          Value at = e.add(e.mul(row, p.output.rowStride), column.offset);
-          e.storeVector(sum, p.output.buffer, at, mask);
-        }
+        Value sum = sums[v];
+        if (p.epilogue)
+          sum = emitEpilogue(e, p, bases, row, column.offset, kernel.lanes,
+                             mask, sum);
+        Value at = e.add(e.mul(row, p.output.rowStride), column.offset);
+        e.storeVector(sum, p.output.buffer, at, mask);
       };
       std::optional<int64_t> n = e.asConstant(p.n);
       if (n && *n % kernel.columns() == 0) {
@@ -165,8 +218,23 @@ bool quantc::emitLowBitProduct(KernelEmitter &e, WeightPacker &packer,
     FewRowsEmitter(e, p, few, columns, useIntegers ? &integers : nullptr)
         .emit(useThreads);
   };
+  auto emitBytes = [&](int64_t groupSize) {
+    DigitProduct bytes(*weights, unit, groupSize);
+    FewRowsEmitter(e, p, few, columns, &bytes).emitBytes(useThreads, groupSize);
+  };
   auto emitMany = [&] { emitGemm(e, p, many, columns, useThreads); };
-  if (!isFloat || (!ShapedType::isDynamic(m) && m > kFewRows))
+  bool isBytes =
+      cast<MemRefType>(p.a.buffer.getType()).getElementType().isInteger(8);
+  if (isBytes && DigitProduct::isSupported(*weights, unit)) {
+    if (m == 1)
+      emitBytes(1);
+    else if (!ShapedType::isDynamic(m))
+      emitBytes(kByteRows);
+    else
+      e.ifThen(
+          e.compare(arith::CmpIPredicate::sle, p.m, e.index(1)),
+          [&] { emitBytes(1); }, [&] { emitBytes(kByteRows); });
+  } else if (!isFloat || (!ShapedType::isDynamic(m) && m > kFewRows))
     emitMany();
   else if (!ShapedType::isDynamic(m))
     emitFew();

@@ -108,7 +108,11 @@ std::optional<LowBitBody> quantc::matchLowBitProduct(linalg::LinalgOp op) {
   auto scaled = product.getRhs().getDefiningOp<arith::MulFOp>();
   LowBitBody body;
   body.inputFactor = product.getLhs();
-  body.input = getOperandNumber(op, body.inputFactor);
+  Value input = body.inputFactor;
+  if (auto convert = input.getDefiningOp<arith::SIToFPOp>();
+      convert && convert.getIn().getType().isInteger(8))
+    input = convert.getIn();
+  body.input = getOperandNumber(op, input);
   if (!scaled || body.input < 0 || !matchNumber(op, scaled.getLhs(), body))
     return std::nullopt;
   if (auto constant = getConstantFloat(scaled.getRhs()))

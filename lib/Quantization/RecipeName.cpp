@@ -234,6 +234,12 @@ llvm::Expected<Recipe> Recipe::fromName(StringRef name) {
                    "sequential; a file's name ends in .yaml");
   if (!parser.hasWeights)
     return error("no part says what the weights are (w8, w4, nf4, ...)");
+  // Groups have no product with activations of one scale: "w4a8-g64" is what
+  // ZeroQuant does.
+  if (parser.recipe.weights.granularity == Sharing::Group &&
+      parser.recipe.activations.mode == ActivationMode::Static &&
+      parser.recipe.activations.bits == 8)
+    parser.parse("token");
   std::string problem = findProblem(parser.recipe.weights, "weights");
   if (problem.empty())
     problem = findProblem(parser.recipe.activations, "activations");

@@ -104,3 +104,16 @@ def test_static_activations_lose_less_smoothed_or_split(tokens, calibration, tmp
         perplexities[recipe] = language.evaluate(model, tokens, limit=12).perplexity
     assert perplexities["w8a8-smoothquant"] < perplexities["w8a8"]
     assert perplexities["w8a8-llmint8"] < perplexities["w8a8"]
+
+
+def test_tokens_of_eight_bits(tokens, tmp_path):
+    """Weights in groups lose hardly more with tokens of 8 bits than with floats."""
+    perplexities = [
+        language.evaluate(
+            quantc.compile(str(FOLDER / "model.onnx"), output=str(tmp_path / f"{recipe}.so"), quantize=recipe),
+            tokens,
+            limit=8,
+        ).perplexity
+        for recipe in ("w4-sym-g64", "w4a8-sym-g64")
+    ]
+    assert abs(perplexities[1] / perplexities[0] - 1) < 0.01

@@ -225,6 +225,25 @@ def test_impossible_recipes(recipe, why):
         quantize_matrix(make_weights(256, 2), recipe)
 
 
+def make_product(w, folder, rows="m"):
+    """A model that multiplies its input by a constant, and adds to the result."""
+    k, n = w.shape
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Add", ["p", "b"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, k])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, n])],
+        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(make_bias(n), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.save(model, folder / "m.onnx")
+    return str(folder / "m.onnx")
+
+
+def make_bias(n):
+    return np.linspace(-1, 1, n).astype(np.float32)
+
+
 @pytest.mark.parametrize(
     "recipe",
     ["mxfp4", "mxfp8", "mxfp8e5m2", "nvfp4", "fp8", "f8e5m2-g64", "fp4-g32", "nf4-g64-dq", "q4_k", "q6_k", "w5-asym-g16",
@@ -234,21 +253,35 @@ def test_library(recipe, tmp_path):
     """From the recipe to a library: the product with the numbers that the format has."""
     k, n = 512, 72
     w = make_weights(k, n, 3)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["m", k])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["m", n])],
-        [numpy_helper.from_array(w, "w")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    onnx.save(model, tmp_path / "m.onnx")
-    library = quantc.compile(str(tmp_path / "m.onnx"), quantize=recipe)
+    library = quantc.compile(make_product(w, tmp_path), quantize=recipe)
     values = quantize_matrix(w, recipe).values
     assert np.abs(values - w).max() > 0
     # A row at a time, few, and many have kernels of their own.
     for rows in (1, 3, 40):
         x = np.random.default_rng(5).standard_normal((rows, k)).astype(np.float32)
-        expected = x.astype(np.float64) @ values
+        expected = x.astype(np.float64) @ values + make_bias(n)
+        y = library.run({"x": x})[0]
+        assert np.abs(y - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("n", [72, 64])
+@pytest.mark.parametrize(
+    "recipe", ["w4a8-g64", "w4a8-asym-g32", "w3a8-asym-g128", "w2a8-asym-g64", "w4a8-hqq-g64", "w8a8-g64", "q4_k-w4a8"]
+)
+@pytest.mark.parametrize("rows", ["m", 1, 6])
+def test_groups_of_weights_by_bytes(recipe, n, rows, tmp_path):
+    """Tokens of 8 bits with a scale each, and weights in groups: sums of integers, group by group."""
+    k = 256
+    if recipe.startswith("q4_k"):
+        recipe = "{base: q4_k, activations: {mode: dynamic, granularity: token, signed: true, scheme: restricted}}"
+    w = make_weights(k, n, 4)
+    library = quantc.compile(make_product(w, tmp_path, rows), quantize=recipe)
+    values = quantize_matrix(w, recipe).values
+    for count in (1, 2, 4, 7, 40, 513) if rows == "m" else (rows,):
+        x = np.random.default_rng(count).standard_t(3, (count, k)).astype(np.float32)
+        x[-1] = 0
+        scale = np.maximum(np.abs(x).max(1, keepdims=True), np.finfo(np.float32).tiny * 128) / np.float32(127)
+        tokens = np.rint(x / scale) * scale
+        expected = tokens.astype(np.float64) @ values + make_bias(n)
         y = library.run({"x": x})[0]
         assert np.abs(y - expected).max() <= 1e-5 * np.abs(expected).max()

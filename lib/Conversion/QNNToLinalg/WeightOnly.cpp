@@ -19,9 +19,11 @@
 using namespace mlir;
 using namespace quantc;
 
-/// `x`, a float of another width, as f32.
+/// `x`, a float of another width or a signed integer, as f32.
 static Value toF32(OpBuilder &b, Location loc, Value x) {
   Type f32 = b.getF32Type();
+  if (x.getType().isInteger())
+    return arith::SIToFPOp::create(b, loc, f32, x);
   unsigned width = x.getType().getIntOrFloatBitWidth();
   if (width == 32)
     return x;

@@ -86,3 +86,22 @@ func.func @others(%x: tensor<3x4xf32>, %v: tensor<4x2xi8>) -> (tensor<3x2xf32>, 
   %u = qnn.matmul %x, %q : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
   return %y, %u : tensor<3x2xf32>, tensor<3x2xf32>
 }
+
+// -----
+
+// Tokens of 8 bits with a scale each stay integers; their scales multiply the
+// rows of the result.
+// CHECK-LABEL: @tokens
+// CHECK-SAME:    %[[X:.*]]: tensor<3x4xi8>, %[[S:.*]]: tensor<3x1xf32>
+// CHECK:         %[[P:.*]] = qnn.weight_only_matmul %[[X]], %{{.*}} {block_size = 2 : i64} : tensor<3x4xi8>, tensor<4x2xi4>, tensor<2x2xf32> -> tensor<3x2xf32>
+// CHECK:         qnn.binary mul %[[P]], %[[S]]
+func.func @tokens(%x: tensor<3x4xi8>, %t: tensor<3x1xf32>) -> tensor<3x2xf32> {
+  %w = qnn.constant dense<[[1, 2], [3, 4], [5, 6], [7, -8]]> : tensor<4x2xi4>
+  %s = qnn.constant dense<[[1.0, 2.0], [0.5, 0.25]]> : tensor<2x2xf32>
+  %a = qnn.dequantize %x, %t {axis = 1 : i64, block_size = 4 : i64}
+      : tensor<3x4xi8>, tensor<3x1xf32> -> tensor<3x4xf32>
+  %r = qnn.dequantize %w, %s {axis = 0 : i64, block_size = 2 : i64}
+      : tensor<4x2xi4>, tensor<2x2xf32> -> tensor<4x2xf32>
+  %y = qnn.matmul %a, %r : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}

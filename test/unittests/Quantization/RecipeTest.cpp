@@ -62,6 +62,32 @@ TEST(RecipeName, Parts) {
   EXPECT_EQ(r.transformations[0].kind, Transformation::Kind::SmoothQuant);
 }
 
+TEST(RecipeName, GroupsGoWithTokens) {
+  Recipe r = named("w4a8-gptq-g64");
+  EXPECT_EQ(r.activations.mode, ActivationMode::Dynamic);
+  EXPECT_EQ(r.activations.granularity, Sharing::Token);
+  EXPECT_EQ(named("w4a8").activations.mode, ActivationMode::Static);
+  EXPECT_EQ(named("w4a16-g64").activations.mode, ActivationMode::Float);
+}
+
+TEST(RecipeName, Transformations) {
+  using Kind = Transformation::Kind;
+  Recipe r = named("w8a8-smoothquant-rotate-llmint8-sequential");
+  ASSERT_EQ(r.transformations.size(), 3u);
+  EXPECT_FALSE(r.transformations[0].alpha.has_value());
+  EXPECT_EQ(r.transformations[1].kind, Kind::Rotate);
+  EXPECT_EQ(r.transformations[2].kind, Kind::SplitOutliers);
+  EXPECT_TRUE(r.sequential);
+  EXPECT_EQ(parsed(r.toYAML()), r);
+  r = parsed(
+      "base: w8a8\ntransformations: [{method: smoothquant, alpha: 0.75}]");
+  EXPECT_EQ(r.transformations[0].alpha, 0.75);
+  EXPECT_EQ(parsed(r.toYAML()), r);
+  expectError("base: w8a8\ntransformations: [{method: split-outliers, "
+              "threshold: 0.5}]",
+              "threshold must be at least 1");
+}
+
 TEST(RecipeName, BlockFormats) {
   using Scales = WeightFormat::Scales;
   Recipe r = named("mxfp4");

@@ -31,7 +31,11 @@ WeightOnlyMatMulOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                              weights);
   SmallVector<int64_t> shape(input.getShape());
   shape.back() = weights.getDimSize(1);
-  types.push_back(RankedTensorType::get(shape, input.getElementType()));
+  Type element = input.getElementType();
+  if (element.isInteger())
+    element =
+        cast<RankedTensorType>(adaptor.getScales().getType()).getElementType();
+  types.push_back(RankedTensorType::get(shape, element));
   return success();
 }
 

@@ -132,6 +132,24 @@ static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
   return success();
 }
 
+/// The 8-bit tokens and their scales [..., 1] that `value` is made of, if each
+/// token has one scale and no zero point.
+static qnn::DequantizeOp matchTokens(Value value) {
+  auto op = value.getDefiningOp<qnn::DequantizeOp>();
+  if (!op || op.getZeroPoint() || !op.getAxis() ||
+      !op.getInput().getType().getElementType().isSignlessInteger(8))
+    return {};
+  RankedTensorType type = op.getType();
+  int64_t last = type.getRank() - 1;
+  RankedTensorType scales = getType(op.getScale());
+  bool isToken = int64_t(*op.getAxis()) == last && !type.isDynamicDim(last) &&
+                 op.getBlockSize() == type.getDimSize(last) &&
+                 scales.getRank() == type.getRank() &&
+                 scales.getDimSize(last) == 1 &&
+                 scales.getElementType().isF32();
+  return isToken ? op : qnn::DequantizeOp();
+}
+
 namespace {
 
 struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
@@ -187,9 +205,18 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
     int64_t blockSize = matrix.blockSize;
     if (!blockSize)
       blockSize = std::max<int64_t>(1, getType(op.getRhs()).getDimSize(0));
-    rewriter.replaceOpWithNewOp<qnn::WeightOnlyMatMulOp>(
-        op, op.getType(), op.getLhs(), codes, toBlocks(matrix.scales), zeros,
-        matrix.codebook, blockSize);
+    // What is left of the tokens' scales multiplies the rows of the result.
+    // With a codebook there is no product of integers.
+    qnn::DequantizeOp tokens =
+        matrix.codebook ? qnn::DequantizeOp() : matchTokens(op.getLhs());
+    Value result = qnn::WeightOnlyMatMulOp::create(
+        rewriter, loc, op.getType(), tokens ? tokens.getInput() : op.getLhs(),
+        codes, toBlocks(matrix.scales), zeros, matrix.codebook, blockSize);
+    if (tokens)
+      result = qnn::BinaryOp::create(rewriter, loc, op.getType(),
+                                     qnn::BinaryKind::mul, result,
+                                     tokens.getScale());
+    rewriter.replaceOp(op, result);
     return success();
   }
 };

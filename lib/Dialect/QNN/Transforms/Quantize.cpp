@@ -37,6 +37,15 @@ static bool hasIntegerForm(const WeightRecipe &weights) {
          weights.granularity != Sharing::Group;
 }
 
+/// Whether sums of integers can be scaled group by group: each token has a
+/// scale of its own, and weights are integers.
+static bool hasTokenForm(const OpPlan &plan) {
+  return plan.activations.mode == ActivationMode::Dynamic &&
+         plan.activations.granularity == Sharing::Token &&
+         plan.weights.format == NumberFormat::Integer &&
+         plan.weights.bits <= 8 && plan.weights.granularity == Sharing::Group;
+}
+
 /// Sorts the op's operands into weights and activations, and adds it to the
 /// candidates unless something speaks against it.
 void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
@@ -68,7 +77,8 @@ void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
   else if (how.mode != ActivationMode::Float && how.bits > 8)
     (void)how; // Integers between float ops: what the user asked for.
   else if (how.mode != ActivationMode::Float && !candidate.weights.empty() &&
-           !hasIntegerForm(candidate.plan.weights))
+           !hasIntegerForm(candidate.plan.weights) &&
+           !hasTokenForm(candidate.plan))
     keepActivations("weights in groups, of 16 bits or of floats have no "
                     "product with integers");
   if (candidate.weights.empty() && how.mode == ActivationMode::Float)

@@ -21,6 +21,10 @@ def QNN_WeightOnlyMatMulOp : QNN_InferredOp<"weight_only_matmul",
     type. With a `codebook`, the weights are unsigned indices into it and there
     are no zero points (NF4: Dettmers et al. 2023, arXiv 2305.14314).
 
+    An input of 8-bit integers gives the sums in the scales' type: what scales a
+    row of the input scales the row of the result (tokens with a scale each:
+    ZeroQuant, Yao et al. 2022, arXiv 2206.01861).
+
     Weights stay packed in the compiled library, at as many bits as their type
     has, and are unpacked in registers: no float copy of them exists.
 
@@ -31,7 +35,8 @@ def QNN_WeightOnlyMatMulOp : QNN_InferredOp<"weight_only_matmul",
         -> tensor<?x16xf32>
     ```
   }];
-  let arguments = (ins QNN_Float:$input, QNN_Tensor:$weights,
+  let arguments = (ins RankedTensorOf<[AnyFloat, I8]>:$input,
+                       QNN_Tensor:$weights,
                        QNN_Float:$scales, Optional<QNN_Tensor>:$zero_points,
                        Optional<RankedTensorOf<[F32]>>:$codebook,
                        I64Attr:$block_size);

@@ -1,0 +1,32 @@
+// RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma threads=false" | FileCheck %s
+
+#x = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
+#w = affine_map<(d0, d1, d2, d3) -> (d2, d3, d1)>
+#s = affine_map<(d0, d1, d2, d3) -> (d2, d1)>
+#y = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
+
+// Rows of bytes: two codes and two bytes a step, four rows for each unpacking.
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+func.func @bytes(%x: tensor<6x2x32xi8>) -> tensor<6x2xf32> {
+  %w = arith.constant dense<"0xF90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD"> : tensor<2x32x2xi8>
+  %s = arith.constant dense<[[1.0, 2.0], [0.5, 0.25]]> : tensor<2x2xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<6x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<6x2xf32>) -> tensor<6x2xf32>
+  %p = linalg.generic {indexing_maps = [#x, #w, #s, #y],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w, %s : tensor<6x2x32xi8>, tensor<2x32x2xi8>, tensor<2x2xf32>)
+      outs(%f : tensor<6x2xf32>) {
+  ^bb0(%a: i8, %b: i8, %c: f32, %o: f32):
+    %0 = arith.trunci %b : i8 to i4
+    %1 = arith.extsi %0 : i4 to i32
+    %2 = arith.sitofp %1 : i32 to f32
+    %3 = arith.mulf %2, %c : f32
+    %i = arith.sitofp %a : i8 to f32
+    %4 = arith.mulf %i, %3 : f32
+    %5 = arith.addf %o, %4 : f32
+    linalg.yield %5 : f32
+  } -> tensor<6x2xf32>
+  return %p : tensor<6x2xf32>
+}
