@@ -82,12 +82,21 @@ LowBitSource::BlockParameters LowBitSource::loadParameters(KernelEmitter &e,
   int64_t lanes = weights.layout.lanes;
   auto type = VectorType::get(lanes, e.b.getF32Type());
   Value at = getPanelOffset(e, slot, block, 1);
+  Value panel = e.floorDiv(slot, LowBitLayout::slots);
+  Value column = e.mul(e.sub(slot, e.mul(panel, e.index(LowBitLayout::slots))),
+                       e.index(lanes));
   for (int64_t v = 0; v < vectors; ++v) {
     Value position = e.add(at, e.index(v * lanes));
-    parameters.scales.push_back(
-        weights.scales
-            ? e.loadVector(weights.scales, position, lanes)
-            : e.splat(constantFloat(e, weights.constantScale), lanes));
+    Value scale;
+    if (!weights.scales)
+      scale = e.splat(constantFloat(e, weights.constantScale), lanes);
+    else if (weights.scaleStorage == ScaleStorage::Float32)
+      scale = e.loadVector(weights.scales, position, lanes);
+    else
+      scale =
+          loadScales(e, weights.scales, weights.scaleStorage, weights.layout,
+                     panel, e.add(column, e.index(v * lanes)), block);
+    parameters.scales.push_back(scale);
     Value zero;
     if (weights.zeroPoints) {
       zero = e.loadVector(weights.zeroPoints, position, lanes);

@@ -240,6 +240,23 @@ static SmallVector<T> packParameters(ArrayRef<T> values,
   return packed;
 }
 
+/// One storage for the scales of all products that share a kernel.
+static ScaleStorage chooseCommonStorage(ArrayRef<memref::GlobalOp> globals,
+                                        const LowBitLayout &layout, int64_t n) {
+  std::optional<ScaleStorage> common;
+  llvm::SmallPtrSet<Operation *, 4> seen;
+  for (memref::GlobalOp global : globals) {
+    if (!seen.insert(global).second)
+      continue;
+    ScaleStorage own = quantc::chooseScaleStorage(readElements<float>(global),
+                                                  layout.blocks, n);
+    if (common && *common != own)
+      return ScaleStorage::Float32;
+    common = own;
+  }
+  return common.value_or(ScaleStorage::Float32);
+}
+
 std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                                                        linalg::LinalgOp root,
                                                        const LowBitBody &body,
@@ -274,6 +291,7 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                         {},
                         {},
                         {},
+                        ScaleStorage::Float32,
                         body.constantScale,
                         body.constantZeroPoint + float(offset),
                         body.table};
@@ -291,11 +309,20 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
   weights.words = replace(0, b.getI32Type(), [&](memref::GlobalOp global) {
     return toBytes(packCodes(global, layout, body.bits, offset, n));
   });
-  if (body.scales >= 0)
-    weights.scales = replace(1, b.getF32Type(), [&](memref::GlobalOp global) {
-      return toBytes(
-          packParameters<float>(readElements<float>(global), layout, n));
-    });
+  if (body.scales >= 0) {
+    ScaleStorage storage = chooseCommonStorage(found[1].second, layout, n);
+    weights.scaleStorage = storage;
+    suffix += "scales" + std::to_string(int(storage));
+    bool isFloat = storage == ScaleStorage::Float32;
+    weights.scales =
+        replace(1, isFloat ? Type(b.getF32Type()) : Type(b.getI8Type()),
+                [&](memref::GlobalOp global) {
+                  SmallVector<float> scales = readElements<float>(global);
+                  return isFloat
+                             ? toBytes(packParameters<float>(scales, layout, n))
+                             : packScales(scales, storage, layout, n);
+                });
+  }
   if (body.zeroPoints < 0)
     return weights;
   bool isFloat = isa<FloatType>(

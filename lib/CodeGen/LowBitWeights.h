@@ -14,6 +14,7 @@
 #define QUANTC_LIB_CODEGEN_LOWBITWEIGHTS_H
 
 #include "ContractionAnalysis.h"
+#include "LowBitScales.h"
 #include "PackWeights.h"
 
 namespace quantc {
@@ -63,9 +64,11 @@ struct LowBitWeights {
   LowBitLayout layout;
   unsigned bits = 8;
   mlir::Value words;
-  /// [panel][block][column], or null for the constants of `body`. Zero points
-  /// are those of unsigned codes; small integers are bytes.
+  /// [panel][block][column] (scales as `scaleStorage` says), or null for the
+  /// constants of `body`. Zero points are those of unsigned codes; small
+  /// integers are bytes.
   mlir::Value scales, zeroPoints;
+  ScaleStorage scaleStorage = ScaleStorage::Float32;
   float constantScale = 1, constantZeroPoint = 0;
   /// f32, 2^bits numbers; or null.
   mlir::Value table;

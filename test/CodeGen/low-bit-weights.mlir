@@ -15,7 +15,8 @@
 
 // 8 codes a word, 2 blocks of 1 word, and 32 columns a panel, of which 2 exist.
 // CHECK-DAG: llvm.mlir.global private constant @{{.*}}_bits4sx8blocks2({{.*}} : !llvm.array<64 x i32>
-// CHECK-DAG: llvm.mlir.global private constant @{{.*}}_bits4sx8blocks2({{.*}} : !llvm.array<64 x f32>
+// The scales are powers of two, of which the exponents are stored.
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}_bits4sx8blocks2scales1({{.*}} : !llvm.array<64 x i8>
 // CHECK-NOT: tensor<2x8x2xi8>
 // The codes are masked where they lie in the word.
 // CHECK: llvm.and %{{.*}}, %{{.*}} : vector<8xi32>

@@ -285,3 +285,30 @@ def test_groups_of_weights_by_bytes(recipe, n, rows, tmp_path):
         expected = tokens.astype(np.float64) @ values + make_bias(n)
         y = library.run({"x": x})[0]
         assert np.abs(y - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    "recipe, wide, bits",
+    [
+        ("mxfp4", "fp4-g32", 8),
+        ("nvfp4", "fp4-g16", 8),
+        ("w4-sym-g32-dq", "w4-sym-g32", 8),
+        ("w4-asym-g32", "w4-sym-g32", 32),
+    ],
+)
+def test_scales_of_a_byte_are_stored_as_such(recipe, wide, bits, tmp_path):
+    """Beside 4 bits a weight (and a zero point), and a float for each column."""
+    k = n = 1024
+    rng = np.random.default_rng(0)
+    model = make_product(rng.standard_normal((k, n)).astype(np.float32), tmp_path)
+    sizes = {}
+    for name in (recipe, wide):
+        library = tmp_path / f"{name}.so"
+        quantc.compile(model, output=str(library), quantize=name)
+        sizes[name] = library.stat().st_size
+    groups = quantize_matrix(np.zeros((k, n), np.float32), recipe).scales.size
+    zeros = groups if "asym" in recipe else 0
+    saved = groups * (32 - bits) // 8 - zeros
+    assert abs(sizes[wide] - sizes[recipe] - saved) <= 4 * n + 16384
+    if bits == 8:
+        assert sizes[recipe] <= k * n // 2 + groups + 4 * n + 65536
