@@ -18,14 +18,19 @@ from quantc import language
 
 RECIPES = (
     "float w8 w8-g128 w4-sym-g64 w4-asym-g128 w4-asym-g64 w4-asym-g32 w4-gptq-asym-g64 w4-hqq-g64 w4-clip-asym-g64 "
-    "w3-asym-g64 w3-gptq-asym-g64 w3-hqq-g64 w2-asym-g64 w2-gptq-asym-g64 nf4-g64 nf4-gptq-g64 f8e4m3 f4e2m1-g32 "
-    "w8a8 w8a8-dynamic w8a8-dynamic-token"
+    "w4-awq-asym-g64 w4-awq-gptq-asym-g64 w4-asym-g64-importance w4-sym-g64-dq w4-asym-g64-rotate "
+    "w3-asym-g64 w3-gptq-asym-g64 w3-awq-asym-g64 w3-hqq-g64 w2-asym-g64 w2-gptq-asym-g64 "
+    "nf4-g64 nf4-gptq-g64 nf4-g64-dq f8e4m3 f8e5m2 f4e2m1-g32 mxfp4 mxfp4-importance mxfp8 mxfp8e5m2 nvfp4 q4_k q6_k "
+    "w8a8 w8a8-smoothquant w8a8-smoothquant-gptq w8a8-llmint8 w8a8-rotate w8a8-dynamic w8a8-dynamic-token w8a8-g64 "
+    "w4a8-g64 w4a8-gptq-g64 w4a8-gptq-asym-g64 w4a8-gptq-asym-g64-rotate"
 ).split()
 
 
 def needs_data(recipe):
-    parts = recipe.split("-")
-    return bool({"gptq", "clip", "awq", "smoothquant"} & set(parts)) or (parts[0] == "w8a8" and "dynamic" not in parts)
+    parts = set(recipe.split("-"))
+    return bool({"gptq", "clip", "awq", "smoothquant", "importance", "llmint8"} & parts) or (
+        "w8a8" in parts and not parts & {"dynamic", "g64"}
+    )
 
 
 def save_windows(tokens, count, window, folder):

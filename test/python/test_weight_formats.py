@@ -312,3 +312,37 @@ def test_scales_of_a_byte_are_stored_as_such(recipe, wide, bits, tmp_path):
     assert abs(sizes[wide] - sizes[recipe] - saved) <= 4 * n + 16384
     if bits == 8:
         assert sizes[recipe] <= k * n // 2 + groups + 4 * n + 65536
+
+
+@pytest.mark.parametrize("recipe", ["w4-asym-g64", "w3-hqq-g64", "w4a8-asym-g64", "nf4-g64", "mxfp4", "q4_k", "w4-sym-g32-dq"])
+def test_libraries_of_groups_that_do_not_divide(recipe, tmp_path):
+    """Integers have a short last group; other formats leave such a matrix in float, and say so."""
+    k, n = 100, 24
+    w = make_weights(k, n, 6)
+    x = np.random.default_rng(1).standard_normal((5, k)).astype(np.float32)
+    library = quantc.compile(make_product(w, tmp_path), quantize=recipe)
+    y = library.run({"x": x})[0]
+    is_float = recipe in ("nf4-g64", "mxfp4")
+    values = w if is_float else quantize_matrix(w, recipe).values
+    if recipe.startswith("w4a8"):
+        scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+        x = np.rint(x / scale) * scale
+    expected = x.astype(np.float64) @ values + make_bias(n)
+    assert np.abs(y - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("recipe", ["w3-gptq-asym-g16", "w3-gptq-asym-g16-importance", "q4_k-gptq", "nf4-gptq-g16", "mxfp4-gptq"])
+@pytest.mark.parametrize("tokens", [0, 1, 3])
+def test_singular_gram_matrices(recipe, tokens):
+    """As few tokens as one, and inputs that are always zero, give numbers, and the tokens' products best."""
+    rng = np.random.default_rng(tokens)
+    w = make_weights(64, 12)
+    x = rng.standard_normal((tokens, 64))
+    x[:, 5] = 0
+    gram = x.T @ x
+    found = quantize_matrix(w, recipe, gram).values
+    assert np.isfinite(found).all()
+    assert not found[:, 0].any()
+    if tokens:
+        nearest = quantize_matrix(w, recipe.replace("-gptq", "").replace("-importance", "")).values
+        assert np.square(x @ (found - w)).sum() < np.square(x @ (nearest - w)).sum()
