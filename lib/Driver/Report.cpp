@@ -39,6 +39,10 @@ quantc::reportModel(StringRef path, const ReportOptions &options) {
     return fail(llvm::createStringError(
         "the recipe's transformations: a report compares values of the model "
         "as it is; leave them out"));
+  if (recipe->sequential)
+    return fail(llvm::createStringError(
+        "the recipe is sequential: a report takes the statistics of one "
+        "calibration; leave that out"));
   FailureOr<DataSet> data = openData(options.data, *module);
   if (failed(data))
     return failure();

@@ -1,4 +1,6 @@
 // RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma threads=false" | FileCheck %s
+// RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma,+avx512f,+avx512bw threads=false" | FileCheck %s --check-prefix=WIDE
+// RUN: quant-opt %s --linalg-to-llvm="target-features=+neon threads=false" | FileCheck %s --check-prefix=FLOAT
 
 #x = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
 #w = affine_map<(d0, d1, d2, d3) -> (d2, d3, d1)>
@@ -8,6 +10,10 @@
 // Rows of bytes: two codes and two bytes a step, four rows for each unpacking.
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// WIDE-COUNT-4: llvm.call_intrinsic "llvm.x86.avx512.pmaddubs.w.512"
+// Other targets multiply floats.
+// FLOAT-NOT: call_intrinsic
+// FLOAT: llvm.sitofp
 func.func @bytes(%x: tensor<6x2x32xi8>) -> tensor<6x2xf32> {
   %w = arith.constant dense<"0xF90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD"> : tensor<2x32x2xi8>
   %s = arith.constant dense<[[1.0, 2.0], [0.5, 0.25]]> : tensor<2x2xf32>
