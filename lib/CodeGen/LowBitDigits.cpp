@@ -10,15 +10,18 @@ using namespace quantc;
 
 /// Bits of the largest element in fixed point, without its sign.
 static constexpr int kFixedBits = 22;
-/// Rows of codes after which sums of 16 bits must be widened: 32 / 4 words of
-/// four products of at most 15 · 128, two in each sum.
-static constexpr int64_t kRun = 32;
+/// In 16 bits there is room for the sums of 32 / 4 words of four products of at
+/// most 15 · 128, two in each sum; of half as many for multiples up to 31.
+int64_t DigitProduct::getRun(const LowBitWeights &weights) {
+  return weights.multiples.empty() ? 32 : 16;
+}
 
 bool DigitProduct::isSupported(const LowBitWeights &weights,
                                const VectorUnit &unit) {
-  return unit.bits >= 256 && unit.hasWordPairs && !weights.table &&
+  return unit.bits >= 256 && unit.hasWordPairs &&
+         (!weights.table || !weights.multiples.empty()) &&
          weights.layout.planes.front().bits <= 4 &&
-         weights.layout.blockSize % kRun == 0;
+         weights.layout.blockSize % getRun(weights) == 0;
 }
 
 static Value constantInt(KernelEmitter &e, int64_t value) {
@@ -232,6 +235,40 @@ static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
       .getResult(0);
 }
 
+/// The multiples that bytes of codes stand for.
+Value DigitProduct::lookUp(KernelEmitter &e, Value codes) {
+  int64_t lanes = weights.layout.lanes;
+  auto bytes = VectorType::get(lanes * 4, e.b.getI8Type());
+  SmallVector<uint8_t> table;
+  for (int64_t i = 0; i < lanes * 4; ++i)
+    table.push_back(weights.multiples[i % 16]);
+  Value constant = arith::ConstantOp::create(
+      e.b, e.loc, DenseElementsAttr::get(bytes, ArrayRef<uint8_t>(table)));
+  Value found = callIntrinsic(
+      e, lanes == 16 ? "llvm.x86.avx512.pshuf.b.512" : "llvm.x86.avx2.pshuf.b",
+      bytes, {constant, vector::BitCastOp::create(e.b, e.loc, bytes, codes)});
+  return vector::BitCastOp::create(e.b, e.loc, codes.getType(), found);
+}
+
+/// Those of a block, as they are for integers.
+LowBitSource::BlockParameters
+DigitProduct::loadParameters(KernelEmitter &e, LowBitSource &source,
+                             int64_t vectors, Value slot, Value block) {
+  LowBitSource::BlockParameters parameters =
+      source.loadParameters(e, vectors, slot, block);
+  if (weights.multiples.empty())
+    return parameters;
+  int64_t lanes = weights.layout.lanes;
+  Value step = e.splat(constantFloat(e, weights.step), lanes);
+  Value zero =
+      e.splat(constantFloat(e, float(-weights.smallestMultiple)), lanes);
+  for (Value &scale : parameters.scales)
+    scale = arith::MulFOp::create(e.b, e.loc, scale, step);
+  for (Value &value : parameters.zeroPoints)
+    value = zero;
+  return parameters;
+}
+
 /// `sum` (16 bits) plus the sums of two neighbouring products.
 Value DigitProduct::addProducts(KernelEmitter &e, Value codes, Value digit,
                                 Value sum) {
@@ -270,8 +307,9 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
   auto wordType = VectorType::get(lanes, e.b.getI32Type());
   Value base = source.getPanelOffset(e, slot, block, layout.wordsPerBlock);
   SmallVector<Value> zeros(vectors * digits, e.zero(wordType));
+  int64_t run = getRun(weights);
   return e.forLoop(
-      e.index(0), e.index(size), kRun, zeros, [&](Value k, ValueRange in) {
+      e.index(0), e.index(size), run, zeros, [&](Value k, ValueRange in) {
         SmallVector<Value> out(in);
         for (auto [p, plane] : llvm::enumerate(layout.planes)) {
           int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
@@ -280,7 +318,7 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
               e.floorDiv(e.add(e.mul(block, e.index(size)), k), perWord);
           int64_t mask = ((int64_t(1) << plane.bits) - 1) * 0x01010101;
           SmallVector<Value> pairs(vectors * digits);
-          for (int64_t w = 0; w < kRun / perWord; ++w) {
+          for (int64_t w = 0; w < run / perWord; ++w) {
             Value word = e.add(firstWord, e.index(plane.firstWord + w));
             Value at = e.add(base, e.mul(word, e.index(layout.columns())));
             SmallVector<Value> codes;
@@ -302,6 +340,8 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
                       splatInt(e, wordType, phase * plane.bits));
                 part = arith::AndIOp::create(e.b, e.loc, part,
                                              splatInt(e, wordType, mask));
+                if (!weights.multiples.empty())
+                  part = lookUp(e, part);
                 for (int64_t d = 0; d < digits; ++d) {
                   Value &sum = pairs[v * digits + d];
                   sum = addProducts(e, part, factors[d], sum);
@@ -356,7 +396,7 @@ SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
       [&](Value block, ValueRange total) {
         BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block);
         LowBitSource::BlockParameters parameters =
-            source.loadParameters(e, vectors, slot, block);
+            loadParameters(e, source, vectors, slot, block);
         if (byteRows)
           return combineBytes(e, parameters, parts, row, block, total);
         Value at = e.add(e.mul(row, e.index(layout.blocks)), block);

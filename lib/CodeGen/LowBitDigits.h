@@ -61,6 +61,12 @@ private:
   BlockSums multiplyBlock(KernelEmitter &e, LowBitSource &source,
                           int64_t vectors, mlir::Value row, mlir::Value slot,
                           mlir::Value block);
+  /// Rows of codes after which sums of 16 bits must be widened.
+  static int64_t getRun(const LowBitWeights &weights);
+  LowBitSource::BlockParameters
+  loadParameters(KernelEmitter &e, LowBitSource &source, int64_t vectors,
+                 mlir::Value slot, mlir::Value block);
+  mlir::Value lookUp(KernelEmitter &e, mlir::Value codes);
   mlir::Value addProducts(KernelEmitter &e, mlir::Value codes,
                           mlir::Value digit, mlir::Value sum);
   mlir::Value widen(KernelEmitter &e, mlir::Value pairs, int64_t factor,

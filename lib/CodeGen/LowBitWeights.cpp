@@ -4,6 +4,8 @@
 
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace quantc;
 
@@ -257,6 +259,39 @@ static ScaleStorage chooseCommonStorage(ArrayRef<memref::GlobalOp> globals,
   return common.value_or(ScaleStorage::Float32);
 }
 
+/// Describes the table as multiples of a number, where bytes can multiply them.
+static void findMultiples(WeightPacker &packer, linalg::LinalgOp root,
+                          LowBitWeights &weights) {
+  auto func = root->getParentOfType<func::FuncOp>();
+  auto argument = dyn_cast_or_null<BlockArgument>(weights.table);
+  if (!argument || weights.bits != 4 || argument.use_empty())
+    return;
+  // The body reads it.
+  auto globals =
+      packer.getConstants(func, argument, *argument.getUsers().begin());
+  if (failed(globals) || globals->empty())
+    return;
+  SmallVector<float> table = readElements<float>(globals->front());
+  for (memref::GlobalOp global : llvm::drop_begin(*globals))
+    if (readElements<float>(global) != table)
+      return;
+  float step = 0;
+  for (float number : table)
+    if (number != 0 && (step == 0 || std::fabs(number) < step))
+      step = std::fabs(number);
+  SmallVector<int64_t> multiples;
+  for (float number : table) {
+    float multiple = step == 0 ? 0.5f : number / step;
+    if (multiple != std::nearbyint(multiple) || std::fabs(multiple) > 15)
+      return;
+    multiples.push_back(int64_t(multiple));
+  }
+  weights.step = step;
+  weights.smallestMultiple = *llvm::min_element(multiples);
+  for (int64_t multiple : multiples)
+    weights.multiples.push_back(uint8_t(multiple - weights.smallestMultiple));
+}
+
 std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                                                        linalg::LinalgOp root,
                                                        const LowBitBody &body,
@@ -294,7 +329,9 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                         ScaleStorage::Float32,
                         body.constantScale,
                         body.constantZeroPoint + float(offset),
-                        body.table};
+                        body.table,
+                        {}};
+  findMultiples(packer, root, weights);
   Builder b(root.getContext());
   auto replace = [&](unsigned i, Type element, auto &&pack) -> Value {
     auto &[argument, globals] = found[i];

@@ -72,6 +72,11 @@ struct LowBitWeights {
   float constantScale = 1, constantZeroPoint = 0;
   /// f32, 2^bits numbers; or null.
   mlir::Value table;
+  /// If these are small multiples of one number (E2M1): `step` and for each of
+  /// 16 codes the multiple, above the smallest one.
+  llvm::SmallVector<uint8_t> multiples;
+  int64_t smallestMultiple = 0;
+  float step = 0;
 };
 
 /// Packs the constants that the calls of the kernel around `root` pass, and

@@ -13,7 +13,6 @@
 // WIDE-COUNT-4: llvm.call_intrinsic "llvm.x86.avx512.pmaddubs.w.512"
 // Other targets multiply floats.
 // FLOAT-NOT: call_intrinsic
-// FLOAT: llvm.sitofp
 func.func @bytes(%x: tensor<6x2x32xi8>) -> tensor<6x2xf32> {
   %w = arith.constant dense<"0xF90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD04FC03FB02FA01F90007FF06FE05FD"> : tensor<2x32x2xi8>
   %s = arith.constant dense<[[1.0, 2.0], [0.5, 0.25]]> : tensor<2x2xf32>
@@ -35,4 +34,33 @@ func.func @bytes(%x: tensor<6x2x32xi8>) -> tensor<6x2xf32> {
     linalg.yield %5 : f32
   } -> tensor<6x2xf32>
   return %p : tensor<6x2xf32>
+}
+
+// Codes of E2M1 are multiples of 0.5 up to 12 times that: a shuffle of bytes
+// finds these, and the rest is as for integers.
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// WIDE: llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"
+func.func @small_floats(%x: tensor<1x2x16xf32>) -> tensor<1x2xf32> {
+  %t = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %w = arith.constant dense<"0x00050A0F04090E03080D02070C01060B00050A0F04090E03080D02070C01060B00050A0F04090E03080D02070C01060B00050A0F04090E03080D02070C01060B"> : tensor<2x16x2xi8>
+  %s = arith.constant dense<[[1.0, 2.0], [0.5, 0.25]]> : tensor<2x2xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2xf32>) -> tensor<1x2xf32>
+  %p = linalg.generic {indexing_maps = [#x, #w, #s, #y],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w, %s : tensor<1x2x16xf32>, tensor<2x16x2xi8>, tensor<2x2xf32>)
+      outs(%f : tensor<1x2xf32>) {
+  ^bb0(%a: f32, %b: i8, %c: f32, %o: f32):
+    %0 = arith.trunci %b : i8 to i4
+    %1 = arith.index_castui %0 : i4 to index
+    %2 = tensor.extract %t[%1] : tensor<16xf32>
+    %3 = arith.mulf %2, %c : f32
+    %4 = arith.mulf %a, %3 : f32
+    %5 = arith.addf %o, %4 : f32
+    linalg.yield %5 : f32
+  } -> tensor<1x2xf32>
+  return %p : tensor<1x2xf32>
 }
