@@ -122,11 +122,23 @@ Value LowBitSource::emitCodes(KernelEmitter &e, Value words, int64_t index,
   return words;
 }
 
-/// The table's numbers for a vector of codes. A table of 16 fits registers; x86
+/// The table's numbers for a vector of codes. Small floats of 8 bits are floats
+/// but for their bias. A table of 16 fits registers; x86
 /// permutes them, other targets gather from memory.
 Value LowBitSource::lookUp(KernelEmitter &e, Value codes) {
   int64_t lanes = weights.layout.lanes;
   auto type = VectorType::get(lanes, e.b.getF32Type());
+  if (weights.mantissaBits) {
+    Value magnitude = withConstant<arith::ShLIOp>(
+        e, withConstant<arith::AndIOp>(e, codes, 0x7f),
+        23 - weights.mantissaBits);
+    Value sign = withConstant<arith::ShLIOp>(
+        e, withConstant<arith::AndIOp>(e, codes, 0x80), 24);
+    Value number = arith::BitcastOp::create(
+        e.b, e.loc, type, arith::OrIOp::create(e.b, e.loc, magnitude, sign));
+    Value factor = e.splat(constantFloat(e, weights.getBiasFactor()), lanes);
+    return arith::MulFOp::create(e.b, e.loc, number, factor);
+  }
   Value zero = e.index(0);
   auto call = [&](StringRef name, ValueRange operands) -> Value {
     return LLVM::CallIntrinsicOp::create(e.b, e.loc, type,

@@ -3,6 +3,7 @@
 #include "LowBitWeights.h"
 
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/bit.h"
 
 #include <cmath>
 
@@ -259,12 +260,43 @@ static ScaleStorage chooseCommonStorage(ArrayRef<memref::GlobalOp> globals,
   return common.value_or(ScaleStorage::Float32);
 }
 
-/// Describes the table as multiples of a number, where bytes can multiply them.
-static void findMultiples(WeightPacker &packer, linalg::LinalgOp root,
+float LowBitWeights::getBiasFactor() const {
+  // 7 bits for exponent and mantissa.
+  int bias = (1 << (6 - mantissaBits)) - 1;
+  return std::ldexp(1.0f, 127 - bias);
+}
+
+/// Looks whether the table has the numbers of a small float of 8 bits, for all
+/// codes that occur.
+static void findSmallFloat(ArrayRef<float> table,
+                           ArrayRef<memref::GlobalOp> codes,
+                           LowBitWeights &weights) {
+  SmallVector<bool> occurs(256, false);
+  for (memref::GlobalOp global : codes)
+    for (uint8_t code : readElements<uint8_t>(global))
+      occurs[code] = true;
+  for (unsigned bits : {3u, 2u}) {
+    weights.mantissaBits = bits;
+    bool isSame = true;
+    for (unsigned code = 0; code < 256 && isSame; ++code) {
+      float number = llvm::bit_cast<float>((code & 0x7fu) << (23 - bits)) *
+                     weights.getBiasFactor();
+      isSame = !occurs[code] || table[code] == (code & 0x80 ? -number : number);
+    }
+    if (isSame)
+      return;
+  }
+  weights.mantissaBits = 0;
+}
+
+/// Describes the table by arithmetic, where that is faster than to look
+/// numbers up.
+static void describeTable(WeightPacker &packer, linalg::LinalgOp root,
+                          ArrayRef<memref::GlobalOp> codes,
                           LowBitWeights &weights) {
   auto func = root->getParentOfType<func::FuncOp>();
   auto argument = dyn_cast_or_null<BlockArgument>(weights.table);
-  if (!argument || weights.bits != 4 || argument.use_empty())
+  if (!argument || argument.use_empty())
     return;
   // The body reads it.
   auto globals =
@@ -275,6 +307,10 @@ static void findMultiples(WeightPacker &packer, linalg::LinalgOp root,
   for (memref::GlobalOp global : llvm::drop_begin(*globals))
     if (readElements<float>(global) != table)
       return;
+  if (weights.bits == 8 && table.size() == 256)
+    return findSmallFloat(table, codes, weights);
+  if (weights.bits != 4)
+    return;
   float step = 0;
   for (float number : table)
     if (number != 0 && (step == 0 || std::fabs(number) < step))
@@ -331,7 +367,7 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                         body.constantZeroPoint + float(offset),
                         body.table,
                         {}};
-  findMultiples(packer, root, weights);
+  describeTable(packer, root, found[0].second, weights);
   Builder b(root.getContext());
   auto replace = [&](unsigned i, Type element, auto &&pack) -> Value {
     auto &[argument, globals] = found[i];

@@ -77,6 +77,13 @@ struct LowBitWeights {
   llvm::SmallVector<uint8_t> multiples;
   int64_t smallestMultiple = 0;
   float step = 0;
+  /// If these are the numbers of E4M3 or E5M2: the bits of their mantissas, 3
+  /// or
+  /// 2. Such a code is the upper bits of an f32, whose exponent counts from
+  /// another bias.
+  unsigned mantissaBits = 0;
+  /// What corrects the bias.
+  float getBiasFactor() const;
 };
 
 /// Packs the constants that the calls of the kernel around `root` pass, and
