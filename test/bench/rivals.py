@@ -1,0 +1,359 @@
+"""Speed of whole models and single layers beside other engines.
+
+Every engine gets the same ONNX file and the same input, and runs in a process
+of its own: its own threads, its own memory, and a crash is its own. They take
+turns in a random order, a short burst each, so that whatever else the machine
+does falls on all of them. Prints medians, and what loading takes; with
+`--update-docs` writes the table into docs/Rivals.md.
+
+Engines other than ONNX Runtime are used where they are installed (openvino,
+iree-base-compiler, iree-base-runtime); where one cannot take a model, the table
+says why. OpenVINO is told to compute in f32 where the model does.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import multiprocessing
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from timing import ROOT
+
+import quantc
+from accuracy import quantize_theirs
+from bench import CASES as MODELS
+from bench import locate, processor
+from integer import Conv, MatMul
+
+PAGE = ROOT / "docs" / "Rivals.md"
+BURST = 0.05  # seconds
+
+
+# Engines: load(path, feed, threads) gives a function without arguments.
+
+
+def load_quantc(path, feed, threads):
+    model = quantc.load(str(path.with_suffix(".so")))
+    model.set_num_threads(threads)
+    return lambda: model.run(feed)
+
+
+def load_onnxruntime(path, feed, threads):
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Its threads would spin on while others have their turn.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, feed)
+
+
+def load_openvino(path, feed, threads):
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    settings |= {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    model = openvino.Core().compile_model(str(path), "CPU", settings)
+    request = model.create_infer_request()
+    for port in model.inputs:
+        name = next(n for n in port.get_names() if n in feed)
+        request.set_tensor(port, openvino.Tensor(feed[name]))
+
+    def run():
+        request.infer()
+        return [np.array(request.get_tensor(port).data) for port in model.outputs]
+
+    return run
+
+
+def load_iree(path, feed, threads):
+    import iree.runtime as runtime
+
+    if threads > 1:
+        runtime.flags.parse_flags(f"--task_topology_group_count={threads}")
+    config = runtime.Config("local-sync" if threads == 1 else "local-task")
+    module = runtime.VmModule.mmap(config.vm_instance, str(compile_iree(path)))
+    context = runtime.SystemContext(vm_modules=[module], config=config)
+    loaded = next(iter(dict(context.modules.items()).values()))
+    names = [n for n in module.function_names if not n.startswith("__") and not n.endswith("$async")]
+    entry = getattr(loaded, names[0])
+    inputs = [runtime.asdevicearray(config.device, feed[i.name]) for i in onnx.load(path).graph.input]
+
+    def run():
+        result = entry(*inputs)
+        return [np.asarray(r) for r in (result if isinstance(result, (tuple, list)) else [result])]
+
+    return run
+
+
+def compile_iree(path):
+    result = path.with_suffix(".vmfb")
+    if result.exists():
+        return result
+    tools = Path(sys.executable).parent
+    imported = path.with_suffix(".iree.mlir")
+    flags = ["--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu"]
+    flags += ["--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3", "--iree-opt-data-tiling"]
+    flags += ["--iree-llvmcpu-enable-ukernels=all", "--iree-llvmcpu-stack-allocation-limit=1048576"]
+    for command in (
+        [tools / "iree-import-onnx", path, "-o", imported],
+        [tools / "iree-compile", *flags, imported, "-o", result],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
+            raise RuntimeError(lines[0])
+    return result
+
+
+ENGINES = {
+    "Quantc": (None, load_quantc),
+    "ONNX Runtime": ("onnxruntime", load_onnxruntime),
+    "OpenVINO": ("openvino", load_openvino),
+    "IREE": ("iree", load_iree),
+}
+
+
+def worker(engine, path, feed, threads, pipe):
+    """Says (seconds to load, peak MB, outputs) or a string; then answers each budget with times."""
+    try:
+        start = time.perf_counter()
+        run = ENGINES[engine][1](path, feed, threads)
+        loaded = time.perf_counter() - start
+        outputs = [np.array(o) for o in run()]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        pipe.send((loaded, peak, outputs))
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:160]}")
+        return
+    while (budget := pipe.recv()) is not None:
+        run()  # the others have just had the caches
+        times, end = [], time.perf_counter() + budget
+        while not times or time.perf_counter() < end:
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        pipe.send(times)
+
+
+class Turn:
+    """One engine in its process."""
+
+    def __init__(self, engine, case, threads):
+        spawn = multiprocessing.get_context("spawn")
+        self.engine, (self.pipe, child) = engine, spawn.Pipe()
+        self.process = spawn.Process(target=worker, args=(engine, case.path, case.feed, threads, child), daemon=True)
+        self.process.start()
+        child.close()
+        self.times = []
+        self.error = None
+        answer = self.receive()
+        if isinstance(answer, str):
+            self.error = answer
+        else:
+            self.loaded, self.peak, self.outputs = answer
+
+    def receive(self):
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            self.process.join()
+            return f"the process ended with code {self.process.exitcode}"
+
+    def run(self):
+        if self.error:
+            return
+        try:
+            self.pipe.send(BURST)
+        except OSError:
+            pass
+        answer = self.receive()
+        if isinstance(answer, str):
+            self.error = answer
+        else:
+            self.times += answer
+
+    def stop(self):
+        if self.process.is_alive():
+            self.pipe.send(None)
+            self.process.join(10)
+
+    @property
+    def median(self):
+        return 1e3 * statistics.median(self.times)
+
+
+# What is measured.
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    kind: str  # "f32" or "int8"
+    path: Path
+    feed: dict
+
+
+def layer_model(case, integer, path):
+    """A layer in QDQ form, as engines expect it, or in float; and its input."""
+    rng = np.random.default_rng(0)
+    node, values, shape, out_shape = case.integer(rng)
+    kind = onnx.TensorProto.UINT8 if integer else onnx.TensorProto.FLOAT
+    scale = values["sw"].reshape((-1,) + (1,) * (values["w"].ndim - 1) if "b" in values else (1, -1))
+    op = node.op_type.removeprefix("QLinear")
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    x = rng.integers(0, 256, shape).astype(np.uint8)
+    operands = ["x", "w"] + ["b"] * ("b" in values)
+    if integer:
+        axis = 0 if op == "Conv" else 1
+        nodes = [
+            helper.make_node("DequantizeLinear", ["x", "sx", "zx"], ["xf"]),
+            helper.make_node("DequantizeLinear", ["w", "sw", "zw"], ["wf"], axis=axis),
+        ]
+        if "b" in values:
+            values["sb"] = (values["sx"] * values["sw"]).astype(np.float32)
+            nodes.append(helper.make_node("DequantizeLinear", ["b", "sb"], ["bf"], axis=0))
+        nodes.append(helper.make_node(op, [o + "f" for o in operands], ["yf"], **attributes))
+        nodes.append(helper.make_node("QuantizeLinear", ["yf", "sy", "zy"], ["y"]))
+    else:
+        x = ((x.astype(np.float32) - values["zx"]) * values["sx"]).astype(np.float32)
+        reals = {"w": values["w"] * scale}
+        if "b" in values:
+            reals["b"] = values["b"] * values["sx"] * values["sw"]
+        values = {name: value.astype(np.float32) for name, value in reals.items()}
+        nodes = [helper.make_node(op, operands, ["y"], **attributes)]
+    graph = helper.make_graph(
+        nodes,
+        "layer",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, out_shape)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return {"x": x}
+
+
+LAYERS = [
+    MatMul(128, 768, 768),
+    MatMul(128, 768, 3072),
+    MatMul(512, 512, 512),
+    MatMul(1024, 1024, 1024),
+    MatMul(1, 4096, 4096),
+    Conv(64, 64, 56, 3),
+    Conv(256, 256, 14, 3),
+    Conv(1024, 256, 14, 1),
+    Conv(128, 128, 56, 3, group=128),
+]
+
+
+def make_cases(names, folder):
+    def wanted(name):
+        return not names or any(n.lower() in name.lower() for n in names)
+
+    for number, layer in enumerate(LAYERS):
+        for kind in ("f32", "int8"):
+            if wanted(f"{layer.name} {kind}"):
+                path = folder / f"layer{number}-{kind}.onnx"
+                yield Case(layer.name, kind, path, layer_model(layer, kind == "int8", path))
+    for model in MODELS:
+        feed = model.feed(np.random.default_rng(0))
+        path = folder / f"{model.model}.onnx"
+        if wanted(f"{model.name} f32"):
+            path.write_bytes(locate(model.model).read_bytes())
+            yield Case(model.name, "f32", path, feed)
+        if wanted(f"{model.name} int8"):
+            calibration = [model.feed(np.random.default_rng(seed)) for seed in range(1, 5)]
+            own = folder / model.model
+            own.mkdir()
+            yield Case(model.name, "int8", quantize_theirs(locate(model.model), calibration, "MinMax", own), feed)
+
+
+def measure(case, threads, seconds, engines):
+    quantc.compile(str(case.path), output=str(case.path.with_suffix(".so")))
+    turns = [Turn(engine, case, threads) for engine in engines]
+    reference = next((t for t in turns if t.engine == "ONNX Runtime" and not t.error), None)
+    order = np.random.default_rng(0)
+    end = time.perf_counter() + seconds * len(turns)
+    while time.perf_counter() < end:
+        for turn in order.permutation(turns):
+            turn.run()
+    for turn in turns:
+        turn.stop()
+        if turn.error:
+            turn.text = "-"
+            print(f"  {turn.engine}: {turn.error}", file=sys.stderr)
+            continue
+        turn.text = f"{turn.median:.3g}"
+        if reference and case.kind == "f32":
+            for ours, theirs in zip(turn.outputs, reference.outputs):
+                if np.linalg.norm(ours - theirs) > 1e-3 * np.linalg.norm(theirs):
+                    raise SystemExit(f"{case.name}: {turn.engine} computes something else")
+    return turns
+
+
+def page(rows, engines, versions):
+    lines = [
+        "# Beside other engines",
+        "",
+        "<!-- Written by `test/bench/rivals.py --update-docs`. -->",
+        "",
+        f"Medians in milliseconds on {processor()}: {versions}. All engines get the same ONNX file and run in turns, in",
+        "one process each. `int8` models are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights per",
+        "channel), `int8` layers have one scale a column. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine",
+        "cannot take the model.",
+        "",
+        "| case | form | threads | " + " | ".join(engines) + " | best / Quantc |",
+        "| --- | --- | ---: |" + " ---: |" * (len(engines) + 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def available():
+    return [name for name, (package, _) in ENGINES.items() if not package or importlib.util.find_spec(package)]
+
+
+def versions(engines):
+    from importlib.metadata import version
+
+    packages = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino", "IREE": "iree-base-compiler"}
+    return ", ".join(f"{e} {version(packages[e])}" for e in engines if e in packages)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="parts of names of cases, with their form: 'gemm', 'int8'")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each engine, case and number of threads")
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--engines", nargs="*", default=available(), choices=list(ENGINES))
+    parser.add_argument("--update-docs", action="store_true", help="write docs/Rivals.md")
+    args = parser.parse_args()
+    line = "{:32}{:>6}{:>9}" + "{:>14}" * len(args.engines) + "{:>15}"
+    print(line.format("case", "form", "threads", *args.engines, "best / Quantc"), flush=True)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for case in make_cases(args.names, Path(folder)):
+            for threads in args.threads:
+                turns = measure(case, threads, args.seconds, args.engines)
+                others = [t.median for t in turns if not t.error and t.engine != "Quantc"]
+                own = next((t.median for t in turns if not t.error and t.engine == "Quantc"), None)
+                ratio = f"{min(others) / own:.2f}" if own and others else "-"
+                rows.append((case.name, case.kind, str(threads), *(t.text for t in turns), ratio))
+                print(line.format(*rows[-1]), flush=True)
+    if args.update_docs:
+        PAGE.write_text(page(rows, args.engines, versions(args.engines)))
+
+
+if __name__ == "__main__":
+    main()
