@@ -69,6 +69,18 @@ Value IndexMath::toIndex(Value integer) const {
   return b.createOrFold<arith::IndexCastOp>(loc, b.getIndexType(), integer);
 }
 
+Value quantc::createRemapped(OpBuilder &b, Location loc,
+                             RankedTensorType resultType,
+                             ArrayRef<OpFoldResult> dims, Value input,
+                             RemapBody body) {
+  return createIndexed(
+      b, loc, resultType, dims,
+      [&](OpBuilder &nested, Location l, ValueRange indices) -> Value {
+        return tensor::ExtractOp::create(nested, l, input,
+                                         body(IndexMath{nested, l}, indices));
+      });
+}
+
 std::optional<int64_t> quantc::getConstantIndex(Value v) {
   APInt value;
   if (!matchPattern(v, m_ConstantInt(&value)))

@@ -38,6 +38,16 @@ struct IndexMath {
   mlir::Value toIndex(mlir::Value integer) const;
 };
 
+/// Where in a tensor the element with these indices of the result stands.
+using RemapBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+    const IndexMath &, mlir::ValueRange indices)>;
+
+/// A tensor whose elements are those of `input` at computed places.
+mlir::Value createRemapped(mlir::OpBuilder &b, mlir::Location loc,
+                           mlir::RankedTensorType resultType,
+                           llvm::ArrayRef<mlir::OpFoldResult> dims,
+                           mlir::Value input, RemapBody body);
+
 /// Whether `v` is a constant index.
 std::optional<int64_t> getConstantIndex(mlir::Value v);
 

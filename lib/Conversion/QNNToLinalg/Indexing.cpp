@@ -126,16 +126,14 @@ struct ConvertGatherElements : OpConversionPattern<qnn::GatherElementsOp> {
     }
     Value extent = materialize(rewriter, loc, inputDims[axis]);
     rewriter.replaceOp(
-        op, createIndexed(
-                rewriter, loc, to, dims,
-                [&](OpBuilder &b, Location l, ValueRange position) -> Value {
-                  IndexMath n{b, l};
-                  SmallVector<Value> at(position);
-                  Value index =
-                      tensor::ExtractOp::create(b, l, indices, position);
-                  at[axis] = n.fromFront(n.toIndex(index), extent);
-                  return tensor::ExtractOp::create(b, l, input, at);
-                }));
+        op, createRemapped(rewriter, loc, to, dims, input,
+                           [&](const IndexMath &n, ValueRange position) {
+                             SmallVector<Value> at(position);
+                             Value index = tensor::ExtractOp::create(
+                                 n.b, n.loc, indices, position);
+                             at[axis] = n.fromFront(n.toIndex(index), extent);
+                             return at;
+                           }));
     return success();
   }
 };
@@ -167,22 +165,22 @@ struct ConvertGatherND : OpConversionPattern<qnn::GatherNDOp> {
     llvm::append_range(dims, ArrayRef(inputDims).drop_front(batch + depth));
     rewriter.replaceOp(
         op,
-        createIndexed(
-            rewriter, loc, to, dims,
-            [&](OpBuilder &b, Location l, ValueRange position) -> Value {
-              IndexMath n{b, l};
-              SmallVector<Value> at(position.take_front(batch));
-              SmallVector<Value> tuple(position.take_front(outer));
-              tuple.push_back({});
-              for (int64_t k = 0; k < depth; ++k) {
-                tuple.back() = n.constant(k);
-                Value index = tensor::ExtractOp::create(b, l, indices, tuple);
-                at.push_back(n.fromFront(
-                    n.toIndex(index), materialize(b, l, inputDims[batch + k])));
-              }
-              llvm::append_range(at, position.drop_front(outer));
-              return tensor::ExtractOp::create(b, l, input, at);
-            }));
+        createRemapped(rewriter, loc, to, dims, input,
+                       [&](const IndexMath &n, ValueRange position) {
+                         SmallVector<Value> at(position.take_front(batch));
+                         SmallVector<Value> tuple(position.take_front(outer));
+                         tuple.push_back({});
+                         for (int64_t k = 0; k < depth; ++k) {
+                           tuple.back() = n.constant(k);
+                           Value index = tensor::ExtractOp::create(
+                               n.b, n.loc, indices, tuple);
+                           at.push_back(n.fromFront(
+                               n.toIndex(index),
+                               materialize(n.b, n.loc, inputDims[batch + k])));
+                         }
+                         llvm::append_range(at, position.drop_front(outer));
+                         return at;
+                       }));
     return success();
   }
 };

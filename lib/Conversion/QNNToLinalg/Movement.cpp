@@ -279,15 +279,14 @@ struct ConvertExpand : OpConversionPattern<qnn::ExpandOp> {
     checkDims(rewriter, loc, to, dims);
     if (isAmbiguous) {
       rewriter.replaceOp(
-          op, createIndexed(
-                  rewriter, loc, to, dims,
-                  [&](OpBuilder &b, Location l, ValueRange indices) -> Value {
-                    IndexMath n{b, l};
-                    SmallVector<Value> at;
-                    for (int64_t d = rank - from.getRank(); d < rank; ++d)
-                      at.push_back(n.mul(indices[d], factors[d]));
-                    return tensor::ExtractOp::create(b, l, input, at);
-                  }));
+          op, createRemapped(rewriter, loc, to, dims, input,
+                             [&](const IndexMath &n, ValueRange indices) {
+                               SmallVector<Value> at;
+                               for (int64_t d = rank - from.getRank(); d < rank;
+                                    ++d)
+                                 at.push_back(n.mul(indices[d], factors[d]));
+                               return at;
+                             }));
       return success();
     }
     if (int64_t(keptShape.size()) != from.getRank())
@@ -338,15 +337,14 @@ struct ConvertTile : OpConversionPattern<qnn::TileOp> {
     }
     checkDims(rewriter, loc, to, dims);
     rewriter.replaceOp(
-        op, createIndexed(
-                rewriter, loc, to, dims,
-                [&](OpBuilder &b, Location l, ValueRange indices) -> Value {
-                  IndexMath n{b, l};
-                  SmallVector<Value> at;
-                  for (auto [i, extent] : llvm::zip(indices, extents))
-                    at.push_back(n.rem(i, extent));
-                  return tensor::ExtractOp::create(b, l, input, at);
-                }));
+        op,
+        createRemapped(rewriter, loc, to, dims, input,
+                       [&](const IndexMath &n, ValueRange indices) {
+                         SmallVector<Value> at;
+                         for (auto [i, extent] : llvm::zip(indices, extents))
+                           at.push_back(n.rem(i, extent));
+                         return at;
+                       }));
     return success();
   }
 };
@@ -501,18 +499,17 @@ struct ConvertReverseSequence : OpConversionPattern<qnn::ReverseSequenceOp> {
         describeNode(loc) + ": there must be one length for each "
                             "batch element");
     rewriter.replaceOp(
-        op,
-        createIndexed(
-            rewriter, loc, to, dims,
-            [&](OpBuilder &b, Location l, ValueRange indices) -> Value {
-              IndexMath n{b, l};
-              SmallVector<Value> at(indices);
-              Value length = n.toIndex(
-                  tensor::ExtractOp::create(b, l, lengths, at[batch]));
-              Value mirrored = n.sub(n.sub(length, n.constant(1)), at[time]);
-              at[time] = n.select(n.less(at[time], length), mirrored, at[time]);
-              return tensor::ExtractOp::create(b, l, input, at);
-            }));
+        op, createRemapped(rewriter, loc, to, dims, input,
+                           [&](const IndexMath &n, ValueRange indices) {
+                             SmallVector<Value> at(indices);
+                             Value length = n.toIndex(tensor::ExtractOp::create(
+                                 n.b, n.loc, lengths, at[batch]));
+                             Value mirrored =
+                                 n.sub(n.sub(length, n.constant(1)), at[time]);
+                             at[time] = n.select(n.less(at[time], length),
+                                                 mirrored, at[time]);
+                             return at;
+                           }));
     return success();
   }
 };

@@ -194,16 +194,14 @@ struct ConvertSlice : OpConversionPattern<qnn::SliceOp> {
       return success();
     }
     rewriter.replaceOp(
-        op,
-        createIndexed(
-            rewriter, loc, to, fold(sizes),
-            [&](OpBuilder &b, Location l, ValueRange indices) -> Value {
-              IndexMath n{b, l};
-              SmallVector<Value> at;
-              for (auto [i, start, step] : llvm::zip(indices, starts, steps))
-                at.push_back(n.add(start, n.mul(i, step)));
-              return tensor::ExtractOp::create(b, l, input, at);
-            }));
+        op, createRemapped(rewriter, loc, to, fold(sizes), input,
+                           [&](const IndexMath &n, ValueRange indices) {
+                             SmallVector<Value> at;
+                             for (auto [i, start, step] :
+                                  llvm::zip(indices, starts, steps))
+                               at.push_back(n.add(start, n.mul(i, step)));
+                             return at;
+                           }));
     return success();
   }
 };
@@ -267,10 +265,9 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
     }
     rewriter.replaceOp(
         op,
-        createIndexed(
-            rewriter, loc, to, dims,
-            [&](OpBuilder &b, Location l, ValueRange indices) -> Value {
-              IndexMath n{b, l};
+        createRemapped(
+            rewriter, loc, to, dims, input,
+            [&](const IndexMath &n, ValueRange indices) {
               SmallVector<Value> at;
               for (auto [i, pad, extent] : llvm::zip(indices, low, extents)) {
                 bool isPlain = getConstantIndex(pad) == 0 &&
@@ -281,7 +278,7 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
                     isPlain ? i
                             : mapIndex(n, op.getMode(), n.sub(i, pad), extent));
               }
-              return tensor::ExtractOp::create(b, l, input, at);
+              return at;
             }));
     return success();
   }
