@@ -38,12 +38,24 @@ public:
   LogicalResult runBytes(StringRef bytes);
 
 private:
+  /// The model for one of the targets. With several, symbols that objects share
+  /// start with `name`; else it is empty.
+  struct Variant {
+    OwningOpRef<ModuleOp> module;
+    native::TargetSpec target;
+    std::string name;
+  };
+
   LogicalResult finish(OwningOpRef<ModuleOp> module, Stage reached);
+  LogicalResult lowerToLLVM(ModuleOp module, const native::TargetSpec &target,
+                            bool releaseWeights);
   LogicalResult runPasses(ModuleOp module, StringRef step,
                           function_ref<void(OpPassManager &)> build);
   LogicalResult emitText(ModuleOp module);
-  LogicalResult emitNative(ModuleOp module);
-  LogicalResult writeObjects(ModuleOp module, native::WeightTable &weights,
+  LogicalResult emitNative(SmallVectorImpl<Variant> &variants);
+  LogicalResult emitAssembly(const Variant &variant, bool largeWeights);
+  LogicalResult writeObjects(ArrayRef<Variant> variants,
+                             native::WeightTable &weights,
                              const native::TemporaryDirectory &directory,
                              std::vector<std::string> &objects);
   onnx_import::ImportOptions importOptions();
@@ -58,7 +70,6 @@ private:
   const CompileOptions &options;
   CompileStatistics *statistics;
   MLIRContext context;
-  native::TargetSpec target;
   std::chrono::steady_clock::time_point stepStart;
 };
 } // namespace
@@ -177,11 +188,17 @@ void Compilation::countOps(ModuleOp module) {
 LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
   if (!module)
     return failure();
-  llvm::Expected<native::TargetSpec> spec =
-      native::resolveTarget(options.target);
-  if (!spec)
-    return fail(spec.takeError());
-  target = std::move(*spec);
+  auto targets = native::resolveTargets(options.target);
+  if (!targets)
+    return fail(targets.takeError());
+  if (targets->size() > 1 &&
+      (options.emit == Stage::LLVM || options.emit == Stage::Assembly))
+    return fail("--emit=llvm and --emit=asm show the code for one target, and "
+                "'" +
+                options.target + "' names " + Twine(targets->size()));
+  if (targets->size() > 1 && options.profile)
+    return fail("--profile counts the kernels of one target, and '" +
+                options.target + "' names " + Twine(targets->size()));
 
   if (reached == Stage::Import) {
     if (failed(runPasses(*module, "optimize", [](OpPassManager &pm) {
@@ -217,23 +234,41 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
   }
   if (options.emit < reached)
     return fail("the input is past the stage that --emit asks for");
-  if (reached == Stage::Linalg) {
-    if (options.emit == Stage::Linalg)
-      return emitText(*module);
-    if (failed(runPasses(*module, "lower to LLVM", [&](OpPassManager &pm) {
-          pm.addPass(native::createRecordInterfacePass());
-          LinalgToLLVMOptions lowering;
-          lowering.targetFeatures = target.features;
-          lowering.releaseWeights = true;
-          lowering.printMemoryPlan = options.printMemoryPlan;
-          lowering.profile = options.profile;
-          buildLinalgToLLVMPipeline(pm, lowering);
-        })))
+  if (reached == Stage::LLVM && targets->size() > 1)
+    return fail("code in the LLVM dialect is for one target, and '" +
+                options.target + "' names " + Twine(targets->size()));
+  if (reached == Stage::Linalg && options.emit == Stage::Linalg)
+    return emitText(*module);
+  SmallVector<Variant> variants;
+  for (auto [i, target] : llvm::enumerate(*targets)) {
+    bool isLast = i + 1 == targets->size();
+    Variant &variant = variants.emplace_back();
+    variant.target = target;
+    if (targets->size() > 1)
+      variant.name = options.prefix + "_v" + std::to_string(i);
+    // The clones share the weights, so only the last may release them.
+    variant.module = isLast ? std::move(module) : module->clone();
+    if (reached == Stage::Linalg &&
+        failed(lowerToLLVM(*variant.module, target, isLast)))
       return failure();
   }
   if (options.emit == Stage::LLVM)
-    return emitText(*module);
-  return emitNative(*module);
+    return emitText(*variants.front().module);
+  return emitNative(variants);
+}
+
+LogicalResult Compilation::lowerToLLVM(ModuleOp module,
+                                       const native::TargetSpec &target,
+                                       bool releaseWeights) {
+  return runPasses(module, "lower to LLVM", [&](OpPassManager &pm) {
+    pm.addPass(native::createRecordInterfacePass());
+    LinalgToLLVMOptions lowering;
+    lowering.targetFeatures = target.features;
+    lowering.releaseWeights = releaseWeights;
+    lowering.printMemoryPlan = options.printMemoryPlan;
+    lowering.profile = options.profile;
+    buildLinalgToLLVMPipeline(pm, lowering);
+  });
 }
 
 LogicalResult Compilation::emitText(ModuleOp module) {
@@ -253,7 +288,8 @@ LogicalResult Compilation::emitText(ModuleOp module) {
 }
 
 LogicalResult
-Compilation::writeObjects(ModuleOp module, native::WeightTable &weights,
+Compilation::writeObjects(ArrayRef<Variant> variants,
+                          native::WeightTable &weights,
                           const native::TemporaryDirectory &directory,
                           std::vector<std::string> &objects) {
   auto open = [&](StringRef name) {
@@ -280,67 +316,97 @@ Compilation::writeObjects(ModuleOp module, native::WeightTable &weights,
     auto os = open("weights.o");
     if (!os)
       return failure();
-    if (llvm::Error error = native::writeWeightsObject(weights, target, *os))
+    if (llvm::Error error =
+            native::writeWeightsObject(weights, variants.front().target, *os))
       return fail(std::move(error));
     if (failed(close(std::move(os))))
       return failure();
   }
   begin("generate code");
   bool isLarge = weights.totalBytes() >= native::largeWeightBytes;
-  if (options.emit == Stage::Object) {
-    // In one piece: nothing inside may meet another model's.
-    auto os = open("code.o");
-    if (!os || failed(native::emitCode(
-                   module, target, native::ObjectKind::Object, isLarge, *os)))
+  for (const Variant &variant : variants) {
+    SmallVector<SmallVector<char, 0>> parts;
+    if (options.emit == Stage::Object) {
+      // In one piece: nothing inside may meet another model's.
+      llvm::raw_svector_ostream os(parts.emplace_back());
+      if (failed(native::emitCode(*variant.module, variant.target,
+                                  native::ObjectKind::Object, isLarge, os)))
+        return failure();
+    } else if (failed(native::emitObjects(*variant.module, variant.target,
+                                          variant.name, isLarge, parts))) {
       return failure();
-    return close(std::move(os));
-  }
-  SmallVector<SmallVector<char, 0>> parts;
-  if (failed(native::emitObjects(module, target, isLarge, parts)))
-    return failure();
-  for (auto [i, part] : llvm::enumerate(parts)) {
-    auto os = open("code" + std::to_string(i) + ".o");
-    if (!os)
-      return failure();
-    os->write(part.data(), part.size());
-    if (failed(close(std::move(os))))
-      return failure();
+    }
+    for (auto &part : parts) {
+      auto os = open("code" + std::to_string(objects.size()) + ".o");
+      if (!os)
+        return failure();
+      os->write(part.data(), part.size());
+      if (failed(close(std::move(os))))
+        return failure();
+    }
   }
   return success();
 }
 
-LogicalResult Compilation::emitNative(ModuleOp module) {
-  auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
-  if (failed(runPasses(module, "add entry points", [&](OpPassManager &pm) {
-        native::EmitEntryPointPassOptions entry;
-        entry.prefix = options.prefix;
-        entry.modelName = name ? name.str() : "";
-        entry.triple = target.triple;
-        entry.features = target.featureList();
-        pm.addPass(native::createEmitEntryPointPass(entry));
-      })))
+LogicalResult Compilation::emitAssembly(const Variant &variant,
+                                        bool largeWeights) {
+  begin("generate code");
+  std::error_code code;
+  std::string path = options.output.empty() ? "-" : options.output;
+  llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_Text);
+  if (code)
+    return fail("cannot write '" + path + "': " + code.message());
+  llvm::SmallVector<char, 0> text;
+  llvm::raw_svector_ostream os(text);
+  if (failed(native::emitCode(*variant.module, variant.target,
+                              native::ObjectKind::Assembly, largeWeights, os)))
     return failure();
-  native::WeightTable weights = native::extractWeights(module, options.prefix);
+  file.os() << os.str();
+  file.keep();
+  begin("");
+  return success();
+}
+
+LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
+  native::WeightTable weights;
+  SmallVector<std::string> names;
+  for (Variant &variant : variants) {
+    ModuleOp module = *variant.module;
+    auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
+    if (failed(runPasses(module, "add entry points", [&](OpPassManager &pm) {
+          native::EmitEntryPointPassOptions entry;
+          entry.prefix = options.prefix;
+          entry.modelName = name ? name.str() : "";
+          entry.triple = variant.target.triple;
+          entry.features = variant.target.featureList();
+          entry.variant = variant.name;
+          pm.addPass(native::createEmitEntryPointPass(entry));
+        })))
+      return failure();
+    native::extractWeights(
+        module, variant.name.empty() ? options.prefix : variant.name, weights);
+    names.push_back(variant.name);
+  }
   if (statistics)
     statistics->weightBytes = weights.totalBytes();
-
-  if (options.emit == Stage::Assembly) {
-    begin("generate code");
-    std::error_code code;
-    std::string path = options.output.empty() ? "-" : options.output;
-    llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_Text);
-    if (code)
-      return fail("cannot write '" + path + "': " + code.message());
-    llvm::SmallVector<char, 0> text;
-    llvm::raw_svector_ostream os(text);
-    if (failed(native::emitCode(
-            module, target, native::ObjectKind::Assembly,
-            weights.totalBytes() >= native::largeWeightBytes, os)))
+  if (options.emit == Stage::Assembly)
+    return emitAssembly(variants.front(),
+                        weights.totalBytes() >= native::largeWeightBytes);
+  if (variants.size() > 1) {
+    // What chooses among them runs everywhere.
+    Variant &dispatch = variants.emplace_back();
+    dispatch.module = ModuleOp::create(UnknownLoc::get(&context));
+    dispatch.target.triple = variants.front().target.triple;
+    dispatch.name = options.prefix + "_dispatch";
+    if (failed(runPasses(
+            *dispatch.module, "add entry points", [&](OpPassManager &pm) {
+              native::EmitDispatchPassOptions dispatchOptions;
+              dispatchOptions.prefix = options.prefix;
+              dispatchOptions.variants = names;
+              pm.addPass(
+                  native::createEmitDispatchPass(std::move(dispatchOptions)));
+            })))
       return failure();
-    file.os() << os.str();
-    file.keep();
-    begin("");
-    return success();
   }
 
   if (options.output.empty() || options.output == "-")
@@ -349,20 +415,21 @@ LogicalResult Compilation::emitNative(ModuleOp module) {
   if (llvm::Error error = directory.create())
     return fail(std::move(error));
   std::vector<std::string> objects;
-  if (failed(writeObjects(module, weights, directory, objects)))
+  if (failed(writeObjects(variants, weights, directory, objects)))
     return failure();
   begin("link");
   native::LinkOptions link;
   link.output = options.output;
   link.prefix = options.prefix;
-  link.hasProfile = module->hasAttr("qnn.profile");
+  link.hasProfile =
+      variants.front().module->getOperation()->hasAttr("qnn.profile");
   link.soname = llvm::sys::path::filename(options.output).str();
   if (options.emit == Stage::Object) {
     if (llvm::Error error = native::linkObject(objects, link))
       return fail(std::move(error));
   } else {
-    if (!target.isHostArchitecture())
-      return fail("linking a library for '" + target.triple +
+    if (!variants.front().target.isHostArchitecture())
+      return fail("linking a library for '" + variants.front().target.triple +
                   "' needs that machine's libc: use --emit=obj and link there");
     if (llvm::Error error = native::linkLibrary(objects, link))
       return fail(std::move(error));

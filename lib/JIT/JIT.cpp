@@ -115,7 +115,8 @@ JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
   if (failed(pm.run(module)))
     return failure();
 
-  native::WeightTable weights = native::extractWeights(module, "jit");
+  native::WeightTable weights;
+  native::extractWeights(module, "jit", weights);
   SmallString<0> object;
   llvm::raw_svector_ostream os(object);
   // Weights may be anywhere in the address space.

@@ -8,8 +8,8 @@
 
 #include "internal.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -62,8 +62,23 @@ static const struct feature {
     {"lzcnt", 0x80000001, 0, ECX, 5, 0},
 };
 
+/* Whether the user wants it unused: QUANTC_DISABLE_FEATURES=avx2,fma. */
+static bool is_disabled(const char *name) {
+  const char *list = getenv("QUANTC_DISABLE_FEATURES");
+  size_t length = strlen(name);
+  while (list && *list) {
+    size_t part = strcspn(list, ",");
+    if (part == length && !strncmp(list, name, length))
+      return true;
+    list += part + (list[part] == ',');
+  }
+  return false;
+}
+
 static bool has_feature(const struct feature *feature) {
   unsigned regs[4];
+  if (is_disabled(feature->name))
+    return false;
   if (!__get_cpuid_count(feature->leaf, feature->subleaf, &regs[EAX],
                          &regs[EBX], &regs[ECX], &regs[EDX]) ||
       !(regs[feature->reg] >> feature->bit & 1))
@@ -109,16 +124,11 @@ static int check_feature(const char *name, size_t length) {
 #endif
 
 int quantc_check_features(const char *list) {
-  /* The answer never changes, so threads may race to find it. */
-  static atomic_bool checked;
-  if (atomic_load_explicit(&checked, memory_order_relaxed))
-    return 0;
   while (*list) {
     size_t length = strcspn(list, ",");
     if (check_feature(list, length))
       return 1;
     list += length + (list[length] == ',');
   }
-  atomic_store_explicit(&checked, true, memory_order_relaxed);
   return 0;
 }

@@ -247,11 +247,32 @@ static void **place_descriptors(const QuantcTensorInfo *infos, size_t n,
   return pointers;
 }
 
-int32_t quantc_rt_run(const QuantcModelInfo *model, quantc_rt_entry entry,
+/* The first variant that this processor can run; NULL, with an error stored, if
+   there is none. */
+static const struct quantc_variant *choose(struct quantc_model *model) {
+  const struct quantc_variant *chosen =
+      __atomic_load_n(&model->chosen, __ATOMIC_RELAXED);
+  /* The answer never changes, so threads may race to find it. */
+  for (size_t i = 0; !chosen && i < model->num_variants; ++i)
+    if (!quantc_check_features(model->variants[i].info->features)) {
+      chosen = &model->variants[i];
+      __atomic_store_n(&model->chosen, chosen, __ATOMIC_RELAXED);
+    }
+  return chosen;
+}
+
+const QuantcModelInfo *quantc_rt_info(struct quantc_model *model) {
+  const struct quantc_variant *chosen = choose(model);
+  return chosen ? chosen->info : model->variants[model->num_variants - 1].info;
+}
+
+int32_t quantc_rt_run(struct quantc_model *library,
                       const DLTensor *const *inputs, size_t num_inputs,
                       DLManagedTensor **outputs, size_t num_outputs) {
-  if (quantc_check_features(model->features))
+  const struct quantc_variant *variant = choose(library);
+  if (!variant)
     return 1;
+  const QuantcModelInfo *model = variant->info;
   if (num_inputs != model->num_inputs)
     return quantc_set_error("expected %zu inputs, got %zu", model->num_inputs,
                             num_inputs);
@@ -276,7 +297,7 @@ int32_t quantc_rt_run(const QuantcModelInfo *model, quantc_rt_entry entry,
       place_descriptors(model->outputs, num_outputs, memory + input_bytes);
   for (size_t i = 0; i < num_inputs; ++i)
     fill_descriptor(in[i], inputs[i]);
-  entry(in, out);
+  variant->entry(in, out);
   for (size_t i = 0; i < num_outputs; ++i) {
     outputs[i] = make_output(&model->outputs[i], out[i]);
     if (outputs[i])

@@ -264,7 +264,7 @@ def compile(
       model: a path, the bytes of a model, or an `onnx.ModelProto`.
       shapes: sizes for dynamic dimensions, as in `{"x": (1, 128)}`; -1 or None
         leaves a dimension dynamic.
-      target: the machine to compile for: `native`, `x86-64-v3`, ...
+      target: the machine to compile for: `native`, `x86-64-v3`, `multi`, ...
       output: where to keep the library; without it, it goes with the model.
       quantize: a `Recipe`, a recipe's name such as "w8a8", or a YAML file.
       calibration: data for recipes with static activations: as `calibrate`

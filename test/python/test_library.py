@@ -1,12 +1,14 @@
 """The library that comes out: what it needs, what it exports, and C programs."""
 
+import os
 import re
 import subprocess
+import sys
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 CC = "clang-22"
 
@@ -20,7 +22,7 @@ def save_model(path, op="Add", constant=None):
         "small",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4096])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4096])],
-        [onnx.numpy_helper.from_array(constant, "c")],
+        [numpy_helper.from_array(constant, "c")],
     )
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9
@@ -187,3 +189,88 @@ def test_old_processor_gets_an_error(folder, tmp_path, quantc_cli):
     np.savez(tmp_path / "x.npz", x=np.ones((1, 4096), np.float32))
     done = quantc_cli("run", output, f"--inputs={tmp_path / 'x.npz'}")
     assert done.returncode == 1 and "this processor lacks" in done.stderr
+
+
+RUNS_HERE = """
+import sys
+import numpy as np
+import quantc
+model = quantc.load(sys.argv[1])
+np.savez(sys.argv[3], *model.run(dict(np.load(sys.argv[2]))))
+"""
+
+
+def run_without(library, feed, features, folder):
+    """What a fresh process returns whose processor lacks these features."""
+    np.savez(folder / "in.npz", **feed)
+    env = {**os.environ, "QUANTC_DISABLE_FEATURES": ",".join(features)}
+    env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS_HERE, library, folder / "in.npz", folder / "out.npz"],
+        env=env, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        return done.stderr
+    return list(np.load(folder / "out.npz").values())
+
+
+def test_several_targets_in_one_library(tmp_path, quantc_cli, rng):
+    """The library takes the first variant that the processor can run; each
+    variant computes what a library for its target alone does."""
+    model = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("MatMul", ["x", "w"], ["y"]),
+                helper.make_node("MatMulInteger", ["b", "wi"], ["z"]),
+            ],
+            "two",
+            [
+                helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 300]),
+                helper.make_tensor_value_info("b", TensorProto.UINT8, ["n", 300]),
+            ],
+            [
+                helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 70]),
+                helper.make_tensor_value_info("z", TensorProto.INT32, ["n", 70]),
+            ],
+            [
+                numpy_helper.from_array(rng.standard_normal((300, 70), np.float32), "w"),
+                numpy_helper.from_array(rng.integers(-128, 128, (300, 70), np.int8), "wi"),
+            ],
+        )
+    )
+    onnx.save(model, tmp_path / "two.onnx")
+    feed = {"x": rng.standard_normal((9, 300), np.float32), "b": rng.integers(0, 256, (9, 300), np.uint8)}
+    several, best, base = (tmp_path / name for name in ("several.so", "best.so", "base.so"))
+    targets = {several: "x86-64-v4,+avxvnniint8,+amx-int8,+avx512fp16/native/x86-64", best: "native", base: "x86-64"}
+    for output, target in targets.items():
+        quantc_cli.ok("compile", tmp_path / "two.onnx", "-o", output, f"--target={target}")
+    exact = feed["b"].astype(np.int32) @ numpy_helper.to_array(model.graph.initializer[1]).astype(np.int32)
+
+    # Without a feature that the first variant needs, the second one runs.
+    ours, alone = (run_without(so, feed, ["avxvnniint8"], tmp_path) for so in (several, best))
+    np.testing.assert_array_equal(ours[0], alone[0])
+    np.testing.assert_array_equal(ours[1], exact)
+    old = ["sse3", "avx", "avx2", "fma"]
+    ours, alone = (run_without(so, feed, old, tmp_path) for so in (several, base))
+    np.testing.assert_array_equal(ours[0], alone[0])
+    np.testing.assert_array_equal(ours[1], exact)
+    # Where no variant fits, the error is that of the least demanding one.
+    modern = tmp_path / "modern.so"
+    quantc_cli.ok("compile", tmp_path / "two.onnx", "-o", modern, "--target=x86-64-v4/x86-64-v3")
+    error = run_without(modern, feed, old, tmp_path)
+    assert "this processor lacks" in error, error
+
+
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        (["--target=x86-64-v3/aarch64"], "one library is for one architecture"),
+        (["--target=x86-64-v3/"], "unknown target ''"),
+        (["--target=multi", "--emit=asm"], "show the code for one target"),
+        (["--target=multi", "--profile"], "--profile counts the kernels of one target"),
+    ],
+)
+def test_errors_of_several_targets(folder, tmp_path, quantc_cli, args, text):
+    done = quantc_cli("compile", folder / "add.onnx", "-o", tmp_path / "out.so", *args)
+    assert done.returncode != 0 and text in done.stderr, done
+    assert not list(tmp_path.iterdir())

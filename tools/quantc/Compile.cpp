@@ -25,7 +25,8 @@ static cl::opt<std::string>
     target("target", cl::init("native"), cl::sub(tool::compileCommand),
            cl::value_desc("machine"),
            cl::desc("native (default), x86-64, x86-64-v2, x86-64-v3, "
-                    "x86-64-v4, amx or aarch64, and features after commas"));
+                    "x86-64-v4, amx or aarch64, and features after commas; "
+                    "several with slashes between, or multi, in one library"));
 static cl::list<std::string> shapes(
     "shape", cl::sub(tool::compileCommand), cl::value_desc("name:1x128"),
     cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));

@@ -14,10 +14,26 @@
    descriptors (allocated, aligned, offset, sizes, strides), one a tensor. */
 typedef void (*quantc_rt_entry)(void **inputs, void **outputs);
 
+/* The graph as compiled for one kind of processor. */
+struct quantc_variant {
+  const QuantcModelInfo *info;
+  quantc_rt_entry entry;
+};
+
+/* A model: its variants, the most demanding first. Lies in the library's data,
+   since it remembers which variant this processor gets. */
+struct quantc_model {
+  const struct quantc_variant *chosen; /* atomic; NULL: not yet known */
+  size_t num_variants;
+  struct quantc_variant variants[];
+};
+
 /* The exported functions of a model forward to these. */
-int32_t quantc_rt_run(const QuantcModelInfo *model, quantc_rt_entry entry,
-                      const DLTensor *const *inputs, size_t num_inputs,
-                      DLManagedTensor **outputs, size_t num_outputs);
+int32_t quantc_rt_run(struct quantc_model *model, const DLTensor *const *inputs,
+                      size_t num_inputs, DLManagedTensor **outputs,
+                      size_t num_outputs);
+/* Of the variant that this processor can run, else of the last. */
+const QuantcModelInfo *quantc_rt_info(struct quantc_model *model);
 const char *quantc_rt_last_error(void);
 void quantc_rt_set_num_threads(int32_t num_threads);
 

@@ -106,7 +106,7 @@ LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
 
 LogicalResult
 quantc::native::emitObjects(ModuleOp module, const TargetSpec &spec,
-                            bool largeWeights,
+                            StringRef localPrefix, bool largeWeights,
                             SmallVectorImpl<SmallVector<char, 0>> &objects) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
       createTargetMachine(spec);
@@ -126,6 +126,13 @@ quantc::native::emitObjects(ModuleOp module, const TargetSpec &spec,
                : cannotEmit(module, spec);
   }
 
+  // Splitting exports what is local, where the parts of another variant of the
+  // library have the same names (or none, which it makes up).
+  if (!localPrefix.empty())
+    for (llvm::GlobalValue &value : code->global_values())
+      if (value.hasLocalLinkage())
+        value.setName(localPrefix + "." +
+                      (value.hasName() ? value.getName() : "unnamed"));
   // A context belongs to one thread, so parts travel as bitcode.
   SmallVector<SmallString<0>> parts;
   llvm::SplitModule(

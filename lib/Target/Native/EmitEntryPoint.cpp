@@ -15,11 +15,20 @@
 using namespace mlir;
 
 namespace quantc::native {
+#define GEN_PASS_DEF_EMITDISPATCHPASS
 #define GEN_PASS_DEF_EMITENTRYPOINTPASS
 #include "quantc/Target/Native/Passes.h.inc"
 
 namespace {
 constexpr uint32_t abiVersion = 1;
+
+/// Symbols by which the objects of a library with several variants meet.
+std::string getVariantInfo(StringRef variant) {
+  return (variant + "_model_info").str();
+}
+std::string getVariantEntry(StringRef variant) {
+  return (variant + "_entry").str();
+}
 
 /// Builds private constants and the functions around them.
 class EntryPointBuilder {
@@ -34,7 +43,10 @@ public:
                                StringRef triple, StringRef features);
   LLVM::LLVMFuncOp emitEntry(const ModelInterface &interface,
                              LLVM::LLVMFuncOp main);
-  void emitExports(LLVM::GlobalOp info, LLVM::LLVMFuncOp entry);
+  /// Exports a model of these variants: symbols of a description and an entry.
+  void emitExports(ArrayRef<std::pair<StringRef, StringRef>> variants);
+  /// What another object of the library defines.
+  void declareVariant(StringRef info, StringRef entry);
   /// The table of what `quantc-profile-kernels` counts; null without counters.
   LLVM::GlobalOp emitProfile();
 
@@ -49,7 +61,8 @@ private:
   Field address(StringRef symbol) { return {ptr, 0, symbol.str()}; }
 
   LLVM::GlobalOp emitStruct(StringRef name, ArrayRef<Field> fields,
-                            LLVM::Linkage linkage = LLVM::Linkage::Internal);
+                            LLVM::Linkage linkage = LLVM::Linkage::Internal,
+                            bool isConstant = true);
   Field emitString(StringRef text);
   Field emitTensors(ArrayRef<TensorInterface> tensors, StringRef name);
   LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> args);
@@ -74,13 +87,14 @@ StringRef EntryPointBuilder::uniqueName(const Twine &base) {
 
 LLVM::GlobalOp EntryPointBuilder::emitStruct(StringRef name,
                                              ArrayRef<Field> fields,
-                                             LLVM::Linkage linkage) {
+                                             LLVM::Linkage linkage,
+                                             bool isConstant) {
   SmallVector<Type> types;
   for (const Field &field : fields)
     types.push_back(field.type);
   auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
-  auto global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, linkage,
-                                       name, Attribute());
+  auto global =
+      LLVM::GlobalOp::create(b, type, isConstant, linkage, name, Attribute());
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&global.getInitializerRegion());
   Value value = LLVM::UndefOp::create(b, type);
@@ -263,18 +277,33 @@ LLVM::GlobalOp EntryPointBuilder::emitProfile() {
                     LLVM::Linkage::WeakODR);
 }
 
-void EntryPointBuilder::emitExports(LLVM::GlobalOp info,
-                                    LLVM::LLVMFuncOp entry) {
+void EntryPointBuilder::declareVariant(StringRef info, StringRef entry) {
+  auto global =
+      LLVM::GlobalOp::create(b, b.getI8Type(), /*isConstant=*/true,
+                             LLVM::Linkage::External, info, Attribute());
+  global.setVisibility_(LLVM::Visibility::Hidden);
+  declare(entry, LLVM::LLVMVoidType::get(b.getContext()), {ptr, ptr});
+}
+
+void EntryPointBuilder::emitExports(
+    ArrayRef<std::pair<StringRef, StringRef>> variants) {
   Type voidType = LLVM::LLVMVoidType::get(b.getContext());
+  SmallVector<Field> fields = {number(ptr, 0), number(i64, variants.size())};
+  for (auto [info, entry] : variants)
+    fields.append({address(info), address(entry)});
+  LLVM::GlobalOp model =
+      emitStruct(uniqueName("model"), fields, LLVM::Linkage::Internal,
+                 /*isConstant=*/false);
   LLVM::LLVMFuncOp run = emitForward(
-      "_run", declare("quantc_rt_run", i32, {ptr, ptr, ptr, i64, ptr, i64}),
-      {info.getSymName(), entry.getSymName()});
+      "_run", declare("quantc_rt_run", i32, {ptr, ptr, i64, ptr, i64}),
+      model.getSymName());
+  LLVM::LLVMFuncOp describe = emitForward(
+      "_info", declare("quantc_rt_info", ptr, {ptr}), model.getSymName());
   LLVM::LLVMFuncOp lastError =
       emitForward("_last_error", declare("quantc_rt_last_error", ptr, {}), {});
   LLVM::LLVMFuncOp setNumThreads =
       emitForward("_set_num_threads",
                   declare("quantc_rt_set_num_threads", voidType, {i32}), {});
-  LLVM::LLVMFuncOp describe = emitGetter("_info", info);
   emitGetter("_profile", emitProfile());
   // Weak, so that objects of two models can be linked into one program.
   emitStruct("quantc_interface",
@@ -342,7 +371,38 @@ struct EmitEntryPoint : impl::EmitEntryPointPassBase<EmitEntryPoint> {
     }
     LLVM::GlobalOp info =
         builder.emitModelInfo(*interface, modelName, triple, features);
-    builder.emitExports(info, builder.emitEntry(*interface, main));
+    LLVM::LLVMFuncOp entry = builder.emitEntry(*interface, main);
+    if (variant.empty()) {
+      builder.emitExports({{info.getSymName(), entry.getSymName()}});
+      return;
+    }
+    info.setSymName(getVariantInfo(variant));
+    info.setLinkage(LLVM::Linkage::External);
+    info.setVisibility_(LLVM::Visibility::Hidden);
+    entry.setSymName(getVariantEntry(variant));
+    entry.setLinkage(LLVM::Linkage::External);
+    entry.setVisibility_(LLVM::Visibility::Hidden);
+  }
+};
+
+struct EmitDispatch : impl::EmitDispatchPassBase<EmitDispatch> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    if (variants.empty()) {
+      getOperation().emitError("a model must have variants");
+      return signalPassFailure();
+    }
+    EntryPointBuilder builder(getOperation(), prefix);
+    SmallVector<std::pair<std::string, std::string>> names;
+    SmallVector<std::pair<StringRef, StringRef>> symbols;
+    for (const std::string &variant : variants)
+      names.emplace_back(getVariantInfo(variant), getVariantEntry(variant));
+    for (const auto &[info, entry] : names) {
+      builder.declareVariant(info, entry);
+      symbols.emplace_back(info, entry);
+    }
+    builder.emitExports(symbols);
   }
 };
 } // namespace

@@ -83,7 +83,9 @@ Expected<TargetSpec> quantc::native::resolveTarget(StringRef name) {
     return createStringError(
         "unknown target '" + name +
         "'; use native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4, amx or "
-        "aarch64, with more features after commas (x86-64-v3,+avxvnni)");
+        "aarch64, with more features after commas (x86-64-v3,+avxvnni), "
+        "several of them with slashes between (x86-64-v4/x86-64-v3), or "
+        "multi");
   }
 
   TargetSpec spec{triple, ""};
@@ -98,6 +100,26 @@ Expected<TargetSpec> quantc::native::resolveTarget(StringRef name) {
     spec.features += (spec.features.empty() ? "" : ",") + change.str();
   }
   return spec;
+}
+
+Expected<SmallVector<TargetSpec>>
+quantc::native::resolveTargets(StringRef names) {
+  if (names == "multi")
+    names = "amx/x86-64-v4,+avx512vnni/x86-64-v3,+avxvnni/x86-64-v3/x86-64-v2";
+  SmallVector<StringRef> parts;
+  names.split(parts, '/');
+  SmallVector<TargetSpec> specs;
+  for (StringRef part : parts) {
+    Expected<TargetSpec> spec = resolveTarget(part);
+    if (!spec)
+      return spec.takeError();
+    if (!specs.empty() && Triple(specs.front().triple).getArch() !=
+                              Triple(spec->triple).getArch())
+      return createStringError("target '" + names +
+                               "': one library is for one architecture");
+    specs.push_back(std::move(*spec));
+  }
+  return specs;
 }
 
 Expected<std::unique_ptr<TargetMachine>>

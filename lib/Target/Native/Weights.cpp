@@ -62,8 +62,8 @@ uint64_t quantc::native::countWeightBytes(ModuleOp module) {
   return total;
 }
 
-WeightTable quantc::native::extractWeights(ModuleOp module, StringRef prefix) {
-  WeightTable table;
+void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
+                                    WeightTable &table) {
   for (auto global :
        llvm::make_early_inc_range(module.getOps<LLVM::GlobalOp>())) {
     ArrayRef<char> bytes = getWeightBytes(global);
@@ -83,7 +83,6 @@ WeightTable quantc::native::extractWeights(ModuleOp module, StringRef prefix) {
     global.setAlignment(weightAlignment);
     table.add(name, bytes);
   }
-  return table;
 }
 
 namespace {

@@ -10,10 +10,13 @@
 // CHECK: llvm.getelementptr %[[DESCRIPTOR]][4]
 // CHECK: %[[RESULT:.*]] = llvm.call @main
 // CHECK: llvm.store %[[RESULT]]
+// CHECK: llvm.mlir.global internal @[[MODEL:__quantc_model.*]]()
+// CHECK: llvm.mlir.addressof @[[ENTRY]]
 // CHECK: llvm.func @net_run(
-// CHECK: %[[E:.*]] = llvm.mlir.addressof @[[ENTRY]]
-// CHECK: llvm.call @quantc_rt_run(%{{.*}}, %[[E]],
+// CHECK: %[[M:.*]] = llvm.mlir.addressof @[[MODEL]]
+// CHECK: llvm.call @quantc_rt_run(%[[M]],
 // CHECK: llvm.func @net_info()
+// CHECK: llvm.call @quantc_rt_info
 // CHECK: llvm.func @net_profile()
 // CHECK-NEXT: llvm.mlir.zero : !llvm.ptr
 // CHECK: weak_odr constant @quantc_interface

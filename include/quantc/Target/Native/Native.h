@@ -21,8 +21,10 @@ mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
 /// The same as objects that are to be linked together: parts of a large module
 /// compile side by side. What was internal to the module becomes hidden, so the
 /// objects are for a library, not for a program that holds other models too.
+/// `localPrefix` keeps it apart from what other modules of that library have.
 mlir::LogicalResult
-emitObjects(mlir::ModuleOp module, const TargetSpec &spec, bool largeWeights,
+emitObjects(mlir::ModuleOp module, const TargetSpec &spec,
+            llvm::StringRef localPrefix, bool largeWeights,
             mlir::SmallVectorImpl<mlir::SmallVector<char, 0>> &objects);
 
 /// A directory that lives as long as this object.

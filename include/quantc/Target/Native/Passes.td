@@ -48,6 +48,27 @@ def EmitEntryPointPass
     Option<"entryOnly", "entry-only", "bool", "false",
            "Add `<prefix>_entry(inputs, outputs)` only, which takes arrays of "
            "pointers to descriptors: for a caller in the same process">,
+    Option<"variant", "variant", "std::string", "\"\"",
+           "Export nothing, but name description and entry "
+           "`<variant>_model_info` and `<variant>_entry` for "
+           "`quantc-emit-dispatch`">,
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def EmitDispatchPass : Pass<"quantc-emit-dispatch", "::mlir::ModuleOp"> {
+  let summary = "Export a model that other objects define for several targets";
+  let description = [{
+    Adds the exported functions of `model.h` to a module, for a model whose
+    variants (one a target, the most demanding first) are in other objects of the
+    library, made with `quantc-emit-entry-point{variant=...}`. The runtime takes
+    the first variant whose CPU features the processor has.
+  }];
+  let options = [
+    Option<"prefix", "prefix", "std::string", "\"quantc_model\"",
+           "What the exported functions' names start with">,
+    ListOption<"variants", "variants", "std::string",
+               "What names of the variants' symbols start with">,
   ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

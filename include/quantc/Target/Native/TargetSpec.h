@@ -2,6 +2,7 @@
 #ifndef QUANTC_TARGET_NATIVE_TARGETSPEC_H
 #define QUANTC_TARGET_NATIVE_TARGETSPEC_H
 
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -30,6 +31,13 @@ struct TargetSpec {
 /// Resolves what `--target` accepts: `native`, `x86-64`, `x86-64-v2` ... `-v4`,
 /// `amx`, `aarch64`, each with further features as in `x86-64-v3,+avxvnni`.
 llvm::Expected<TargetSpec> resolveTarget(llvm::StringRef name);
+
+/// The same for several targets of one library, the most demanding first:
+/// targets with slashes between them (`x86-64-v4/x86-64-v3`), or `multi`, which
+/// stands for
+/// `amx/x86-64-v4,+avx512vnni/x86-64-v3,+avxvnni/x86-64-v3/x86-64-v2`.
+llvm::Expected<llvm::SmallVector<TargetSpec>>
+resolveTargets(llvm::StringRef names);
 
 /// An LLVM target machine that emits position independent, optimized code.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>

@@ -41,8 +41,9 @@ private:
 uint64_t countWeightBytes(mlir::ModuleOp module);
 
 /// Turns the large constants of a module in the LLVM dialect into external
-/// hidden symbols, which start with `prefix`.
-WeightTable extractWeights(mlir::ModuleOp module, llvm::StringRef prefix);
+/// hidden symbols, which start with `prefix`, and adds them to `table`.
+void extractWeights(mlir::ModuleOp module, llvm::StringRef prefix,
+                    WeightTable &table);
 
 /// Writes a relocatable ELF object that defines the table's symbols.
 llvm::Error writeWeightsObject(const WeightTable &table, const TargetSpec &spec,

@@ -34,6 +34,27 @@ TEST(TargetSpec, Features) {
   }
 }
 
+TEST(TargetSpec, SeveralTargets) {
+  auto specs = resolveTargets("x86-64-v4/x86-64-v3,+avxvnni/x86-64");
+  ASSERT_TRUE(bool(specs));
+  ASSERT_EQ(specs->size(), 3u);
+  EXPECT_TRUE((*specs)[0].hasFeature("avx512f"));
+  EXPECT_TRUE((*specs)[1].hasFeature("avxvnni"));
+  EXPECT_FALSE((*specs)[2].hasFeature("avx2"));
+
+  auto multi = resolveTargets("multi");
+  ASSERT_TRUE(bool(multi));
+  EXPECT_TRUE(multi->front().hasFeature("amx-int8"));
+  EXPECT_FALSE(multi->back().hasFeature("avx2"));
+
+  for (const char *bad : {"", "/", "x86-64-v3/", "x86-64-v3/aarch64"}) {
+    auto spec = resolveTargets(bad);
+    EXPECT_FALSE(bool(spec)) << bad;
+    if (!spec)
+      llvm::consumeError(spec.takeError());
+  }
+}
+
 TEST(Weights, SharesEqualBytes) {
   std::vector<char> a(100, 1), b(100, 1), c(100, 2);
   WeightTable table;
