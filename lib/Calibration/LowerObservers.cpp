@@ -36,8 +36,7 @@ struct LowerObservers : quantc::impl::LowerObserversPassBase<LowerObservers> {
       func::CallOp::create(b, op.getLoc(), declare(module, unranked),
                            ValueRange{number, tensor});
       names.push_back(op.getIdAttr());
-      auto axis = op->getAttrOfType<IntegerAttr>("channel_axis");
-      axes.push_back(axis ? axis.getInt() : -1);
+      axes.push_back(op.getChannelAxis().value_or(-1));
       op.replaceAllUsesWith(op.getInput());
       op.erase();
       ++numLowered;

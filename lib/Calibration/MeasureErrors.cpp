@@ -74,7 +74,9 @@ struct Comparer : Watcher {
 static OwningOpRef<ModuleOp> observeAll(ModuleOp module) {
   OwningOpRef<ModuleOp> copy = module.clone();
   PassManager pm(module.getContext(), ModuleOp::getOperationName());
-  pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass());
+  qnn::InsertObserversPassOptions options;
+  options.values = "all";
+  pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass(options));
   if (failed(pm.run(*copy)))
     return {};
   return copy;

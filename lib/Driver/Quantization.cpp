@@ -6,6 +6,7 @@
 #include "quantc/Pipelines/Pipelines.h"
 #include "quantc/Target/Native/Interface.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Threading.h"
 
@@ -119,12 +120,6 @@ LogicalResult Quantization::check(const Recipe &recipe) {
   if (!options.calibration.empty() && !options.statistics.empty())
     return fail(llvm::createStringError(
         "calibration data and a statistics file are given: use one of them"));
-  for (const Transformation &transformation : recipe.transformations)
-    if (transformation.kind == Transformation::Kind::Equalize ||
-        transformation.kind == Transformation::Kind::BiasCorrection)
-      return fail(llvm::createStringError(
-          "the recipe's transformations: equalize and bias-correction cannot "
-          "be applied yet"));
   if (!recipe.needsStatistics() || !options.calibration.empty() ||
       (!options.statistics.empty() && !recipe.sequential))
     return success();
@@ -143,26 +138,49 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   if (!recipe)
     return fail(recipe.takeError());
   if (failed(check(*recipe)) ||
-      failed(runPasses(buildPrepareQuantizationPipeline)) ||
-      failed(runPasses(
-          [&](OpPassManager &pm) { buildRotateGraphPipeline(pm, *recipe); })))
+      failed(runPasses(buildPrepareQuantizationPipeline)))
     return failure();
-  bool isSequential = recipe->sequential && recipe->needsStatistics();
+  // A file's statistics are those of the graph as it is; data can tell later
+  // what became of it.
   std::shared_ptr<Statistics> statistics;
-  if (recipe->needsStatistics() &&
-      !(isSequential && recipe->transformations.empty())) {
+  auto require = [&]() -> LogicalResult {
+    if (statistics)
+      return success();
     FailureOr<Statistics> found = getStatistics(*recipe);
     if (failed(found))
       return failure();
     statistics = std::make_shared<Statistics>(std::move(*found));
+    return success();
+  };
+  auto apply = [&](const Transformation &transformation) {
+    return runPasses([&](OpPassManager &pm) {
+      buildTransformationPipeline(pm, transformation, *recipe, statistics);
+    });
+  };
+  for (const Transformation &transformation : recipe->transformations)
+    if (transformation.precedesCalibration() && failed(apply(transformation)))
+      return failure();
+  if (!options.statistics.empty() && recipe->needsStatistics() &&
+      failed(require()))
+    return failure();
+  for (const Transformation &transformation : recipe->transformations) {
+    if (transformation.precedesCalibration())
+      continue;
+    if ((transformation.needsStatistics() && failed(require())) ||
+        failed(apply(transformation)))
+      return failure();
+    if (!options.calibration.empty() && recipe->hasStaticActivations() &&
+        transformation.changesValues())
+      statistics = nullptr;
   }
-  if (isSequential)
-    return failure(failed(runPasses([&](OpPassManager &pm) {
-                     buildTransformGraphPipeline(pm, *recipe, statistics);
-                   })) ||
-                   failed(quantizeSequentially(*recipe, report)));
+  if (recipe->sequential && recipe->needsStatistics())
+    return quantizeSequentially(*recipe, report);
+  bool hasSource = !options.calibration.empty() || !options.statistics.empty();
+  if (hasSource && recipe->needsStatistics() && failed(require()))
+    return failure();
   return runPasses([&](OpPassManager &pm) {
-    buildQuantizeGraphPipeline(pm, *recipe, statistics, &report);
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createQuantizePass(*recipe, statistics, &report));
   });
 }
 

@@ -8,6 +8,7 @@
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Dialect/QNN/Transforms/Prepare.h"
 #include "quantc/Dialect/QNN/Transforms/Smooth.h"
 #include "quantc/JIT/Passes.h"
 #include "quantc/Target/Native/Passes.h"
@@ -57,51 +58,75 @@ void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(qnn::createNameValuesPass());
 }
 
-void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
-                                        const QuantizeGraphOptions &options) {
-  qnn::QuantizePassOptions quantize;
-  quantize.recipe = options.recipe;
-  quantize.statistics = options.statistics;
-  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(quantize));
-}
-
-void quantc::buildRotateGraphPipeline(OpPassManager &pm, const Recipe &recipe) {
-  for (const Transformation &transformation : recipe.transformations) {
-    if (transformation.kind != Transformation::Kind::Rotate)
-      continue;
+void quantc::buildTransformationPipeline(
+    OpPassManager &pm, const Transformation &transformation,
+    const Recipe &recipe, std::shared_ptr<Statistics> statistics) {
+  using Kind = Transformation::Kind;
+  switch (transformation.kind) {
+  case Kind::SmoothQuant:
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createSmoothQuantPass(transformation, recipe, statistics));
+    break;
+  case Kind::AWQ:
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createAWQPass(recipe.weights, transformation.steps, statistics));
+    break;
+  case Kind::Equalize:
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createEqualizePass(transformation.steps, statistics));
+    break;
+  case Kind::BiasCorrection:
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createCorrectBiasPass(recipe, statistics));
+    break;
+  case Kind::SplitOutliers:
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createSplitOutliersPass(transformation.threshold, statistics));
+    break;
+  case Kind::Rotate: {
     qnn::RotatePassOptions options;
     options.online = transformation.online;
     pm.addNestedPass<func::FuncOp>(qnn::createRotatePass(options));
-    pm.addPass(createFoldConstantsPass());
+    break;
+  }
+  }
+  // New weights and biases are constants again.
+  pm.addPass(createFoldConstantsPass());
+  if (transformation.kind == Kind::Rotate)
     pm.addPass(createCanonicalizerPass());
-  }
 }
 
-void quantc::buildTransformGraphPipeline(
-    OpPassManager &pm, const Recipe &recipe,
-    std::shared_ptr<Statistics> statistics) {
-  using Kind = Transformation::Kind;
-  for (const Transformation &transformation : recipe.transformations) {
-    if (transformation.kind == Kind::SmoothQuant)
-      pm.addNestedPass<func::FuncOp>(
-          qnn::createSmoothQuantPass(transformation, recipe, statistics));
-    else if (transformation.kind == Kind::AWQ)
-      pm.addNestedPass<func::FuncOp>(
-          qnn::createAWQPass(recipe.weights, transformation.steps, statistics));
-    else if (transformation.kind == Kind::SplitOutliers)
-      pm.addNestedPass<func::FuncOp>(
-          qnn::createSplitOutliersPass(transformation.threshold, statistics));
-    // Scaled weights are constants again.
-    pm.addPass(createFoldConstantsPass());
+void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
+                                        const QuantizeGraphOptions &options) {
+  // What cannot be read is reported when the pass runs.
+  llvm::Expected<Recipe> recipe = Recipe::load(options.recipe);
+  std::shared_ptr<Statistics> statistics;
+  bool isReadable = bool(recipe);
+  if (!recipe)
+    llvm::consumeError(recipe.takeError());
+  if (isReadable && !options.statistics.empty()) {
+    if (llvm::Expected<Statistics> read = Statistics::load(options.statistics))
+      statistics = std::make_shared<Statistics>(std::move(*read));
+    else
+      isReadable = (llvm::consumeError(read.takeError()), false);
   }
-}
-
-void quantc::buildQuantizeGraphPipeline(OpPassManager &pm, const Recipe &recipe,
-                                        std::shared_ptr<Statistics> statistics,
-                                        qnn::QuantizationReport *report) {
-  buildTransformGraphPipeline(pm, recipe, statistics);
-  pm.addNestedPass<func::FuncOp>(
-      qnn::createQuantizePass(recipe, std::move(statistics), report));
+  if (isReadable && !statistics)
+    isReadable =
+        llvm::none_of(recipe->transformations, [](const Transformation &t) {
+          return t.needsStatistics();
+        });
+  if (!isReadable) {
+    qnn::QuantizePassOptions quantize;
+    quantize.recipe = options.recipe;
+    quantize.statistics = options.statistics;
+    pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(quantize));
+    return;
+  }
+  for (bool early : {true, false})
+    for (const Transformation &transformation : recipe->transformations)
+      if (transformation.precedesCalibration() == early)
+        buildTransformationPipeline(pm, transformation, *recipe, statistics);
+  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(*recipe, statistics));
 }
 
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {

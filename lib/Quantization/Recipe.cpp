@@ -71,19 +71,21 @@ unsigned WeightRecipe::storageBits() const {
   return 16;
 }
 
+bool Recipe::hasStaticActivations() const {
+  return activations.mode == ActivationMode::Static ||
+         llvm::any_of(overrides, [](const Override &o) {
+           return o.activations &&
+                  o.activations->mode == ActivationMode::Static;
+         });
+}
+
 bool Recipe::needsStatistics() const {
-  auto isStatic = [](const ActivationRecipe &activations) {
-    return activations.mode == ActivationMode::Static;
-  };
-  return isStatic(activations) || weights.needsStatistics() ||
-         llvm::any_of(transformations,
-                      [](const Transformation &t) {
-                        return t.kind != Transformation::Kind::Equalize &&
-                               t.kind != Transformation::Kind::Rotate;
-                      }) ||
-         llvm::any_of(overrides, [&](const Override &o) {
-           return (o.activations && isStatic(*o.activations)) ||
-                  (o.weights && o.weights->needsStatistics());
+  return hasStaticActivations() || weights.needsStatistics() ||
+         llvm::any_of(
+             transformations,
+             [](const Transformation &t) { return t.needsStatistics(); }) ||
+         llvm::any_of(overrides, [](const Override &o) {
+           return o.weights && o.weights->needsStatistics();
          });
 }
 

@@ -207,6 +207,8 @@ void quantc::divideChannels(ValueStatistics &statistics,
     channel = {channel.min / divisor, channel.max / divisor};
     range.min = std::min(range.min, channel.min);
     range.max = std::max(range.max, channel.max);
+    if (!statistics.sums.empty())
+      statistics.sums[i] /= divisor;
     if (!statistics.sumAbs.empty())
       statistics.sumAbs[i] /= divisor;
     if (!statistics.sumSquares.empty())

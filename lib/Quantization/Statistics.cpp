@@ -83,6 +83,7 @@ void ValueStatistics::addChannels(ArrayRef<float> values,
     channelAxis = axis;
     channelRanges.assign(channels, emptyRange);
     if (options.moments) {
+      sums.assign(channels, 0);
       sumAbs.assign(channels, 0);
       sumSquares.assign(channels, 0);
     }
@@ -94,6 +95,7 @@ void ValueStatistics::addChannels(ArrayRef<float> values,
     hasVaryingChannels = true;
     channelAxis.reset();
     channelRanges.clear();
+    sums.clear();
     sumAbs.clear();
     sumSquares.clear();
     gram.clear();
@@ -111,12 +113,14 @@ void ValueStatistics::addChannels(ArrayRef<float> values,
     for (size_t o = 0; o < outer; ++o)
       for (size_t c = 0; c < channels; ++c) {
         const float *from = values.data() + (o * channels + c) * inner;
-        double sum = 0, squares = 0;
+        double sum = 0, absolute = 0, squares = 0;
         for (size_t i = 0; i < inner; ++i) {
-          sum += std::fabs(from[i]);
+          sum += from[i];
+          absolute += std::fabs(from[i]);
           squares += double(from[i]) * from[i];
         }
-        sumAbs[c] += sum;
+        sums[c] += sum;
+        sumAbs[c] += absolute;
         sumSquares[c] += squares;
       }
   if (!gram.empty())
@@ -154,6 +158,7 @@ Error ValueStatistics::merge(const ValueStatistics &other) {
     hasVaryingChannels = true;
     channelAxis.reset();
     channelRanges.clear();
+    sums.clear();
     sumAbs.clear();
     sumSquares.clear();
     gram.clear();
@@ -163,6 +168,7 @@ Error ValueStatistics::merge(const ValueStatistics &other) {
   for (auto [mine, its] : zip_equal(channelRanges, other.channelRanges))
     extend(mine, its);
   countPerChannel += other.countPerChannel;
+  addAll(sums, other.sums);
   addAll(sumAbs, other.sumAbs);
   addAll(sumSquares, other.sumSquares);
   addAll(gram, other.gram);

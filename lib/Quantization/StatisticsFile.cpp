@@ -63,7 +63,7 @@ Error Statistics::save(StringRef path) const {
   std::vector<uint64_t> bucketCounts, counts, sampleCounts, channelCounts,
       perChannel;
   std::vector<uint32_t> keys;
-  std::vector<double> sumAbs, sumSquares;
+  std::vector<double> sums, sumAbs, sumSquares;
   std::vector<uint8_t> hasMoments;
   Writer writer;
   for (const auto &[name, value] : values) {
@@ -84,6 +84,7 @@ Error Statistics::save(StringRef path) const {
     channelCounts.push_back(value.channelRanges.size());
     perChannel.push_back(value.countPerChannel);
     hasMoments.push_back(!value.sumAbs.empty());
+    append_range(sums, value.sums);
     append_range(sumAbs, value.sumAbs);
     append_range(sumSquares, value.sumSquares);
     if (!value.gram.empty()) {
@@ -108,6 +109,7 @@ Error Statistics::save(StringRef path) const {
   writer.addRanges("channel_range", channelRanges);
   writer.add("count_per_channel", perChannel);
   writer.add("has_moments", hasMoments);
+  writer.add("sum", sums);
   writer.add("sum_abs", sumAbs);
   writer.add("sum_squares", sumSquares);
   return writeNpz(path, writer.arrays);
@@ -231,6 +233,7 @@ Expected<Statistics> Statistics::load(StringRef path) {
   Cursor<uint64_t> counts(reader, reader.read<uint64_t>("histogram_count"));
   Cursor<Range> sampleRanges(reader, reader.readRanges("sample_range"));
   Cursor<Range> channelRanges(reader, reader.readRanges("channel_range"));
+  Cursor<double> sums(reader, reader.read<double>("sum"));
   Cursor<double> sumAbs(reader, reader.read<double>("sum_abs"));
   Cursor<double> sumSquares(reader, reader.read<double>("sum_squares"));
   if (ranges.size() != names.size() || axes.size() != names.size() ||
@@ -253,6 +256,7 @@ Expected<Statistics> Statistics::load(StringRef path) {
     value.channelRanges = channelRanges.take(channelSizes[i]);
     value.countPerChannel = countsPerChannel[i];
     if (hasMoments[i]) {
+      value.sums = sums.take(channelSizes[i]);
       value.sumAbs = sumAbs.take(channelSizes[i]);
       value.sumSquares = sumSquares.take(channelSizes[i]);
     }
@@ -265,7 +269,8 @@ Expected<Statistics> Statistics::load(StringRef path) {
       return error(reader.problem);
   }
   if (!keys.isAtEnd() || !counts.isAtEnd() || !sampleRanges.isAtEnd() ||
-      !channelRanges.isAtEnd() || !sumAbs.isAtEnd() || !sumSquares.isAtEnd())
+      !channelRanges.isAtEnd() || !sums.isAtEnd() || !sumAbs.isAtEnd() ||
+      !sumSquares.isAtEnd())
     return error("its arrays do not fit each other");
   return result;
 }

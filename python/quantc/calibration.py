@@ -44,7 +44,7 @@ class ValueStatistics:
         self.min, self.max = (float(x) for x in range)
         self.sample_ranges = sample_ranges
         self.channel_axis = self.channel_ranges = None
-        self.mean_abs = self.mean_square = self.gram = None
+        self.mean = self.mean_abs = self.mean_square = self.gram = None
         self._keys, self._counts = keys, counts
 
     @property
@@ -84,7 +84,7 @@ class Statistics:
         samples = _split(data["sample_range"], data["sample_size"])
         channels = _split(data["channel_range"], data["channel_size"])
         sizes = data["channel_size"] * data["has_moments"]
-        sums, squares = _split(data["sum_abs"], sizes), _split(data["sum_squares"], sizes)
+        moments = [_split(data[key], sizes) for key in ("sum", "sum_abs", "sum_squares")]
         self._values = {}
         for i, name in enumerate(names):
             value = ValueStatistics(data["range"][i], keys[i], counts[i], samples[i])
@@ -92,8 +92,8 @@ class Statistics:
                 value.channel_axis = int(data["channel_axis"][i])
                 value.channel_ranges = channels[i]
                 if data["has_moments"][i]:
-                    value.mean_abs = sums[i] / data["count_per_channel"][i]
-                    value.mean_square = squares[i] / data["count_per_channel"][i]
+                    means = [sums[i] / data["count_per_channel"][i] for sums in moments]
+                    value.mean, value.mean_abs, value.mean_square = means
             value.gram = data.get(f"gram_{i}")
             self._values[name] = value
 
@@ -151,7 +151,7 @@ def calibrate(
     data,
     output,
     shapes=None,
-    values="all",
+    values="quantizable",
     method=None,
     gram=False,
     threads=None,
@@ -166,8 +166,8 @@ def calibrate(
         dictionaries, one for each sample.
       output: the statistics file to write.
       shapes: sizes for dynamic dimensions, as in `{"x": (1, 128)}`.
-      values: "all", or "quantizable" for what ops with an integer form use and
-        make.
+      values: "quantizable" for what ops with an integer form use and make, which
+        is what recipes ask for; or "all".
       method: how ranges are chosen where a recipe does not say.
       gram: whether to collect products of channels, too (GPTQ).
       threads: how many samples run at a time (default: one a processor).

@@ -43,7 +43,8 @@ class Activations:
 
 @dataclasses.dataclass
 class Transformation:
-    """A change of the float model before it is quantized."""
+    """A change of the float model before it is quantized: smoothquant, awq, equalize
+    or bias-correction."""
 
     method: str = "smoothquant"
     alpha: typing.Optional[float] = None

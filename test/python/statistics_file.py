@@ -16,7 +16,7 @@ def write_statistics(path, samples, gram=()):
         name: []
         for name in (
             "range histogram_size histogram_key histogram_count sample_size sample_range channel_axis channel_size "
-            "channel_range count_per_channel has_moments sum_abs sum_squares"
+            "channel_range count_per_channel has_moments sum sum_abs sum_squares"
         ).split()
     }
     arrays = {}
@@ -35,6 +35,7 @@ def write_statistics(path, samples, gram=()):
         columns["channel_range"].append(np.stack([rows.min(0), rows.max(0)], 1))
         columns["count_per_channel"].append([len(rows)])
         columns["has_moments"].append([1])
+        columns["sum"].append(rows.sum(0, dtype=np.float64))
         columns["sum_abs"].append(np.abs(rows).sum(0, dtype=np.float64))
         columns["sum_squares"].append((rows.astype(np.float64) ** 2).sum(0))
         if name in gram:
@@ -47,12 +48,13 @@ def write_statistics(path, samples, gram=()):
         "histogram_key": np.uint32,
         "channel_axis": np.int64,
         "has_moments": np.uint8,
+        "sum": np.float64,
         "sum_abs": np.float64,
         "sum_squares": np.float64,
     }
     for name, parts in columns.items():
         arrays[name] = np.concatenate(parts).astype(types.get(name, np.uint64))
-    arrays["version"] = np.uint32(1)
+    arrays["version"] = np.uint32(2)
     arrays["num_samples"] = np.uint64(max(len(v) for v in samples.values()))
     arrays["model_hash"] = np.zeros(0, np.uint8)
     arrays["range_method"] = np.zeros(0, np.uint8)

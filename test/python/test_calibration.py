@@ -61,7 +61,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def statistics(model):
-    return quantc.calibrate(model, {"x": make_data(20)}, model.with_suffix(".stats"), gram=True)
+    return quantc.calibrate(model, {"x": make_data(20)}, model.with_suffix(".stats"), values="all", gram=True)
 
 
 def test_values_are_those_of_the_model(statistics):
@@ -97,7 +97,7 @@ def test_shards_merge_to_one_run(model, statistics, tmp_path, quantc_cli):
     for i, samples in enumerate([data[:3], data[3:13], data[13:]]):
         np.savez(tmp_path / f"{i}.npz", x=samples)
         parts.append(tmp_path / f"{i}.stats")
-        quantc_cli.ok("calibrate", model, f"--data={tmp_path / f'{i}.npz'}", "-o", parts[-1], "--collect=gram")
+        quantc_cli.ok("calibrate", model, f"--data={tmp_path / f'{i}.npz'}", "-o", parts[-1], "--collect=gram", "--values=all")
     quantc_cli.ok("stats", "merge", *parts, "-o", tmp_path / "all.stats")
     expect_same(tmp_path / "all.stats", statistics.path)
     # The other way round only the order of samples differs.
@@ -114,16 +114,16 @@ def test_ways_to_give_data(model, statistics, tmp_path):
     folder.mkdir()
     for i, sample in enumerate(data):
         np.savez(folder / f"{i:03}.npz", x=sample)
-    quantc.calibrate(model, folder, tmp_path / "folder.stats", gram=True)
+    quantc.calibrate(model, folder, tmp_path / "folder.stats", values="all", gram=True)
     expect_same(tmp_path / "folder.stats", statistics.path)
-    quantc.calibrate(model, ({"x": s} for s in data), tmp_path / "samples.stats", gram=True, threads=1)
+    quantc.calibrate(model, ({"x": s} for s in data), tmp_path / "samples.stats", values="all", gram=True, threads=1)
     expect_same(tmp_path / "samples.stats", statistics.path)
     # With the input's rank: the first dimension is cut into batches of one.
-    rows = quantc.calibrate(model, {"x": data.reshape(-1, 8)}, tmp_path / "rows.stats")
+    rows = quantc.calibrate(model, {"x": data.reshape(-1, 8)}, tmp_path / "rows.stats", values="all")
     assert rows.num_samples == 320
     assert rows["s"].min == statistics["s"].min
     # Samples of different sizes.
-    mixed = quantc.calibrate(model, [{"x": data[0]}, {"x": data[1][:3]}], tmp_path / "mixed.stats")
+    mixed = quantc.calibrate(model, [{"x": data[0]}, {"x": data[1][:3]}], tmp_path / "mixed.stats", values="all")
     assert mixed["x"].count == 8 * 19
 
 
@@ -139,7 +139,7 @@ def test_ways_to_give_data(model, statistics, tmp_path):
 )
 def test_data_that_do_not_fit(model, tmp_path, data, message):
     with pytest.raises(quantc.CompileError, match=message):
-        quantc.calibrate(model, data, tmp_path / "x.stats")
+        quantc.calibrate(model, data, tmp_path / "x.stats", values="all")
     assert not (tmp_path / "x.stats").exists()
 
 
@@ -147,7 +147,7 @@ def test_numbers_that_are_none(model, tmp_path, quantc_cli):
     data = make_data(2)
     data[1, 2, 3] = np.nan
     np.savez(tmp_path / "nan.npz", x=data)
-    done = quantc_cli("calibrate", model, f"--data={tmp_path / 'nan.npz'}", "-o", tmp_path / "nan.stats")
+    done = quantc_cli("calibrate", model, f"--data={tmp_path / 'nan.npz'}", "--values=all", "-o", tmp_path / "nan.stats")
     assert done.returncode == 0
     assert "value 'x' was NaN 1 times" in done.stderr
     nan = quantc.Statistics(tmp_path / "nan.stats")
@@ -227,7 +227,7 @@ def test_min_max_is_that_of_onnxruntime(model, statistics):
 def test_percentile_is_close_to_onnxruntimes(model, tmp_path, symmetric):
     # So many that neighbours in the tail are close to each other.
     data = make_data(400)
-    ours = quantc.calibrate(model, {"x": data}, tmp_path / "many.stats")
+    ours = quantc.calibrate(model, {"x": data}, tmp_path / "many.stats", values="all")
     theirs = calibrate_with_ort(
         model, data, ort.CalibrationMethod.Percentile, percentile=99.0, symmetric=symmetric, num_bins=8192
     )
@@ -246,7 +246,7 @@ def test_entropy_is_about_onnxruntimes(tmp_path):
     data = np.random.default_rng(3).normal(size=(8, 400, 8)).astype(np.float32)
     data[0, 0, 0] = 50
     onnx.save(make_model(), tmp_path / "model.onnx")
-    ours = quantc.calibrate(tmp_path / "model.onnx", {"x": data}, tmp_path / "x.stats")
+    ours = quantc.calibrate(tmp_path / "model.onnx", {"x": data}, tmp_path / "x.stats", values="all")
     (choice,) = ours.choose(["x"], "entropy", signed=True, scheme="symmetric")
     theirs = calibrate_with_ort(
         tmp_path / "model.onnx",

@@ -34,9 +34,10 @@ static cl::opt<std::string> method(
     cl::desc("How quantization chooses ranges from these statistics, where a "
              "recipe does not say (any method can be chosen later)"));
 static cl::opt<std::string>
-    values("values", cl::init("all"), cl::sub(tool::calibrateCommand),
-           cl::value_desc("all|quantizable"),
-           cl::desc("Which values to watch (default: all)"));
+    values("values", cl::init("quantizable"), cl::sub(tool::calibrateCommand),
+           cl::value_desc("quantizable|all"),
+           cl::desc("Which values to watch (default: those that a recipe can "
+                    "ask for)"));
 static cl::list<std::string>
     collect("collect", cl::CommaSeparated, cl::sub(tool::calibrateCommand),
             cl::value_desc("gram"),
@@ -68,7 +69,7 @@ int tool::runCalibrate() {
   }
   if (values != "all" && values != "quantizable")
     return fail(
-        createStringError("--values=" + values + ": use all or quantizable"));
+        createStringError("--values=" + values + ": use quantizable or all"));
   options.run.values = values;
   for (const std::string &what : collect) {
     if (what != "gram")

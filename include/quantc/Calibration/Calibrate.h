@@ -12,8 +12,8 @@
 namespace quantc {
 
 struct CalibrationOptions {
-  /// Which values: "all" or "quantizable" (qnn-insert-observers).
-  std::string values = "all";
+  /// Which values: "quantizable" or "all" (qnn-insert-observers).
+  std::string values = "quantizable";
   /// If there are any: only the values with these names, and of the graph only
   /// what they need.
   std::vector<std::string> names;

@@ -60,20 +60,16 @@ struct QuantizeGraphOptions : mlir::PassPipelineOptions<QuantizeGraphOptions> {
       llvm::cl::desc("A file that `quantc calibrate` wrote")};
 };
 
-/// qnn -> qnn: a prepared float graph gets quantize and dequantize.
+/// qnn -> qnn: a prepared float graph gets quantize and dequantize, after the
+/// recipe's transformations.
 void buildQuantizeGraphPipeline(mlir::OpPassManager &pm,
                                 const QuantizeGraphOptions &options);
-/// qnn -> qnn: rotations that a recipe asks for, which come before calibration.
-void buildRotateGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe);
-/// qnn -> qnn: what a recipe changes before it quantizes, with the statistics
-/// of the values that change.
-void buildTransformGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe,
+/// qnn -> qnn: one of the recipe's transformations, which changes the
+/// statistics (null for those that need none) with the values.
+void buildTransformationPipeline(mlir::OpPassManager &pm,
+                                 const Transformation &transformation,
+                                 const Recipe &recipe,
                                  std::shared_ptr<Statistics> statistics);
-/// The same in memory, after the recipe's transformations: these change the
-/// statistics with the values.
-void buildQuantizeGraphPipeline(mlir::OpPassManager &pm, const Recipe &recipe,
-                                std::shared_ptr<Statistics> statistics,
-                                qnn::QuantizationReport *report);
 
 /// qnn -> linalg on tensors.
 void buildQNNToLinalgPipeline(mlir::OpPassManager &pm);

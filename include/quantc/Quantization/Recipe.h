@@ -106,7 +106,8 @@ struct Transformation {
   /// SmoothQuant: how much of the difficulty moves to the weights (0 to 1);
   /// searched for each value if there is none.
   std::optional<double> alpha;
-  /// SmoothQuant, AWQ: how many exponents are tried.
+  /// SmoothQuant, AWQ: how many exponents are tried. Equalization: how often
+  /// all pairs of layers are adjusted at most.
   int64_t steps = 20;
   /// Rotate: whether values that no weight before them can rotate are rotated
   /// at run time.
@@ -114,6 +115,16 @@ struct Transformation {
   /// SplitOutliers: how many times the median channel's largest element one
   /// must have to stay in float.
   double threshold = 5;
+
+  /// Whether it reads statistics.
+  bool needsStatistics() const {
+    return kind != Kind::Equalize && kind != Kind::Rotate;
+  }
+  /// Whether it comes before calibration, wherever it stands: it mixes
+  /// channels, so that what was observed before says nothing afterwards.
+  bool precedesCalibration() const { return kind == Kind::Rotate; }
+  /// Whether it multiplies values, so that their statistics change.
+  bool changesValues() const { return kind != Kind::BiasCorrection; }
 
   bool operator==(const Transformation &other) const;
 };
@@ -162,6 +173,8 @@ struct Recipe {
   bool operator==(const Recipe &other) const;
 
   bool needsStatistics() const;
+  /// Whether a range of an activation comes from statistics.
+  bool hasStaticActivations() const;
 };
 
 /// Nothing, or what is impossible about it; `key` says where it stands.

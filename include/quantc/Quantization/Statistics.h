@@ -34,7 +34,7 @@ struct CollectOptions {
   /// The axis of which each index is a channel: the one that the op which uses
   /// the value sums over. Counted from the front.
   std::optional<int64_t> channelAxis;
-  /// Sums of |x| and x² per channel (AWQ, SmoothQuant).
+  /// Sums of x, |x| and x² per channel (AWQ, bias correction).
   bool moments = false;
   /// Xᵀ·X over the channels (GPTQ); only for channels along the last axis.
   bool gram = false;
@@ -55,12 +55,15 @@ struct ValueStatistics {
   std::vector<Range> channelRanges;
   /// How many numbers each channel had.
   uint64_t countPerChannel = 0;
-  std::vector<double> sumAbs, sumSquares;
+  std::vector<double> sums, sumAbs, sumSquares;
   /// Row-major, channels × channels.
   std::vector<double> gram;
 
   size_t numChannels() const { return channelRanges.size(); }
   uint64_t count() const { return histogram.countFinite(); }
+  double mean(size_t channel) const {
+    return sums[channel] / double(countPerChannel);
+  }
   double meanAbs(size_t channel) const {
     return sumAbs[channel] / double(countPerChannel);
   }
@@ -92,7 +95,7 @@ private:
 /// Of all observed values of a model, by their names.
 class Statistics {
 public:
-  static constexpr unsigned version = 1;
+  static constexpr unsigned version = 2;
 
   /// The model that the values belong to (qnn::hashModel).
   std::string modelHash;

@@ -1,10 +1,10 @@
-// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(qnn-insert-observers))' | FileCheck %s
-// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(qnn-insert-observers{values=quantizable}))' \
+// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(qnn-insert-observers{values=all}))' | FileCheck %s
+// RUN: quant-opt %s --pass-pipeline='builtin.module(func.func(qnn-insert-observers))' \
 // RUN:   | FileCheck %s --check-prefix=QUANT
 // RUN: not quant-opt %s --pass-pipeline='builtin.module(func.func(qnn-insert-observers{values=some}))' 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=ERROR
 
-// ERROR: values=some should be all or quantizable
+// ERROR: values=some should be quantizable or all
 
 // Every named value of floating point, but no constant and no integer. What
 // the matmul sums over are the channels of its operand.

@@ -57,3 +57,11 @@ func.func @table_size(%x: tensor<4xui4>, %t: tensor<15xf32>) {
   %0 = qnn.lookup %x, %t : tensor<4xui4>, tensor<15xf32> -> tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @observe_axis(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  // expected-error @+1 {{channel_axis 2 is no dimension of 'tensor<2x4xf32>'}}
+  %0 = qnn.observe %x as "x" {channel_axis = 2 : i64} : tensor<2x4xf32> -> tensor<2x4xf32>
+  return %0 : tensor<2x4xf32>
+}

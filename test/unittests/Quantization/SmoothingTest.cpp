@@ -40,6 +40,7 @@ TEST(Smoothing, DividedStatistics) {
   expected.endSample();
   EXPECT_EQ(value.range, expected.range);
   EXPECT_EQ(value.channelRanges, expected.channelRanges);
+  EXPECT_EQ(value.sums, expected.sums);
   EXPECT_EQ(value.sumAbs, expected.sumAbs);
   EXPECT_EQ(value.sumSquares, expected.sumSquares);
   EXPECT_EQ(value.gram, expected.gram);

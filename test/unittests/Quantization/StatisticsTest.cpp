@@ -44,6 +44,7 @@ void expectEqual(const ValueStatistics &a, const ValueStatistics &b) {
   ASSERT_EQ(a.sumAbs.size(), b.sumAbs.size());
   ASSERT_EQ(a.gram.size(), b.gram.size());
   for (size_t i = 0; i < a.sumAbs.size(); ++i) {
+    EXPECT_NEAR(a.sums[i], b.sums[i], 1e-12 * a.sumAbs[i]);
     EXPECT_NEAR(a.sumAbs[i], b.sumAbs[i], 1e-12 * a.sumAbs[i]);
     EXPECT_NEAR(a.sumSquares[i], b.sumSquares[i], 1e-12 * a.sumSquares[i]);
   }

@@ -214,6 +214,11 @@ std::optional<unsigned> ConvOp::getBiasOperand() {
   return getBias() ? std::optional(2u) : std::nullopt;
 }
 
+/// (N, C, ...) and (M, C / group, ...).
+std::optional<int64_t> ConvOp::getInputAxis(unsigned) { return 1; }
+
+int64_t ConvOp::getNumGroups() { return getGroup(); }
+
 int64_t ConvOp::getNumSummed() {
   RankedTensorType weights = getWeights().getType();
   return countKernel(weights, weights.getDimSize(1));
@@ -320,6 +325,13 @@ void ConvTransposeOp::setBias(Value bias) { getBiasMutable().assign(bias); }
 
 std::optional<unsigned> ConvTransposeOp::getBiasOperand() {
   return getBias() ? std::optional(2u) : std::nullopt;
+}
+
+/// (N, C, ...) and (C, M, ...).
+std::optional<int64_t> ConvTransposeOp::getInputAxis(unsigned index) {
+  if (getGroup() != 1)
+    return std::nullopt;
+  return index == 0 ? 1 : 0;
 }
 
 int64_t ConvTransposeOp::getNumSummed() {

@@ -200,3 +200,46 @@ void BinaryOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                            MLIRContext *ctx) {
   patterns.add<ExpandSmallPower>(ctx);
 }
+
+//===- positive factors ---------------------------------------------------===//
+
+/// Broadcasting aligns dimensions at the end.
+static std::optional<int64_t> getBroadcastAxis(Value operand, Value result,
+                                               int64_t axis) {
+  return axis + cast<RankedTensorType>(result.getType()).getRank() -
+         cast<RankedTensorType>(operand.getType()).getRank();
+}
+
+SmallVector<unsigned> UnaryOp::getHomogeneousOperands() {
+  switch (getKind()) {
+  case UnaryKind::abs:
+  case UnaryKind::neg:
+  case UnaryKind::relu:
+  case UnaryKind::leaky_relu:
+    return {0};
+  default:
+    return {};
+  }
+}
+
+std::optional<int64_t> UnaryOp::getFactorAxis(unsigned, int64_t axis) {
+  return axis;
+}
+
+SmallVector<unsigned> BinaryOp::getHomogeneousOperands() {
+  switch (getKind()) {
+  case BinaryKind::add:
+  case BinaryKind::sub:
+  case BinaryKind::min:
+  case BinaryKind::max:
+    return {0, 1};
+  case BinaryKind::prelu:
+    return {0};
+  default:
+    return {};
+  }
+}
+
+std::optional<int64_t> BinaryOp::getFactorAxis(unsigned index, int64_t axis) {
+  return getBroadcastAxis(getOperation()->getOperand(index), getOutput(), axis);
+}

@@ -108,6 +108,13 @@ SmallVector<unsigned> PoolOp::getDataOperands() {
   return {};
 }
 
+/// Padding is zeros, or nothing.
+SmallVector<unsigned> PoolOp::getHomogeneousOperands() { return {0}; }
+
+std::optional<int64_t> PoolOp::getFactorAxis(unsigned, int64_t axis) {
+  return axis < 2 ? std::optional(axis) : std::nullopt;
+}
+
 //===- pool_indices -------------------------------------------------------===//
 
 LogicalResult PoolIndicesOp::inferReturnTypes(MLIRContext *ctx,

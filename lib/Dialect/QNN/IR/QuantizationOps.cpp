@@ -184,6 +184,15 @@ LogicalResult ObserveOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+LogicalResult ObserveOp::verify() {
+  int64_t rank = getInput().getType().getRank();
+  if (std::optional<int64_t> axis = getChannelAxis();
+      axis && (*axis < 0 || *axis >= rank))
+    return emitOpError("channel_axis ")
+           << *axis << " is no dimension of " << getInput().getType();
+  return success();
+}
+
 //===- unpack, lookup -----------------------------------------------------===//
 
 LogicalResult UnpackOp::inferReturnTypes(MLIRContext *ctx,

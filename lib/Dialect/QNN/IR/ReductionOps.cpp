@@ -35,6 +35,36 @@ SmallVector<unsigned> ReduceOp::getDataOperands() {
   return {};
 }
 
+SmallVector<unsigned> ReduceOp::getHomogeneousOperands() {
+  switch (getKind()) {
+  case ReduceKind::sum:
+  case ReduceKind::mean:
+  case ReduceKind::max:
+  case ReduceKind::min:
+  case ReduceKind::l1:
+  case ReduceKind::l2:
+    return {0};
+  default:
+    return {};
+  }
+}
+
+std::optional<int64_t> ReduceOp::getFactorAxis(unsigned, int64_t axis) {
+  std::optional<SmallVector<int64_t>> axes;
+  if (getAxes())
+    axes = getConstantInts(getAxes());
+  if (!axes || axes->empty())
+    return std::nullopt;
+  int64_t rank = getInput().getType().getRank(), before = 0;
+  for (int64_t reduced : *axes) {
+    auto normalized = normalizeAxis(reduced, rank);
+    if (!normalized || *normalized == axis)
+      return std::nullopt;
+    before += *normalized < axis;
+  }
+  return getKeepdims() ? axis : axis - before;
+}
+
 LogicalResult ReduceOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> loc,
                                          Adaptor adaptor,

@@ -28,8 +28,10 @@ static FunctionOpInterface getFunctionOf(BlockArgument argument) {
 StringRef qnn::getValueName(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     FunctionOpInterface function = getFunctionOf(argument);
-    if (!function)
-      return {};
+    if (!function) {
+      ArrayAttr names = getResultNames(argument.getLoc());
+      return names ? cast<StringAttr>(names[0]).getValue() : StringRef();
+    }
     auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
                                                       argumentName);
     return name ? name.getValue() : StringRef();
@@ -52,7 +54,13 @@ void qnn::setValueName(Value value, StringRef name) {
       else
         function.setArgAttr(argument.getArgNumber(), argumentName,
                             b.getStringAttr(name));
+      return;
     }
+    Location node = getNodeLoc(argument.getLoc());
+    argument.setLoc(
+        name.empty()
+            ? node
+            : FusedLoc::get({node}, b.getStrArrayAttr({name}), b.getContext()));
     return;
   }
   auto result = cast<OpResult>(value);

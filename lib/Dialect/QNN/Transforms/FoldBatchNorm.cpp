@@ -7,6 +7,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinearLayers.h"
+
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
@@ -90,28 +92,6 @@ struct LinearOp {
     return std::nullopt;
   }
 };
-
-/// If the elements of `parameter` that meet a tensor of type `type` by
-/// broadcasting differ along `axis` only, without making it larger: their
-/// number, 1 or the number of channels.
-std::optional<int64_t> getPerChannelSize(Value parameter, RankedTensorType type,
-                                         int64_t axis) {
-  RankedTensorType own = getType(parameter);
-  int64_t channels = type.getDimSize(axis);
-  if (own.getRank() > type.getRank() || !own.hasStaticShape() ||
-      ShapedType::isDynamic(channels))
-    return std::nullopt;
-  int64_t offset = type.getRank() - own.getRank(), size = 1;
-  for (int64_t i = 0; i < own.getRank(); ++i) {
-    int64_t extent = own.getDimSize(i);
-    if (extent == 1)
-      continue;
-    if (i + offset != axis || extent != channels)
-      return std::nullopt;
-    size = extent;
-  }
-  return size;
-}
 
 /// One of the operands of `op` that is a constant, and the other one.
 struct ConstantOperand {

@@ -32,7 +32,7 @@ static std::optional<int64_t> getChannelAxis(Value value) {
     if (auto op = dyn_cast<qnn::QuantizableOpInterface>(use.getOwner()))
       if (llvm::is_contained(op.getQuantizableOperands(),
                              use.getOperandNumber()))
-        if (auto axis = op.getSummedAxis(use.getOperandNumber()))
+        if (auto axis = op.getInputAxis(use.getOperandNumber()))
           return axis;
   if (auto op = value.getDefiningOp<qnn::QuantizableOpInterface>())
     return op.getResultChannelAxis();
@@ -48,7 +48,7 @@ struct InsertObservers : qnn::impl::InsertObserversPassBase<InsertObservers> {
       return success();
     return emitError(UnknownLoc::get(context))
            << "qnn-insert-observers: values=" << values
-           << " should be all or quantizable";
+           << " should be quantizable or all";
   }
 
   void runOnOperation() override {
@@ -81,8 +81,12 @@ struct InsertObservers : qnn::impl::InsertObserversPassBase<InsertObservers> {
       }
     } else {
       llvm::for_each(func.getArguments(), choose);
-      func.walk(
-          [&](Operation *op) { llvm::for_each(op->getResults(), choose); });
+      func.walk([&](Operation *op) {
+        llvm::for_each(op->getResults(), choose);
+        for (Region &region : op->getRegions())
+          for (Block &block : region)
+            llvm::for_each(block.getArguments(), choose);
+      });
     }
     for (Value value : chosen)
       observe(value);
@@ -93,9 +97,8 @@ struct InsertObservers : qnn::impl::InsertObserversPassBase<InsertObservers> {
     b.setInsertionPointAfterValue(value);
     auto observer = qnn::ObserveOp::create(
         b, qnn::getNodeLoc(value.getLoc()), value.getType(), value,
-        b.getStringAttr(qnn::getValueName(value)));
-    if (auto axis = getChannelAxis(value))
-      observer->setAttr("channel_axis", b.getI64IntegerAttr(*axis));
+        b.getStringAttr(qnn::getValueName(value)), IntegerAttr());
+    observer.setChannelAxis(getChannelAxis(value));
     value.replaceAllUsesExcept(observer, observer);
     ++numObserved;
   }

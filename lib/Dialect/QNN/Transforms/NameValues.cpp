@@ -22,10 +22,18 @@ struct NameValues : qnn::impl::NameValuesPassBase<NameValues> {
     if (func.isExternal())
       return;
     SmallVector<Value> values(func.getArguments());
+    auto add = [&](Value value) {
+      if (isa<RankedTensorType>(value.getType()))
+        values.push_back(value);
+    };
     func.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      for (Value result : op->getResults())
-        if (isa<RankedTensorType>(result.getType()))
-          values.push_back(result);
+      llvm::for_each(op->getResults(), add);
+      // What loops carry from one turn to the next.
+      if (op == func)
+        return;
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          llvm::for_each(block.getArguments(), add);
     });
 
     // The last value of a name is the one that keeps it.
@@ -42,6 +50,9 @@ struct NameValues : qnn::impl::NameValuesPassBase<NameValues> {
       if (!name.empty() && owners.lookup(name) == value)
         continue;
       StringRef node = qnn::getNodeName(value.getLoc());
+      if (node.empty() && value.getParentBlock() != &func.front())
+        node =
+            qnn::getNodeName(value.getParentRegion()->getParentOp()->getLoc());
       if (node.empty())
         node = isa<BlockArgument>(value) ? "argument" : "value";
       std::string fresh;

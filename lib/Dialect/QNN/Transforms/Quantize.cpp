@@ -326,27 +326,11 @@ LogicalResult Quantizer::run() {
   FailureOr<RecipeMatcher> matcher = RecipeMatcher::create(recipe, func);
   if (failed(matcher))
     return failure();
-  // First and last are those with weights: attention has none.
-  std::vector<QuantizableOpInterface> ops;
+  QuantizableOps all(func);
   std::vector<SameScaleOpInterface> tables;
-  Operation *first = nullptr, *last = nullptr;
-  func.walk([&](Operation *op) {
-    if (auto table = dyn_cast<SameScaleOpInterface>(op))
-      tables.push_back(table);
-    auto quantizable = dyn_cast<QuantizableOpInterface>(op);
-    if (!quantizable ||
-        !isa<FloatType>(getType(op->getResult(0)).getElementType()))
-      return;
-    ops.push_back(quantizable);
-    if (llvm::any_of(quantizable.getQuantizableOperands(), [&](unsigned i) {
-          return op->getOperand(i).getDefiningOp<ConstantOp>();
-        })) {
-      first = first ? first : op;
-      last = op;
-    }
-  });
-  for (QuantizableOpInterface op : ops)
-    consider(op, matcher->plan(op, op == first, op == last));
+  func.walk([&](SameScaleOpInterface op) { tables.push_back(op); });
+  for (QuantizableOpInterface op : all.ops)
+    consider(op, matcher->plan(op, all));
   if (recalibrate) {
     if (failed(quantizeSequentially()))
       return failure();
@@ -372,10 +356,12 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
   QuantizePass(const Recipe &recipe,
                std::shared_ptr<const Statistics> statistics,
                QuantizationReport *report)
-      : given(recipe), givenStatistics(std::move(statistics)), report(report) {}
+      : given(recipe), givenStatistics(std::move(statistics)), report(report),
+        isInMemory(true) {}
   QuantizePass(const Recipe &recipe, Recalibrate recalibrate,
                QuantizationReport *report)
-      : given(recipe), recalibrate(std::move(recalibrate)), report(report) {}
+      : given(recipe), recalibrate(std::move(recalibrate)), report(report),
+        isInMemory(true) {}
 
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
@@ -396,6 +382,18 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
   }
 
   void runOnOperation() override {
+    // In memory, whoever creates the pass has applied them.
+    if (!isInMemory && !given->transformations.empty()) {
+      Location loc = getOperation().getLoc();
+      if (!givenStatistics && given->needsStatistics()) {
+        emitError(loc) << "the recipe needs statistics of the model's values: "
+                          "calibrate the model first";
+        return signalPassFailure();
+      }
+      emitWarning(loc)
+          << "this pass does not apply the recipe's transformations: the "
+             "pipeline qnn-quantize-graph does";
+    }
     // Statistics of another model fit by accident only.
     auto hash = getOperation()->getParentOp()->getAttrOfType<StringAttr>(
         "qnn.model_hash");
@@ -421,6 +419,7 @@ private:
   std::shared_ptr<const Statistics> givenStatistics;
   Recalibrate recalibrate;
   QuantizationReport *report = nullptr;
+  bool isInMemory = false;
 };
 
 } // namespace

@@ -183,8 +183,7 @@ std::optional<int64_t> qnn::getAccumulatorBound(Value accumulator) {
 }
 
 bool qnn::isElementwise(Operation *op) {
-  return isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
-             FusedMultiplyAddOp>(op);
+  return op->hasTrait<ElementwiseTrait>();
 }
 
 //===- small graphs -------------------------------------------------------===//

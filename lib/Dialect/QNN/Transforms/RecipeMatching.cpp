@@ -2,6 +2,7 @@
 
 #include "RecipeMatching.h"
 
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -9,6 +10,21 @@
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
+
+QuantizableOps::QuantizableOps(Operation *root) {
+  root->walk([&](QuantizableOpInterface op) {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    if (!isa<FloatType>(type.getElementType()))
+      return;
+    ops.push_back(op);
+    if (llvm::any_of(op.getQuantizableOperands(), [&](unsigned i) {
+          return op->getOperand(i).getDefiningOp<ConstantOp>();
+        })) {
+      first = first ? first : op.getOperation();
+      last = op;
+    }
+  });
+}
 
 bool RecipeMatcher::Pattern::matches(Operation *candidate) const {
   return (op.empty() || candidate->getName().getStringRef() == op) &&

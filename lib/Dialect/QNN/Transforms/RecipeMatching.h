@@ -2,6 +2,7 @@
 #ifndef QUANTC_LIB_DIALECT_QNN_TRANSFORMS_RECIPEMATCHING_H
 #define QUANTC_LIB_DIALECT_QNN_TRANSFORMS_RECIPEMATCHING_H
 
+#include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Quantization/Recipe.h"
 
 #include "mlir/IR/Operation.h"
@@ -18,6 +19,15 @@ struct OpPlan {
   ActivationRecipe activations;
 };
 
+/// The ops that a recipe speaks of, in order. First and last are those with
+/// constant operands: attention has none.
+struct QuantizableOps {
+  explicit QuantizableOps(mlir::Operation *root);
+
+  std::vector<QuantizableOpInterface> ops;
+  mlir::Operation *first = nullptr, *last = nullptr;
+};
+
 /// A recipe with its patterns met by the names of one graph's nodes.
 class RecipeMatcher {
 public:
@@ -27,6 +37,9 @@ public:
 
   /// `isFirst` and `isLast` say that the op is an edge of the graph.
   OpPlan plan(mlir::Operation *op, bool isFirst, bool isLast) const;
+  OpPlan plan(mlir::Operation *op, const QuantizableOps &all) const {
+    return plan(op, op == all.first, op == all.last);
+  }
 
 private:
   struct Pattern {

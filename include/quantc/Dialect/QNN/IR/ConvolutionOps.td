@@ -7,7 +7,8 @@ include "quantc/Dialect/QNN/IR/Windows.td"
 def QNN_ConvOp : QNN_InferredOp<"conv",
     [AttrSizedOperandSegments,
      DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
-                               ["getBiasOperand", "takesBias", "setBias"]>]> {
+                               ["getBiasOperand", "takesBias", "setBias",
+                                "getInputAxis", "getNumGroups"]>]> {
   let summary = "Convolution, channels first (ONNX Conv, ConvInteger)";
   let description = [{
     `input` is (N, C, spatial...), `weights` (M, C / group, kernel...), `bias`
@@ -50,7 +51,8 @@ def QNN_ConvOp : QNN_InferredOp<"conv",
 def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose",
     [AttrSizedOperandSegments,
      DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
-                               ["getBiasOperand", "takesBias", "setBias"]>]> {
+                               ["getBiasOperand", "takesBias", "setBias",
+                                "getInputAxis"]>]> {
   let summary = "Transposed convolution (ONNX ConvTranspose)";
   let description = [{
     The gradient of `conv` with respect to its input: `weights` are

@@ -24,7 +24,8 @@ def QNN_CompareKind : QNN_Kind<"CompareKind", "comparison", [
     "equal", "less", "less_or_equal", "greater", "greater_or_equal"]>;
 def QNN_CompareKindAttr : QNN_KindAttr<QNN_CompareKind, "compare_kind">;
 
-def QNN_UnaryOp : QNN_InferredOp<"unary"> {
+def QNN_UnaryOp : QNN_InferredOp<"unary",
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Applies a scalar function to each element";
   let description = [{
     `y[i] = f(x[i])`. `alpha` and `beta` are the parameters of the functions
@@ -45,7 +46,8 @@ def QNN_UnaryOp : QNN_InferredOp<"unary"> {
   let hasFolder = 1;
 }
 
-def QNN_BinaryOp : QNN_InferredOp<"binary"> {
+def QNN_BinaryOp : QNN_InferredOp<"binary",
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Applies a scalar function to two tensors, with broadcasting";
   let description = [{
     `y[i] = f(a[i], b[i])` with ONNX's multidirectional broadcasting. Operands
@@ -69,7 +71,8 @@ def QNN_BinaryOp : QNN_InferredOp<"binary"> {
   let hasFolder = 1;
 }
 
-def QNN_FusedMultiplyAddOp : QNN_InferredOp<"fused_multiply_add"> {
+def QNN_FusedMultiplyAddOp : QNN_InferredOp<"fused_multiply_add",
+                                           [QNN_Elementwise]> {
   let summary = "a · b + c with one rounding, of floats, with broadcasting";
   let description = [{
     What a kernel of another runtime computes by one instruction: folding
@@ -83,7 +86,7 @@ def QNN_FusedMultiplyAddOp : QNN_InferredOp<"fused_multiply_add"> {
   }];
 }
 
-def QNN_CompareOp : QNN_InferredOp<"compare"> {
+def QNN_CompareOp : QNN_InferredOp<"compare", [QNN_Elementwise]> {
   let summary = "Compares two tensors element by element, with broadcasting";
   let description = [{
     Gives bool. Comparisons with NaN are false.
@@ -98,7 +101,7 @@ def QNN_CompareOp : QNN_InferredOp<"compare"> {
   let hasFolder = 1;
 }
 
-def QNN_SelectOp : QNN_InferredOp<"select"> {
+def QNN_SelectOp : QNN_InferredOp<"select", [QNN_Elementwise]> {
   let summary = "Takes each element from one of two tensors (ONNX Where)";
   let description = [{
     `y[i] = condition[i] ? a[i] : b[i]`, all three broadcast.
@@ -112,7 +115,7 @@ def QNN_SelectOp : QNN_InferredOp<"select"> {
   let hasFolder = 1;
 }
 
-def QNN_CastOp : QNN_Op<"cast"> {
+def QNN_CastOp : QNN_Op<"cast", [QNN_Elementwise]> {
   let summary = "Converts each element to another type (ONNX Cast)";
   let description = [{
     Float to integer truncates toward zero. `saturate` and `round_mode` matter
@@ -127,7 +130,7 @@ def QNN_CastOp : QNN_Op<"cast"> {
   let hasVerifier = 1;
 }
 
-def QNN_BitcastOp : QNN_Op<"bitcast"> {
+def QNN_BitcastOp : QNN_Op<"bitcast", [QNN_Elementwise]> {
   let summary = "Reads each element's bits as another type (ONNX BitCast)";
   let description = [{
     Both types have the same number of bits; a bool counts as a byte.

@@ -9,7 +9,8 @@ def QNN_PoolKind : QNN_Kind<"PoolKind", "reduction over a window", [
 def QNN_PoolKindAttr : QNN_KindAttr<QNN_PoolKind, "pool_kind">;
 
 def QNN_PoolOp : QNN_InferredOp<"pool",
-    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getDataOperands"]>]> {
+    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getDataOperands"]>,
+     DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Reduces sliding windows (ONNX MaxPool, AveragePool, LpPool)";
   let description = [{
     `input` is (N, C, spatial...). Padding takes no part in a maximum; an

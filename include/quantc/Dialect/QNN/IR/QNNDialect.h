@@ -17,6 +17,11 @@ namespace quantc::qnn {
 /// Whether each type of `actual` has the element type and the rank that
 /// inference found, and no static dimension that contradicts it.
 bool areCompatibleTypes(mlir::TypeRange inferred, mlir::TypeRange actual);
+
+/// Each element of the result depends on one of each operand.
+template <typename ConcreteOp>
+class ElementwiseTrait
+    : public mlir::OpTrait::TraitBase<ConcreteOp, ElementwiseTrait> {};
 } // namespace quantc::qnn
 
 #include "quantc/Dialect/QNN/IR/QNNInterfaces.h.inc"

@@ -5,6 +5,31 @@
 include "mlir/IR/Interfaces.td"
 include "mlir/IR/OpBase.td"
 
+/// Each element of the result depends on one of each operand, with
+/// broadcasting (the trait of the same name in MLIR knows none).
+def QNN_Elementwise : NativeOpTrait<"ElementwiseTrait"> {
+  let cppNamespace = "::quantc::qnn";
+}
+
+def QNN_HomogeneousOpInterface : OpInterface<"HomogeneousOpInterface"> {
+  let cppNamespace = "::quantc::qnn";
+  let description = [{
+    An op with `f(c · x) = c · f(x)` for numbers c > 0, such as relu: positive
+    factors move through it.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The operands which must all have the factor; none if the op, as it is,
+      has not this property.
+    }], "::llvm::SmallVector<unsigned>", "getHomogeneousOperands", (ins)>,
+    InterfaceMethod<[{
+      Where factors that differ along `axis` of operand `index` differ in the
+      result, if they stay apart.
+    }], "std::optional<int64_t>", "getFactorAxis",
+      (ins "unsigned":$index, "int64_t":$axis)>
+  ];
+}
+
 def QNN_SameScaleOpInterface : OpInterface<"SameScaleOpInterface"> {
   let cppNamespace = "::quantc::qnn";
   let description = [{
@@ -75,6 +100,20 @@ def QNN_QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
     }], "std::optional<int64_t>", "getSummedAxis", (ins "unsigned":$index),
       [{}], [{
       return std::nullopt;
+    }]>,
+    InterfaceMethod<[{
+      The axis of operand `index` that holds input channels, if there is one:
+      of an activation, the indices that meet different weights; of the weights,
+      the same ones (of one group, see `getNumGroups`).
+    }], "std::optional<int64_t>", "getInputAxis", (ins "unsigned":$index),
+      [{}], [{
+      return $_op.getSummedAxis(index);
+    }]>,
+    InterfaceMethod<[{
+      Into how many groups input and output channels are divided, in order: a
+      channel of the result sums over the input channels of its group only.
+    }], "int64_t", "getNumGroups", (ins), [{}], [{
+      return 1;
     }]>,
     InterfaceMethod<[{
       The op on integers: `operands` and `zeroPoints` (null for none) are those

@@ -111,16 +111,20 @@ def QNN_ObserveOp : QNN_InferredOp<"observe"> {
   let description = [{
     Marks a value whose statistics calibration collects under the name `id`,
     the value's name in the ONNX model. Without calibration it does nothing.
+    Each index of `channel_axis`, if there is one, has statistics of its own.
 
     ```mlir
-    %y = qnn.observe %x as "layer1/output" : tensor<4x8xf32> -> tensor<4x8xf32>
+    %y = qnn.observe %x as "layer1/output" {channel_axis = 1 : i64}
+      : tensor<4x8xf32> -> tensor<4x8xf32>
     ```
   }];
-  let arguments = (ins QNN_Float:$input, StrAttr:$id);
+  let arguments = (ins QNN_Float:$input, StrAttr:$id,
+                       OptionalAttr<I64Attr>:$channel_axis);
   let results = (outs QNN_Float:$output);
   let assemblyFormat = [{
     $input `as` $id attr-dict `:` type($input) `->` type($output)
   }];
+  let hasVerifier = 1;
 }
 
 def QNN_UnpackOp : QNN_InferredOp<"unpack"> {

@@ -23,7 +23,8 @@ def QNN_CumulateKindAttr : QNN_KindAttr<QNN_CumulateKind, "cumulate_kind">;
 
 def QNN_ReduceOp : QNN_InferredOp<"reduce",
     [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
-                               ["getDataOperands"]>]> {
+                               ["getDataOperands"]>,
+     DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Reduces dimensions to one value (ONNX Reduce*)";
   let description = [{
     Reduces the dimensions that `axes` lists (negative ones count from the

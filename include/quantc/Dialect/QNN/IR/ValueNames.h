@@ -5,7 +5,8 @@
 //
 //   loc(fused<["/layer0/MatMul_output_0"]>["/layer0/MatMul"])
 //
-// Arguments of functions carry theirs in the attribute `qnn.name`.
+// Arguments of functions carry theirs in the attribute `qnn.name`, those of
+// loops in their own location.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_DIALECT_QNN_IR_VALUENAMES_H
@@ -21,8 +22,8 @@ namespace quantc::qnn {
 /// as the context.
 llvm::StringRef getValueName(mlir::Value value);
 
-/// Names a result of an op, or an argument of a function. An empty name takes
-/// the name away.
+/// Names a result of an op, or an argument of a function or a loop. An empty
+/// name takes the name away.
 void setValueName(mlir::Value value, llvm::StringRef name);
 
 /// The location of the ONNX node only, without names of values: what an op

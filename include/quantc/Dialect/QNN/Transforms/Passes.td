@@ -166,6 +166,9 @@ def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
     tables). A value that is quantized for one user is read in that form by all.
     Scales of static activations come from statistics; an error lists all values
     that have none. A remark tells each op that stays in float, and why.
+
+    Transformations of a recipe are passes of their own, which the pipeline
+    `qnn-quantize-graph` runs first; this pass warns that it leaves them out.
   }];
   let options = [
     Option<"recipe", "recipe", "std::string", "\"w8a8\"",
@@ -212,6 +215,67 @@ def SmoothQuantPass : Pass<"qnn-smooth-quant", "::mlir::func::FuncOp"> {
   let statistics = [
     Statistic<"numSearched", "searched", "Values whose alpha was searched">,
     Statistic<"numSmoothed", "values", "Values whose channels were divided">
+  ];
+}
+
+def EqualizePass : Pass<"qnn-equalize", "::mlir::func::FuncOp"> {
+  let summary = "Equalize the ranges of weights of consecutive layers";
+  let description = [{
+    `f(W1 · x) · W2 = f(W1 · x / s) · (s · W2)` for numbers s > 0, one for each
+    channel between two layers, if f has `HomogeneousOpInterface` (relu, pools)
+    or only moves elements. `s = sqrt(max|w1| / max|w2|)` makes the ranges of a
+    channel's weights on both sides alike, so that one scale for a whole weight
+    fits all its channels (Nagel et al. 2019, arXiv 1906.04721). Pairs are
+    adjusted in turn until nothing changes.
+
+    ```mlir
+    %a = qnn.conv %x, %w1 bias %b1 {...}
+    %r = qnn.unary relu %a
+    %y = qnn.conv %r, %w2 bias %b2 {...}
+    // becomes (the quotients are constants, which qnn-fold-constants computes)
+    %a = qnn.conv %x, (%w1 / %s) bias (%b1 / %s) {...}
+    %r = qnn.unary relu %a
+    %y = qnn.conv %r, (%w2 * %s) bias %b2 {...}
+    ```
+
+    A value stays as it is if anything but layers reads it, above all a residual
+    sum. The graph computes what it did, up to rounding.
+  }];
+  let options = [
+    Option<"steps", "steps", "int64_t", "20",
+           "How often all pairs are adjusted at most">
+  ];
+  let statistics = [
+    Statistic<"numEqualized", "values",
+              "Values between layers whose channels were divided">
+  ];
+}
+
+def CorrectBiasPass : Pass<"qnn-correct-bias", "::mlir::func::FuncOp"> {
+  let summary = "Take off biases what rounding of weights adds on average";
+  let description = [{
+    Rounded weights W' shift the mean of each output channel by
+    `(W' - W) · E[x]`, which is taken off the bias (Nagel et al. 2019, arXiv
+    1906.04721). W' is what `qnn-quantize` makes of W by the same recipe;
+    the means of input channels come from statistics. Padding counts as if it
+    had the mean, too. A product that takes no bias gets a sum behind it.
+
+    ```mlir
+    %y = qnn.conv %x, %w bias %b {...}
+    // becomes (a constant, which qnn-fold-constants computes)
+    %y = qnn.conv %x, %w bias (%b - reduce sum ((%w' - %w) * %mean)) {...}
+    ```
+  }];
+  let options = [
+    Option<"recipe", "recipe", "std::string", "\"w8a8\"",
+           "What the weights will be (docs/Quantization.md)">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "A statistics file with moments">
+  ];
+  let statistics = [
+    Statistic<"numCorrected", "layers", "Layers whose bias was corrected">,
+    Statistic<"numSkipped", "skipped",
+              "Layers whose input has no means of its channels">
   ];
 }
 
@@ -332,18 +396,18 @@ def InsertObserversPass
     : Pass<"qnn-insert-observers", "::mlir::func::FuncOp"> {
   let summary = "Mark the values whose statistics calibration collects";
   let description = [{
-    Puts a `qnn.observe` behind each named value of floating point that is no
-    constant. With `values=quantizable`, only behind operands and results of ops
-    with an integer form, and what ops that keep the scale make of them or make
-    them of.
+    Puts a `qnn.observe` behind operands and results of ops with an integer
+    form, and what ops that keep the scale make of them or make them of: what a
+    recipe can ask for. With `values=all`, behind each named value of floating
+    point that is no constant.
 
-    The channels of a value are the indices of the axis that an op which uses
-    it sums over; else those of the axis in which the op that makes it has its
+    The channels of a value are the input channels of an op with an integer form
+    that uses it; else those of the axis in which the op that makes it has its
     channels.
   }];
   let options = [
-    Option<"values", "values", "std::string", "\"all\"",
-           "Which values to observe: all or quantizable">,
+    Option<"values", "values", "std::string", "\"quantizable\"",
+           "Which values to observe: quantizable or all">,
     ListOption<"names", "names", "std::string",
                "Observe the values with these names only">
   ];
