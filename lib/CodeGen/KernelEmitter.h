@@ -16,6 +16,9 @@
 
 namespace quantc {
 
+/// Scalar operations below which starting threads does not pay.
+inline constexpr int64_t kParallelLoopWork = 400000;
+
 class KernelEmitter {
 public:
   using Value = mlir::Value;

@@ -8,6 +8,7 @@
 #include "quantc/CodeGen/Passes.h"
 
 #include "ProductRoots.h"
+#include "RowGroups.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -28,14 +29,32 @@ using quantc::kernel::CallOp;
 
 namespace {
 /// What becomes one kernel: `pad`, `root` and `epilogue`, the outer two
-/// optional. Fills of the outputs are looked up when the group is cloned.
+/// optional, or ops over the same rows. Fills of the outputs are looked up when
+/// the group is cloned.
 struct Group {
   tensor::PadOp pad;
   linalg::LinalgOp root;
   linalg::GenericOp epilogue;
+  quantc::RowGroup rows;
 
-  linalg::LinalgOp last() {
-    return epilogue ? cast<linalg::LinalgOp>(epilogue.getOperation()) : root;
+  linalg::LinalgOp last() const {
+    Operation *op = root;
+    if (!rows.ops.empty())
+      op = rows.ops.back();
+    else if (epilogue)
+      op = epilogue;
+    return cast<linalg::LinalgOp>(op);
+  }
+
+  /// What other ops use of the group.
+  SmallVector<Value> results() const {
+    SmallVector<Value> values;
+    for (linalg::GenericOp op : rows.ops)
+      if (rows.isResult(op))
+        values.push_back(op->getResult(0));
+    if (rows.ops.empty())
+      llvm::append_range(values, last()->getResults());
+    return values;
   }
 };
 } // namespace
@@ -114,7 +133,8 @@ private:
   Value addArgument(Value value);
   Value addNumber(OpBuilder &builder, Value constant);
   Value getScalar(OpBuilder &builder, Value value);
-  Value getBuffer(OpBuilder &builder, Value tensor);
+  void addInputs(linalg::LinalgOp op);
+  void cloneRows(OpBuilder &builder, ArrayRef<Value> buffers);
   void clonePad(OpBuilder &builder);
   void cloneFill(OpBuilder &builder, linalg::FillOp fill, Value buffer);
   void cloneOp(OpBuilder &builder, linalg::LinalgOp op, ValueRange outBuffers);
@@ -263,6 +283,65 @@ void KernelBuilder::cloneOp(OpBuilder &builder, linalg::LinalgOp op,
   });
 }
 
+void KernelBuilder::addInputs(linalg::LinalgOp op) {
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    Value value = input->get();
+    Operation *producer = value.getDefiningOp();
+    bool inside = (group.pad && value == group.pad.getResult()) ||
+                  (group.epilogue && producer == group.root) ||
+                  group.rows.contains(producer);
+    if (!inside && isa<RankedTensorType>(value.getType()))
+      addArgument(value);
+  }
+  SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  for (Value value : captured)
+    if (isa<RankedTensorType>(value.getType()))
+      addArgument(value);
+}
+
+/// A buffer for the result of `op`, whose inputs are known.
+static Value allocateResult(OpBuilder &builder, linalg::GenericOp op,
+                            const IRMapping &mapping) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  SmallVector<Value> sizes;
+  for (auto [i, loop] : llvm::enumerate(maps.back().getResults())) {
+    if (!type.isDynamicDim(i))
+      continue;
+    for (auto [input, map] : llvm::zip(op.getInputs(), maps))
+      if (std::optional<unsigned> at = map.getResultPosition(loop)) {
+        sizes.push_back(memref::DimOp::create(builder, op.getLoc(),
+                                              mapping.lookup(input), *at));
+        break;
+      }
+  }
+  return memref::AllocOp::create(
+      builder, op.getLoc(),
+      MemRefType::get(type.getShape(), type.getElementType()), sizes);
+}
+
+/// Ops over rows, one after the other: `quantc-lower-rows` makes one loop of
+/// them, in which the buffers that only they use are values of one row.
+void KernelBuilder::cloneRows(OpBuilder &builder, ArrayRef<Value> buffers) {
+  for (linalg::GenericOp op : group.rows.ops) {
+    Value buffer;
+    if (group.rows.isResult(op)) {
+      buffer = buffers.front();
+      buffers = buffers.drop_front();
+    } else {
+      buffer = allocateResult(builder, op, mapping);
+    }
+    auto linalgOp = cast<linalg::LinalgOp>(op.getOperation());
+    if (readsInit(linalgOp, 0))
+      cloneFill(builder,
+                lookThroughFill(linalgOp.getDpsInitOperand(0)->get()).second,
+                buffer);
+    cloneOp(builder, linalgOp, buffer);
+    mapping.map(op->getResult(0), buffer);
+  }
+}
+
 func::FuncOp KernelBuilder::build() {
   linalg::LinalgOp last = group.last();
   MLIRContext *context = last->getContext();
@@ -276,35 +355,29 @@ func::FuncOp KernelBuilder::build() {
   // Inputs first: the outputs' numbers follow from theirs.
   if (group.pad)
     addArgument(group.pad.getSource());
-  for (linalg::LinalgOp op : {group.root, last}) {
-    for (OpOperand *input : op.getDpsInputOperands()) {
-      Value value = input->get();
-      bool inside = (group.pad && value == group.pad.getResult()) ||
-                    (group.epilogue && value.getDefiningOp() == group.root);
-      if (!inside && isa<RankedTensorType>(value.getType()))
-        addArgument(value);
-    }
-    SetVector<Value> captured;
-    getUsedValuesDefinedAbove(op->getRegions(), captured);
-    for (Value value : captured)
-      if (isa<RankedTensorType>(value.getType()))
-        addArgument(value);
-  }
+  for (linalg::GenericOp op : group.rows.ops)
+    addInputs(cast<linalg::LinalgOp>(op.getOperation()));
+  if (group.rows.ops.empty())
+    for (linalg::LinalgOp op : {group.root, last})
+      addInputs(op);
   // Other scalars may still join the inputs, so outputs are arguments of a
   // block of their own until everything is cloned.
   Block outputBlock;
   SmallVector<Value> buffers;
-  for (unsigned i = 0; i < last->getNumResults(); ++i) {
-    auto tensor = cast<RankedTensorType>(last->getResult(i).getType());
+  for (Value result : group.results()) {
+    auto tensor = cast<RankedTensorType>(result.getType());
     auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
     buffers.push_back(outputBlock.addArgument(type, last.getLoc()));
-    auto [base, fill] = lookThroughFill(last.getDpsInitOperand(i)->get());
-    outputs.push_back(base);
+    auto op = cast<linalg::LinalgOp>(result.getDefiningOp());
+    unsigned i = cast<OpResult>(result).getResultNumber();
+    outputs.push_back(lookThroughFill(op.getDpsInitOperand(i)->get()).first);
   }
 
   if (group.pad)
     clonePad(builder);
-  if (group.epilogue) {
+  if (!group.rows.ops.empty()) {
+    cloneRows(builder, buffers);
+  } else if (group.epilogue) {
     linalg::LinalgOp root = group.root;
     auto type = cast<RankedTensorType>(root->getResult(0).getType());
     auto memref = MemRefType::get(type.getShape(), type.getElementType());
@@ -355,22 +428,36 @@ struct OutlineKernelsPass
     : public quantc::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
   void runOnOperation() override {
     SmallVector<linalg::LinalgOp> roots, others;
+    SmallVector<linalg::GenericOp> reductions;
     getOperation().walk<WalkOrder::PreOrder>([&](linalg::LinalgOp op) {
-      if (op.hasPureTensorSemantics() && !isa<linalg::FillOp>(op))
-        (quantc::isProductRoot(op) ? roots : others).push_back(op);
+      if (!op.hasPureTensorSemantics() || isa<linalg::FillOp>(op))
+        return WalkResult::skip();
+      auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+      bool alongRows = generic && quantc::isRowReduction(generic);
+      if (alongRows)
+        reductions.push_back(generic);
+      (!alongRows && quantc::isProductRoot(op) ? roots : others).push_back(op);
       return WalkResult::skip();
     });
     DenseSet<Operation *> done;
     SmallVector<Group> groups;
     for (linalg::LinalgOp root : roots) {
-      Group group{findPad(root), root, findEpilogue(root)};
+      Group group{findPad(root), root, findEpilogue(root), {}};
       if (group.epilogue && !done.insert(group.epilogue).second)
         group.epilogue = nullptr;
+      done.insert(root);
       groups.push_back(group);
+    }
+    for (linalg::GenericOp seed : reductions) {
+      Group group{nullptr, cast<linalg::LinalgOp>(seed.getOperation()), nullptr,
+                  quantc::findRowGroup(seed, done)};
+      done.insert_range(group.rows.ops);
+      if (!group.rows.ops.empty())
+        groups.push_back(group);
     }
     for (linalg::LinalgOp op : others)
       if (!done.contains(op))
-        groups.push_back(Group{nullptr, op, nullptr});
+        groups.push_back(Group{nullptr, op, nullptr, {}});
     SmallVector<unsigned> forms;
     SmallVector<NumberPlan> plans = planNumbers(groups, forms);
     for (auto [group, form] : llvm::zip(groups, forms))
@@ -425,16 +512,25 @@ struct OutlineKernelsPass
     StringRef name = getShared(kernel, group.root);
     linalg::LinalgOp last = group.last();
     OpBuilder builder(last);
+    SmallVector<Value> results = group.results();
     // The call stands for both: what is measured or fails there names both.
     Location loc =
         FusedLoc::get(&getContext(), {group.root->getLoc(), last->getLoc()});
-    auto call = CallOp::create(builder, loc, last->getResultTypes(), name,
-                               kernelBuilder.inputs, kernelBuilder.outputs,
-                               kernelBuilder.readsOutputs);
-    last->replaceAllUsesWith(call->getResults());
+    auto call =
+        CallOp::create(builder, loc, TypeRange(ValueRange(results)), name,
+                       kernelBuilder.inputs, kernelBuilder.outputs,
+                       kernelBuilder.readsOutputs);
+    for (auto [old, result] : llvm::zip(results, call->getResults()))
+      old.replaceAllUsesWith(result);
     ++numCalls;
     numFusedEpilogues += group.epilogue != nullptr;
     numFoldedPads += group.pad != nullptr;
+    numFusedRowOps += std::max<size_t>(group.rows.ops.size(), 1) - 1;
+    if (!group.rows.ops.empty()) {
+      for (linalg::GenericOp op : llvm::reverse(group.rows.ops))
+        op->erase();
+      return;
+    }
     last->erase();
     if (group.epilogue)
       group.root->erase();

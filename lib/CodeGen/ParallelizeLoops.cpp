@@ -24,8 +24,6 @@ namespace quantc {
 using namespace mlir;
 using namespace quantc;
 
-/// Scalar operations below which starting threads does not pay.
-static constexpr int64_t kParallelWork = 400000;
 /// Elements of a long loop that one thread takes at a time.
 static constexpr int64_t kChunk = 8192;
 
@@ -152,7 +150,7 @@ struct ParallelizeLoopsPass
     for (scf::ForOp loop : nest)
       work = e.mul(work, loop.getUpperBound());
     Value condition =
-        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
     if (e.isConstant(condition, 0))
       return success();
     ++numParallelized;

@@ -94,6 +94,10 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   contractions.threads = options.threads;
   contractions.releaseWeights = options.releaseWeights;
   pm.addPass(quantc::createLowerContractionsPass(contractions));
+  quantc::LowerRowsPassOptions rows;
+  rows.targetFeatures = options.targetFeatures;
+  rows.threads = options.threads;
+  pm.addPass(quantc::createLowerRowsPass(rows));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(quantc::createLowerCopiesPass());
   quantc::ParallelizeLoopsPassOptions loops;

@@ -102,3 +102,85 @@ func.func @positions(%x: tensor<8xf32>) -> tensor<8xf32> {
   } -> tensor<8xf32>
   return %1 : tensor<8xf32>
 }
+
+// -----
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+#one = affine_map<(d0) -> (d0)>
+
+// Ops over the same rows are one kernel, which has buffers of its own for what
+// only they read. What others read of it is a second result, and an op that
+// reads that before the last of them is not in between.
+// CHECK-LABEL: func.func @rows
+// CHECK-NOT:     linalg
+// CHECK:         %[[R:.*]]:2 = kernel.call @[[K:.*]] ins(%{{.*}} : tensor<?x16xf32>) outs({{.*}} : tensor<?xf32>, tensor<?x16xf32>)
+// CHECK:         return %[[R]]#1, %[[R]]#0
+// CHECK:       func.func private @[[K]](
+// CHECK-SAME:    memref<?x16xf32>, %[[ROOT:.*]]: memref<?xf32>, %[[Y:.*]]: memref<?x16xf32>)
+// CHECK:         %[[SUM:.*]] = memref.alloc(%{{.*}}) : memref<?xf32>
+// CHECK:         linalg.fill ins(%{{.*}} : f32) outs(%[[SUM]] : memref<?xf32>)
+// CHECK:         linalg.generic {{.*}} outs(%[[SUM]] : memref<?xf32>)
+// CHECK:         linalg.generic {{.*}} ins(%[[SUM]] : memref<?xf32>) outs(%[[ROOT]] : memref<?xf32>)
+// CHECK:         linalg.generic {{.*}} outs(%[[Y]] : memref<?x16xf32>)
+func.func @rows(%x: tensor<?x16xf32>) -> (tensor<?x16xf32>, tensor<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x16xf32>
+  %er = tensor.empty(%n) : tensor<?xf32>
+  %e = tensor.empty(%n) : tensor<?x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%er : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<?x16xf32>) outs(%f : tensor<?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %o, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<?xf32>
+  %root = linalg.generic {indexing_maps = [#one, #one], iterator_types = ["parallel"]}
+      ins(%sum : tensor<?xf32>) outs(%er : tensor<?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = math.sqrt %a : f32
+    linalg.yield %r : f32
+  } -> tensor<?xf32>
+  %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %root : tensor<?x16xf32>, tensor<?xf32>) outs(%e : tensor<?x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.divf %a, %b : f32
+    linalg.yield %r : f32
+  } -> tensor<?x16xf32>
+  return %y, %root : tensor<?x16xf32>, tensor<?xf32>
+}
+
+// -----
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+
+// An op between that is none of them would need a result of the kernel before
+// its call: the op behind stays apart.
+// CHECK-LABEL: func.func @between
+// CHECK:         %[[SUM:.*]] = kernel.call
+// CHECK:         %[[ONE:.*]] = tensor.extract %[[SUM]]
+// CHECK:         kernel.call {{.*}} ins(%{{.*}}, %[[SUM]]
+func.func @between(%x: tensor<4x16xf32>) -> (tensor<4x16xf32>, f32) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %er = tensor.empty() : tensor<4xf32>
+  %e = tensor.empty() : tensor<4x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%er : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x16xf32>) outs(%f : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %o, %a : f32
+    linalg.yield %r : f32
+  } -> tensor<4xf32>
+  %one = tensor.extract %sum[%c0] : tensor<4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %sum : tensor<4x16xf32>, tensor<4xf32>) outs(%e : tensor<4x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.divf %a, %b : f32
+    %r = arith.mulf %p, %one : f32
+    linalg.yield %r : f32
+  } -> tensor<4x16xf32>
+  return %y, %one : tensor<4x16xf32>, f32
+}

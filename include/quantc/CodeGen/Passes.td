@@ -64,7 +64,8 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     into a private function on buffers in destination-passing style, and calls
     it with `kernel.call`. A group is a root, the fill of its output, the
     zero-padding of its input if it is a convolution, and the elementwise op
-    that alone consumes it. Tensors become arguments, weights too; scalar
+    that alone consumes it; or reductions along rows with all that is computed
+    of the same rows before, between and behind them. Tensors become arguments, weights too; scalar
     constants move along. Groups that are equal share one function, so compile
     time and code size grow with the number of different layers. Where groups
     differ in numbers only (scales and zero points, say), those numbers are
@@ -86,6 +87,8 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     Statistic<"numCalls", "kernel-calls", "Calls of kernels">,
     Statistic<"numFusedEpilogues", "fused-epilogues",
               "Elementwise ops fused into the op before them">,
+    Statistic<"numFusedRowOps", "fused-row-ops",
+              "Ops that joined a reduction along the same rows">,
     Statistic<"numFoldedPads", "folded-pads",
               "Paddings fused into a convolution">,
     Statistic<"numNumberArguments", "number-arguments",
@@ -137,6 +140,33 @@ def LowerContractionsPass
     Statistic<"numPackedWeights", "packed-weights",
               "Constants packed at compile time">,
     Statistic<"numUnmatched", "unmatched", "Roots that stay loops">
+  ];
+}
+
+def LowerRowsPass : Pass<"quantc-lower-rows", "mlir::ModuleOp"> {
+  let summary = "Lower reductions along rows to vector code, row by row";
+  let description = [{
+    Rewrites a kernel of ops over the same rows (softmax, normalizations, means)
+    as one loop over blocks of rows. All ops that need the same reductions run
+    in one sweep along a row, in vectors, for a few rows side by side; what a
+    later sweep needs again stays in the first-level cache. A sum of floats has
+    eight partial sums in every target's code, which are added in halves at the
+    end. Kernels with other ops stay as they are, for the lowering to loops.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">,
+    Option<"threads", "threads", "bool", "true",
+           "Run many rows in parallel">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numRowKernels", "row-kernels", "Kernels lowered">,
+    Statistic<"numSweeps", "sweeps", "Sweeps along the rows of all kernels">
   ];
 }
 

@@ -15,7 +15,9 @@ namespace {
 
 /// Row statistics as reductions, then one elementwise op that applies them with
 /// scale and bias. The variance is that of the centred values (two passes):
-/// E[x²] - E[x]² cancels.
+/// E[x²] - E[x]² cancels. A mean of f32 is summed in f64, and what may be
+/// rounded once (`contract`) is marked, both as ONNX Runtime does it: behind a
+/// normalization, a quantized model makes a step of the last bit's difference.
 struct ConvertNormalize : OpConversionPattern<qnn::NormalizeOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -41,17 +43,9 @@ struct ConvertNormalize : OpConversionPattern<qnn::NormalizeOp> {
     Value zero = constantScalar(rewriter, loc, acc, 0);
 
     Value mean;
-    if (center) {
-      Value sum = createReduction(
-          rewriter, loc, input, reduced, zero,
-          [&](OpBuilder &b, Location l, ValueRange x) {
-            return addForReduction(b, l, x[1], convertFloat(b, l, x[0], acc));
-          });
-      mean = mapRows(rewriter, loc, sum,
-                     [&](OpBuilder &b, Location l, Value x) -> Value {
-                       return arith::DivFOp::create(b, l, x, count);
-                     });
-    }
+    if (center)
+      mean = createMean(rewriter, loc, input, reduced, acc,
+                        productOf(rewriter, loc, rowDims));
     SmallVector<Value> statistics{input};
     if (center)
       statistics.push_back(mean);
@@ -89,6 +83,25 @@ struct ConvertNormalize : OpConversionPattern<qnn::NormalizeOp> {
   }
 
 private:
+  /// The mean of each row as `acc`, out of a sum in f64.
+  static Value createMean(OpBuilder &b, Location loc, Value input,
+                          ArrayRef<bool> reduced, Type acc, Value numColumns) {
+    Type wide = b.getF64Type();
+    Value count = indexToScalar(b, loc, numColumns, wide);
+    Value sum = createReduction(
+        b, loc, input, reduced, constantScalar(b, loc, wide, 0),
+        [&](OpBuilder &nested, Location l, ValueRange x) {
+          return addForReduction(nested, l, x[1],
+                                 convertFloat(nested, l, x[0], wide));
+        });
+    return createElementwise(
+        b, loc, cast<RankedTensorType>(sum.getType()).clone(acc), sum,
+        [&](OpBuilder &nested, Location l, ValueRange x) {
+          Value mean = arith::DivFOp::create(nested, l, x[0], count);
+          return convertFloat(nested, l, mean, acc);
+        });
+  }
+
   static Value
   mapRows(OpBuilder &b, Location loc, Value rows,
           llvm::function_ref<Value(OpBuilder &, Location, Value)> body) {
@@ -160,10 +173,12 @@ private:
                  y = arith::MulFOp::create(nested, l, y, x[1]);
                  if (adaptor.getScale())
                    y = arith::MulFOp::create(
-                       nested, l, y, convertFloat(nested, l, x[next++], acc));
+                       nested, l, y, convertFloat(nested, l, x[next++], acc),
+                       arith::FastMathFlags::contract);
                  if (adaptor.getBias())
                    y = arith::AddFOp::create(
-                       nested, l, y, convertFloat(nested, l, x[next++], acc));
+                       nested, l, y, convertFloat(nested, l, x[next++], acc),
+                       arith::FastMathFlags::contract);
                  linalg::YieldOp::create(nested, l,
                                          convertFloat(nested, l, y, element));
                })

@@ -3,9 +3,17 @@
 
 // Statistics that nobody reads leave nothing behind.
 // CHECK-LABEL: @layer
-// CHECK-COUNT-2: iterator_types = ["parallel", "reduction"]
+// The mean is summed in f64, and the scale and bias are applied with one
+// rounding where the target can.
+// CHECK: iterator_types = ["parallel", "reduction"]
+// CHECK: arith.addf {{.*}} fastmath<reassoc,contract> : f64
+// CHECK: iterator_types = ["parallel", "reduction"]
+// CHECK: arith.addf {{.*}} fastmath<reassoc,contract> : f32
 // CHECK: math.sqrt
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "parallel"]}
+// CHECK: arith.mulf %{{[^ ]*}}, %{{[^ ]*}} : f32
+// CHECK: arith.mulf {{.*}} fastmath<contract> : f32
+// CHECK: arith.addf {{.*}} fastmath<contract> : f32
 // CHECK-NOT: linalg.generic
 func.func @layer(%x: tensor<?x8xf32>, %s: tensor<8xf32>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
   %0:3 = qnn.normalize layer %x scale %s : tensor<8xf32> bias %b : tensor<8xf32> {axis = 1 : i64, epsilon = 1.0e-5 : f64, stash_type = f32} : tensor<?x8xf32> -> tensor<?x8xf32>, tensor<?x1xf32>, tensor<?x1xf32>
