@@ -34,6 +34,7 @@ __all__ = [
     "choose_range",
     "compile",
     "export",
+    "generate",
     "load",
     "quantize_matrix",
 ]
@@ -296,3 +297,10 @@ def export(model, output, quantize=None, calibration=None, stats=None, shapes=No
     _run_driver(
         model, os.fspath(output), shapes, "native", "onnx", quantize, calibration, stats
     )
+
+
+def generate(model, tokenizer, prompt="", **options):
+    """Continues a prompt, piece by piece: see `quantc.generation.generate`."""
+    from . import generation
+
+    return generation.generate(model, tokenizer, prompt, **options)

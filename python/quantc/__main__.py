@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import CompileError, RunError, language
+from . import CompileError, RunError, generation, language
 
 
 def _show_progress():
@@ -48,6 +48,36 @@ def _perplexity(args):
     print(f"tokens per second {result.tokens_per_second:.0f}")
 
 
+def _generate(args):
+    result = generation.generate(
+        args.model,
+        args.tokenizer,
+        args.prompt,
+        max_tokens=args.max_tokens,
+        temperature=args.temperature,
+        top_k=args.top_k,
+        seed=args.seed,
+        end=args.end,
+        start=args.start,
+    )
+    if args.threads:
+        result.decoder.model.set_num_threads(args.threads)
+    for piece in result:
+        print(piece, end="", flush=True)
+    print()
+    if args.quiet:
+        return
+    rows = [
+        ("prompt tokens", f"{len(result.prompt_tokens)} in {result.prompt_seconds:.2f} s"),
+        ("generated tokens", f"{len(result.tokens)}"),
+        ("tokens per second", f"{result.tokens_per_second:.1f}"),
+        ("cache", f"{result.decoder.cache_bytes / 1e6:.2f} MB"),
+        ("peak memory", f"{result.peak_memory / 1e6:.1f} MB"),
+    ]
+    for label, text in rows:
+        print(f"{label:<17} {text}", file=sys.stderr)
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m quantc", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -61,6 +91,19 @@ def main(argv=None):
     perplexity.add_argument("--stride", type=int, help="from window to window (as long as the window)")
     perplexity.add_argument("--limit", type=int, default=0, help="score so many windows only")
     perplexity.set_defaults(run=_perplexity)
+    generate = commands.add_parser("generate", help="continue a prompt with a compiled language model")
+    generate.add_argument("model", help="a compiled model: tokens (and a cache) to logits")
+    generate.add_argument("--tokenizer", required=True, help="a tokenizer.json")
+    generate.add_argument("--prompt", default="", help="the text to continue")
+    generate.add_argument("--max-tokens", type=int, default=128, help="generate so many tokens at most (128)")
+    generate.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token (0)")
+    generate.add_argument("--top-k", type=int, default=0, help="draw from so many tokens only (0: all)")
+    generate.add_argument("--seed", type=int, default=0, help="the same one draws the same text (0)")
+    generate.add_argument("--end", help="the token to stop at (as usual tokenizers have it)")
+    generate.add_argument("--start", help="a token to put before the prompt")
+    generate.add_argument("--threads", type=int, default=0, help="threads to use (0: all processors)")
+    generate.add_argument("--quiet", action="store_true", help="print the text only")
+    generate.set_defaults(run=_generate)
     args = parser.parse_args(argv)
     try:
         args.run(args)

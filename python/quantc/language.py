@@ -5,13 +5,12 @@
 """
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from . import Model, RunError, load
+from .generation import Decoder
 
 
 @dataclass
@@ -58,41 +57,12 @@ def _log_probabilities(logits):
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
 
 
-class _Scorer:
+class _Scorer(Decoder):
     """A model as a function from tokens to logits [tokens, vocabulary]."""
 
-    def __init__(self, model):
-        self.model = model if isinstance(model, Model) else load(model)
-        self.seconds = 0.0
-        names = [i.name for i in self.model.inputs]
-        if not names:
-            raise RunError("a language model has an input of tokens")
-        self.tokens = "input_ids" if "input_ids" in names else names[0]
-        unknown = set(names) - {self.tokens, "attention_mask", "position_ids"}
-        if unknown:
-            raise RunError(
-                "scoring gives tokens, attention_mask and position_ids only, "
-                f"but the model asks for {', '.join(sorted(unknown))}"
-            )
-
     def __call__(self, tokens):
-        inputs = {}
-        for info in self.model.inputs:
-            if info.name == "attention_mask":
-                value = np.ones_like(tokens)
-            elif info.name == "position_ids":
-                value = np.arange(tokens.shape[1])[None]
-            else:
-                value = tokens
-            inputs[info.name] = value.astype(info.dtype)
-        start = time.perf_counter()
-        logits = self.model.run(inputs)[0]
-        self.seconds += time.perf_counter() - start
-        if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
-            raise RunError(
-                f"expected logits [1, {tokens.shape[1]}, vocabulary] as the first output, got {list(logits.shape)}"
-            )
-        return logits[0]
+        self.reset()
+        return self.feed(tokens)
 
 
 def evaluate(model, tokens, against=None, window=256, stride=None, limit=0, progress=None):
