@@ -94,7 +94,10 @@ int64_t PackedSource::getNumRows(const MicroKernel &kernel, int64_t depth) {
 }
 
 int64_t PackedSource::getPanelSize(const MicroKernel &kernel, int64_t depth) {
-  return (getNumRows(kernel, depth) + hasColumnSums(kernel)) * kernel.columns();
+  int64_t rows = getNumRows(kernel, depth);
+  int64_t order =
+      kernel.dot.hasWideWords ? llvm::alignTo(rows + 1, kernel.columns()) : 0;
+  return (rows + hasColumnSums(kernel)) * kernel.columns() + order;
 }
 
 Value PackedSource::getStart(KernelEmitter &e, ValueRange outer, Value slot) {
@@ -119,6 +122,15 @@ PackedSource::getColumnSums(KernelEmitter &e, ValueRange outer, Value slot) {
   if (!hasColumnSums(kernel))
     return std::nullopt;
   int64_t rows = getNumRows(kernel, depth);
+  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot),
+                                             e.index(rows * kernel.columns())));
+}
+
+std::optional<std::pair<Value, Value>>
+PackedSource::getOrder(KernelEmitter &e, ValueRange outer, Value slot) {
+  if (!kernel.dot.hasWideWords)
+    return std::nullopt;
+  int64_t rows = getNumRows(kernel, depth) + hasColumnSums(kernel);
   return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot),
                                              e.index(rows * kernel.columns())));
 }

@@ -31,7 +31,8 @@ protected:
 
 /// A matrix that was packed at compile time: [outer][panel][k][column], with
 /// words for a group of k if the kernel has a dot product; then the panel may
-/// end with the sums of its columns.
+/// end with the sums of its columns, and with the order of its words: how many
+/// come first because they need no wide product, and the place of each along k.
 class PackedSource : public StridedSource {
 public:
   PackedSource(StridedMatrix matrix, mlir::Value n, int64_t depth,
@@ -54,6 +55,8 @@ public:
   std::optional<std::pair<mlir::Value, mlir::Value>>
   getColumnSums(KernelEmitter &e, mlir::ValueRange outer,
                 mlir::Value slot) override;
+  std::optional<std::pair<mlir::Value, mlir::Value>>
+  getOrder(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot) override;
 
 private:
   mlir::Value getStart(KernelEmitter &e, mlir::ValueRange outer,

@@ -34,12 +34,25 @@ DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
     dot.isRhsSigned = isLhsSigned == isRhsSigned || unit.hasMixedDotProd
                           ? isRhsSigned
                           : isLhsSigned;
+  } else if (unit.usesBytePairs) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    dot.isLhsSigned = false;
+    dot.sumsPairs = true;
+    dot.hasWideWords = unit.hasWideWords;
   } else if (unit.hasWordPairs) {
     // Differences of 8-bit numbers need nine bits, so no product of two of
     // them, and no sum of two products, overflows.
     dot.group = 2;
     dot.elementBits = 16;
   }
+  return dot;
+}
+
+DotProduct DotProduct::getWide() {
+  DotProduct dot;
+  dot.group = 2;
+  dot.elementBits = 16;
   return dot;
 }
 
@@ -60,7 +73,18 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
       VectorType::get(lanes * group, e.b.getIntegerType(elementBits));
   Value a = vector::BitCastOp::create(e.b, e.loc, elements, lhs);
   Value b = vector::BitCastOp::create(e.b, e.loc, elements, rhs);
-  if (elementBits == 16) {
+  if (sumsPairs) {
+    if (isLhsSigned)
+      std::swap(a, b);
+    auto pairs = VectorType::get(lanes * 2, e.b.getI16Type());
+    StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddubs.w.512"
+                     : lanes == 8 ? "llvm.x86.avx2.pmadd.ub.sw"
+                                  : "llvm.x86.ssse3.pmadd.ub.sw.128";
+    a = callIntrinsic(e, name, pairs, {a, b});
+    b = arith::ConstantOp::create(
+        e.b, e.loc, DenseElementsAttr::get(pairs, e.b.getI16IntegerAttr(1)));
+  }
+  if (sumsPairs || elementBits == 16) {
     StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
                      : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
                                   : "llvm.x86.sse2.pmadd.wd";
@@ -96,6 +120,7 @@ Value DotProduct::emitSum(KernelEmitter &e, Value words, bool isSigned,
       DenseElementsAttr::get(type, e.b.getI32IntegerAttr(0x01010101)));
   DotProduct product = *this;
   product.isLhsSigned = isSigned;
-  product.isRhsSigned = type.getNumElements() >= 8 ? !isSigned : isSigned;
+  product.isRhsSigned =
+      sumsPairs || type.getNumElements() >= 8 ? !isSigned : isSigned;
   return product.emit(e, words, ones, sum);
 }

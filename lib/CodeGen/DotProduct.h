@@ -12,6 +12,9 @@
 
 #include "Target.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "mlir/IR/Value.h"
 
 namespace quantc {
@@ -32,8 +35,28 @@ struct DotProduct {
   /// Whether matrices of words are multiplied in AMX tiles.
   bool usesTiles = false;
 
+  /// Whether pairs of products are summed in 16 bits on the way, where signed
+  /// ones saturate: only for weights that were proved to keep clear of that.
+  bool sumsPairs = false;
+  /// Then: whether some words of the weights could not be proved, and are
+  /// multiplied by `getWide`. They follow the others in a panel, which tells
+  /// the order.
+  bool hasWideWords = false;
+
   explicit operator bool() const { return group > 1; }
   bool takesDifferences() const { return elementBits == 16; }
+
+  /// For words that `sumsPairs` would not multiply exactly: their elements as
+  /// two words of 16 bits each.
+  static DotProduct getWide();
+
+  /// Whether `sumsPairs` is exact for a pair of these weights and any unsigned
+  /// 8-bit factors.
+  static bool isExactPair(int first, int second) {
+    int above = std::max(first, 0) + std::max(second, 0);
+    int below = std::min(first, 0) + std::min(second, 0);
+    return 255 * above <= INT16_MAX && 255 * below >= INT16_MIN;
+  }
 
   /// The fastest one for operands of 8 bits and `m` rows of the left-hand side,
   /// which may be ShapedType::kDynamic.

@@ -1,5 +1,6 @@
 //===- GemmEmitter.cpp - Blocked matrix products --------------------------===//
 
+#include "OrderedPanel.h"
 #include "QuantizedPanels.h"
 #include "TileUnit.h"
 
@@ -15,6 +16,8 @@ static constexpr int64_t kBlockDepth = 256;
 static constexpr int64_t kPanelBytes = 16384;
 /// Depth, in words, up to which the few rows that read B once are not split.
 static constexpr int64_t kStreamedDepth = 8192;
+/// Of the rows of A that a task packs: they fit half of a second-level cache.
+static constexpr int64_t kPackedBytes = 192 * 1024;
 /// Up to here a product is not split along k.
 static constexpr int64_t kMaxUnsplitDepth = 512;
 static constexpr int64_t kBlockRows = 144;
@@ -41,7 +44,7 @@ private:
     Value partial;         // Sums so far, when k is split.
     int64_t partialStride;
     // Of quantized operands.
-    Value words, rawPanel, rowSums, columnSums, zeroTiles;
+    Value words, wideWords, rawPanel, rowSums, columnSums, zeroTiles;
     int64_t wordStride;
     Value edge; // Sums of a tile at the border.
   };
@@ -56,6 +59,7 @@ private:
     Value partialOffset;
     SmallVector<Value> zeros; // Zero points of the columns, or empty.
     Value columnSums, columnSumsOffset;
+    Value order, orderOffset; // Of the panel's words, if it has one.
   };
 
   bool readsPackedOnce();
@@ -116,6 +120,8 @@ void GemmEmitter::emit(bool useThreads) {
       m ? llvm::divideCeil(std::max<int64_t>(*m, 1), kBlockRows) : 1;
   int64_t rows =
       m ? llvm::divideCeil(std::max<int64_t>(*m, 1), numBlocks) : kBlockRows;
+  if (kernel.dot.hasWideWords)
+    rows = std::clamp<int64_t>(kPackedBytes / (3 * *k), kernel.rows, rows);
   blockRows = llvm::alignTo(rows, kernel.rows);
   numRowBlocks = e.ceilDiv(p.m, blockRows);
 
@@ -134,7 +140,9 @@ void GemmEmitter::emit(bool useThreads) {
 
   int64_t group = kernel.dot.group;
   int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
-  if (kernel.dot)
+  if (kernel.dot.hasWideWords)
+    maxUnsplit = wanted = *k;
+  else if (kernel.dot)
     maxUnsplit = wanted =
         group * (readsPackedOnce() ? kStreamedDepth
                                    : kPanelBytes / (4 * kernel.columns()));
@@ -189,6 +197,8 @@ void GemmEmitter::emitTask(Value task) {
         llvm::divideCeil(blockDepth, kernel.dot.group), kernel.lanes);
     block.wordStride = numWords;
     block.words = allocate(blockRows * block.wordStride, accumulator);
+    if (kernel.dot.hasWideWords)
+      block.wideWords = allocate(2 * blockRows * block.wordStride, accumulator);
     scratch = allocate(numWords * width, accumulator);
     if (!isPacked)
       block.rawPanel =
@@ -229,7 +239,7 @@ void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
     Value endRow = e.min(e.add(block.firstRow, e.index(blockRows)), p.m);
     quantized.packRows(block.outer, block.firstRow, endRow, block.k,
                        block.depth, block.words, block.wordStride,
-                       block.rowSums, block.isFirst);
+                       block.rowSums, block.isFirst, block.wideWords);
   }
   e.forLoop(block.firstSlot, endSlot, kernel.vectors, [&](Value slot) {
     Tile tile = makeTile(block, slot);
@@ -263,6 +273,8 @@ void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
     tile.columnSums = block.columnSums;
     tile.columnSumsOffset = tile.partialOffset;
   }
+  if (auto order = columns.getOrder(e, block.outer, slot))
+    std::tie(tile.order, tile.orderOffset) = *order;
   Value zero = e.index(0);
   if (!isPacked) {
     // Rows of bytes first, which the source knows how to read.
@@ -340,6 +352,12 @@ void GemmEmitter::emitRows(const Block &block, Tile tile) {
 SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
                                           ArrayRef<Value> rowOffsets,
                                           SmallVector<Value> sums) {
+  if (tile.order)
+    return emitOrderedPanel(
+        e, kernel, quantized,
+        {tile.panel, tile.panelOffset, tile.order, tile.orderOffset},
+        {block.words, block.wideWords, rowOffsets}, block.depth,
+        std::move(sums));
   auto step = [&](Value k, ValueRange in) {
     SmallVector<Value> out(in);
     SmallVector<Value> panel;
@@ -373,7 +391,8 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
   };
   Value zero = e.index(0);
   // LLVM would add up the pairs of several steps first, and spill them.
-  int64_t unroll = kernel.dot.takesDifferences() ? 1 : 4;
+  int64_t unroll =
+      kernel.dot.takesDifferences() || kernel.dot.sumsPairs ? 1 : 4;
   Value depth = e.ceilDiv(block.depth, kernel.dot.group);
   Value main = e.mul(e.floorDiv(depth, unroll), e.index(unroll));
   sums = e.forLoop(zero, main, unroll, sums, [&](Value k, ValueRange in) {

@@ -90,6 +90,11 @@ public:
   getColumnSums(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot) {
     return std::nullopt;
   }
+  /// Where the order of the words in the panel at `slot` lies, if it has one.
+  virtual std::optional<std::pair<mlir::Value, mlir::Value>>
+  getOrder(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot) {
+    return std::nullopt;
+  }
   /// Writes the rows [k, k + depth) of the panel that starts at `slot` to
   /// `panel` from `offset` on, as accumulator elements, zero where no column
   /// is.

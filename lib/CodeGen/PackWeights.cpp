@@ -122,31 +122,101 @@ static char *packPanel(const Source &source, int64_t first, int64_t columns,
   return target;
 }
 
-/// The same in groups of bytes, followed by the sums of the columns if the
-/// kernel wants them.
+/// Calls `visit` for each matrix in `bytes`, and the first column of each of
+/// its panels, in the order in which they are stored.
+static void
+forEachPanel(ArrayRef<char> bytes, unsigned width, ArrayRef<int64_t> sizes,
+             ArrayRef<int64_t> strides, const MicroKernel &kernel,
+             llvm::function_ref<void(const Source &, int64_t)> visit) {
+  int64_t n = sizes.back(), k = sizes[sizes.size() - 2], outer = 1;
+  for (int64_t size : sizes.drop_back(2))
+    outer *= size;
+  for (int64_t o = 0; o < outer; ++o) {
+    int64_t base = 0, rest = o;
+    for (int64_t i = sizes.size() - 2; i-- > 0; rest /= sizes[i])
+      base += rest % sizes[i] * strides[i];
+    Source source{bytes.data() + base * width, width,         k, n,
+                  strides[strides.size() - 2], strides.back()};
+    for (int64_t first = 0; first < n; first += kernel.columns())
+      visit(source, first);
+  }
+}
+
+/// One weight as the kernel sees it, 0 outside of the matrix.
+static int getWeight(const Source &source, int64_t row, int64_t column,
+                     bool isSigned, bool isFlipped) {
+  if (row >= source.k || column >= source.n)
+    return 0;
+  char byte = *source.at(row, column) ^ (isFlipped ? 0x80 : 0);
+  return isSigned ? int(int8_t(byte)) : int(uint8_t(byte));
+}
+
+/// The words of a panel, those last that need a wide product, and how many
+/// these are.
+static std::pair<SmallVector<int32_t>, int64_t>
+getWordOrder(const Source &source, int64_t first, const MicroKernel &kernel,
+             bool isFlipped) {
+  SmallVector<int32_t> order, wide;
+  int64_t group = kernel.dot.group;
+  auto isExact = [&](int64_t row) {
+    for (int64_t j = 0; j < kernel.columns(); ++j)
+      for (int64_t i = 0; i < group; i += 2)
+        if (!DotProduct::isExactPair(getWeight(source, row + i, first + j,
+                                               /*isSigned=*/true, isFlipped),
+                                     getWeight(source, row + i + 1, first + j,
+                                               /*isSigned=*/true, isFlipped)))
+          return false;
+    return true;
+  };
+  for (int64_t word = 0, end = PackedSource::getNumRows(kernel, source.k);
+       word < end; ++word)
+    (isExact(word * group) ? order : wide).push_back(word);
+  order.append(wide);
+  return {order, wide.size()};
+}
+
+/// The same in groups of bytes, followed by the sums of the columns and the
+/// order of the words if the kernel wants them. Of a wide word, a vector holds
+/// the first halves of all columns first.
 static char *packGroups(const Source &source, int64_t first,
                         const MicroKernel &kernel, bool isFlipped,
                         char *target) {
   int64_t columns = kernel.columns(), group = kernel.dot.group;
-  int64_t count = std::min(columns, source.n - first);
+  int64_t words = PackedSource::getNumRows(kernel, source.k), wide = 0;
+  auto order = llvm::to_vector(llvm::seq<int32_t>(0, words));
+  if (kernel.dot.hasWideWords)
+    std::tie(order, wide) = getWordOrder(source, first, kernel, isFlipped);
   SmallVector<int32_t> sums(columns, 0);
-  int64_t end = group * PackedSource::getNumRows(kernel, source.k);
-  for (int64_t row = 0; row < end; row += group) {
+  for (auto [place, word] : llvm::enumerate(order)) {
+    bool isWide = int64_t(place) >= words - wide;
     for (int64_t j = 0; j < columns; ++j) {
-      for (int64_t i = 0; i < group; ++i, ++target) {
-        *target = 0;
-        if (j >= count || row + i >= source.k)
-          continue;
-        *target = *source.at(row + i, first + j) ^ (isFlipped ? 0x80 : 0);
-        sums[j] += kernel.dot.isRhsSigned ? int32_t(int8_t(*target))
-                                          : int32_t(uint8_t(*target));
+      for (int64_t i = 0; i < group; ++i) {
+        int weight = getWeight(source, word * group + i, first + j,
+                               kernel.dot.isRhsSigned, isFlipped);
+        sums[j] += weight;
+        int64_t at = j * group + i;
+        if (isWide) {
+          int64_t lane = j % kernel.lanes, half = group / 2;
+          at = (j - lane) * group + i / half * half * kernel.lanes +
+               lane * half + i % half;
+        }
+        target[at] = char(weight);
       }
     }
+    target += columns * group;
   }
-  if (!PackedSource::hasColumnSums(kernel))
-    return target;
-  std::memcpy(target, sums.data(), columns * sizeof(int32_t));
-  return target + columns * sizeof(int32_t);
+  auto append = [&](ArrayRef<int32_t> values, int64_t size) {
+    std::memset(target, 0, size * sizeof(int32_t));
+    std::memcpy(target, values.data(), values.size() * sizeof(int32_t));
+    target += size * sizeof(int32_t);
+  };
+  if (PackedSource::hasColumnSums(kernel))
+    append(sums, columns);
+  if (kernel.dot.hasWideWords) {
+    order.insert(order.begin(), words - wide);
+    append(order, llvm::alignTo(order.size(), columns));
+  }
+  return target;
 }
 
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
@@ -159,7 +229,7 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   os << global.getSymName() << '/' << kernel.columns() << '/'
      << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
      << kernel.dot.isRhsSigned << '/' << isFlipped << '/'
-     << kernel.dot.usesTiles;
+     << kernel.dot.usesTiles << '/' << kernel.dot.hasWideWords;
   for (int64_t value : sizes)
     os << ',' << value;
   for (int64_t value : strides)
@@ -187,17 +257,13 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
       total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
   char *target = blob.getMutableData().data();
-  for (int64_t o = 0; o < outer; ++o) {
-    int64_t base = 0, rest = o;
-    for (int64_t i = sizes.size() - 2; i-- > 0; rest /= sizes[i])
-      base += rest % sizes[i] * strides[i];
-    Source source{bytes->data() + base * width, width,         k, n,
-                  strides[strides.size() - 2],  strides.back()};
-    for (int64_t panel = 0; panel < panels; ++panel)
-      target = kernel.dot ? packGroups(source, panel * columns, kernel,
-                                       isFlipped, target)
-                          : packPanel(source, panel * columns, columns, target);
-  }
+  forEachPanel(*bytes, width, sizes, strides, kernel,
+               [&](const Source &source, int64_t first) {
+                 target =
+                     kernel.dot
+                         ? packGroups(source, first, kernel, isFlipped, target)
+                         : packPanel(source, first, columns, target);
+               });
   std::string name = (global.getSymName() + "_packed").str();
   auto handle =
       DenseResourceElementsHandle::getManagerInterface(module.getContext())
@@ -214,45 +280,81 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   return result;
 }
 
-bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
+FailureOr<WeightPacker::Matrices>
+WeightPacker::getMatrices(KernelEmitter &e, const MatchedProduct &match) {
   if (!match.matrixOperand)
-    return false;
+    return failure();
   auto argument = dyn_cast<BlockArgument>(match.matrixOperand->get());
   auto func = match.root->getParentOfType<func::FuncOp>();
   if (!argument || argument.getOwner() != &func.getBody().front() ||
       !func.isPrivate())
-    return false;
+    return failure();
   // The kernel must not use the matrix in another way.
   for (Operation *user : argument.getUsers())
     if (user != match.root && !isa<memref::ReinterpretCastOp>(user))
-      return false;
+      return failure();
   const GemmProblem &p = match.problem;
-  SmallVector<int64_t> sizes, strides;
-  SmallVector<Value> outerStrides;
+  Matrices result{func, argument.getArgNumber(), {}, {}, {}};
   auto addDim = [&](Value size, Value stride) {
     auto s = e.asConstant(size), t = e.asConstant(stride);
     if (s && t) {
-      sizes.push_back(*s);
-      strides.push_back(*t);
+      result.sizes.push_back(*s);
+      result.strides.push_back(*t);
     }
     return s && t;
   };
   for (auto [size, stride] : llvm::zip(p.outerSizes, match.b.outerStrides))
     if (!e.isConstant(stride, 0) && !addDim(size, stride))
-      return false;
+      return failure();
   if (!addDim(p.k, match.b.rowStride) || !addDim(p.n, match.b.columnStride))
-    return false;
+    return failure();
 
-  unsigned number = argument.getArgNumber();
-  SmallVector<memref::GlobalOp> globals;
   for (func::CallOp call : calls[func.getSymNameAttr()]) {
-    memref::GlobalOp global = getConstant(call.getOperand(number), symbols);
+    memref::GlobalOp global =
+        getConstant(call.getOperand(result.argument), symbols);
     if (!global || !getBytes(cast<ElementsAttr>(*global.getInitialValue())))
-      return false;
-    globals.push_back(global);
+      return failure();
+    result.globals.push_back(global);
   }
-  if (globals.empty())
+  if (result.globals.empty())
+    return failure();
+  return result;
+}
+
+std::optional<WordCount> WeightPacker::countWords(KernelEmitter &e,
+                                                  const MatchedProduct &match) {
+  FailureOr<Matrices> matrices = getMatrices(e, match);
+  if (failed(matrices))
+    return std::nullopt;
+  WordCount count;
+  llvm::SmallPtrSet<Operation *, 4> seen;
+  for (memref::GlobalOp global : matrices->globals) {
+    if (!seen.insert(global).second)
+      continue;
+    forEachPanel(*getBytes(cast<ElementsAttr>(*global.getInitialValue())),
+                 /*width=*/1, matrices->sizes, matrices->strides, match.kernel,
+                 [&](const Source &source, int64_t first) {
+                   int64_t wide =
+                       getWordOrder(source, first, match.kernel,
+                                    match.problem.quantizedB.isFlipped)
+                           .second;
+                   int64_t words =
+                       PackedSource::getNumRows(match.kernel, source.k);
+                   count.words += words;
+                   count.wideWords += wide;
+                   ++count.panels;
+                   count.provedPanels += wide == 0;
+                 });
+  }
+  return count;
+}
+
+bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
+  FailureOr<Matrices> matrices = getMatrices(e, match);
+  if (failed(matrices))
     return false;
+  const GemmProblem &p = match.problem;
+  auto &[func, number, globals, sizes, strides] = *matrices;
   memref::GlobalOp last;
   for (auto [call, global] : llvm::zip(calls[func.getSymNameAttr()], globals)) {
     last =

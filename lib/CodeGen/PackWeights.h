@@ -7,6 +7,12 @@
 
 namespace quantc {
 
+/// What the words of packed weights need, see DotProduct::sumsPairs.
+struct WordCount {
+  int64_t words = 0, wideWords = 0;
+  int64_t panels = 0, provedPanels = 0;
+};
+
 /// Packs the right-hand sides of products where each call of the kernel passes
 /// a constant.
 class WeightPacker {
@@ -18,6 +24,11 @@ public:
   /// Packs the constants that the kernel's calls pass for the matrix of
   /// `match`, changes the kernel's argument, and makes the product read it.
   bool pack(KernelEmitter &e, MatchedProduct &match);
+
+  /// Which words of those constants, packed for the kernel of `match`, could
+  /// saturate; none if `pack` would not pack them.
+  std::optional<WordCount> countWords(KernelEmitter &e,
+                                      const MatchedProduct &match);
 
   /// The bytes of a constant, or none for a splat.
   static std::optional<llvm::ArrayRef<char>> getBytes(mlir::ElementsAttr attr);
@@ -38,6 +49,16 @@ public:
       llvm::function_ref<std::vector<char>(mlir::memref::GlobalOp)> pack);
 
 private:
+  /// The constants that the calls of a kernel pass for one argument, which are
+  /// matrices [outer..., k, n] of these sizes and strides.
+  struct Matrices {
+    mlir::func::FuncOp func;
+    unsigned argument;
+    mlir::SmallVector<mlir::memref::GlobalOp> globals;
+    mlir::SmallVector<int64_t> sizes, strides;
+  };
+  mlir::FailureOr<Matrices> getMatrices(KernelEmitter &e,
+                                        const MatchedProduct &match);
   mlir::memref::GlobalOp getPacked(mlir::memref::GlobalOp global,
                                    mlir::ArrayRef<int64_t> sizes,
                                    mlir::ArrayRef<int64_t> strides,

@@ -108,6 +108,16 @@ Value QuantizedPanels::toWords(Value elements) {
   return vector::BitCastOp::create(e.b, e.loc, words, elements);
 }
 
+Value QuantizedPanels::loadWide(Value packed, Value at) {
+  int64_t lanes = kernel.lanes;
+  Value stored = e.loadVector(packed, at, lanes / 2);
+  auto bytes = VectorType::get(2 * lanes, e.b.getI8Type());
+  Value elements = vector::BitCastOp::create(e.b, e.loc, bytes, stored);
+  elements = convert(e, elements, 16, dot.isRhsSigned);
+  return vector::BitCastOp::create(
+      e.b, e.loc, VectorType::get(lanes, e.b.getI32Type()), elements);
+}
+
 Value QuantizedPanels::unpack(Value groups, Value zeros) {
   auto bytes = VectorType::get(bytesPerVector(), e.b.getI8Type());
   Value elements = vector::BitCastOp::create(e.b, e.loc, bytes, groups);
@@ -163,8 +173,8 @@ Value QuantizedPanels::loadBytes(Value at, Value stride, Value count) {
 }
 
 void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
-                              Value to, Value sums, Value sumsAt,
-                              Value isFirst) {
+                              Value to, Value sums, Value sumsAt, Value isFirst,
+                              Value wideWords) {
   int64_t size = bytesPerVector();
   Value stride = p.a.columnStride;
   auto type = VectorType::get(kernel.lanes, e.b.getI32Type());
@@ -180,7 +190,14 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
                                          e.zero(elementsType));
     }
     Value result = toWords(elements);
-    e.storeVector(result, words, e.add(to, e.floorDiv(k, dot.group)));
+    Value place = e.add(to, e.floorDiv(k, dot.group));
+    e.storeVector(result, words, place);
+    if (wideWords) {
+      Value wide = convert(e, elements, 16, dot.isLhsSigned);
+      auto type = VectorType::get(2 * kernel.lanes, e.b.getI32Type());
+      e.storeVector(vector::BitCastOp::create(e.b, e.loc, type, wide),
+                    wideWords, e.mul(place, e.index(2)));
+    }
     if (!sums)
       return {};
     return {dot.emitSum(e, result, dot.isLhsSigned, in[0])};
@@ -204,7 +221,8 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
 
 void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
                                Value k, Value depth, Value words,
-                               int64_t stride, Value sums, Value isFirst) {
+                               int64_t stride, Value sums, Value isFirst,
+                               Value wideWords) {
   Value base = e.mul(k, p.a.columnStride);
   for (auto [i, outerStride] : llvm::zip(outer, p.a.outerStrides))
     base = e.add(base, e.mul(i, outerStride));
@@ -215,7 +233,7 @@ void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
                       bytesPerVector());
     Value local = e.sub(row, first);
     packRow(e.add(base, e.mul(row, p.a.rowStride)), depth, zeros, words,
-            e.mul(local, e.index(stride)), sums, local, isFirst);
+            e.mul(local, e.index(stride)), sums, local, isFirst, wideWords);
   });
 }
 

@@ -31,10 +31,12 @@ public:
 
   /// Rows [first, end) of A from column `k` on, `depth` elements each, to
   /// `words`, `stride` words a row. `sums`, if any, takes the sums of the rows,
-  /// or is added to unless `isFirst`.
+  /// or is added to unless `isFirst`. `wideWords`, if any, takes the same in
+  /// words of 16-bit elements.
   void packRows(mlir::ValueRange outer, mlir::Value first, mlir::Value end,
                 mlir::Value k, mlir::Value depth, mlir::Value words,
-                int64_t stride, mlir::Value sums, mlir::Value isFirst);
+                int64_t stride, mlir::Value sums, mlir::Value isFirst,
+                mlir::Value wideWords);
 
   /// A panel of B: `depth` rows of bytes in `raw`, which has room for whole
   /// groups, to words from `offset` of `panel` on.
@@ -46,6 +48,10 @@ public:
   /// A panel of a matrix packed at compile time, to words at 0 of `panel`.
   void widenPanel(mlir::Value packed, mlir::Value offset, mlir::Value numWords,
                   mlir::Value panel, mlir::ArrayRef<mlir::Value> zeros);
+
+  /// Half of `lanes` wide words of a packed panel: those of 16-bit elements at
+  /// `at`, which were stored as bytes.
+  mlir::Value loadWide(mlir::Value packed, mlir::Value at);
 
   /// `lanes` groups of a matrix packed at compile time as words.
   mlir::Value unpack(mlir::Value groups, mlir::Value zeros);
@@ -73,7 +79,7 @@ private:
   Value repeatColumns(Value zeros);
   Value loadBytes(Value at, Value stride, Value count);
   void packRow(Value from, Value depth, Value zeros, Value words, Value to,
-               Value sums, Value sumsAt, Value isFirst);
+               Value sums, Value sumsAt, Value isFirst, Value wideWords);
   void storeSums(Value value, Value sums, Value at, Value isFirst);
 
   KernelEmitter &e;

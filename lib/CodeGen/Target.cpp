@@ -34,6 +34,8 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   unit.hasVNNI = unit.bits == 512   ? enabled.contains("avx512vnni")
                  : unit.bits == 256 ? enabled.contains("avxvnni")
                                     : false;
+  unit.hasBytePairs =
+      unit.hasWordPairs && (unit.bits > 128 || enabled.contains("ssse3"));
   unit.hasTiles = unit.hasVNNI && enabled.contains("amx-int8");
   unit.hasDotProd = enabled.contains("dotprod");
   unit.hasMixedDotProd = enabled.contains("i8mm");
@@ -58,6 +60,9 @@ MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
   // All but four registers accumulate: two hold the panel's vectors, one the
   // broadcast element of the left-hand side, one is spare.
   int64_t accumulators = unit.numRegisters - 4;
+  // Sums of pairs take one more register, and words of two forms another.
+  if (dot.sumsPairs)
+    accumulators -= 2;
   kernel.vectors = isNarrow ? 1 : 2;
   kernel.rows = accumulators / kernel.vectors;
   if (ShapedType::isDynamic(m) || m >= kernel.rows)

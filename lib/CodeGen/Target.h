@@ -20,6 +20,10 @@ struct VectorUnit {
        hasMixedDotProd = false;
   /// AMX with its products of bytes.
   bool hasTiles = false;
+  /// Pairs of u8 by s8 with sums that saturate at 16 bits (x86).
+  bool hasBytePairs = false;
+  /// Chosen for one product: to use those, and what DotProduct says of words.
+  bool usesBytePairs = false, hasWideWords = false;
 
   static VectorUnit fromFeatures(llvm::StringRef features);
 };

@@ -92,6 +92,45 @@ def test_matmul_integer(signs, zeros, target, tmp_path):
         np.testing.assert_array_equal(y, wrap(subtract(a, za) @ subtract(b, zb)))
 
 
+def count_risky_words(b):
+    """Groups of four along k with a pair whose sum with 255s leaves 16 bits."""
+    pairs = np.pad(b.astype(np.int32), ((0, -len(b) % 4), (0, 0))).reshape(-1, 2, 2, b.shape[1])
+    above, below = np.maximum(pairs, 0).sum(2).max(1), np.minimum(pairs, 0).sum(2).min(1)
+    return ((255 * above > 32767) | (255 * below < -32768)).sum()
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@pytest.mark.parametrize("kind", ["safe", "few", "many", "edge"])
+@pytest.mark.parametrize("signs", ["us", "ss"])
+def test_pairs_of_bytes(signs, kind, target, tmp_path):
+    """Pairs of products may be summed in 16 bits only where the weights are
+    proved to keep clear of saturation, which the largest activations reach."""
+    rng = np.random.default_rng(list(f"{signs}{kind}{target}".encode()))
+    m, k, n = {"safe": (40, 333, 45), "few": (61, 517, 70), "many": (50, 259, 33), "edge": (45, 64, 37)}[kind]
+    if kind == "safe":
+        b = rng.integers(-64, 65, (k, n)).astype(np.int8)
+        assert count_risky_words(b) == 0
+    elif kind == "edge":
+        # 64 + 64 is the most that a pair may weigh, 65 + 64 is too much.
+        b = rng.choice(np.array([-65, -64, 64, 65], np.int8), (k, n), p=[0.01, 0.49, 0.49, 0.01])
+        assert count_risky_words(b) > 0
+    else:
+        b = np.clip(rng.normal(0, {"few": 30, "many": 45}[kind], (k, n)).round(), -128, 127).astype(np.int8)
+        assert 0 < count_risky_words(b) < k * n / 4
+    info = np.iinfo(TYPES[signs[0]])
+    za, zb = TYPES[signs[0]](info.min + 17), np.int8(-5)
+    a = random_bytes(rng, signs[0], (m, k))
+    a[: m // 3] = info.max
+    a[m // 3 : m // 2] = info.min
+    constants = {"b": b, "za": za, "zb": zb}
+    node = helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"])
+    for rows in ("m", m):
+        inputs = [("a", a.dtype, [rows, k])]
+        model = compile_nodes([node], inputs, constants, ("y", np.int32, [rows, n]), target, tmp_path)
+        (y,) = model.run({"a": a})
+        np.testing.assert_array_equal(y, wrap(subtract(a, za) @ subtract(b, zb)))
+
+
 @pytest.mark.parametrize("size", [(0, 5, 3), (3, 0, 4), (3, 5, 0)])
 def test_empty(size, tmp_path):
     m, k, n = size

@@ -139,7 +139,11 @@ def LowerContractionsPass
     Statistic<"numConvolutions", "convolutions", "Convolutions lowered">,
     Statistic<"numPackedWeights", "packed-weights",
               "Constants packed at compile time">,
-    Statistic<"numUnmatched", "unmatched", "Roots that stay loops">
+    Statistic<"numUnmatched", "unmatched", "Roots that stay loops">,
+    Statistic<"numProvedPanels", "proved-panels",
+              "Panels of weights whose sums of pairs of bytes cannot saturate">,
+    Statistic<"numMixedPanels", "mixed-panels",
+              "Panels of weights with words that could, which are widened">
   ];
 }
 
