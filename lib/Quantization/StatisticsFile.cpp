@@ -12,6 +12,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <cmath>
+
 using namespace llvm;
 using namespace quantc;
 
@@ -190,6 +192,31 @@ private:
 };
 } // namespace
 
+/// What no data can have led to; empty if there is nothing. Data that are NaN
+/// or infinite can: who uses the value says so (`getProblem`).
+static StringRef findDamage(const ValueStatistics &value) {
+  auto isRange = [](const Range &range) {
+    return std::isfinite(range.min) && std::isfinite(range.max) &&
+           range.min <= range.max;
+  };
+  auto isFinite = [](double number) { return std::isfinite(number); };
+  bool hasNumbers = value.count() > 0;
+  if (isRange(value.range) != hasNumbers)
+    return "its range does not fit its histogram";
+  if (!hasNumbers || !value.getProblem().empty() || !value.numChannels())
+    return "";
+  if (!value.countPerChannel)
+    return "its channels have no numbers";
+  if (!all_of(value.channelRanges, isRange))
+    return "ranges of its channels are none";
+  if (!all_of(value.sums, isFinite) || !all_of(value.sumAbs, isFinite) ||
+      !all_of(value.sumSquares, isFinite))
+    return "sums over its channels are no numbers";
+  if (!all_of(value.gram, isFinite))
+    return "its Gram matrix has elements that are no numbers";
+  return "";
+}
+
 Expected<Statistics> Statistics::load(StringRef path) {
   Expected<std::vector<NumpyArray>> arrays = readNumpyFile(path);
   if (!arrays)
@@ -267,7 +294,13 @@ Expected<Statistics> Statistics::load(StringRef path) {
     }
     if (!reader.problem.empty())
       return error(reader.problem);
+    if (StringRef damage = findDamage(value); !damage.empty())
+      return error("value '" + name + "': " + damage);
   }
+  if (result.values.size() != names.size())
+    return error("two values have the same name");
+  if (!result.numSamples)
+    return error("it holds no samples");
   if (!keys.isAtEnd() || !counts.isAtEnd() || !sampleRanges.isAtEnd() ||
       !channelRanges.isAtEnd() || !sums.isAtEnd() || !sumAbs.isAtEnd() ||
       !sumSquares.isAtEnd())

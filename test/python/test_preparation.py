@@ -1,11 +1,16 @@
 """Equalization and bias correction, against their definitions in numpy."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx.helper as oh
 import onnx.numpy_helper as onh
 import onnxruntime as ort
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import quantc
 from quantc import Recipe, Transformation
@@ -153,6 +158,31 @@ def test_equalization_helps_weights_with_one_scale(cnn, stats):
     # Before, most channels have a step as large as they are.
     assert found["w8a8-tensor"] < 15
     assert found["w8a8-tensor-equalize"] >= found["w8a8-tensor"] + 12
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.lists(st.integers(-9, 9), min_size=8, max_size=8), min_size=3, max_size=3))
+def test_equalization_undoes_scales(seed, exponents):
+    """However channels between layers are scaled (by powers of two, which are
+    exact), the equalized weights are the same."""
+    plain = make_constants(seed, spread=0)
+    scaled = dict(plain)
+    for i, powers in enumerate(np.exp2(np.array(exponents))):
+        scaled[f"w{i + 1}"] = scaled[f"w{i + 1}"] * powers[:, None, None, None]
+        scaled[f"b{i + 1}"] = scaled[f"b{i + 1}"] * powers
+        shape = [(-1, 1, 1, 1), (1, -1, 1, 1), (-1, 1)][i]
+        scaled[f"w{i + 2}"] = scaled[f"w{i + 2}"] / powers.reshape(shape)
+    found = []
+    recipe = Recipe("w8-tensor", transformations=[Transformation("equalize", steps=100)])
+    for constants in (plain, scaled):
+        with tempfile.TemporaryDirectory() as folder:
+            quantc.export(make_cnn(constants), Path(folder) / "model.onnx", quantize=recipe)
+            found.append(dequantized_weights(Path(folder) / "model.onnx"))
+    for node, (weights, scale) in found[0].items():
+        other, other_scale = found[1][node]
+        # Ranges that differ by half a percent count as equal.
+        np.testing.assert_allclose(other_scale, scale, rtol=0.02)
+        assert np.all(np.abs(other - weights) <= 1.01 * scale + 0.03 * np.abs(weights))
 
 
 def test_statistics_follow(cnn, stats):

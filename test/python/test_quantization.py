@@ -1,5 +1,7 @@
 """Recipes end to end: calibrate, quantize, compile, export, run."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx.helper as oh
@@ -210,6 +212,17 @@ def test_overrides(cnn, stats):
         ("w8a8-quick", "'quick' is no part"),
         ("{base: w8a8, wieghts: {bits: 4}}", "unknown key 'wieghts'"),
         (Recipe(weights=Weights(bits=9)), "weights.bits is 9"),
+        ("{weights: {bits: 4.5}}", "'bits' is '4.5', which is no whole number"),
+        ("{weights: {bits: -3}}", "'bits' is '-3', which is no whole number"),
+        ("{base: w8a8, weights: {granularity: group, group-size: -1}}", "weights.group-size is -1"),
+        ("{base: w8a8, activations: {range: percentile=200}}", "at most 100"),
+        ("{base: w8a8, transformations: [{method: magic}]}", "use one of smoothquant"),
+        ("{base: w8a8, transformations: [{method: equalize, step: 3}]}", "unknown key 'step'"),
+        ("{base: w8a8, transformations: [{method: smoothquant, alpha: nan}]}", "alpha is nan"),
+        ("{base: w8a8, skip: [conv1], skip: [conv2]}", "duplicated mapping key 'skip'"),
+        ("{base: w8a8, skip: ['[']}", "skip[0]: '[' is no pattern"),
+        ("{base: w8a8, overrides: [{node: conv1, weights: {bits: 77}}]}", "overrides[0].weights.bits is 77"),
+        ("nowhere/recipe.yaml", "cannot be read"),
         (Recipe(skip=["/layers/*"]), "skip[0] matches nothing"),
         (Recipe(overrides=[Override(op="qnn.lstm", skip=True)]), "overrides[0] matches nothing"),
         (Recipe(activations=Activations(mode="dynamic", granularity="token")), "symmetric and signed"),
@@ -238,6 +251,61 @@ def test_missing_and_foreign_statistics(cnn, data, stats, tmp_path):
     other = quantc.calibrate(make_cnn(seed=7), {"x": data[:2]}, tmp_path / "other.stats")
     fails("another model", stats=other)
     fails("NaN", calibration={"x": np.full_like(data[:2], np.nan)})
+
+
+DAMAGES = {
+    "NaN for a range": ("w8a8", {"range": np.nan}, "does not fit its histogram"),
+    "infinite range": ("w8a8", {"range": np.inf}, "does not fit its histogram"),
+    "histogram without numbers": ("w8a8", {"histogram_count": 0}, "does not fit its histogram"),
+    "histogram of NaN": ("w8a8", {"histogram_key": 0x3FFFF, "range": [np.inf, -np.inf]}, "value 'x' was NaN 1"),
+    "range of channels": ("w8a8-smoothquant", {"channel_range": np.nan}, "ranges of its channels are none"),
+    "sums": ("w8a8-biascorrection", {"sum": np.nan}, "sums over its channels are no numbers"),
+    "squares": ("w8-importance", {"sum_squares": np.inf}, "sums over its channels are no numbers"),
+    "Gram matrix": ("w4-gptq", {"gram_0": np.nan}, "Gram matrix has elements that are no numbers"),
+    "channels without numbers": ("w8a8-biascorrection", {"count_per_channel": 0}, "its channels have no numbers"),
+    "no samples": ("w8a8", {"num_samples": 0}, "holds no samples"),
+    "no names": ("w8a8", {"names": ord("x")}, "does not fit the names"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_statistics(damage, cnn, stats, tmp_path):
+    recipe, changes, part = DAMAGES[damage]
+    with np.load(stats.path) as file:
+        arrays = {name: file[name] for name in file.files}
+    for name, value in changes.items():
+        assert arrays[name].size
+        arrays[name] = np.array(np.broadcast_to(value, arrays[name].shape), arrays[name].dtype)
+    np.savez(tmp_path / "damaged.npz", **arrays)
+    with pytest.raises(quantc.CompileError) as error:
+        quantc.compile(cnn, quantize=recipe, stats=tmp_path / "damaged.npz", output=tmp_path / "model.so")
+    assert part in str(error.value)
+    assert not (tmp_path / "model.so").exists()
+
+
+@pytest.mark.parametrize("size", [0, 0.5])
+def test_statistics_cut_off(size, cnn, stats, tmp_path):
+    whole = Path(stats.path).read_bytes()
+    (tmp_path / "cut.stats").write_bytes(whole[: int(size * len(whole))])
+    with pytest.raises(quantc.CompileError, match="cut.stats"):
+        quantc.compile(cnn, quantize="w8a8", stats=tmp_path / "cut.stats", output=tmp_path / "model.so")
+    assert not (tmp_path / "model.so").exists()
+
+
+@pytest.mark.parametrize("recipe", ["w4-gptq", "w8-awq", "w8a8-smoothquant", "w8a8-llmint8", "w8a8-biascorrection"])
+def test_data_that_are_no_numbers(recipe, tmp_path):
+    """Whatever reads statistics, even of single channels, names the value."""
+    rng = np.random.default_rng(0)
+    constants = [onh.from_array(rng.standard_normal(s).astype(np.float32), n) for n, s in (("c", 16), ("w", (16, 8)))]
+    nodes = [oh.make_node("Mul", ["x", "c"], ["m"], "factor"), oh.make_node("MatMul", ["m", "w"], ["y"], "product")]
+    types = [oh.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n", s]) for n, s in (("x", 16), ("y", 8))]
+    graph = oh.make_graph(nodes, "g", types[:1], types[1:], constants)
+    model = oh.make_model(graph, opset_imports=[oh.make_opsetid("", 20)], ir_version=10)
+    x = rng.standard_normal((4, 32, 16)).astype(np.float32)
+    x[1, 2, 3] = np.nan
+    with pytest.raises(quantc.CompileError, match="value 'm' was NaN 1 times"):
+        quantc.compile(model, quantize=recipe, calibration={"x": x}, output=tmp_path / "model.so")
+    assert not (tmp_path / "model.so").exists()
 
 
 @pytest.mark.parametrize("recipe", ["w8a8", "w8a8-s8", "w8a8-dynamic", "w8", "w4-asym-g8", None])

@@ -191,8 +191,19 @@ TEST(Statistics, ErrorsNameAllValues) {
 TEST(Statistics, OtherFilesAreErrors) {
   EXPECT_TRUE(errorToBool(Statistics::load("/no/such/file").takeError()));
   std::string path = temporaryFile();
-  cantFail(Statistics().save(path));
+  Statistics statistics;
+  cantFail(statistics.save(path));
+  EXPECT_NE(toString(Statistics::load(path).takeError()).find("no samples"),
+            std::string::npos);
+  statistics.numSamples = 1;
+  cantFail(statistics.save(path));
   EXPECT_FALSE(errorToBool(Statistics::load(path).takeError()));
+  // A range without the numbers that it is of.
+  statistics.values["x"].range = {0, 1};
+  cantFail(statistics.save(path));
+  EXPECT_NE(toString(Statistics::load(path).takeError())
+                .find("value 'x': its range does not fit its histogram"),
+            std::string::npos);
   std::error_code code;
   {
     raw_fd_ostream os(path, code);

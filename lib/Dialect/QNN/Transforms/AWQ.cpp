@@ -60,6 +60,8 @@ private:
         int64_t(it->second.numChannels()) != value.channels)
       return op->emitError("AWQ needs the Gram matrix of '")
              << name << "': calibrate the model with --collect=gram";
+    if (failed(checkNumbers(op, name, it->second)))
+      return failure();
     std::vector<float> meanAbs;
     for (int64_t i = 0; i < value.channels; ++i)
       meanAbs.push_back(float(it->second.meanAbs(i)));

@@ -133,3 +133,11 @@ void qnn::divideChannels(const ScalableValue &value, ArrayRef<float> scales) {
   for (OpOperand *operand : value.matrices)
     combine(operand, BinaryKind::mul, {value.channels, 1});
 }
+
+LogicalResult qnn::checkNumbers(Operation *op, StringRef name,
+                                const ValueStatistics &statistics) {
+  std::string problem = statistics.getProblem();
+  if (problem.empty())
+    return success();
+  return op->emitError("value '") << name << "' " << problem;
+}

@@ -35,6 +35,10 @@ mlir::LogicalResult readMatrices(const ScalableValue &value,
 /// arithmetic is left to constant folding.
 void divideChannels(const ScalableValue &value, llvm::ArrayRef<float> scales);
 
+/// Reports, at `op`, statistics of data that were NaN or infinite.
+mlir::LogicalResult checkNumbers(mlir::Operation *op, llvm::StringRef name,
+                                 const ValueStatistics &statistics);
+
 } // namespace quantc::qnn
 
 #endif // QUANTC_LIB_DIALECT_QNN_TRANSFORMS_CHANNELSCALING_H

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ChannelScaling.h"
 #include "LinearLayers.h"
 #include "RecipeMatching.h"
 #include "WeightQuantization.h"
@@ -77,6 +78,8 @@ private:
       return layer.op->emitError("bias correction needs the means of the "
                                  "channels of '")
              << getValueName(input) << "': calibrate the model first";
+    if (failed(checkNumbers(layer.op, getValueName(input), *found)))
+      return failure();
     size_t channels = layer.getNumInputs() * layer.getOp().getNumGroups();
     // Another op may see other channels in the value; and a product that takes
     // no bias gets one behind it, along the last axis.

@@ -68,6 +68,8 @@ private:
         int64_t(it->second.numChannels()) != value.channels)
       return op->emitError("SmoothQuant needs the ranges of the channels of '")
              << name << "': calibrate the model first";
+    if (failed(checkNumbers(op, name, it->second)))
+      return failure();
     std::vector<std::vector<float>> storage;
     std::vector<WeightMatrix> matrices;
     if (failed(readMatrices(value, storage, matrices)))

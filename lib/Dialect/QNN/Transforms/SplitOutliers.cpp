@@ -1,5 +1,7 @@
 //===- SplitOutliers.cpp - Products of outlier channels in float ----------===//
 
+#include "ChannelScaling.h"
+
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
@@ -68,6 +70,8 @@ private:
       return first.emitError("splitting outliers needs the ranges of the "
                              "channels of '")
              << name << "': calibrate the model first";
+    if (failed(checkNumbers(first, name, it->second)))
+      return failure();
     SmallVector<int64_t> outliers =
         findOutliers(it->second.channelRanges, threshold);
     if (outliers.empty() || int64_t(outliers.size()) * 8 > channels)
