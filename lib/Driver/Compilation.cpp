@@ -201,6 +201,11 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
                 options.target + "' names " + Twine(targets->size()));
 
   if (reached == Stage::Import) {
+    if (!options.kvCache.empty() &&
+        failed(runPasses(*module, "quantize cache", [&](OpPassManager &pm) {
+          buildCachePipeline(pm, options.kvCache);
+        })))
+      return failure();
     if (failed(runPasses(*module, "optimize", [](OpPassManager &pm) {
           pm.addPass(native::createRecordInterfacePass());
         })))
@@ -228,7 +233,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
         })))
       return failure();
     reached = Stage::Linalg;
-  } else if (!options.quantize.recipe.empty()) {
+  } else if (!options.quantize.recipe.empty() || !options.kvCache.empty()) {
     return fail("only a graph of qnn ops can be quantized, and the input is "
                 "past that stage");
   }

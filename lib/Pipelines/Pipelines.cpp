@@ -129,6 +129,18 @@ void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(*recipe, statistics));
 }
 
+void quantc::buildCachePipeline(OpPassManager &pm, StringRef format) {
+  // Statistics of the model as it was hold for this one.
+  pm.addPass(qnn::createHashModelPass());
+  // Expanded heads have known sizes then.
+  pm.addPass(createCanonicalizerPass());
+  pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
+  pm.addPass(createCanonicalizerPass());
+  qnn::QuantizeKVCachePassOptions options;
+  options.format = format.str();
+  pm.addPass(qnn::createQuantizeKVCachePass(options));
+}
+
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   // Weights that no integer product took over; their scales may need a reshape.
   pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());

@@ -220,7 +220,7 @@ def load(path):
 
 
 def _run_driver(
-    model, output, shapes, target, emit, quantize, calibration, stats, profile=False
+    model, output, shapes, target, emit, quantize, calibration, stats, profile=False, kv_cache=None
 ):
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
@@ -246,6 +246,7 @@ def _run_driver(
             data,
             stats,
             profile,
+            kv_cache or "",
         )
 
 
@@ -258,6 +259,7 @@ def compile(
     calibration=None,
     stats=None,
     profile=False,
+    kv_cache=None,
 ):
     """Compiles an ONNX model and loads the result.
 
@@ -272,6 +274,7 @@ def compile(
         takes them.
       stats: in place of data, what `calibrate` gave or wrote.
       profile: whether the library times its kernels, for `Model.profile`.
+      kv_cache: how a decoder stores its keys and values: "int8", "int4" or "fp8".
     """
     folder = None
     if output is None:
@@ -279,7 +282,7 @@ def compile(
         output = os.path.join(folder, "model.so")
     try:
         path = os.fspath(output)
-        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats, profile)
+        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats, profile, kv_cache)
         result = load(path)
     finally:
         # A loaded library needs its file no longer.

@@ -16,6 +16,16 @@ from . import Model, RunError, load
 _END_TOKENS = ("<|endoftext|>", "<|im_end|>", "</s>", "<eos>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>")
 
 
+def dtype_of(info):
+    """numpy's type for an input or output."""
+    try:
+        return np.dtype(info.dtype)
+    except TypeError:
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, info.dtype))
+
+
 class Decoder:
     """A language model, and the tokens that it has seen.
 
@@ -62,7 +72,7 @@ class Decoder:
             sizes[0], sizes[2] = 1, 0
             if not all(isinstance(info.shape[i], int) for i in (1, 3)):
                 raise RunError(f"the cache '{info.name}' must have a known number of heads, and a known size of them")
-            self._cache[info.name] = np.zeros(sizes, info.dtype)
+            self._cache[info.name] = np.zeros(sizes, dtype_of(info))
 
     @property
     def cache_bytes(self):

@@ -207,8 +207,10 @@ static void compile(const nb::object &model, const std::string &output,
                     const std::string &target, const std::string &emit,
                     const std::string &prefix, const std::string &quantize,
                     const std::string &calibration,
-                    const std::string &statistics, bool profile) {
+                    const std::string &statistics, bool profile,
+                    const std::string &kvCache) {
   CompileOptions options;
+  options.kvCache = kvCache;
   options.profile = profile;
   options.quantize = {quantize, calibration, statistics};
   options.output = output;
@@ -347,7 +349,7 @@ NB_MODULE(_quantc, m) {
         nb::arg("shapes"), nb::arg("target"), nb::arg("emit"),
         nb::arg("prefix"), nb::arg("quantize") = "",
         nb::arg("calibration") = "", nb::arg("statistics") = "",
-        nb::arg("profile") = false);
+        nb::arg("profile") = false, nb::arg("kv_cache") = "");
   m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),

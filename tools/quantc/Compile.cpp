@@ -51,6 +51,10 @@ static cl::opt<bool> verifyFolded(
     "qnn-verify-folded", cl::sub(tool::compileCommand),
     cl::desc("Fail if a quantized weight is computed with as floats"));
 
+static cl::opt<std::string>
+    kvCache("kv-cache", cl::sub(tool::compileCommand), cl::value_desc("format"),
+            cl::desc("Store a decoder's keys and values in int8, int4 or fp8"));
+
 static std::string defaultOutput(Stage stage) {
   SmallString<128> path(input);
   switch (stage) {
@@ -92,6 +96,7 @@ int tool::runCompile() {
     if (Error error = parseShape(shape, options.shapes))
       return fail(std::move(error));
   options.quantize = getQuantizeOptions();
+  options.kvCache = kvCache;
   options.report = printDiagnostic;
   options.progress = getProgressLine();
   CompileStatistics statistics;

@@ -39,6 +39,8 @@ struct CompileOptions {
   llvm::StringMap<llvm::SmallVector<int64_t>> shapes;
   /// Whether and how to quantize a float model.
   QuantizeOptions quantize;
+  /// How a decoder's cache is stored ("int8", "int4", "fp8"), if not as it is.
+  std::string kvCache;
   /// Whether quantized ops are computed with integers, and whether it is an
   /// error if a quantized weight is not; then remarks may say what is left of
   /// quantize and dequantize, and why.

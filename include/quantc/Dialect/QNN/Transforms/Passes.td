@@ -365,6 +365,52 @@ def SplitOutliersPass : Pass<"qnn-split-outliers", "::mlir::func::FuncOp"> {
   ];
 }
 
+def QuantizeKVCachePass
+    : Pass<"qnn-quantize-kv-cache", "::mlir::ModuleOp"> {
+  let summary = "Store a decoder's keys and values in few bits";
+  let description = [{
+    A cache is an input [batch, heads, tokens, size] that only a concatenation
+    along the tokens reads (and ops that ask for its shape), whose result is an
+    output. It becomes codes, scales and what else makes numbers of them, all of
+    them inputs and outputs that grow in the same way:
+
+    * `int8`, `fp8` (E4M3): each token has a scale for each head, max|x| / 127
+      (448), in `<input>.scale`.
+    * `int4`: codes 0...15, two in a byte, between the least and the largest
+      number of a group, as in KIVI (Liu et al. 2024, arXiv 2402.02750): keys by
+      channel, over `group` tokens, and values by token, over `group` channels.
+      Scales and offsets are f16, in `<input>.scale` and `<input>.offset`. At
+      least the last `window` tokens stay in float, in `<input>.recent`, and
+      leave it by whole groups. Keys are what products do not sum the tokens of.
+
+    ```mlir
+    // Before.
+    %present = qnn.concat 2, %past, %new
+        : tensor<1x2x?x64xf32>, tensor<1x2x1x64xf32> -> tensor<1x2x?x64xf32>
+    // After, in int8: %past is tensor<1x2x?x64xi8>.
+    %codes = qnn.concat 2, %past, %new_codes
+        : tensor<1x2x?x64xi8>, tensor<1x2x1x64xi8> -> tensor<1x2x?x64xi8>
+    %scales = qnn.concat 2, %past_scale, %new_scale
+        : tensor<1x2x?x1xf32>, tensor<1x2x1x1xf32> -> tensor<1x2x?x1xf32>
+    %float = qnn.cast %codes : tensor<1x2x?x64xi8> -> tensor<1x2x?x64xf32>
+    %present = qnn.binary mul %float, %scales
+        : tensor<1x2x?x64xf32>, tensor<1x2x?x1xf32> -> tensor<1x2x?x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::quantc::qnn::QNNDialect"];
+  let options = [
+    Option<"format", "format", "std::string", "\"int8\"",
+           "int8, int4 or fp8">,
+    Option<"group", "group", "int64_t", "32",
+           "Of int4: the numbers that share a scale">,
+    Option<"window", "window", "int64_t", "32",
+           "Of int4: so many of the last tokens stay in float at least">
+  ];
+  let statistics = [
+    Statistic<"numQuantized", "caches", "Tensors of a cache that became codes">
+  ];
+}
+
 def HashModelPass : Pass<"qnn-hash-model", "::mlir::ModuleOp"> {
   let summary = "Record by which statistics know their model again";
   let description = [{
