@@ -325,3 +325,44 @@ def test_export_errors_write_nothing(cnn, tmp_path):
     with pytest.raises(quantc.CompileError, match="needs statistics"):
         quantc.export(cnn, path, quantize="w8a8")
     assert not path.exists()
+
+
+# ---- loops and branches ----
+
+BRANCHES = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (bool[1] c, float[n,16] x, float[5,1,16] s) => (float[n,8] y, float[5,1,1,8] h) {
+  [choice] y = If (c) <
+    then_branch = t () => (float[n,8] y1) { [taken] y1 = MatMul(x, w1) },
+    else_branch = e () => (float[n,8] y2) { d = Add(x, x) [other] y2 = MatMul(d, w2) }>
+  [cell] h = LSTM <hidden_size = 8> (s, w, r)
+}
+"""
+
+
+def test_loops_and_branches(quantc_cli, tmp_path):
+    """Integers in what data went through when calibrating; the rest, with a
+    remark, in float."""
+    rng = np.random.default_rng(0)
+    model = onnx.parser.parse_model(BRANCHES)
+    for name, shape in (("w1", (16, 8)), ("w2", (16, 8)), ("w", (1, 32, 16)), ("r", (1, 32, 8))):
+        model.graph.initializer.append(onh.from_array(rng.standard_normal(shape).astype(np.float32) / 3, name))
+    onnx.save(model, tmp_path / "model.onnx")
+    x, s = rng.standard_normal((24, 1, 16)).astype(np.float32), rng.standard_normal((24, 5, 1, 16)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", c=np.ones((24, 1), bool), x=x, s=s)
+    source = tmp_path / "model.onnx", f"--calibration={tmp_path / 'data.npz'}", "--quantize=w8a8"
+    done = quantc_cli("compile", *source, "--print-stats", "-o", tmp_path / "model.so")
+    assert done.returncode == 0, done.stderr
+    reasons = [line for line in done.stderr.splitlines() + done.stdout.splitlines() if "in float:" in line]
+    assert len(reasons) == 1 and "'other' keeps its activations in float" in reasons[0]
+    assert "never took" in reasons[0]
+    # The inputs, and in the loop what it carries.
+    before, loop = quantc_cli.ok("compile", *source, "--emit=import").split("scf.for")
+    assert before.count("qnn.quantize") == 2 and loop.count("qnn.quantize") == 1
+
+    compiled = quantc.load(str(tmp_path / "model.so"))
+    session = ort.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    for taken in (True, False):
+        feed = {"c": np.array([taken]), "x": x[0], "s": s[0]}
+        for ours, theirs in zip(compiled.run(feed), session.run(None, feed), strict=True):
+            assert sqnr(theirs, ours) > 25

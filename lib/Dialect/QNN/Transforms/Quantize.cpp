@@ -46,6 +46,18 @@ static bool hasTokenForm(const OpPlan &plan) {
          plan.weights.bits <= 8 && plan.weights.granularity == Sharing::Group;
 }
 
+/// Whether all activations of an op in a loop or a branch were seen.
+bool Quantizer::wasReached(const Candidate &candidate) {
+  if (!statistics)
+    return !recalibrate; // Missing statistics are an error of their own.
+  return llvm::all_of(candidate.activations, [&](unsigned index) {
+    QuantizableOpInterface op = candidate.op;
+    const ValueStatistics *found =
+        statistics->find(getValueName(op->getOperand(index)));
+    return found && !(found->histogram == Histogram());
+  });
+}
+
 /// Sorts the op's operands into weights and activations, and adds it to the
 /// candidates unless something speaks against it.
 void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
@@ -72,8 +84,13 @@ void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
     how.mode = ActivationMode::Float;
     remark(op, "keeps its activations in float: " + reason);
   };
-  if (how.mode == ActivationMode::Static && op->getParentOp() != func)
-    keepActivations("it is in a loop or a branch, where nothing is observed");
+  if (how.mode == ActivationMode::Static && op->getParentOp() != func &&
+      !wasReached(candidate))
+    keepActivations(recalibrate
+                        ? "it is in a loop or a branch, where nothing is "
+                          "observed in sequence"
+                        : "it is in a loop or a branch that the data to "
+                          "calibrate with never took");
   else if (how.mode != ActivationMode::Float && how.bits > 8)
     (void)how; // Integers between float ops: what the user asked for.
   else if (how.mode != ActivationMode::Float && !candidate.weights.empty() &&

@@ -55,6 +55,7 @@ public:
 
 private:
   void consider(QuantizableOpInterface op, const OpPlan &plan);
+  bool wasReached(const Candidate &candidate);
   mlir::LogicalResult requireStatistics(llvm::ArrayRef<Candidate> some);
   mlir::LogicalResult getNames(llvm::ArrayRef<Candidate> some,
                                llvm::SetVector<llvm::StringRef> &names);
