@@ -4,6 +4,7 @@
 
 #include "Dialects.h"
 
+#include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Driver/Quantization.h"
 #include "quantc/Pipelines/Pipelines.h"
 #include "quantc/Target/Native/Native.h"
@@ -49,8 +50,16 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
       failed(
           quantizeModule(*module, options.quantize, options.progress, report)))
     return failure();
+  if (options.exportContribOps) {
+    PassManager fuse(&context, ModuleOp::getOperationName());
+    fuse.addNestedPass<func::FuncOp>(
+        qnn::createFuseWeightOnlyPass({/*groupsOnly=*/true}));
+    if (failed(fuse.run(*module)))
+      return failure();
+  }
   std::string exported;
-  if (failed(onnx_export::exportONNX(*module, exported)))
+  if (failed(onnx_export::exportONNX(*module, exported,
+                                     {options.exportContribOps})))
     return failure();
   if (llvm::Error error = native::writeFileAtomically(options.output, exported))
     return fail(llvm::toString(std::move(error)));

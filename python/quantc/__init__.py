@@ -291,14 +291,24 @@ def compile(
     return result
 
 
-def export(model, output, quantize=None, calibration=None, stats=None, shapes=None):
+def export(
+    model,
+    output,
+    quantize=None,
+    calibration=None,
+    stats=None,
+    shapes=None,
+    standard_ops=False,
+):
     """Writes a quantized model as ONNX (QuantizeLinear and DequantizeLinear).
 
-    The arguments are those of `compile`; without a recipe, the optimized float
-    model is written.
+    The arguments are those of `compile`; without a recipe, the optimized model
+    is written. Products with weights in groups are com.microsoft's MatMulNBits
+    and MatMulBnb4, unless only `standard_ops` are wanted.
     """
+    emit = "onnx-standard" if standard_ops else "onnx"
     _run_driver(
-        model, os.fspath(output), shapes, "native", "onnx", quantize, calibration, stats
+        model, os.fspath(output), shapes, "native", emit, quantize, calibration, stats
     )
 
 

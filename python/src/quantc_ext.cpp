@@ -217,7 +217,8 @@ static void compile(const nb::object &model, const std::string &output,
   options.target = target;
   options.prefix = prefix;
   options.writeHeader = false;
-  bool isExport = emit == "onnx";
+  bool isExport = emit == "onnx" || emit == "onnx-standard";
+  options.exportContribOps = emit != "onnx-standard";
   std::optional<Stage> stage = parseStage(isExport ? "import" : emit);
   if (!stage)
     raise(compileError, "unknown stage '" + emit + "'");

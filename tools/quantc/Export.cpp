@@ -7,8 +7,7 @@
 using namespace llvm;
 using namespace quantc;
 
-cl::SubCommand tool::exportCommand("export",
-                                   "Write a quantized model as ONNX (QDQ)");
+cl::SubCommand tool::exportCommand("export", "Write a quantized model as ONNX");
 
 static cl::opt<std::string> input(cl::Positional, cl::Required,
                                   cl::desc("<model.onnx>"),
@@ -19,9 +18,14 @@ static cl::opt<std::string> output("o", cl::desc("The file to write"),
 static cl::list<std::string> shapes(
     "shape", cl::sub(tool::exportCommand), cl::value_desc("name:1x128"),
     cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));
+static cl::opt<bool> standardOps(
+    "standard-ops", cl::sub(tool::exportCommand),
+    cl::desc("Dequantize weights in groups by standard ops, in place of "
+             "com.microsoft's MatMulNBits and MatMulBnb4"));
 
 int tool::runExport() {
   CompileOptions options;
+  options.exportContribOps = !standardOps;
   options.output = output;
   options.quantize = getQuantizeOptions();
   for (const std::string &shape : shapes)

@@ -45,6 +45,8 @@ struct CompileOptions {
   /// error if a quantized weight is not; then remarks may say what is left of
   /// quantize and dequantize, and why.
   bool foldQuantization = true, verifyFolded = false, reportFolded = false;
+  /// Whether an exported model may have ops of com.microsoft.
+  bool exportContribOps = true;
   /// What the names of the library's functions start with.
   std::string prefix = "quantc_model";
   /// A file, or "-" for the standard output (textual stages only).

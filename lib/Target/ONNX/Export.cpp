@@ -11,7 +11,8 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_export;
 
-static LogicalResult exportModel(ModuleOp module, std::string &bytes) {
+static LogicalResult exportModel(ModuleOp module, std::string &bytes,
+                                 const ExportOptions &options) {
   auto func = module.lookupSymbol<func::FuncOp>("main");
   if (!func)
     return module.emitError("there is no function @main to export");
@@ -22,8 +23,14 @@ static LogicalResult exportModel(ModuleOp module, std::string &bytes) {
   import.set_version(opset);
   auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
   model.mutable_graph()->set_name(name ? name.str() : "main");
-  if (failed(GraphExporter(*model.mutable_graph()).run(func)))
+  GraphExporter exporter(*model.mutable_graph(), options);
+  if (failed(exporter.run(func)))
     return failure();
+  if (exporter.usesContribOps()) {
+    auto &contrib = *model.add_opset_import();
+    contrib.set_domain("com.microsoft");
+    contrib.set_version(1);
+  }
   if (model.ByteSizeLong() >= (size_t(1) << 31))
     return module.emitError("the model is larger than the 2 GB that one ONNX "
                             "file can hold");
@@ -32,9 +39,10 @@ static LogicalResult exportModel(ModuleOp module, std::string &bytes) {
   return success();
 }
 
-LogicalResult onnx_export::exportONNX(ModuleOp module, std::string &bytes) {
+LogicalResult onnx_export::exportONNX(ModuleOp module, std::string &bytes,
+                                      const ExportOptions &options) {
   try {
-    return exportModel(module, bytes);
+    return exportModel(module, bytes, options);
   } catch (const std::exception &e) {
     return module.emitError("the exported model is invalid: ")
            << StringRef(e.what()).trim();

@@ -1,4 +1,4 @@
-//===- ExportCompute.cpp - Sums, windows and quantization as nodes --------===//
+//===- ExportCompute.cpp - Sums and windows as nodes ----------------------===//
 
 #include "GraphExporter.h"
 
@@ -11,28 +11,11 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_export;
 
-static StringRef getAutoPad(StringRef autoPad) {
+StringRef onnx_export::getAutoPad(StringRef autoPad) {
   return llvm::StringSwitch<StringRef>(autoPad)
       .Case("same_upper", "SAME_UPPER")
       .Case("same_lower", "SAME_LOWER")
       .Default("NOTSET");
-}
-
-static bool isFloat(Value value) {
-  return isa<FloatType>(
-      cast<RankedTensorType>(value.getType()).getElementType());
-}
-
-/// What convolutions and pools have in common.
-template <typename Node, typename Op>
-static Node &setWindow(Node &node, Op op) {
-  node.set("strides", op.getStrides()).set("dilations", op.getDilations());
-  StringRef autoPad = getAutoPad(op.getAutoPad());
-  if (autoPad == "NOTSET")
-    node.set("pads", op.getPads());
-  else
-    node.set("auto_pad", autoPad);
-  return node;
 }
 
 LogicalResult GraphExporter::writeWindows(Operation *op) {
@@ -247,72 +230,6 @@ LogicalResult GraphExporter::writeReduction(Operation *op) {
             .set("alpha", n.getAlpha().convertToDouble())
             .set("beta", n.getBeta().convertToDouble())
             .set("bias", n.getBias().convertToDouble());
-        return success();
-      })
-      .Default([](Operation *) { return failure(); });
-}
-
-//===- quantization -------------------------------------------------------===//
-
-/// The zero point, or zeros of the type: it is what tells ONNX the type.
-std::string GraphExporter::zeroPointOf(Operation *op, Value zeroPoint,
-                                       Value scale, Type storage) {
-  if (zeroPoint)
-    return nameOf(zeroPoint);
-  auto type = cast<RankedTensorType>(scale.getType());
-  if (type.hasStaticShape()) {
-    std::string name = freshName("zero_point");
-    addInitializer(name, DenseElementsAttr::get(
-                             RankedTensorType::get(type.getShape(), storage),
-                             IntegerAttr::get(storage, 0)));
-    return name;
-  }
-  // As many zeros as there are scales.
-  std::string shape = freshName("shape"), zero = freshName("zero_point");
-  namedNode(op, "Shape", {nameOf(scale)}, {shape});
-  namedNode(op, "Expand", {scalar(storage, 0), shape}, {zero});
-  return zero;
-}
-
-LogicalResult GraphExporter::writeQuantization(Operation *op) {
-  auto setAxis = [](Node node, std::optional<uint64_t> axis,
-                    int64_t blockSize) {
-    if (axis)
-      node.set("axis", int64_t(*axis));
-    if (blockSize)
-      node.set("block_size", blockSize);
-  };
-  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case([&](qnn::QuantizeOp q) {
-        Type storage = q.getType().getElementType();
-        if (!isa<IntegerType>(storage))
-          return failure();
-        setAxis(namedNode(
-                    op, "QuantizeLinear",
-                    {nameOf(q.getInput()), nameOf(q.getScale()),
-                     zeroPointOf(op, q.getZeroPoint(), q.getScale(), storage)},
-                    {nameOf(q)}),
-                q.getAxis(), q.getBlockSize());
-        return success();
-      })
-      .Case([&](qnn::DequantizeOp d) {
-        Value zeroPoint = d.getZeroPoint();
-        // Zero points of floats are ours.
-        if (zeroPoint && isFloat(zeroPoint))
-          return failure();
-        // ONNX Runtime's fusions stumble over a zero point that is left out.
-        Type storage = d.getInput().getType().getElementType();
-        std::string zero;
-        if (isa<IntegerType>(storage) && !storage.isInteger(32))
-          zero = zeroPointOf(op, zeroPoint, d.getScale(), storage);
-        setAxis(namedNode(op, "DequantizeLinear",
-                          {nameOf(d.getInput()), nameOf(d.getScale()), zero},
-                          {nameOf(d)}),
-                d.getAxis(), d.getBlockSize());
-        return success();
-      })
-      .Case([&](qnn::DynamicQuantizeOp d) {
-        node(op, "DynamicQuantizeLinear", {d.getInput()});
         return success();
       })
       .Default([](Operation *) { return failure(); });

@@ -54,6 +54,19 @@ GraphExporter::Node &GraphExporter::Node::set(StringRef name,
   return *this;
 }
 
+GraphExporter::Node &GraphExporter::Node::set(StringRef name,
+                                              onnx::GraphProto &&body) {
+  onnx::AttributeProto &attribute = add(name);
+  attribute.set_type(onnx::AttributeProto::GRAPH);
+  *attribute.mutable_g() = std::move(body);
+  return *this;
+}
+
+GraphExporter::Node &GraphExporter::Node::setDomain(StringRef domain) {
+  proto.set_domain(domain.str());
+  return *this;
+}
+
 //===- names --------------------------------------------------------------===//
 
 std::string GraphExporter::freshName(StringRef base) {
@@ -78,7 +91,7 @@ std::string GraphExporter::nameOf(Value value) {
 GraphExporter::Node GraphExporter::namedNode(Operation *op, StringRef type,
                                              ArrayRef<std::string> inputs,
                                              ArrayRef<std::string> outputs) {
-  onnx::NodeProto &proto = *graph.add_node();
+  onnx::NodeProto &proto = *graph->add_node();
   proto.set_op_type(type.str());
   // Names of nodes are unique, too.
   std::string name = qnn::getNodeName(op->getLoc()).str();
@@ -107,7 +120,59 @@ GraphExporter::Node GraphExporter::node(Operation *op, StringRef type,
   return namedNode(op, type, inputNames, outputNames);
 }
 
+std::string GraphExporter::compute(Operation *op, StringRef type,
+                                   ArrayRef<std::string> inputs) {
+  std::string name = freshName(type.lower());
+  namedNode(op, type, inputs, {name});
+  return name;
+}
+
+std::string GraphExporter::castTo(Operation *op, const std::string &input,
+                                  Type to) {
+  std::string name = freshName("cast");
+  namedNode(op, "Cast", {input}, {name})
+      .set("to", int64_t(elementTypeToONNX(to)));
+  return name;
+}
+
+std::string GraphExporter::reshape(Operation *op, const std::string &input,
+                                   ArrayRef<int64_t> shape) {
+  return compute(op, "Reshape", {input, initializer(shape)});
+}
+
+GraphExporter::Node GraphExporter::contribNode(Operation *op, StringRef type,
+                                               ArrayRef<std::string> inputs) {
+  hasContribOps = true;
+  Node result = namedNode(op, type, inputs, {nameOf(op->getResult(0))});
+  return result.setDomain("com.microsoft");
+}
+
+void GraphExporter::alias(Operation *op, Value result,
+                          const std::string &source) {
+  auto [it, isNew] = names.try_emplace(result, source);
+  if (!isNew && it->second != source)
+    namedNode(op, "Identity", {source}, {it->second});
+}
+
+LogicalResult GraphExporter::fail(const Twine &why) {
+  reason = why.str();
+  return failure();
+}
+
+bool onnx_export::isFloat(Value value) {
+  return isa<FloatType>(
+      cast<RankedTensorType>(value.getType()).getElementType());
+}
+
 //===- tensors ------------------------------------------------------------===//
+
+Type onnx_export::getExportType(Type element) {
+  auto integer = dyn_cast<IntegerType>(element);
+  if (!integer || integer.getWidth() == 1 || integer.getWidth() >= 8)
+    return element;
+  return IntegerType::get(element.getContext(), integer.getWidth() <= 4 ? 4 : 8,
+                          integer.getSignedness());
+}
 
 /// The bytes of any constant as ONNX has them: small integers packed.
 static std::string getRawData(ElementsAttr value) {
@@ -119,7 +184,8 @@ static std::string getRawData(ElementsAttr value) {
   // One by one: splats, bools and what is packed.
   auto dense = cast<DenseElementsAttr>(value);
   int64_t count = type.getNumElements();
-  unsigned stored = width == 1 ? 8 : width;
+  Type element = getExportType(type.getElementType());
+  unsigned stored = width == 1 ? 8 : element.getIntOrFloatBitWidth();
   std::string data(llvm::divideCeil(uint64_t(count) * stored, 8), '\0');
   auto put = [&](int64_t i, uint64_t bits) {
     uint64_t position = uint64_t(i) * stored;
@@ -130,28 +196,36 @@ static std::string getRawData(ElementsAttr value) {
           char((bits & ((1u << stored) - 1)) << (position % 8));
   };
   if (isa<FloatType>(type.getElementType())) {
-    for (auto [i, element] : llvm::enumerate(dense.getValues<APFloat>()))
-      put(i, element.bitcastToAPInt().getZExtValue());
+    for (auto [i, number] : llvm::enumerate(dense.getValues<APFloat>()))
+      put(i, number.bitcastToAPInt().getZExtValue());
   } else {
-    for (auto [i, element] : llvm::enumerate(dense.getValues<APInt>()))
-      put(i, element.getZExtValue());
+    bool isSigned = width > 1 && !type.getElementType().isUnsignedInteger();
+    for (auto [i, number] : llvm::enumerate(dense.getValues<APInt>()))
+      put(i,
+          isSigned ? uint64_t(number.getSExtValue()) : number.getZExtValue());
   }
   return data;
 }
 
 void GraphExporter::addInitializer(StringRef name, ElementsAttr value) {
   auto type = cast<RankedTensorType>(value.getShapedType());
-  onnx::TensorProto &tensor = *graph.add_initializer();
+  onnx::TensorProto &tensor = *graph->add_initializer();
   tensor.set_name(name.str());
-  tensor.set_data_type(elementTypeToONNX(type.getElementType()));
+  tensor.set_data_type(elementTypeToONNX(getExportType(type.getElementType())));
   for (int64_t size : type.getShape())
     tensor.add_dims(size);
   tensor.set_raw_data(getRawData(value));
 }
 
+std::string GraphExporter::initializer(StringRef base, ElementsAttr value) {
+  std::string name = freshName(base);
+  addInitializer(name, value);
+  return name;
+}
+
 std::string GraphExporter::initializer(ArrayRef<int64_t> values) {
   std::string name = freshName("constant");
-  onnx::TensorProto &tensor = *graph.add_initializer();
+  onnx::TensorProto &tensor = *graph->add_initializer();
   tensor.set_name(name);
   tensor.set_data_type(onnx::TensorProto::INT64);
   tensor.add_dims(int64_t(values.size()));
@@ -206,7 +280,7 @@ LogicalResult GraphExporter::run(func::FuncOp func) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     if (!type)
       return func.emitError("argument ") << i << " is no tensor";
-    addValueInfo(*graph.add_input(), nameOf(argument), type,
+    addValueInfo(*graph->add_input(), nameOf(argument), type,
                  func.getArgAttrOfType<ArrayAttr>(i, "qnn.dims"));
   }
   // A result keeps its name. A value that is returned twice, or is an argument,
@@ -223,36 +297,42 @@ LogicalResult GraphExporter::run(func::FuncOp func) {
       names[value] = results.back();
   }
 
-  // All that ONNX does not have is told at once.
-  llvm::StringSet<> unknown;
-  LogicalResult result = success();
-  for (Operation &op : func.getBody().front().without_terminator()) {
-    if (auto constant = dyn_cast<qnn::ConstantOp>(op)) {
-      if (!constant->use_empty())
-        addInitializer(nameOf(constant), constant.getValue());
-      continue;
-    }
-    if (succeeded(write(&op)))
-      continue;
-    result = failure();
-    if (unknown.insert(op.getName().getStringRef()).second)
-      op.emitError("ONNX has no op for it at opset ") << opset;
-  }
-  if (failed(result))
+  writeBlock(func.getBody().front());
+  if (hasErrors)
     return failure();
 
   for (auto [value, name] : llvm::zip(ret.getOperands(), results)) {
     if (nameOf(value) != name)
       namedNode(ret, "Identity", {nameOf(value)}, {name});
-    addValueInfo(*graph.add_output(), name,
+    addValueInfo(*graph->add_output(), name,
                  cast<RankedTensorType>(value.getType()), {});
   }
   return success();
 }
 
+/// All that ONNX does not have is told at once.
+void GraphExporter::writeBlock(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto constant = dyn_cast<qnn::ConstantOp>(op)) {
+      if (!constant->use_empty())
+        addInitializer(nameOf(constant), constant.getValue());
+      continue;
+    }
+    reason.clear();
+    if (succeeded(write(&op)))
+      continue;
+    hasErrors = true;
+    StringRef name = op.getName().getStringRef();
+    if (!reason.empty())
+      op.emitError("'") << name << "' cannot be written as ONNX: " << reason;
+    else if (reported.insert(name).second)
+      op.emitError("ONNX has no op for '") << name << "' at opset " << opset;
+  }
+}
+
 LogicalResult GraphExporter::write(Operation *op) {
-  return success(succeeded(writeElementwise(op)) ||
-                 succeeded(writeMovement(op)) || succeeded(writeWindows(op)) ||
-                 succeeded(writeReduction(op)) ||
-                 succeeded(writeQuantization(op)));
+  return success(
+      succeeded(writeElementwise(op)) || succeeded(writeMovement(op)) ||
+      succeeded(writeWindows(op)) || succeeded(writeReduction(op)) ||
+      succeeded(writeQuantization(op)) || succeeded(writeControl(op)));
 }

@@ -14,10 +14,18 @@ namespace quantc::onnx_export {
 /// What exported models declare. Block-wise quantization needs 21.
 constexpr int64_t opset = 21;
 
+struct ExportOptions {
+  /// Whether ops of com.microsoft (MatMulNBits, MatMulBnb4) may be written for
+  /// `qnn.weight_only_matmul`; otherwise their weights are dequantized.
+  bool contribOps = true;
+};
+
 /// Appends the bytes of a model that computes what @main does. Quantization is
-/// QuantizeLinear and DequantizeLinear (QDQ). Errors, which list all ops that
-/// ONNX does not have, go to the context's diagnostics.
-mlir::LogicalResult exportONNX(mlir::ModuleOp module, std::string &bytes);
+/// QuantizeLinear and DequantizeLinear (QDQ), or the ops on integers that the
+/// graph has. Errors, which list all ops that ONNX does not have, go to the
+/// context's diagnostics.
+mlir::LogicalResult exportONNX(mlir::ModuleOp module, std::string &bytes,
+                               const ExportOptions &options = {});
 
 } // namespace quantc::onnx_export
 

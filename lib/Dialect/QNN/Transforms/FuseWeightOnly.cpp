@@ -153,7 +153,8 @@ static qnn::DequantizeOp matchTokens(Value value) {
 namespace {
 
 struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
-  using OpRewritePattern::OpRewritePattern;
+  FuseMatMul(MLIRContext *context, bool groupsOnly)
+      : OpRewritePattern(context), groupsOnly(groupsOnly) {}
 
   LogicalResult matchAndRewrite(qnn::MatMulOp op,
                                 PatternRewriter &rewriter) const override {
@@ -173,6 +174,8 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
         return rewriter.notifyMatchFailure(
             op, "the weights are not constant low-bit numbers with scales "
                 "along columns or in blocks of rows");
+      if (groupsOnly && !matrix.blockSize)
+        return rewriter.notifyMatchFailure(op, "the weights have no groups");
     } else if (failed(matchCodebook(rewriter, loc, rhs, matrix))) {
       return rewriter.notifyMatchFailure(op, "the weights are not dequantized");
     }
@@ -219,13 +222,18 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
     rewriter.replaceOp(op, result);
     return success();
   }
+
+private:
+  bool groupsOnly;
 };
 
 struct FuseWeightOnlyPass
     : qnn::impl::FuseWeightOnlyPassBase<FuseWeightOnlyPass> {
+  using Base::Base;
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FuseMatMul>(&getContext());
+    patterns.add<FuseMatMul>(&getContext(), groupsOnly);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     getOperation().walk([&](qnn::WeightOnlyMatMulOp op) {

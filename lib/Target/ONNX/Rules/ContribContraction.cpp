@@ -1,5 +1,6 @@
 //===- ContribContraction.cpp - Matrix products of com.microsoft ----------===//
 
+#include "../Codebooks.h"
 #include "QuantizationRules.h"
 #include "Windows.h"
 
@@ -186,16 +187,6 @@ static LogicalResult importMatMulNBits(NodeContext &ctx) {
 
 /// A, B (packed), absmax: codes of a table, scaled by blocks of B's elements.
 static LogicalResult importMatMulBnb4(NodeContext &ctx) {
-  static constexpr float fp4[16] = {
-      0.0f,         0.0052083333f,  0.6666667f,   1.0f,
-      0.33333334f,  0.5f,           0.16666667f,  0.25f,
-      -0.0f,        -0.0052083333f, -0.6666667f,  -1.0f,
-      -0.33333334f, -0.5f,          -0.16666667f, -0.25f};
-  static constexpr float nf4[16] = {
-      -1.0f,        -0.6961928f,  -0.52507305f,  -0.3949175f,
-      -0.28444138f, -0.18477343f, -0.091050036f, 0.0f,
-      0.0795803f,   0.1609302f,   0.2461123f,    0.33791524f,
-      0.44070983f,  0.562617f,    0.72295684f,   1.0f};
   int64_t k = ctx.getInt("K"), n = ctx.getInt("N");
   int64_t blockSize = ctx.getInt("block_size"), kind = ctx.getInt("quant_type");
   if (k <= 0 || n <= 0 || blockSize <= 0)
@@ -206,9 +197,9 @@ static LogicalResult importMatMulBnb4(NodeContext &ctx) {
   Type f32 = ctx.builder.getF32Type();
   Value codes = unpack(ctx, ctx.reshape(ctx.input(1), {-1}), 4, n * k,
                        /*highFirst=*/true);
-  Value table = ctx.constant(
-      DenseElementsAttr::get(RankedTensorType::get({16}, f32),
-                             ArrayRef<float>(kind == 0 ? fp4 : nf4)));
+  Value table = ctx.constant(DenseElementsAttr::get(
+      RankedTensorType::get({16}, f32),
+      ArrayRef<float>(kind == 0 ? bnb4Float4 : bnb4NormalFloat4)));
   Value real = ctx.create<qnn::LookupOp>(codes, table);
   Value absmax = ctx.castTo(ctx.reshape(ctx.input(2), {-1}), f32);
   if (!real || !absmax)

@@ -110,8 +110,12 @@ def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
     dimension; the constant may be transposed (com.microsoft MatMulNBits), or be
     looked up in a codebook and scaled by blocks (MatMulBnb4, NF4). Products of
     two quantized operands belong to `qnn-fold-quantization`, which runs
-    before.
+    before; where it does not, `groups-only` leaves weights alone that it takes.
   }];
+  let options = [
+    Option<"groupsOnly", "groups-only", "bool", "false",
+           "Leave integers with one scale, or one a column">
+  ];
   let statistics = [
     Statistic<"numFused", "products", "Products with low-bit weights">,
     Statistic<"numWeights", "weights", "Elements of low-bit weights">

@@ -1,0 +1,211 @@
+//===- ExportQuantization.cpp - Quantization and integers as nodes --------===//
+
+#include "GraphExporter.h"
+
+#include "TensorData.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_export;
+
+static RankedTensorType getTensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static Type getElement(Value value) {
+  return getTensorType(value).getElementType();
+}
+
+/// The zero point, or zeros of the type: it is what tells ONNX the type.
+std::string GraphExporter::zeroPointOf(Operation *op, Value zeroPoint,
+                                       Value scale, Type storage) {
+  if (zeroPoint)
+    return nameOf(zeroPoint);
+  storage = getExportType(storage);
+  RankedTensorType type = getTensorType(scale);
+  if (type.hasStaticShape()) {
+    Builder b(op->getContext());
+    return initializer("zero_point", DenseElementsAttr::get(
+                                         type.clone(storage),
+                                         Attribute(b.getZeroAttr(storage))));
+  }
+  // As many zeros as there are scales.
+  return compute(op, "Expand",
+                 {scalar(storage, 0), compute(op, "Shape", {nameOf(scale)})});
+}
+
+template <typename Node>
+static void setAxis(Node node, std::optional<int64_t> axis, int64_t blockSize) {
+  if (axis)
+    node.set("axis", *axis);
+  if (blockSize)
+    node.set("block_size", blockSize);
+}
+
+LogicalResult GraphExporter::writeDequantize(Operation *op, Value codes,
+                                             Value scale, Value zeroPoint,
+                                             std::optional<int64_t> axis,
+                                             int64_t blockSize,
+                                             const std::string &result) {
+  Type storage = getElement(codes);
+  if (!zeroPoint || !isFloat(zeroPoint) || isa<FloatType>(storage)) {
+    // ONNX Runtime's fusions stumble over a zero point that is left out.
+    std::string zero;
+    if (!storage.isInteger(32))
+      zero = zeroPointOf(op, zeroPoint, scale, storage);
+    setAxis(namedNode(op, "DequantizeLinear",
+                      {nameOf(codes), nameOf(scale), zero}, {result}),
+            axis, blockSize);
+    return success();
+  }
+
+  // (codes - zero point) · scale, with numbers that broadcast.
+  RankedTensorType type = getTensorType(codes);
+  Type element = getElement(scale);
+  std::string numbers = castTo(op, nameOf(codes), element);
+  SmallVector<int64_t> shape(type.getShape()), parameters(type.getRank(), 1);
+  if (axis && blockSize) {
+    if (!type.hasStaticShape() || shape[*axis] % blockSize)
+      return fail("zero points of floats in blocks that do not divide the "
+                  "dimension have no form in ONNX");
+    // The dimension of blocks becomes two.
+    parameters = llvm::to_vector(getTensorType(scale).getShape());
+    parameters.insert(parameters.begin() + *axis + 1, 1);
+    shape.insert(shape.begin() + *axis + 1, blockSize);
+    shape[*axis] /= blockSize;
+    numbers = reshape(op, numbers, shape);
+  } else if (axis) {
+    parameters[*axis] = -1;
+  }
+  auto broadcast = [&](Value value) {
+    bool isSingle =
+        getTensorType(value).getRank() == 0 || (!axis && !blockSize);
+    return isSingle ? nameOf(value) : reshape(op, nameOf(value), parameters);
+  };
+  std::string moved = compute(op, "Sub", {numbers, broadcast(zeroPoint)});
+  if (!axis || !blockSize) {
+    namedNode(op, "Mul", {moved, broadcast(scale)}, {result});
+    return success();
+  }
+  std::string product = compute(op, "Mul", {moved, broadcast(scale)});
+  namedNode(op, "Reshape", {product, initializer(type.getShape())}, {result});
+  return success();
+}
+
+LogicalResult GraphExporter::writeLookup(Operation *op, Value codes,
+                                         Value table,
+                                         const std::string &result) {
+  if (getElement(table).getIntOrFloatBitWidth() < 8)
+    return fail("Gather takes no elements of less than 8 bits");
+  Type index = IntegerType::get(op->getContext(), 32);
+  std::string indices = castTo(op, nameOf(codes), index);
+  Type element = getElement(codes);
+  // Negative numbers count by their bits.
+  if (!element.isUnsignedInteger())
+    indices = compute(
+        op, "Mod",
+        {indices, scalar(index, double(1 << element.getIntOrFloatBitWidth()))});
+  namedNode(op, "Gather", {nameOf(table), indices}, {result});
+  return success();
+}
+
+//===- integers -----------------------------------------------------------===//
+
+LogicalResult GraphExporter::writeRequantize(qnn::RequantizeOp op) {
+  Type storage = op.getType().getElementType();
+  Type f32 = Float32Type::get(op->getContext());
+  std::string numbers = castTo(op, nameOf(op.getInput()), f32);
+  std::string scale = nameOf(op.getScale());
+  if (op.getAxis() && op.getScale().getType().getRank() == 1) {
+    SmallVector<int64_t> shape(op.getType().getRank(), 1);
+    shape[*op.getAxis()] = -1;
+    scale = reshape(op, scale, shape);
+  }
+  std::string product = compute(op, "Mul", {numbers, scale});
+  Value zeroPoint = op.getZeroPoint();
+  namedNode(op, "QuantizeLinear",
+            {product, scalar(f32, 1),
+             zeroPoint ? nameOf(zeroPoint) : scalar(storage, 0)},
+            {nameOf(op)});
+  return success();
+}
+
+LogicalResult GraphExporter::writeIntegerProduct(Operation *op) {
+  // Both operands have 8 bits in ONNX.
+  auto byte = [&](Value value) -> std::string {
+    if (!value)
+      return "";
+    Type element = getElement(value);
+    if (element.getIntOrFloatBitWidth() == 8)
+      return nameOf(value);
+    return castTo(op, nameOf(value),
+                  IntegerType::get(op->getContext(), 8,
+                                   cast<IntegerType>(element).getSignedness()));
+  };
+  if (auto product = dyn_cast<qnn::MatMulOp>(op)) {
+    namedNode(op, "MatMulInteger",
+              {byte(product.getLhs()), byte(product.getRhs()),
+               byte(product.getLhsZeroPoint()),
+               byte(product.getRhsZeroPoint())},
+              {nameOf(product)});
+    return success();
+  }
+  auto conv = cast<qnn::ConvOp>(op);
+  std::string sum = conv.getBias() ? freshName("sum") : nameOf(conv);
+  Node node = namedNode(op, "ConvInteger",
+                        {byte(conv.getInput()), byte(conv.getWeights()),
+                         byte(conv.getInputZeroPoint()),
+                         byte(conv.getWeightsZeroPoint())},
+                        {sum});
+  setWindow(node, conv);
+  node.set("group", int64_t(conv.getGroup()));
+  if (Value bias = conv.getBias()) {
+    SmallVector<int64_t> shape(conv.getType().getRank(), 1);
+    shape[1] = -1;
+    namedNode(op, "Add", {sum, reshape(op, nameOf(bias), shape)},
+              {nameOf(conv)});
+  }
+  return success();
+}
+
+LogicalResult GraphExporter::writeQuantization(Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](qnn::QuantizeOp q) {
+        Type storage = q.getType().getElementType();
+        if (getExportType(storage) != storage)
+          return fail("QuantizeLinear gives no elements of this width");
+        if (q.getPrecision() && *q.getPrecision() != getElement(q.getScale()))
+          return fail("QuantizeLinear divides in the type of the scale");
+        Node node = namedNode(
+            op, "QuantizeLinear",
+            {nameOf(q.getInput()), nameOf(q.getScale()),
+             zeroPointOf(op, q.getZeroPoint(), q.getScale(), storage)},
+            {nameOf(q)});
+        if (isa<FloatType>(storage))
+          node.set("saturate", int64_t(q.getSaturate()));
+        setAxis(node, q.getAxis(), q.getBlockSize());
+        return success();
+      })
+      .Case([&](qnn::DequantizeOp d) {
+        return writeDequantize(op, d.getInput(), d.getScale(), d.getZeroPoint(),
+                               d.getAxis(), d.getBlockSize(), nameOf(d));
+      })
+      .Case([&](qnn::DynamicQuantizeOp d) {
+        node(op, "DynamicQuantizeLinear", {d.getInput()});
+        return success();
+      })
+      .Case([&](qnn::LookupOp l) {
+        return writeLookup(op, l.getInput(), l.getTable(), nameOf(l));
+      })
+      .Case([&](qnn::ObserveOp o) {
+        alias(op, o, nameOf(o.getInput()));
+        return success();
+      })
+      .Case([&](qnn::RequantizeOp r) { return writeRequantize(r); })
+      .Case([&](qnn::WeightOnlyMatMulOp m) { return writeWeightOnly(m); })
+      .Case<qnn::MatMulOp, qnn::ConvOp>(
+          [&](auto) { return writeIntegerProduct(op); })
+      .Default([](Operation *) { return failure(); });
+}

@@ -1,0 +1,101 @@
+"""Exported models of real networks give in ONNX Runtime what our library gives."""
+
+import itertools
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import quantc
+from real_models import MODELS
+from test_real_models import locate
+
+pytestmark = pytest.mark.models
+
+TOLERANCE = 1e-4
+
+
+def oracle(path, basic=False):
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    # Its extended optimizations quantize the activations of products whose
+    # weights alone are quantized.
+    if basic:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda feed: session.run(None, feed)
+
+
+def op_types(graph):
+    """Of a graph and the bodies in it."""
+    for node in graph.node:
+        yield node.op_type
+        for attribute in node.attribute:
+            yield from op_types(attribute.g)
+
+
+def domains(model):
+    return {node.domain for node in model.graph.node}
+
+
+CASES = [
+    ("mnist-conv", None),
+    ("mnist-conv", "w8a8"),
+    ("mnist-conv", "w4a8"),
+    ("espcn-subpixel", "w8a8"),
+    ("espcn-resize", "w8a8-s8"),
+    ("ppocr-cls", "w8a8"),
+    ("ppocr-v4-rec", None),
+    ("silero-vad", None),
+    ("silero-vad-seq", None),
+    ("silero-vad-static", "w8"),
+    ("magika", "w8"),
+    ("minilm-l3", None),
+    ("minilm-l3", "w8"),
+    ("minilm-l3", "w4a16-g64"),
+    ("minilm-l3", "w4a16-hqq-g64"),
+    ("minilm-l3", "w2-asym-g32"),
+    ("minilm-l3", "w8-g32"),
+    ("minilm-l3", "nf4-g64"),
+    ("minilm-l3", "mxfp4"),
+    ("minilm-l3", "q4_k"),
+    ("minilm-l3", "w8a8-dynamic"),
+]
+
+
+@pytest.mark.parametrize("name, recipe", CASES)
+def test_exported_model(name, recipe, tmp_path):
+    model = MODELS[name]
+    path = locate(model)
+    feeds = list(itertools.islice(model.feeds(), 3))
+    options = {"quantize": recipe} if recipe else {}
+    if recipe and "a8" in recipe and "dynamic" not in recipe:
+        options["stats"] = quantc.calibrate(path, feeds[0][1], tmp_path / "model.stats")
+    quantc.export(path, tmp_path / "exported.onnx", **options)
+    onnx.checker.check_model(str(tmp_path / "exported.onnx"), full_check=True)
+    ours = quantc.compile(path, **options)
+    theirs = oracle(tmp_path / "exported.onnx", basic=recipe is not None and "a8" not in recipe)
+    for size, feed in feeds:
+        for a, b in zip(ours.run(feed), theirs(feed), strict=True):
+            assert a.shape == b.shape and a.dtype == b.dtype
+            if a.dtype.kind in "iub":
+                np.testing.assert_array_equal(a, b, err_msg=str(size))
+            else:
+                error = np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(b), 1e-30)
+                assert error <= TOLERANCE, (size, error)
+
+
+@pytest.mark.parametrize("recipe, contrib", [("w4a16-g64", "MatMulNBits"), ("w8-g32", "MatMulNBits"), ("nf4-g64", "MatMulBnb4")])
+def test_ops_of_grouped_weights(recipe, contrib, tmp_path):
+    path = locate(MODELS["minilm-l3"])
+    quantc.export(path, tmp_path / "contrib.onnx", quantize=recipe)
+    model = onnx.load(tmp_path / "contrib.onnx")
+    assert contrib in set(op_types(model.graph))
+    size = (tmp_path / "contrib.onnx").stat().st_size
+    quantc.export(path, tmp_path / "standard.onnx", quantize=recipe, standard_ops=True)
+    model = onnx.load(tmp_path / "standard.onnx")
+    assert domains(model) <= {"", "ai.onnx"}
+    # Weights stay small in this form as well.
+    assert (tmp_path / "standard.onnx").stat().st_size < 1.3 * size
