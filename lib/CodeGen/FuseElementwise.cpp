@@ -1,12 +1,12 @@
 //===- FuseElementwise.cpp - Elementwise fusion with a cost rule ----------===//
 
+#include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -23,18 +23,10 @@ static constexpr unsigned kMaxFusedOperands = 12;
 
 /// Whether computing an element of `op` costs about as much as loading it.
 static bool isCheap(linalg::GenericOp op) {
-  unsigned numOps = 0;
-  for (Operation &inner : op.getBody()->without_terminator()) {
-    if (isa<arith::ConstantOp>(inner))
-      continue;
-    if (isa<math::MathDialect>(inner.getDialect()) ||
-        isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
-            arith::RemUIOp, arith::RemFOp>(inner) ||
-        inner.getNumRegions() != 0)
-      return false;
-    ++numOps;
-  }
-  return numOps <= 2;
+  int64_t cost = 0;
+  for (Operation &inner : op.getBody()->without_terminator())
+    cost += quantc::getElementCost(&inner);
+  return cost <= 2;
 }
 
 static bool shouldFuse(OpOperand *operand) {

@@ -13,7 +13,7 @@
 #include "GemmEmitter.h"
 #include "LoopGroups.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "quantc/CodeGen/ElementCost.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -154,7 +154,7 @@ int64_t RowEmitter::countWork() const {
       continue;
     linalg::GenericOp op = step.op;
     for (Operation &inner : op.getBody()->without_terminator())
-      work += isa<math::MathDialect>(inner.getDialect()) ? 10 : 1;
+      work += getElementCost(&inner);
     ++work;
   }
   return work;

@@ -3,6 +3,7 @@
 #include "quantc/Pipelines/Pipelines.h"
 
 #include "quantc/Calibration/Passes.h"
+#include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
@@ -154,6 +155,7 @@ void quantc::registerDialects(DialectRegistry &registry) {
   registerAllDialects(registry);
   registerAllExtensions(registry);
   registerAllToLLVMIRTranslations(registry);
+  registerElementCosts(registry);
   registry.insert<kernel::KernelDialect, qnn::QNNDialect>();
 }
 

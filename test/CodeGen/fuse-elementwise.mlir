@@ -37,6 +37,38 @@ func.func @broadcast(%x: tensor<8x16xf32>, %r: tensor<8xf32>) -> tensor<8x16xf32
   return %2 : tensor<8x16xf32>
 }
 
+// Divisions cost as much (ElementCostOpInterface); a sum does not.
+// CHECK-LABEL: func.func @division
+// CHECK: linalg.generic
+// CHECK: arith.divf
+// CHECK: linalg.generic
+// CHECK: arith.addf
+// CHECK-NEXT: arith.mulf
+func.func @division(%x: tensor<8x16xf32>, %r: tensor<8xf32>, %t: tensor<8xf32>) -> tensor<8x16xf32> {
+  %e1 = tensor.empty() : tensor<8xf32>
+  %e = tensor.empty() : tensor<8x16xf32>
+  %0 = linalg.generic {indexing_maps = [#one, #one], iterator_types = ["parallel"]}
+      ins(%r : tensor<8xf32>) outs(%e1 : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.divf %a, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<8xf32>
+  %1 = linalg.generic {indexing_maps = [#one, #one], iterator_types = ["parallel"]}
+      ins(%t : tensor<8xf32>) outs(%e1 : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %a, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<8xf32>
+  %2 = linalg.generic {indexing_maps = [#id, #row, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %0, %1 : tensor<8x16xf32>, tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
+    %s = arith.mulf %a, %b : f32
+    %u = arith.addf %s, %c : f32
+    linalg.yield %u : f32
+  } -> tensor<8x16xf32>
+  return %2 : tensor<8x16xf32>
+}
+
 #id3 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
 #last = affine_map<(d0, d1, d2) -> (d2)>
 
