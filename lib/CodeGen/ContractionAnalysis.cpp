@@ -494,7 +494,9 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
     return failure();
   for (Value operand : root->getOperands())
     if (auto type = dyn_cast<MemRefType>(operand.getType()))
-      if (!type.getLayout().isIdentity())
+      if (!type.getLayout().isIdentity() &&
+          (linalg::isaConvolutionOpInterface(root) ||
+           operand == root.getDpsInits()[0] || !type.isLastDimUnitStride()))
         return failure();
   Type result =
       cast<MemRefType>(root.getDpsInits()[0].getType()).getElementType();

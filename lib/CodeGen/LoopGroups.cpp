@@ -5,15 +5,45 @@
 using namespace mlir;
 using namespace quantc;
 
+/// Flat memory and strides of a buffer with gaps.
+static void getView(KernelEmitter &e, Value buffer, Access &access) {
+  auto type = cast<MemRefType>(buffer.getType());
+  auto [strides, offset] = type.getStridesAndOffset();
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, buffer);
+  Value length = e.index(1);
+  for (int64_t i = type.getRank(); i-- > 0;) {
+    bool isKnown = !ShapedType::isDynamic(strides[i]);
+    access.strides[i] =
+        isKnown ? e.index(strides[i]) : Value(metadata.getStrides()[i]);
+    access.nests[i] = isKnown && i + 1 < type.getRank() &&
+                      !type.isDynamicDim(i + 1) &&
+                      strides[i] == strides[i + 1] * type.getDimSize(i + 1);
+    length = e.add(length, e.mul(access.strides[i], e.size(buffer, i)));
+  }
+  auto flat = MemRefType::get(
+      {ShapedType::kDynamic}, type.getElementType(),
+      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, {1}));
+  access.flat = memref::ReinterpretCastOp::create(
+      e.b, e.loc, flat, buffer, OpFoldResult(metadata.getOffset()),
+      ArrayRef<OpFoldResult>{OpFoldResult(length)},
+      ArrayRef<OpFoldResult>{e.b.getIndexAttr(1)});
+}
+
 Access Access::get(KernelEmitter &e, Value buffer, AffineMap map) {
   Access access;
-  access.flat = e.flatten(buffer);
-  Value stride = e.index(1);
-  int64_t rank = cast<MemRefType>(buffer.getType()).getRank();
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t rank = type.getRank();
   access.strides.resize(rank);
-  for (int64_t i = rank; i-- > 0;) {
-    access.strides[i] = stride;
-    stride = e.mul(stride, e.size(buffer, i));
+  access.nests.assign(rank, true);
+  if (type.getLayout().isIdentity()) {
+    access.flat = e.flatten(buffer);
+    Value stride = e.index(1);
+    for (int64_t i = rank; i-- > 0;) {
+      access.strides[i] = stride;
+      stride = e.mul(stride, e.size(buffer, i));
+    }
+  } else {
+    getView(e, buffer, access);
   }
   for (auto [i, expr] : llvm::enumerate(map.getResults())) {
     auto dim = dyn_cast<AffineDimExpr>(expr);
@@ -44,7 +74,7 @@ std::optional<Value> Access::strideOfGroup(KernelEmitter &e,
     std::optional<unsigned> position = positionOf(loop);
     if (!position)
       continue;
-    if (last && *position != *last + 1)
+    if (last && (*position != *last + 1 || !nests[*last]))
       return std::nullopt;
     last = position;
     ++numPresent;

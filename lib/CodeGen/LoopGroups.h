@@ -18,6 +18,8 @@ struct Access {
   /// The loop of each dimension, or -1.
   llvm::SmallVector<int64_t> loops;
   llvm::SmallVector<mlir::Value> sizes, strides;
+  /// Of each dimension whether an index of it is all indices of the next one.
+  llvm::SmallVector<bool> nests;
 
   static Access get(KernelEmitter &e, mlir::Value buffer, mlir::AffineMap map);
 

@@ -155,12 +155,35 @@ static bool isNumber(Value value) {
          matchPattern(value, m_Constant());
 }
 
+/// Whether `value` is a part of a state of the model, which grows in the memory
+/// that the caller gave it. A copy would be one of all that it holds.
+static bool isPartOfState(Value value) {
+  bool isSlice = false;
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<tensor::ExtractSliceOp>(op))
+      isSlice = true;
+    else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+      value = insert.getDest();
+      continue;
+    } else if (!isa<tensor::ExpandShapeOp, tensor::CastOp>(op))
+      return false;
+    value = op->getOperand(0);
+  }
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || !isSlice)
+    return false;
+  auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  return func && func.getArgAttr(argument.getArgNumber(), "qnn.state");
+}
+
 Value KernelBuilder::addArgument(Value value) {
   if (Value known = mapping.lookupOrNull(value))
     return known;
   Type type = value.getType();
   if (auto tensor = dyn_cast<RankedTensorType>(type))
-    type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+    type = isPartOfState(value)
+               ? quantc::kernel::getViewType(tensor)
+               : MemRefType::get(tensor.getShape(), tensor.getElementType());
   Value argument = body->addArgument(type, value.getLoc());
   mapping.map(value, argument);
   inputs.push_back(value);

@@ -1,7 +1,8 @@
 //===- PrepareEntry.cpp - Entry points that own their results -------------===//
 //
 // The ABI promises fresh result buffers. Bufferization alone would return an
-// argument's buffer for an identity, or one buffer for two results.
+// argument's buffer for an identity, or one buffer for two results. States are
+// arguments that the run updates.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,16 +42,18 @@ struct PrepareEntryPass
         if (isa<TensorType>(func.getArgument(i).getType()))
           func.setArgAttr(
               i, bufferization::BufferizationDialect::kWritableAttrName,
-              BoolAttr::get(&getContext(), false));
-      func.walk([&](func::ReturnOp op) { copyShared(op); });
+              BoolAttr::get(&getContext(),
+                            bool(func.getArgAttr(i, "qnn.state"))));
+      func.walk([&](func::ReturnOp op) { copyShared(func, op); });
     }
   }
 
-  void copyShared(func::ReturnOp op) {
+  void copyShared(func::FuncOp func, func::ReturnOp op) {
     OpBuilder builder(op);
     for (OpOperand &operand : op->getOpOperands()) {
       auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-      if (!type || isOwnBuffer(operand.get()))
+      if (!type || isOwnBuffer(operand.get()) ||
+          func.getResultAttr(operand.getOperandNumber(), "qnn.state"))
         continue;
       auto copy = bufferization::AllocTensorOp::create(
           builder, op.getLoc(), type, /*dynamicSizes=*/ValueRange(),

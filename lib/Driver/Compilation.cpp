@@ -201,9 +201,9 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
                 options.target + "' names " + Twine(targets->size()));
 
   if (reached == Stage::Import) {
-    if (!options.kvCache.empty() &&
-        failed(runPasses(*module, "quantize cache", [&](OpPassManager &pm) {
-          buildCachePipeline(pm, options.kvCache);
+    if ((!options.kvCache.empty() || options.cacheInPlace) &&
+        failed(runPasses(*module, "change cache", [&](OpPassManager &pm) {
+          buildCachePipeline(pm, options.kvCache, options.cacheInPlace);
         })))
       return failure();
     if (failed(runPasses(*module, "optimize", [](OpPassManager &pm) {
@@ -233,7 +233,8 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
         })))
       return failure();
     reached = Stage::Linalg;
-  } else if (!options.quantize.recipe.empty() || !options.kvCache.empty()) {
+  } else if (!options.quantize.recipe.empty() || !options.kvCache.empty() ||
+             options.cacheInPlace) {
     return fail("only a graph of qnn ops can be quantized, and the input is "
                 "past that stage");
   }

@@ -130,16 +130,21 @@ void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(*recipe, statistics));
 }
 
-void quantc::buildCachePipeline(OpPassManager &pm, StringRef format) {
+void quantc::buildCachePipeline(OpPassManager &pm, StringRef format,
+                                bool inPlace) {
   // Statistics of the model as it was hold for this one.
   pm.addPass(qnn::createHashModelPass());
   // Expanded heads have known sizes then.
   pm.addPass(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
   pm.addPass(createCanonicalizerPass());
-  qnn::QuantizeKVCachePassOptions options;
-  options.format = format.str();
-  pm.addPass(qnn::createQuantizeKVCachePass(options));
+  if (!format.empty()) {
+    qnn::QuantizeKVCachePassOptions options;
+    options.format = format.str();
+    pm.addPass(qnn::createQuantizeKVCachePass(options));
+  }
+  if (inPlace)
+    pm.addPass(qnn::createCacheInPlacePass());
 }
 
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {

@@ -151,6 +151,20 @@ static bool is_contiguous(const DLTensor *tensor) {
   return true;
 }
 
+/* A copy of a state would not be the caller's. */
+static int check_state(const QuantcModelInfo *model,
+                       const DLTensor *const *inputs, size_t index) {
+  if (!(model->flags & QUANTC_HAS_STATES) || !model->input_is_state[index])
+    return 0;
+  const DLTensor *tensor = inputs[index];
+  uintptr_t data = (uintptr_t)tensor->data + (uintptr_t)tensor->byte_offset;
+  if (!is_contiguous(tensor) || data % (tensor->dtype.bits / 8u))
+    return quantc_set_error("input '%s' is updated in place: it must be "
+                            "contiguous, and aligned to its elements",
+                            model->inputs[index].name);
+  return 0;
+}
+
 /* Copies a strided tensor row by row. `bytes` is the size of an element. */
 static void copy_strided(char *to, const char *from, const DLTensor *tensor,
                          int32_t dim, size_t bytes, size_t row_bytes) {
@@ -280,7 +294,7 @@ int32_t quantc_rt_run(struct quantc_model *library,
     return quantc_set_error("expected room for %zu outputs, got %zu",
                             model->num_outputs, num_outputs);
   for (size_t i = 0; i < num_inputs; ++i)
-    if (check_input(model, inputs, i))
+    if (check_input(model, inputs, i) || check_state(model, inputs, i))
       return 1;
 
   struct quantc_call call;

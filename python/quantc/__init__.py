@@ -220,7 +220,8 @@ def load(path):
 
 
 def _run_driver(
-    model, output, shapes, target, emit, quantize, calibration, stats, profile=False, kv_cache=None
+    model, output, shapes, target, emit, quantize, calibration, stats, profile=False, kv_cache=None,
+    kv_cache_in_place=False,
 ):
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
@@ -247,6 +248,7 @@ def _run_driver(
             stats,
             profile,
             kv_cache or "",
+            kv_cache_in_place,
         )
 
 
@@ -260,6 +262,7 @@ def compile(
     stats=None,
     profile=False,
     kv_cache=None,
+    kv_cache_in_place=False,
 ):
     """Compiles an ONNX model and loads the result.
 
@@ -275,6 +278,7 @@ def compile(
       stats: in place of data, what `calibrate` gave or wrote.
       profile: whether the library times its kernels, for `Model.profile`.
       kv_cache: how a decoder stores its keys and values: "int8", "int4" or "fp8".
+      kv_cache_in_place: whether they grow in buffers that the caller gives, without copies.
     """
     folder = None
     if output is None:
@@ -282,7 +286,7 @@ def compile(
         output = os.path.join(folder, "model.so")
     try:
         path = os.fspath(output)
-        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats, profile, kv_cache)
+        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats, profile, kv_cache, kv_cache_in_place)
         result = load(path)
     finally:
         # A loaded library needs its file no longer.

@@ -30,10 +30,11 @@ class Decoder:
     """A language model, and the tokens that it has seen.
 
     The model takes tokens [1, n], and attention_mask and position_ids if it has such inputs. Inputs named past...
-    are its cache, which outputs named present... give back; without a cache, all tokens are fed again each time.
+    are its cache, which outputs named present... give back; without a cache, all tokens are fed again each time. A
+    cache that grows in place lies in buffers for `capacity` tokens here, which double when they are full.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, capacity=256):
         self.model = model if isinstance(model, Model) else load(model)
         self.seconds = 0.0
         names = [i.name for i in self.model.inputs]
@@ -41,9 +42,17 @@ class Decoder:
             raise RunError("a language model has an input of tokens")
         self.tokens = "input_ids" if "input_ids" in names else names[0]
         outputs = {o.name: i for i, o in enumerate(self.model.outputs)}
+        self._first_capacity = max(1, capacity)
+        # States are what has a capacity; how much of it they hold is an input and an output.
+        self._states = [i for i in self.model.inputs if any(str(d).endswith(".capacity") for d in i.shape)]
+        self._lengths = {
+            length: outputs[length]
+            for length in {self._length_of(info) for info in self._states}
+            if length in outputs
+        }
         self._pairs, unknown = [], []
         for info in self.model.inputs:
-            if info.name in (self.tokens, "attention_mask", "position_ids"):
+            if info.name in self._lengths or info in self._states or info.name in (self.tokens, "attention_mask", "position_ids"):
                 continue
             present = [
                 name
@@ -63,10 +72,36 @@ class Decoder:
         self._step = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
         self.reset()
 
+    @staticmethod
+    def _axis_of(info):
+        return next(i for i, d in enumerate(info.shape) if str(d).endswith(".capacity"))
+
+    def _length_of(self, info):
+        return str(info.shape[self._axis_of(info)]).removesuffix(".capacity") + ".length"
+
+    def _buffer(self, info, capacity):
+        # The system gives memory that is zero when it is first touched.
+        sizes = list(info.shape)
+        sizes[self._axis_of(info)] = capacity
+        return np.zeros(sizes, dtype_of(info))
+
+    def _make_room(self, tokens):
+        """Buffers for `tokens` more than there are, and for those that wait in a cache that does not grow in place."""
+        tokens += max((self._cache[info.name].shape[2] for info, _ in self._pairs), default=0)
+        for info in self._states:
+            old, axis = self._cache[info.name], self._axis_of(info)
+            held = int(self._held[self._length_of(info)][0])
+            if held + tokens > old.shape[axis]:
+                buffer = self._buffer(info, max(2 * old.shape[axis], held + tokens))
+                part = (slice(None),) * axis + (slice(held),)
+                buffer[part] = old[part]
+                self._cache[info.name] = buffer
+
     def reset(self):
         """Forgets all tokens."""
         self.history = np.zeros((1, 0), np.int64)
-        self._cache = {}
+        self._cache = {info.name: self._buffer(info, self._first_capacity) for info in self._states}
+        self._held = {length: np.zeros(1, np.int64) for length in self._lengths}
         for info, _ in self._pairs:
             sizes = [size if isinstance(size, int) else 0 for size in info.shape]
             sizes[0], sizes[2] = 1, 0
@@ -76,12 +111,17 @@ class Decoder:
 
     @property
     def cache_bytes(self):
-        return sum(array.nbytes for array in self._cache.values())
+        """Of what the cache holds; buffers may have room for more."""
+        count = sum(self._cache[info.name].nbytes for info, _ in self._pairs)
+        for info in self._states:
+            array, axis = self._cache[info.name], self._axis_of(info)
+            count += array.nbytes // array.shape[axis] * int(self._held[self._length_of(info)][0])
+        return count
 
     def feed(self, tokens):
         """Appends tokens; the logits [tokens, vocabulary] of what follows each."""
         tokens = np.asarray(tokens, np.int64).reshape(1, -1)
-        if not self._pairs:
+        if not self._pairs and not self._states:
             self.history = np.concatenate([self.history, tokens], 1)
             return self._run(self.history, 0)[-tokens.shape[1] :]
         # A graph for one token takes a prompt token by token.
@@ -96,8 +136,11 @@ class Decoder:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _run(self, tokens, past):
-        inputs = {}
+        self._make_room(tokens.shape[1])
+        inputs = dict(self._held)
         for info in self.model.inputs:
+            if info.name in self._held:
+                continue
             if info.name in self._cache:
                 inputs[info.name] = self._cache[info.name]
                 continue
@@ -113,6 +156,8 @@ class Decoder:
         self.seconds += time.perf_counter() - start
         for info, output in self._pairs:
             self._cache[info.name] = results[output]
+        for length, output in self._lengths.items():
+            self._held[length] = results[output]
         logits = results[0]
         if logits.ndim != 3 or logits.shape[:2] != tokens.shape:
             raise RunError(

@@ -208,8 +208,9 @@ static void compile(const nb::object &model, const std::string &output,
                     const std::string &prefix, const std::string &quantize,
                     const std::string &calibration,
                     const std::string &statistics, bool profile,
-                    const std::string &kvCache) {
+                    const std::string &kvCache, bool cacheInPlace) {
   CompileOptions options;
+  options.cacheInPlace = cacheInPlace;
   options.kvCache = kvCache;
   options.profile = profile;
   options.quantize = {quantize, calibration, statistics};
@@ -350,7 +351,8 @@ NB_MODULE(_quantc, m) {
         nb::arg("shapes"), nb::arg("target"), nb::arg("emit"),
         nb::arg("prefix"), nb::arg("quantize") = "",
         nb::arg("calibration") = "", nb::arg("statistics") = "",
-        nb::arg("profile") = false, nb::arg("kv_cache") = "");
+        nb::arg("profile") = false, nb::arg("kv_cache") = "",
+        nb::arg("kv_cache_in_place") = false);
   m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),

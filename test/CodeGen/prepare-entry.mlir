@@ -11,3 +11,14 @@ func.func @main(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   %0 = linalg.exp ins(%x : tensor<4xf32>) outs(%e : tensor<4xf32>) -> tensor<4xf32>
   return %x, %0 : tensor<4xf32>, tensor<4xf32>
 }
+
+// A state is the caller's buffer, which the run writes.
+// CHECK-LABEL: func.func @state(
+// CHECK-SAME:    %[[NEW:[a-z0-9]+]]: tensor<1xf32> {bufferization.writable = false}
+// CHECK-SAME:    %[[BUFFER:[a-z0-9]+]]: tensor<4xf32> {bufferization.writable = true, qnn.state = "s"}
+func.func @state(%new: tensor<1xf32>, %buffer: tensor<4xf32> {qnn.state = "s"}) -> (tensor<4xf32> {qnn.state = "s"}) {
+  // CHECK: %[[UPDATED:.*]] = tensor.insert_slice %[[NEW]] into %[[BUFFER]]
+  // CHECK-NEXT: return %[[UPDATED]]
+  %0 = tensor.insert_slice %new into %buffer[2] [1] [1] : tensor<1xf32> into tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

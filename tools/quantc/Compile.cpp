@@ -55,6 +55,11 @@ static cl::opt<std::string>
     kvCache("kv-cache", cl::sub(tool::compileCommand), cl::value_desc("format"),
             cl::desc("Store a decoder's keys and values in int8, int4 or fp8"));
 
+static cl::opt<bool> cacheInPlace(
+    "kv-cache-in-place", cl::sub(tool::compileCommand),
+    cl::desc(
+        "Append to a decoder's cache in the memory that the caller gives"));
+
 static std::string defaultOutput(Stage stage) {
   SmallString<128> path(input);
   switch (stage) {
@@ -97,6 +102,7 @@ int tool::runCompile() {
       return fail(std::move(error));
   options.quantize = getQuantizeOptions();
   options.kvCache = kvCache;
+  options.cacheInPlace = cacheInPlace;
   options.report = printDiagnostic;
   options.progress = getProgressLine();
   CompileStatistics statistics;

@@ -11,11 +11,26 @@ def PrepareEntryPass : Pass<"quantc-prepare-entry", "mlir::ModuleOp"> {
     The caller of the public functions owns their results, and keeps its
     arguments. So before bufferization this pass marks the arguments as not
     writable and copies each returned tensor that may share its buffer with an
-    argument, a constant or another result.
+    argument, a constant or another result. Arguments that are states of the
+    model (`qnn.state`) are written, and their results stay what they are.
   }];
   let dependentDialects = ["mlir::bufferization::BufferizationDialect"];
   let statistics = [
     Statistic<"numCopied", "results-copied", "Results returned through a copy">
+  ];
+}
+
+def ReturnStatesPass : Pass<"quantc-return-states", "mlir::ModuleOp"> {
+  let summary = "Leave results that are states in the arguments' memory";
+  let description = [{
+    Works on buffers. A result with the attribute `qnn.state` belongs into the
+    argument that has the same one. Bufferization has put it there, mostly; else
+    it is copied. The result goes.
+  }];
+  let dependentDialects = ["mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numInPlace", "in-place", "States that were updated in place">,
+    Statistic<"numCopied", "copied", "States that had to be copied back">
   ];
 }
 

@@ -41,6 +41,8 @@ struct CompileOptions {
   QuantizeOptions quantize;
   /// How a decoder's cache is stored ("int8", "int4", "fp8"), if not as it is.
   std::string kvCache;
+  /// Whether it grows in memory that the caller gives, without copies.
+  bool cacheInPlace = false;
   /// Whether quantized ops are computed with integers, and whether it is an
   /// error if a quantized weight is not; then remarks may say what is left of
   /// quantize and dequantize, and why.

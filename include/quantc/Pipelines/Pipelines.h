@@ -71,9 +71,11 @@ void buildTransformationPipeline(mlir::OpPassManager &pm,
                                  const Recipe &recipe,
                                  std::shared_ptr<Statistics> statistics);
 
-/// qnn -> qnn: the cache of a decoder is stored in int8, int4 or fp8. Comes
-/// first, since it changes inputs and outputs.
-void buildCachePipeline(mlir::OpPassManager &pm, llvm::StringRef format);
+/// qnn -> qnn: the cache of a decoder is stored in int8, int4 or fp8 (if
+/// `format` is not empty), and grows in place. Comes first, since it changes
+/// inputs and outputs.
+void buildCachePipeline(mlir::OpPassManager &pm, llvm::StringRef format,
+                        bool inPlace);
 
 /// qnn -> linalg on tensors.
 void buildQNNToLinalgPipeline(mlir::OpPassManager &pm);

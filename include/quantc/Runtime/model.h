@@ -63,9 +63,13 @@ typedef struct QuantcTensorInfo {
   const char *const *dim_names; /* of dynamic dimensions; "" if nameless */
 } QuantcTensorInfo;
 
+/* A flag of a model: `input_is_state` is there (NULL without inputs). Libraries
+   of before have no flags and no states. */
+#define QUANTC_HAS_STATES 1u
+
 typedef struct QuantcModelInfo {
   uint32_t abi_version;
-  uint32_t reserved;
+  uint32_t flags;
   const char *name;
   const char *target;   /* the triple of the machine it was compiled for */
   const char *features; /* the CPU features it needs, separated by commas */
@@ -75,6 +79,10 @@ typedef struct QuantcModelInfo {
   size_t num_outputs;
   const QuantcTensorInfo *inputs;
   const QuantcTensorInfo *outputs;
+  /* For each input whether it is a state: a buffer that the run writes to, and
+     that nobody else may use meanwhile. It must be contiguous and aligned to
+     its elements. */
+  const uint8_t *input_is_state;
 } QuantcModelInfo;
 
 /* All functions of a model in one table. Each library exports it under the name

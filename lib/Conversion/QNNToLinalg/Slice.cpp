@@ -343,7 +343,52 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
 
 } // namespace
 
+//===- append -------------------------------------------------------------===//
+
+namespace {
+struct ConvertAppend : OpConversionPattern<qnn::AppendOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(qnn::AppendOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    IndexMath m{rewriter, loc};
+    Value input = adaptor.getInput(), buffer = adaptor.getBuffer();
+    int64_t axis = op.getAxis(), rank = typeOf(buffer).getRank();
+    Value length = extractIndex(rewriter, loc, adaptor.getLength(), 0);
+    Value count =
+        materialize(rewriter, loc, getDim(rewriter, loc, input, axis));
+    Value capacity =
+        materialize(rewriter, loc, getDim(rewriter, loc, buffer, axis));
+    createCheck(rewriter, loc,
+                m.compare(arith::CmpIPredicate::sge, length, m.constant(0)),
+                describeNode(loc) + ": the length of the cache is negative");
+    Value total = m.add(length, count);
+    // A length near the largest integer would overflow.
+    createCheck(
+        rewriter, loc,
+        m.compare(arith::CmpIPredicate::sle, length, m.sub(capacity, count)),
+        describeNode(loc) + ": the cache is full");
+    SmallVector<OpFoldResult> offsets(rank, rewriter.getIndexAttr(0)),
+        strides(rank, rewriter.getIndexAttr(1)),
+        sizes = getDims(rewriter, loc, input);
+    offsets[axis] = length;
+    Value updated = tensor::InsertSliceOp::create(rewriter, loc, input, buffer,
+                                                  offsets, sizes, strides);
+    offsets[axis] = rewriter.getIndexAttr(0);
+    sizes[axis] = total;
+    auto to = cast<RankedTensorType>(
+        getTypeConverter()->convertType(op.getOutput().getType()));
+    Value held = tensor::ExtractSliceOp::create(rewriter, loc, to, updated,
+                                                offsets, sizes, strides);
+    rewriter.replaceOp(op, {updated, held});
+    return success();
+  }
+};
+} // namespace
+
 void quantc::populateSlicePatterns(const TypeConverter &converter,
                                    RewritePatternSet &patterns) {
-  patterns.add<ConvertSlice, ConvertPad>(converter, patterns.getContext());
+  patterns.add<ConvertAppend, ConvertSlice, ConvertPad>(converter,
+                                                        patterns.getContext());
 }

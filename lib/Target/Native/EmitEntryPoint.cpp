@@ -21,6 +21,8 @@ namespace quantc::native {
 
 namespace {
 constexpr uint32_t abiVersion = 1;
+/// QUANTC_HAS_STATES: the description of a model says which inputs are states.
+constexpr uint32_t hasStates = 1;
 
 /// Symbols by which the objects of a library with several variants meet.
 std::string getVariantInfo(StringRef variant) {
@@ -161,8 +163,14 @@ LLVM::GlobalOp EntryPointBuilder::emitModelInfo(const ModelInterface &interface,
                                                 StringRef triple,
                                                 StringRef features) {
   auto arena = module->getAttrOfType<IntegerAttr>("qnn.arena_bytes");
+  SmallVector<Field> states;
+  for (const TensorInterface &input : interface.inputs)
+    states.push_back(number(b.getI8Type(), input.isState));
+  Field stateField = number(ptr, 0);
+  if (!states.empty())
+    stateField = address(emitStruct(uniqueName("states"), states).getSymName());
   SmallVector<Field> fields = {number(i32, abiVersion),
-                               number(i32, 0),
+                               number(i32, hasStates),
                                emitString(name),
                                emitString(triple),
                                emitString(features),
@@ -171,7 +179,8 @@ LLVM::GlobalOp EntryPointBuilder::emitModelInfo(const ModelInterface &interface,
                                number(i64, interface.inputs.size()),
                                number(i64, interface.outputs.size()),
                                emitTensors(interface.inputs, "inputs"),
-                               emitTensors(interface.outputs, "outputs")};
+                               emitTensors(interface.outputs, "outputs"),
+                               stateField};
   return emitStruct(uniqueName("info"), fields);
 }
 

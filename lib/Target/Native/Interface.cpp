@@ -91,7 +91,7 @@ static FailureOr<SmallVector<TensorInterface>> readTensors(ModuleOp module,
       return module.emitError()
              << "'" << name.getValue() << "': a model cannot pass tensors of "
              << type.getElementType();
-    TensorInterface tensor{name.str(), type, {}};
+    TensorInterface tensor{name.str(), type, {}, dict.contains("state")};
     for (StringAttr dim : dims.getAsRange<StringAttr>())
       tensor.dimNames.push_back(dim.str());
     tensors.push_back(std::move(tensor));

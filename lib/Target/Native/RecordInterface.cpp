@@ -32,9 +32,12 @@ DictionaryAttr describe(Builder &builder, Type type, DictionaryAttr attrs,
         SmallVector<StringRef>(shaped.getRank(), StringRef()));
   auto tensor =
       RankedTensorType::get(shaped.getShape(), shaped.getElementType());
-  return builder.getDictionaryAttr(
-      {builder.getNamedAttr("dims", dims), builder.getNamedAttr("name", name),
-       builder.getNamedAttr("type", TypeAttr::get(tensor))});
+  SmallVector<NamedAttribute> entries = {
+      builder.getNamedAttr("dims", dims), builder.getNamedAttr("name", name),
+      builder.getNamedAttr("type", TypeAttr::get(tensor))};
+  if (attrs && attrs.contains("qnn.state"))
+    entries.push_back(builder.getNamedAttr("state", builder.getUnitAttr()));
+  return builder.getDictionaryAttr(entries);
 }
 
 struct RecordInterface : impl::RecordInterfacePassBase<RecordInterface> {
@@ -50,9 +53,11 @@ struct RecordInterface : impl::RecordInterfacePassBase<RecordInterface> {
     for (auto [i, type] : llvm::enumerate(main.getArgumentTypes()))
       inputs.push_back(
           describe(builder, type, main.getArgAttrDict(i), "input" + Twine(i)));
+    // States come back in the inputs' memory.
     for (auto [i, type] : llvm::enumerate(main.getResultTypes()))
-      outputs.push_back(describe(builder, type, main.getResultAttrDict(i),
-                                 "output" + Twine(i)));
+      if (!main.getResultAttr(i, "qnn.state"))
+        outputs.push_back(describe(builder, type, main.getResultAttrDict(i),
+                                   "output" + Twine(i)));
     if (llvm::is_contained(inputs, Attribute()) ||
         llvm::is_contained(outputs, Attribute())) {
       main.emitError("inputs and outputs of a model must be ranked tensors");

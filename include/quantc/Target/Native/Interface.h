@@ -24,6 +24,8 @@ struct TensorInterface {
   std::string name;
   mlir::RankedTensorType type;
   llvm::SmallVector<std::string> dimNames;
+  /// An input that the run updates in its own memory.
+  bool isState = false;
 };
 
 struct ModelInterface {

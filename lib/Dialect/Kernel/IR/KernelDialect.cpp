@@ -29,6 +29,21 @@ static Type getArgumentType(Type type) {
   return type;
 }
 
+MemRefType quantc::kernel::getViewType(RankedTensorType type) {
+  SmallVector<int64_t> strides(type.getRank());
+  int64_t stride = 1;
+  for (int64_t i = type.getRank(); i-- > 0;) {
+    strides[i] = stride;
+    if (type.isDynamicDim(i) || ShapedType::isDynamic(stride))
+      stride = ShapedType::kDynamic;
+    else
+      stride *= type.getDimSize(i);
+  }
+  return MemRefType::get(
+      type.getShape(), type.getElementType(),
+      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides));
+}
+
 LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto callee =
       symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr());
@@ -36,10 +51,17 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError() << "calls " << getCalleeAttr()
                          << ", which is not a function";
   FunctionType type = callee.getFunctionType();
-  SmallVector<Type> expected;
-  for (Value operand : getOperands())
-    expected.push_back(getArgumentType(operand.getType()));
-  if (type.getNumResults() != 0 || type.getInputs() != ArrayRef(expected))
+  bool fits =
+      type.getNumResults() == 0 && type.getNumInputs() == getNumOperands();
+  for (OpOperand &operand : getOperation()->getOpOperands()) {
+    if (!fits)
+      break;
+    Type taken = type.getInput(operand.getOperandNumber());
+    auto tensor = dyn_cast<RankedTensorType>(operand.get().getType());
+    fits = taken == getArgumentType(operand.get().getType()) ||
+           (tensor && !isDpsInit(&operand) && taken == getViewType(tensor));
+  }
+  if (!fits)
     return emitOpError() << "does not fit " << getCalleeAttr() << " of type "
                          << type;
   return success();
@@ -74,6 +96,8 @@ CallOp::bufferize(RewriterBase &rewriter,
                   bufferization::BufferizationState &state) {
   Location loc = getLoc();
   SmallVector<Value> arguments, results;
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+      getOperation(), getCalleeAttr());
   // Outputs that are views of a larger buffer, to copy back after the call.
   SmallVector<std::pair<Value, Value>> views;
   for (OpOperand &operand : getOperation()->getOpOperands()) {
@@ -89,11 +113,20 @@ CallOp::bufferize(RewriterBase &rewriter,
     bool isOutput = isDpsInit(&operand);
     if (isOutput)
       results.push_back(*buffer);
-    auto type = cast<MemRefType>(getArgumentType(tensor));
+    auto type =
+        cast<MemRefType>(callee.getArgumentTypes()[operand.getOperandNumber()]);
     if (buffer->getType() == type) {
       arguments.push_back(*buffer);
       continue;
     }
+    bool isView = !type.getLayout().isIdentity();
+    if (isView && memref::CastOp::areCastCompatible(buffer->getType(), type)) {
+      arguments.push_back(memref::CastOp::create(rewriter, loc, type, *buffer));
+      continue;
+    }
+    if (isView)
+      return emitOpError("reads a view that was not made as one: ")
+             << buffer->getType();
     SmallVector<Value> sizes;
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (type.isDynamicDim(i))

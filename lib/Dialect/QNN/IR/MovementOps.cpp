@@ -203,6 +203,32 @@ SmallVector<unsigned> ConcatOp::getDataOperands() {
   return llvm::to_vector(llvm::seq<unsigned>(0, getNumOperands()));
 }
 
+LogicalResult AppendOp::inferReturnTypes(MLIRContext *,
+                                         std::optional<Location> loc,
+                                         Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
+  RankedTensorType input = typeOf(adaptor.getInput());
+  RankedTensorType buffer = typeOf(adaptor.getBuffer());
+  int64_t axis = adaptor.getAxis();
+  if (axis < 0 || axis >= buffer.getRank())
+    return emitOptionalError(loc, "axis ", axis, " is out of range for ",
+                             buffer);
+  SmallVector<int64_t> shape(buffer.getShape()), given(input.getShape());
+  shape[axis] = ShapedType::kDynamic;
+  bool fits = input.getRank() == buffer.getRank() &&
+              input.getElementType() == buffer.getElementType();
+  if (fits) {
+    given[axis] = ShapedType::kDynamic;
+    fits = given == shape && llvm::count(shape, ShapedType::kDynamic) == 1;
+  }
+  if (!fits)
+    return emitOptionalError(loc, "cannot append ", input, " to ", buffer,
+                             ": all dimensions but axis ", axis,
+                             " must be known and equal");
+  types.assign({buffer, buffer.clone(shape)});
+  return success();
+}
+
 LogicalResult ConcatOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> loc,
                                          Adaptor adaptor,

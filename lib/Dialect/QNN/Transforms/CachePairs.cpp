@@ -39,6 +39,17 @@ unsigned CachePair::getResultNumber() {
          ret->operand_begin();
 }
 
+Value CachePair::makeAppended(ImplicitLocOpBuilder &b) {
+  Value value = concat.getInputs()[1];
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getNumDynamicDims() <= (type.isDynamicDim(getAxis()) ? 1 : 0))
+    return value;
+  SmallVector<int64_t> shape(getType().getShape());
+  shape[getAxis()] = -1;
+  return ReshapeOp::create(b, value,
+                           ConstantOp::create(b, b.getI64TensorAttr(shape)));
+}
+
 SmallVector<CachePair> qnn::findCachePairs(func::FuncOp func) {
   SmallVector<CachePair> pairs;
   if (func.isExternal() || func.isPrivate() || !func.getBody().hasOneBlock())

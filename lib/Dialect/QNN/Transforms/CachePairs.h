@@ -5,6 +5,7 @@
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace quantc::qnn {
 
@@ -20,7 +21,8 @@ struct CachePair {
   int64_t getAxis() { return concat.getAxis(); }
   /// Which result it is; others may have come and gone.
   unsigned getResultNumber();
-  mlir::Value getAppended() { return concat.getInputs()[1]; }
+  /// What is new, with all that is known of its shape.
+  mlir::Value makeAppended(mlir::ImplicitLocOpBuilder &b);
   mlir::RankedTensorType getType() {
     return mlir::cast<mlir::RankedTensorType>(past.getType());
   }

@@ -167,7 +167,7 @@ void CacheQuantizer::finish(Value present) {
 
 /// Each token has a scale for each head.
 void CacheQuantizer::quantizeTokens(Type codeType, float largest) {
-  Value added = pair.getAppended();
+  Value added = pair.makeAppended(b);
   Value magnitude = UnaryOp::create(b, UnaryKind::abs, added,
                                     llvm::APFloat(0.0), llvm::APFloat(0.0));
   Value most = reduce(ReduceKind::max, magnitude, 3);
@@ -199,7 +199,7 @@ void CacheQuantizer::quantizeGroups(bool areValues, int64_t group,
 
   // What is in float now, and how much of it gets codes.
   Value past = addInput(type, ".recent", recent);
-  Value floats = concat(past, pair.getAppended());
+  Value floats = concat(past, pair.makeAppended(b));
   Value count = ShapeOp::create(b, floats, 2, 3);
   Value done = binary(BinaryKind::sub, count, ints({window}));
   done = binary(BinaryKind::max, done, ints({0}));

@@ -17,4 +17,12 @@
 #define GET_OP_CLASSES
 #include "quantc/Dialect/Kernel/IR/KernelOps.h.inc"
 
+namespace quantc::kernel {
+
+/// The type in which a kernel takes a part of a buffer: strides behind the last
+/// dynamic dimension are those of a contiguous one.
+mlir::MemRefType getViewType(mlir::RankedTensorType type);
+
+} // namespace quantc::kernel
+
 #endif // QUANTC_DIALECT_KERNEL_IR_KERNELDIALECT_H

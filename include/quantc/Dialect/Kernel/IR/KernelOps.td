@@ -34,7 +34,8 @@ def Kernel_CallOp : Op<Kernel_Dialect, "call", [
   let summary = "Calls a kernel in destination-passing style";
   let description = [{
     Calls a function whose arguments are the inputs, then the outputs, each
-    tensor as a memref with the identity layout. Bufferization replaces the op
+    tensor as a memref with the identity layout, or an input as a view
+    (`getViewType`): then its buffer is not copied, though it has gaps. Bufferization replaces the op
     with a `func.call`. Each result is what the function leaves in the output of
     the same number. The function does not read what the outputs hold, unless
     `reads_outputs` says so, and no output shares memory with another argument.

@@ -126,6 +126,30 @@ def QNN_ConcatOp : QNN_InferredOp<"concat", [
   let hasFolder = 1;
 }
 
+def QNN_AppendOp : QNN_InferredOp<"append"> {
+  let summary = "Puts a tensor into a buffer, behind what it holds";
+  let description = [{
+    The buffer holds `length` indices along `axis`, and has room for more. The
+    first result is the buffer with the input behind them, the second one what
+    it holds then. Where the buffer is a state of the model (an argument with
+    `qnn.state`), nothing is copied but the input. It is an error of the run if
+    there is no room.
+
+    ```mlir
+    %buffer2, %all = qnn.append %new to %buffer at %length {axis = 2 : i64}
+        : tensor<1x2x1x64xf32>, tensor<1x2x?x64xf32>, tensor<1xi64>
+        -> tensor<1x2x?x64xf32>, tensor<1x2x?x64xf32>
+    ```
+  }];
+  let arguments = (ins QNN_Tensor:$input, QNN_Tensor:$buffer,
+                       QNN_IntList:$length, I64Attr:$axis);
+  let results = (outs QNN_Tensor:$updated, QNN_Tensor:$output);
+  let assemblyFormat = [{
+    $input `to` $buffer `at` $length attr-dict `:` type($input) `,`
+    type($buffer) `,` type($length) `->` type($updated) `,` type($output)
+  }];
+}
+
 def QNN_SliceOp : QNN_InferredOp<"slice", [QNN_SameScaleOpInterface]> {
   let summary = "Takes a range of indices along some axes (ONNX Slice)";
   let description = [{

@@ -415,6 +415,32 @@ def QuantizeKVCachePass
   ];
 }
 
+def CacheInPlacePass : Pass<"qnn-cache-in-place", "::mlir::ModuleOp"> {
+  let summary = "Append to a decoder's cache in its own memory";
+  let description = [{
+    An input that grows by a concatenation along its only dynamic dimension, and
+    is an output then, becomes a state: a buffer of the caller's with room for
+    more, in which the run puts what is new behind what is there. The output
+    goes. An input `<dimension>.length` says how much the buffers hold, and an
+    output of the same name how much they hold afterwards; the dimension's name
+    (the input's, where it has none) becomes `<dimension>.capacity`.
+
+    ```mlir
+    // Before: %past is an input, %present an output.
+    %present = qnn.concat 2, %past, %new
+        : tensor<1x2x?x64xf32>, tensor<1x2x1x64xf32> -> tensor<1x2x?x64xf32>
+    // After: %buffer is the input, and goes back to where it came from.
+    %updated, %present = qnn.append %new to %buffer at %length {axis = 2 : i64}
+        : tensor<1x2x1x64xf32>, tensor<1x2x?x64xf32>, tensor<1xi64>
+        -> tensor<1x2x?x64xf32>, tensor<1x2x?x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::quantc::qnn::QNNDialect"];
+  let statistics = [
+    Statistic<"numStates", "states", "Inputs that became states">
+  ];
+}
+
 def HashModelPass : Pass<"qnn-hash-model", "::mlir::ModuleOp"> {
   let summary = "Record by which statistics know their model again";
   let description = [{
