@@ -2,6 +2,7 @@
 
 #include "quantc/Calibration/MeasureErrors.h"
 
+#include "ModuleArguments.h"
 #include "Watcher.h"
 
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
@@ -110,17 +111,7 @@ cutAtValues(ModuleOp module, const std::set<std::string> &names) {
     op.getOutput().replaceAllUsesWith(argument);
     arguments.push_back(op.getId().str());
   }
-  main.setType(FunctionType::get(module.getContext(), block.getArgumentTypes(),
-                                 main.getResultTypes()));
-  SmallVector<Attribute> attributes;
-  if (ArrayAttr known = main.getArgAttrsAttr())
-    llvm::append_range(attributes, known);
-  attributes.resize(block.getNumArguments(),
-                    DictionaryAttr::get(module.getContext()));
-  main.setArgAttrsAttr(ArrayAttr::get(module.getContext(), attributes));
-  // The interface is another one now.
-  module->removeAttr("qnn.inputs");
-  module->removeAttr("qnn.outputs");
+  updateMainArguments(module);
   return arguments;
 }
 

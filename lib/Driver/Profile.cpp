@@ -18,6 +18,11 @@ readCounters(const QuantcProfile &profile) {
   return {profile.counters, profile.counters + profile.num_kernels};
 }
 
+static double getMedian(std::vector<double> numbers) {
+  llvm::sort(numbers);
+  return numbers[numbers.size() / 2];
+}
+
 llvm::Expected<Profile>
 quantc::profileModel(const LoadedModel &library,
                      llvm::ArrayRef<const DLTensor *> inputs,
@@ -33,35 +38,42 @@ quantc::profileModel(const LoadedModel &library,
   profile.peaks.threads =
       options.threads > 0 ? options.threads
                           : std::max(1u, std::thread::hardware_concurrency());
-  std::vector<QuantcKernelCounters> before;
-  std::chrono::steady_clock::time_point start;
+  // By run, so that one which something else disturbed does not count.
+  size_t numKernels = counted->num_kernels;
+  std::vector<std::vector<double>> kernelSeconds(numKernels);
+  std::vector<double> seconds;
+  std::vector<QuantcKernelCounters> first;
   for (int i = -options.warmup; i < options.runs; ++i) {
-    if (i == 0) {
-      before = readCounters(*counted);
-      start = std::chrono::steady_clock::now();
-    }
     if (options.progress)
       options.progress("running", i + options.warmup,
                        options.runs + options.warmup);
+    std::vector<QuantcKernelCounters> before = readCounters(*counted);
+    auto start = std::chrono::steady_clock::now();
     auto results = library.run(inputs);
+    std::chrono::duration<double> time =
+        std::chrono::steady_clock::now() - start;
     if (!results)
       return results.takeError();
+    if (i < 0)
+      continue;
+    if (i == 0)
+      first = before;
+    seconds.push_back(time.count());
+    for (size_t k = 0; k < numKernels; ++k)
+      kernelSeconds[k].push_back(
+          double(counted->counters[k].nanoseconds - before[k].nanoseconds) /
+          1e9);
   }
+  profile.seconds = getMedian(seconds);
+  std::vector<QuantcKernelCounters> last = readCounters(*counted);
   double runs = options.runs;
-  profile.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-          .count() /
-      runs;
-  std::vector<QuantcKernelCounters> after = readCounters(*counted);
-  for (size_t i = 0; i < after.size(); ++i) {
+  for (size_t i = 0; i < numKernels; ++i) {
     const QuantcKernelInfo &info = counted->kernels[i];
     ProfiledKernel kernel{info.nodes, info.kernel, info.operations};
-    kernel.calls = double(after[i].calls - before[i].calls) / runs;
-    kernel.seconds =
-        double(after[i].nanoseconds - before[i].nanoseconds) / 1e9 / runs;
-    kernel.operations =
-        double(after[i].operations - before[i].operations) / runs;
-    kernel.bytes = double(after[i].bytes - before[i].bytes) / runs;
+    kernel.calls = double(last[i].calls - first[i].calls) / runs;
+    kernel.seconds = getMedian(kernelSeconds[i]);
+    kernel.operations = double(last[i].operations - first[i].operations) / runs;
+    kernel.bytes = double(last[i].bytes - first[i].bytes) / runs;
     // Branches that were not taken.
     if (kernel.calls > 0)
       profile.kernels.push_back(std::move(kernel));

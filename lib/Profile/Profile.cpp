@@ -52,7 +52,7 @@ void Profile::printTable(raw_ostream &os) const {
   os << formatv("{0,9:f3} {1,6} {2,47} outside of kernels\n",
                 getOtherSeconds() * 1e3,
                 std::string(percent(getOtherSeconds() / seconds)), "");
-  os << formatv("{0,9:f3} ms a run, mean of {1}\n", seconds * 1e3, runs);
+  os << formatv("{0,9:f3} ms a run, median of {1}\n", seconds * 1e3, runs);
   os << formatv("measured peaks, {0} thread(s):", peaks.threads);
   for (const MachinePeaks::Operations &peak : peaks.operations)
     os << formatv(" {0} {1:f1} GOP/s,", peak.name, peak.perSecond / 1e9);

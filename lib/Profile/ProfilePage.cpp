@@ -212,7 +212,7 @@ void Roofline::print() {
 
 void Profile::printPage(raw_ostream &os) const {
   beginPage("Profile of " + (model.empty() ? "a model" : model), os);
-  os << formatv("<p>{0:f3} ms a run, the mean of {1} runs on {2} thread(s); "
+  os << formatv("<p>{0:f3} ms a run, the median of {1} runs on {2} thread(s); "
                 "{3:f1}% of it outside of kernels.</p>\n",
                 seconds * 1e3, runs, peaks.threads,
                 100 * getOtherSeconds() / seconds);

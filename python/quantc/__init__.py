@@ -16,6 +16,7 @@ from ._profile import Profile
 from .calibration import Statistics, _write_data, calibrate, choose_range
 from .recipe import Activations, Override, Recipe, Transformation, Weights
 from .recipe import to_text as _to_text
+from .tuning import Tuning, tune
 from .weights import quantize_matrix
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Statistics",
     "Tensor",
     "Transformation",
+    "Tuning",
     "Weights",
     "calibrate",
     "choose_range",

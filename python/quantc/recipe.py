@@ -104,6 +104,8 @@ def to_text(recipe):
     """What the compiler takes: a name, a file or text."""
     if recipe is None:
         return ""
+    if hasattr(recipe, "yaml"):  # what tune found
+        return recipe.yaml
     if isinstance(recipe, Recipe):
         return recipe.to_yaml()
     return os.fspath(recipe)

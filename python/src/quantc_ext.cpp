@@ -14,6 +14,7 @@
 #include "quantc/Driver/Export.h"
 #include "quantc/Driver/LoadedModel.h"
 #include "quantc/Driver/Profile.h"
+#include "quantc/Driver/Tune.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -299,6 +300,83 @@ runCalibration(const nb::object &model, const std::string &data,
     raise(compileError, errors.empty() ? "calibration failed" : errors);
 }
 
+static nb::dict describeCost(const ModelCost &cost) {
+  nb::dict result;
+  result["loss"] = cost.loss;
+  result["bytes"] = cost.bytes;
+  result["seconds"] = cost.seconds;
+  return result;
+}
+
+static nb::dict tune(const nb::object &model, const std::string &quantize,
+                     const std::string &calibration,
+                     const std::string &statistics,
+                     const std::map<std::string, std::vector<int64_t>> &shapes,
+                     double maxLoss, double maxBytes, double maxLatency,
+                     bool minimizeBytes, const std::vector<unsigned> &bits,
+                     size_t samples, int runs, int threads) {
+  TuneOptions options;
+  options.quantize = {quantize, calibration, statistics};
+  for (const auto &[name, sizes] : shapes)
+    options.shapes[name].assign(sizes.begin(), sizes.end());
+  // 0 stands for no limit.
+  if (maxLoss > 0)
+    options.budget.loss = maxLoss;
+  if (maxBytes > 0)
+    options.budget.bytes = maxBytes;
+  if (maxLatency > 0)
+    options.budget.seconds = maxLatency;
+  options.goal = minimizeBytes ? TuneGoal::Bytes : TuneGoal::Seconds;
+  options.bits = bits;
+  options.samples = samples;
+  options.runs = runs;
+  options.threads = threads;
+  std::string errors;
+  options.report = [&](mlir::DiagnosticSeverity severity,
+                       llvm::StringRef text) {
+    if (severity == mlir::DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + text.str();
+  };
+  bool isBytes = nb::isinstance<nb::bytes>(model);
+  std::string path, bytes;
+  if (isBytes) {
+    auto object = nb::borrow<nb::bytes>(model);
+    bytes.assign(object.c_str(), object.size());
+  } else {
+    path = nb::borrow<nb::str>(model).c_str();
+  }
+  mlir::FailureOr<TuneResult> tuned = mlir::failure();
+  std::string table;
+  {
+    nb::gil_scoped_release release;
+    tuned = tuneModel(path, bytes, options);
+    if (succeeded(tuned)) {
+      llvm::raw_string_ostream os(table);
+      tuned->printTable(os);
+    }
+  }
+  if (mlir::failed(tuned))
+    raise(compileError, errors.empty() ? "tuning failed" : errors);
+  nb::list layers;
+  for (const TunedLayer &layer : tuned->layers) {
+    nb::dict forms, entry;
+    for (size_t i = 0; i < layer.forms.size(); ++i)
+      forms[tuned->formNames[i].c_str()] = describeCost(layer.forms[i]);
+    entry["node"] = layer.node;
+    entry["forms"] = forms;
+    entry["chosen"] = tuned->formNames[layer.chosen];
+    layers.append(entry);
+  }
+  nb::dict result;
+  result["yaml"] = tuned->yaml;
+  result["table"] = table;
+  result["layers"] = layers;
+  result["float"] = describeCost(tuned->floatCost);
+  result["base"] = describeCost(tuned->baseCost);
+  result["found"] = describeCost(tuned->cost);
+  return result;
+}
+
 static void mergeStatisticsFiles(const std::vector<std::string> &inputs,
                                  const std::string &output) {
   if (llvm::Error error = mergeStatistics(inputs, output))
@@ -357,6 +435,11 @@ NB_MODULE(_quantc, m) {
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),
         nb::arg("progress").none());
+  m.def("tune", &tune, nb::arg("model"), nb::arg("quantize"),
+        nb::arg("calibration"), nb::arg("statistics"), nb::arg("shapes"),
+        nb::arg("max_loss"), nb::arg("max_bytes"), nb::arg("max_latency"),
+        nb::arg("minimize_bytes"), nb::arg("bits"), nb::arg("samples"),
+        nb::arg("runs"), nb::arg("threads"));
   m.def("merge_statistics", &mergeStatisticsFiles, nb::arg("inputs"),
         nb::arg("output"));
   addRanges(m);

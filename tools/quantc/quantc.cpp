@@ -72,7 +72,9 @@ int main(int argc, char **argv) {
     return runReport();
   if (statsCommand)
     return runStats();
-  return fail(
-      createStringError("give a command: quantc compile, calibrate, "
-                        "report, stats, info, run or bench; --help says more"));
+  if (tuneCommand)
+    return runTune();
+  return fail(createStringError(
+      "give a command: quantc compile, calibrate, "
+      "report, tune, stats, info, run or bench; --help says more"));
 }

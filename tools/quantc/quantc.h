@@ -28,7 +28,8 @@ void clearProgressLine();
 QuantizeOptions getQuantizeOptions();
 
 extern llvm::cl::SubCommand benchCommand, calibrateCommand, compileCommand,
-    exportCommand, infoCommand, reportCommand, runCommand, statsCommand;
+    exportCommand, infoCommand, reportCommand, runCommand, statsCommand,
+    tuneCommand;
 
 int runCompile();
 int runExport();
@@ -38,6 +39,7 @@ int runBench();
 int runCalibrate();
 int runReport();
 int runStats();
+int runTune();
 
 } // namespace quantc::tool
 

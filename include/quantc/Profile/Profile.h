@@ -8,7 +8,7 @@
 
 namespace quantc {
 
-/// What one place of the model took, per run of the model.
+/// What one place of the model took, per run of the model: the median of runs.
 struct ProfiledKernel {
   std::string nodes, kernel, operationName;
   double calls = 0, seconds = 0, operations = 0, bytes = 0;
