@@ -181,7 +181,7 @@ void Compilation::countOps(ModuleOp module) {
     return;
   module.walk([&](Operation *op) {
     if (isa_and_present<qnn::QNNDialect>(op->getDialect()))
-      ++statistics->qnnOps[op->getName().getIdentifier().getValue()];
+      ++statistics->qnnOps[op->getName().getStringRef().str()];
   });
 }
 

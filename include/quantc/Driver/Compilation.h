@@ -12,11 +12,11 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -68,7 +68,8 @@ struct CompileOptions {
 /// What `--print-stats` shows.
 struct CompileStatistics {
   std::vector<std::pair<std::string, double>> seconds;
-  llvm::MapVector<llvm::StringRef, size_t> qnnOps;
+  /// By name; owns the names, since it outlives the context of the ops.
+  std::map<std::string, size_t> qnnOps;
   /// Of a model that was quantized.
   std::optional<qnn::QuantizationReport> quantization;
   uint64_t weightBytes = 0, libraryBytes = 0, peakMemoryBytes = 0;
