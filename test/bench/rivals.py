@@ -85,7 +85,7 @@ def load_iree(path, feed, threads):
     config = runtime.Config("local-sync" if threads == 1 else "local-task")
     module = runtime.VmModule.mmap(config.vm_instance, str(compile_iree(path)))
     context = runtime.SystemContext(vm_modules=[module], config=config)
-    loaded = next(iter(dict(context.modules.items()).values()))
+    loaded = context.modules[module.name]  # HAL is a module, too
     names = [n for n in module.function_names if not n.startswith("__") and not n.endswith("$async")]
     entry = getattr(loaded, names[0])
     inputs = [runtime.asdevicearray(config.device, feed[i.name]) for i in onnx.load(path).graph.input]
