@@ -95,10 +95,10 @@ step "lit" ninja -C build check-quantc
 count lit
 step "unit tests" ctest --test-dir build -LE fuzz --verbose
 count gtest
-step "pytest" "$python" -m pytest test/python -m "not models"
+step "pytest" "$python" -m pytest test/python -n "$jobs" --dist worksteal --durations 20 -m "not models"
 count pytest
 if [[ ! $quick ]]; then
-  step "real models" "$python" -m pytest test/python -m models
+  step "real models" "$python" -m pytest test/python -n "$jobs" --dist worksteal --durations 20 -m models
   count pytest
 fi
 finish

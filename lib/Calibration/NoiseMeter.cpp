@@ -19,7 +19,7 @@ using namespace quantc;
 /// What an op of the float graph and its copy in the quantized one share.
 static constexpr StringLiteral tagName = "qnn.tag";
 
-static ArrayRef<float> getFloats(const TensorBytes &bytes) {
+static ArrayRef<float> getFloats(ArrayRef<char> bytes) {
   return {reinterpret_cast<const float *>(bytes.data()),
           bytes.size() / sizeof(float)};
 }
@@ -158,45 +158,55 @@ void SwitchBuilder::build() {
 
 //===- running ------------------------------------------------------------===//
 
-LogicalResult
-NoiseMeter::run(const JITFunction &function, ArrayRef<TensorView> flags,
-                function_ref<void(size_t, ArrayRef<Tensor>)> see) const {
-  for (auto [i, sample] : llvm::enumerate(samples)) {
-    SmallVector<TensorView> inputs(sample.inputs);
-    llvm::append_range(inputs, flags);
-    SmallVector<Tensor> results;
-    std::string error;
-    if (failed(function.run(inputs, results, error))) {
-      ModuleOp(reference).emitError("sample ") << i << ": " << error;
+FailureOr<OutputNoise> NoiseMeter::measure(Runner run) const {
+  OutputNoise noise(outputs.size(), 0);
+  for (auto [sample, wantedOutputs] : llvm::zip_equal(samples, right)) {
+    SmallVector<ArrayRef<char>> results;
+    if (failed(run(sample, results)))
       return failure();
+    for (auto [k, result] : llvm::enumerate(results)) {
+      ArrayRef<float> values = getFloats(result),
+                      wanted = getFloats(wantedOutputs[k]);
+      // Shapes that depend on values may differ: all is wrong then.
+      if (values.size() != wanted.size()) {
+        noise[k] += power[k];
+        continue;
+      }
+      for (auto [value, want] : llvm::zip_equal(values, wanted)) {
+        double error = double(value) - double(want);
+        noise[k] += std::isfinite(error) ? error * error : 0;
+      }
     }
-    see(i, results);
   }
-  return success();
+  for (auto [sum, whole] : llvm::zip_equal(noise, power))
+    sum = whole > 0 ? sum / whole : sum;
+  return noise;
+}
+
+LogicalResult NoiseMeter::run(const JITFunction &function, const Sample &sample,
+                              ArrayRef<TensorView> flags,
+                              SmallVectorImpl<Tensor> &results) const {
+  SmallVector<TensorView> inputs(sample.inputs);
+  llvm::append_range(inputs, flags);
+  std::string error;
+  if (succeeded(function.run(inputs, results, error)))
+    return success();
+  return ModuleOp(reference).emitError("sample ")
+         << &sample - samples.data() << ": " << error;
 }
 
 FailureOr<OutputNoise> NoiseMeter::measure(const JITFunction &function,
                                            ArrayRef<TensorView> flags) const {
-  OutputNoise noise(outputs.size(), 0);
-  if (failed(run(function, flags, [&](size_t i, ArrayRef<Tensor> results) {
-        for (auto [k, output] : llvm::enumerate(outputs)) {
-          ArrayRef<float> values = getFloats(results[output].bytes),
-                          wanted = getFloats(right[i][k]);
-          // Shapes that depend on values may differ: all is wrong then.
-          if (values.size() != wanted.size()) {
-            noise[k] += power[k];
-            continue;
-          }
-          for (auto [value, want] : llvm::zip_equal(values, wanted)) {
-            double error = double(value) - double(want);
-            noise[k] += std::isfinite(error) ? error * error : 0;
-          }
-        }
-      })))
-    return failure();
-  for (auto [sum, whole] : llvm::zip_equal(noise, power))
-    sum = whole > 0 ? sum / whole : sum;
-  return noise;
+  SmallVector<Tensor> results;
+  return measure(
+      [&](const Sample &sample, SmallVectorImpl<ArrayRef<char>> &bytes) {
+        results.clear();
+        if (failed(run(function, sample, flags, results)))
+          return failure();
+        for (unsigned output : outputs)
+          bytes.push_back(results[output].bytes);
+        return success();
+      });
 }
 
 FailureOr<NoiseMeter>
@@ -226,15 +236,17 @@ NoiseMeter::create(ModuleOp reference, const DataSet &data, size_t maxSamples,
     return failure();
   meter.right.resize(meter.samples.size());
   meter.power.assign(meter.outputs.size(), 0);
-  if (failed(meter.run(*function, {}, [&](size_t i, ArrayRef<Tensor> results) {
-        for (auto [k, output] : llvm::enumerate(meter.outputs)) {
-          meter.right[i].push_back(results[output].bytes);
-          for (float value : getFloats(results[output].bytes))
-            if (std::isfinite(value))
-              meter.power[k] += double(value) * double(value);
-        }
-      })))
-    return failure();
+  for (auto [sample, right] : llvm::zip_equal(meter.samples, meter.right)) {
+    SmallVector<Tensor> results;
+    if (failed(meter.run(*function, sample, {}, results)))
+      return failure();
+    for (auto [k, output] : llvm::enumerate(meter.outputs)) {
+      for (float value : getFloats(results[output].bytes))
+        if (std::isfinite(value))
+          meter.power[k] += double(value) * double(value);
+      right.push_back(std::move(results[output].bytes));
+    }
+  }
   return meter;
 }
 
@@ -259,19 +271,6 @@ NoiseMeter::quantize(const Recipe &recipe,
   if (failed(pm.run(*copy)))
     return failure();
   return std::move(copy);
-}
-
-FailureOr<OutputNoise>
-NoiseMeter::measureRecipe(const Recipe &recipe,
-                          std::shared_ptr<const Statistics> statistics) const {
-  FailureOr<OwningOpRef<ModuleOp>> quantized =
-      quantize(recipe, std::move(statistics), /*tag=*/false);
-  if (failed(quantized))
-    return failure();
-  FailureOr<JITFunction> function = JITFunction::compile(**quantized);
-  if (failed(function))
-    return failure();
-  return measure(*function, {});
 }
 
 FailureOr<std::vector<LayerNoise>>

@@ -27,7 +27,9 @@ using namespace quantc;
 namespace {
 /// A library, and what it took.
 struct MeasuredLibrary {
-  double bytes = 0, seconds = 0;
+  ModelCost cost() const { return {loss, bytes, seconds}; }
+
+  double loss = 0, bytes = 0, seconds = 0;
   std::vector<ProfiledKernel> kernels;
 };
 
@@ -57,8 +59,8 @@ private:
   LogicalResult chooseForms();
   LogicalResult measureForms();
   void addSeconds(const MeasuredLibrary &library, size_t form);
+  FailureOr<double> measureLoss(const LoadedModel &library);
   FailureOr<MeasuredLibrary> measureLibrary(StringRef recipe);
-  FailureOr<ModelCost> measureModel(const Recipe &recipe);
   LayerChoice makeChoice(double noiseFactor) const;
   Recipe makeRecipe(ArrayRef<unsigned> choice) const;
   std::string printRecipe(const Recipe &recipe, const ModelCost &cost) const;
@@ -80,6 +82,30 @@ private:
   TuneResult result;
   /// Noise of each layer by form (of each output); empty for impossible ones.
   std::vector<std::vector<OutputNoise>> noise;
+};
+} // namespace
+
+namespace {
+/// A sample's arrays as the arguments of a library.
+class InputTensors {
+public:
+  InputTensors(const Sample &sample, const LoadedModel &library) {
+    for (auto [view, info] : llvm::zip_equal(sample.inputs, library.inputs())) {
+      DLTensor &tensor = tensors.emplace_back(DLTensor{});
+      tensor.data = const_cast<char *>(view.bytes.data());
+      tensor.device.device_type = decltype(tensor.device.device_type)(kDLCPU);
+      tensor.ndim = int32_t(view.shape.size());
+      tensor.dtype = info.dtype;
+      tensor.shape = const_cast<int64_t *>(view.shape.data());
+    }
+    for (const DLTensor &tensor : tensors)
+      pointers.push_back(&tensor);
+  }
+  ArrayRef<const DLTensor *> get() const { return pointers; }
+
+private:
+  SmallVector<DLTensor> tensors;
+  SmallVector<const DLTensor *> pointers;
 };
 } // namespace
 
@@ -163,6 +189,34 @@ LogicalResult Tuner::chooseForms() {
   return success();
 }
 
+/// What the library computes for the samples, beside the float graph.
+FailureOr<double> Tuner::measureLoss(const LoadedModel &library) {
+  SmallVector<OwnedTensor> results;
+  FailureOr<OutputNoise> measured = meter->measure(
+      [&](const Sample &sample, SmallVectorImpl<ArrayRef<char>> &outputs) {
+        auto ran = library.run(InputTensors(sample, library).get());
+        if (!ran)
+          return fail(ran.takeError());
+        results = std::move(*ran);
+        for (auto [result, info] :
+             llvm::zip_equal(results, library.outputs())) {
+          const DLTensor &tensor = result->dl_tensor;
+          if (info.dtype.code != kDLFloat || info.dtype.bits != 32)
+            continue;
+          size_t size = sizeof(float);
+          for (int64_t dim : ArrayRef(tensor.shape, tensor.ndim))
+            size *= dim;
+          outputs.emplace_back(static_cast<const char *>(tensor.data) +
+                                   tensor.byte_offset,
+                               size);
+        }
+        return success();
+      });
+  if (failed(measured))
+    return failure();
+  return getLoss(*measured);
+}
+
 /// Compiles the model with counters, and runs it.
 FailureOr<MeasuredLibrary> Tuner::measureLibrary(StringRef recipe) {
   CompileOptions compile;
@@ -192,25 +246,16 @@ FailureOr<MeasuredLibrary> Tuner::measureLibrary(StringRef recipe) {
   llvm::Expected<Sample> sample = data->get(0);
   if (!sample)
     return fail(sample.takeError());
-  SmallVector<DLTensor> tensors;
-  for (auto [view, info] :
-       llvm::zip_equal(sample->inputs, (*library)->inputs())) {
-    DLTensor tensor = {};
-    tensor.data = const_cast<char *>(view.bytes.data());
-    tensor.device.device_type = decltype(tensor.device.device_type)(kDLCPU);
-    tensor.ndim = int32_t(view.shape.size());
-    tensor.dtype = info.dtype;
-    tensor.shape = const_cast<int64_t *>(view.shape.data());
-    tensors.push_back(tensor);
-  }
-  SmallVector<const DLTensor *> pointers;
-  for (const DLTensor &tensor : tensors)
-    pointers.push_back(&tensor);
-  llvm::Expected<Profile> profile = profileModel(**library, pointers, run);
+  llvm::Expected<Profile> profile =
+      profileModel(**library, InputTensors(*sample, **library).get(), run);
   if (!profile)
     return fail(profile.takeError());
   measured.seconds = profile->seconds;
   measured.kernels = std::move(profile->kernels);
+  FailureOr<double> loss = measureLoss(**library);
+  if (failed(loss))
+    return failure();
+  measured.loss = *loss;
   return measured;
 }
 
@@ -353,16 +398,6 @@ Recipe Tuner::makeRecipe(ArrayRef<unsigned> choice) const {
   return recipe;
 }
 
-FailureOr<ModelCost> Tuner::measureModel(const Recipe &recipe) {
-  FailureOr<OutputNoise> whole = meter->measureRecipe(recipe, statistics);
-  if (failed(whole))
-    return failure();
-  FailureOr<MeasuredLibrary> library = measureLibrary(recipe.toYAML());
-  if (failed(library))
-    return failure();
-  return ModelCost{getLoss(*whole), library->bytes, library->seconds};
-}
-
 static std::string describe(const ModelCost &cost) {
   std::string loss = "no loss";
   if (cost.loss > 0)
@@ -393,11 +428,8 @@ std::string Tuner::printRecipe(const Recipe &recipe,
 FailureOr<TuneResult> Tuner::run() {
   if (failed(prepare()) || failed(chooseForms()) || failed(measureForms()))
     return failure();
-  result.floatCost = {0, libraries[0].bytes, libraries[0].seconds};
-  FailureOr<OutputNoise> whole = meter->measureRecipe(base, statistics);
-  if (failed(whole))
-    return failure();
-  result.baseCost = {getLoss(*whole), libraries[1].bytes, libraries[1].seconds};
+  result.floatCost = libraries[0].cost();
+  result.baseCost = libraries[1].cost();
   // Predictions that turned out wrong are scaled by how wrong they were.
   constexpr int rounds = 5;
   double noiseFactor = 1;
@@ -412,36 +444,37 @@ FailureOr<TuneResult> Tuner::run() {
     last = choice;
     ModelCost predicted = layers.predict(choice);
     Recipe recipe = makeRecipe(choice);
-    FailureOr<ModelCost> cost = measureModel(recipe);
-    if (failed(cost))
+    FailureOr<MeasuredLibrary> library = measureLibrary(recipe.toYAML());
+    if (failed(library))
       return failure();
-    if (cost->meets(options.budget)) {
+    ModelCost cost = library->cost();
+    if (cost.meets(options.budget)) {
       for (auto [layer, form] : llvm::zip_equal(result.layers, choice))
         layer.chosen = form;
-      result.cost = *cost;
+      result.cost = cost;
       bool isForTime =
           !options.budget.bytes && options.goal == TuneGoal::Seconds;
-      if (isForTime && cost->seconds >= result.floatCost.seconds)
+      if (isForTime && cost.seconds >= result.floatCost.seconds)
         emitWarning(UnknownLoc::get(&context),
                     "integers are no faster than floats in this model on this "
                     "machine; --minimize=bytes looks for a small one");
-      result.yaml = printRecipe(recipe, *cost);
+      result.yaml = printRecipe(recipe, cost);
       return std::move(result);
     }
-    closest = describe(*cost);
+    closest = describe(cost);
     // Noise grows with the square of the loss.
-    if (options.budget.loss && cost->loss > *options.budget.loss &&
+    if (options.budget.loss && cost.loss > *options.budget.loss &&
         predicted.loss > 0)
-      noiseFactor *= std::pow(1.02 * cost->loss / predicted.loss, 2);
+      noiseFactor *= std::pow(1.02 * cost.loss / predicted.loss, 2);
     auto tighten = [](std::optional<double> &limit, double measured,
                       double wanted) {
       if (measured > wanted)
         limit = *limit * (wanted / measured) * 0.98;
     };
     if (budget.bytes)
-      tighten(budget.bytes, cost->bytes, *options.budget.bytes);
+      tighten(budget.bytes, cost.bytes, *options.budget.bytes);
     if (budget.seconds)
-      tighten(budget.seconds, cost->seconds, *options.budget.seconds);
+      tighten(budget.seconds, cost.seconds, *options.budget.seconds);
   }
   return fail("no choice of layers met what was asked for; the last one had " +
               closest);

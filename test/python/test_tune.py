@@ -65,7 +65,7 @@ def test_loss(files, samples):
     # The library that the recipe gives has this loss on these data.
     reference = quantc.compile(files / "model.onnx")
     model = quantc.compile(files / "model.onnx", quantize=tuned, calibration=data)
-    assert loss_of(model, reference, samples) == pytest.approx(tuned.found["loss"], rel=0.02)
+    assert loss_of(model, reference, samples) == pytest.approx(tuned.found["loss"], rel=1e-3)
     assert model.weight_bytes == tuned.found["bytes"]
 
 
@@ -144,19 +144,19 @@ def test_errors(files, quantc_cli, tmp_path):
 
 @pytest.mark.models
 def test_real_model(tmp_path):
-    """A network of depthwise and other convolutions, within half of the loss."""
-    model = locate(MODELS["ppocr-cls"])
-    x = np.random.default_rng(0).normal(0, 0.5, (4, 3, 48, 192)).astype(np.float32).clip(-1, 1)
-    base = quantc.tune(model, calibration={"x": x}, max_loss=1, minimize="bytes", runs=3, samples=4)
-    tuned = quantc.tune(
-        model, calibration={"x": x}, max_loss=0.6 * base.found["loss"], minimize="bytes", runs=3, samples=4
-    )
-    assert tuned.found["loss"] <= 0.6 * base.found["loss"]
-    assert base.found["bytes"] < tuned.found["bytes"] < tuned.float["bytes"]
-    tuned.save(tmp_path / "found.yaml")
-    again = quantc.compile(model, quantize=str(tmp_path / "found.yaml"), calibration={"x": x})
-    assert again.weight_bytes == tuned.found["bytes"]
-    float_model = quantc.compile(model)
-    pairs = [(float_model.run({"x": s[None]})[0], again.run({"x": s[None]})[0]) for s in x]
-    noise = sum(((a - b) ** 2).sum() for a, b in pairs) / sum((a**2).sum() for a, _ in pairs)
-    assert np.sqrt(noise) == pytest.approx(tuned.found["loss"], rel=0.1)
+    """Within 0.6 of the loss; and both recipes give what was measured."""
+    model = locate(MODELS["mnist-conv"])
+    x = {"Input3": np.random.default_rng(0).uniform(0, 255, (8, 1, 28, 28)).astype(np.float32)}
+    whole = quantc.tune(model, calibration=x, max_loss=1, minimize="bytes", runs=3, samples=8)
+    limit = 0.6 * whole.found["loss"]
+    tuned = quantc.tune(model, calibration=x, max_loss=limit, minimize="bytes", runs=3, samples=8)
+    assert tuned.found["loss"] <= limit
+    assert whole.found["bytes"] < tuned.found["bytes"] < tuned.float["bytes"]
+    reference = quantc.compile(model)
+    for name, found in (("whole", whole), ("tuned", tuned)):
+        found.save(tmp_path / f"{name}.yaml")
+        again = quantc.compile(model, quantize=str(tmp_path / f"{name}.yaml"), calibration=x)
+        assert again.weight_bytes == found.found["bytes"]
+        pairs = [(m.run({"Input3": s[None]})[0] for m in (reference, again)) for s in x["Input3"]]
+        error, power = np.sum([[((a - b) ** 2).sum(), (a**2).sum()] for a, b in pairs], axis=0)
+        assert np.sqrt(error / power) == pytest.approx(found.found["loss"], rel=1e-3)

@@ -40,19 +40,22 @@ public:
   measureLayers(const Recipe &recipe,
                 std::shared_ptr<const Statistics> statistics) const;
 
-  /// The noise of the graph that `recipe` gives as a whole.
-  mlir::FailureOr<OutputNoise>
-  measureRecipe(const Recipe &recipe,
-                std::shared_ptr<const Statistics> statistics) const;
+  /// Computes the outputs of float32 for a sample, in the graph's order. The
+  /// bytes live until the next call.
+  using Runner = llvm::function_ref<mlir::LogicalResult(
+      const Sample &, llvm::SmallVectorImpl<llvm::ArrayRef<char>> &)>;
+
+  /// The noise of what another program computes: of a library, say.
+  mlir::FailureOr<OutputNoise> measure(Runner run) const;
 
 private:
   NoiseMeter(mlir::ModuleOp reference) : reference(reference) {}
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
   quantize(const Recipe &recipe, std::shared_ptr<const Statistics> statistics,
            bool tag) const;
-  mlir::LogicalResult
-  run(const JITFunction &function, llvm::ArrayRef<TensorView> flags,
-      llvm::function_ref<void(size_t, llvm::ArrayRef<Tensor>)> see) const;
+  mlir::LogicalResult run(const JITFunction &function, const Sample &sample,
+                          llvm::ArrayRef<TensorView> flags,
+                          llvm::SmallVectorImpl<Tensor> &results) const;
   mlir::FailureOr<OutputNoise> measure(const JITFunction &function,
                                        llvm::ArrayRef<TensorView> flags) const;
 
