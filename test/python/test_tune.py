@@ -157,6 +157,6 @@ def test_real_model(tmp_path):
         found.save(tmp_path / f"{name}.yaml")
         again = quantc.compile(model, quantize=str(tmp_path / f"{name}.yaml"), calibration=x)
         assert again.weight_bytes == found.found["bytes"]
-        pairs = [(m.run({"Input3": s[None]})[0] for m in (reference, again)) for s in x["Input3"]]
+        pairs = [[m.run({"Input3": s[None]})[0] for m in (reference, again)] for s in x["Input3"]]
         error, power = np.sum([[((a - b) ** 2).sum(), (a**2).sum()] for a, b in pairs], axis=0)
         assert np.sqrt(error / power) == pytest.approx(found.found["loss"], rel=1e-3)
