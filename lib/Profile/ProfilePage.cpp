@@ -219,7 +219,8 @@ void Profile::printPage(raw_ostream &os) const {
   os << "<h2>Roofline</h2>\n";
   Roofline(*this, os).print();
   os << "<h2>Kernels</h2>\n<div class=\"chart\"><table><tr><th "
-        "class=\"n\">#</th><th class=\"n\">ms</th><th>share</th><th "
+        "class=\"n\">#</th><th class=\"n\">ms</th><th "
+        "class=\"extra\">share</th><th "
         "class=\"n extra\">calls</th><th class=\"n\">GOP/s</th><th "
         "class=\"n extra\">GB/s</th><th class=\"n\">of peak</th><th "
         "class=\"extra\">limit</th><th>nodes</th></tr>\n";
@@ -233,7 +234,8 @@ void Profile::printPage(raw_ostream &os) const {
     if (kernel.operations > 0)
       speed = formatv("{0:f1}", getSpeed(kernel));
     os << formatv(
-        "<tr><td class=\"n\">{0}</td><td class=\"n\">{1:f3}</td><td><span "
+        "<tr><td class=\"n\">{0}</td><td class=\"n\">{1:f3}</td><td "
+        "class=\"extra\"><span "
         "class=\"bar\" style=\"width:{2:f2}rem;background:{3}\"></span></td>"
         "<td class=\"n extra\">{4}</td><td class=\"n\">{5}</td><td class=\"n "
         "extra\">{6:f1}</td><td class=\"n\">{7:f0}%</td><td "

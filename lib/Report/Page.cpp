@@ -31,9 +31,10 @@ svg text.ink { fill: var(--ink); } svg.wide { width: 100%; min-width: 44rem; }
 .bar { display: inline-block; height: .8em; min-width: 1px; }
 .names { min-width: 12rem; overflow-wrap: anywhere; }
 @media (max-width: 48rem) { .extra { display: none; }
-  td, th { padding: .3rem .35rem; } .bar { max-width: 2rem; } }
+  td, th { padding: .3rem .35rem; } .names { min-width: 8rem; } }
 summary { cursor: pointer; }
-figure { display: inline-block; margin: .6rem 1.2rem .2rem 0; }
+figure { display: inline-block; margin: .6rem 1.2rem .2rem 0; max-width: 100%; }
+figure svg { max-width: 100%; height: auto; }
 figcaption { color: var(--dim); font-size: .85rem; max-width: 22rem; }
 )";
 

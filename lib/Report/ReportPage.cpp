@@ -32,6 +32,13 @@ static std::string formatRatio(double decibels) {
              : std::string(formatv("{0:f1}", decibels));
 }
 
+/// A constant in the width of the accumulator is a bias.
+static StringRef getRole(const ReportedTensor &tensor, StringRef activation) {
+  if (!tensor.isWeight)
+    return activation;
+  return tensor.type == "i32" ? "bias " : "weight ";
+}
+
 //===- charts -------------------------------------------------------------===//
 
 /// A bar for each op's own ratio, in the order of damage, and a dot for the
@@ -96,8 +103,9 @@ static void printHistogram(const ReportedTensor &tensor, raw_ostream &os) {
   for (double count : bins.counts)
     largest = std::max(largest, count);
   double bar = width / double(bins.counts.size());
-  os << "<figure><svg width=\"" << int(width) << "\" height=\""
-     << int(height) + 16 << "\">\n";
+  os << formatv("<figure><svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} "
+                "{1}\">\n",
+                int(width), int(height) + 16);
   StringRef color = tensor.isWeight ? "var(--weight)" : "var(--own)";
   for (auto [i, count] : enumerate(bins.counts)) {
     if (count <= 0)
@@ -121,9 +129,10 @@ static void printHistogram(const ReportedTensor &tensor, raw_ostream &os) {
                 int(height) + 13, formatNumber(bins.lower), int(width),
                 formatNumber(bins.upper));
   os << "<figcaption><code>" << escapeHTML(tensor.name) << "</code><br>"
-     << (tensor.isWeight ? "integers of the weight, " : "activation, ")
-     << escapeHTML(tensor.type) << " per " << escapeHTML(tensor.granularity)
-     << ", spans " << formatNumber(tensor.range.min) << " to "
+     << (tensor.isWeight ? "integers of the " : "")
+     << getRole(tensor, "activation, ") << escapeHTML(tensor.type) << " per "
+     << escapeHTML(tensor.granularity) << ", spans "
+     << formatNumber(tensor.range.min) << " to "
      << formatNumber(tensor.range.max);
   if (tensor.bytes)
     os << formatv("; {0:f1} kB instead of {1:f1} kB",
@@ -137,16 +146,16 @@ static void printRow(const ReportedOp &op, size_t rank, raw_ostream &os) {
   os << "<tr><td class=\"n\">" << rank << "</td><td class=\"n\">";
   if (op.isMeasured)
     os << formatRatio(op.own.getSQNR()) << "</td><td class=\"n\">"
-       << formatRatio(op.total.getSQNR()) << "</td><td class=\"n\">"
+       << formatRatio(op.total.getSQNR()) << "</td><td class=\"n extra\">"
        << format("%.6f", op.total.getCosine());
   else
-    os << "–</td><td class=\"n\">–</td><td class=\"n\">–";
+    os << "–</td><td class=\"n\">–</td><td class=\"n extra\">–";
   os << "</td><td><details><summary><code>"
      << escapeHTML(op.node.empty() ? op.op : op.node)
-     << "</code> <span class=\"dim\">" << escapeHTML(op.op);
+     << "</code> <span class=\"dim extra\">" << escapeHTML(op.op);
   for (const ReportedTensor &tensor : op.operands)
-    os << " · " << (tensor.isWeight ? "weight " : "") << escapeHTML(tensor.type)
-       << " per " << escapeHTML(tensor.granularity);
+    os << " · " << getRole(tensor, "") << escapeHTML(tensor.type) << " per "
+       << escapeHTML(tensor.granularity);
   os << "</span></summary>\n";
   for (const ReportedTensor &tensor : op.operands)
     printHistogram(tensor, os);
@@ -188,7 +197,7 @@ void QuantizationReport::printPage(raw_ostream &os) const {
   os << "<h2>Error of each op</h2>\n";
   printErrorChart(ops, os);
   os << "<table><tr><th class=\"n\">#</th><th class=\"n\">own dB</th>"
-        "<th class=\"n\">total dB</th><th class=\"n\">cosine</th>"
+        "<th class=\"n\">total dB</th><th class=\"n extra\">cosine</th>"
         "<th>node</th></tr>\n";
   for (auto [i, op] : enumerate(ops))
     printRow(op, i + 1, os);

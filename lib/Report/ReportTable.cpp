@@ -22,8 +22,10 @@ static std::string formatOperands(ArrayRef<ReportedTensor> operands) {
   for (const ReportedTensor &operand : operands) {
     if (!text.empty())
       text += ", ";
-    text += (operand.isWeight ? "w " : "a ") + operand.type + " " +
-            operand.granularity;
+    StringRef role = !operand.isWeight       ? "a "
+                     : operand.type == "i32" ? "bias "
+                                             : "w ";
+    text += role.str() + operand.type + " " + operand.granularity;
   }
   return text;
 }
@@ -31,7 +33,7 @@ static std::string formatOperands(ArrayRef<ReportedTensor> operands) {
 void QuantizationReport::printTable(raw_ostream &os) const {
   os << "The ratio of signal to noise in dB: of the op's own quantization, and "
         "of all so far.\n";
-  os << formatv("{0,8} {1,8} {2,10}  {3,-36} {4}\n", "own", "total", "cosine",
+  os << formatv("{0,8} {1,8} {2,10}  {3,-42} {4}\n", "own", "total", "cosine",
                 "quantized operands", "node");
   uint64_t bytes = 0, floatBytes = 0;
   for (const ReportedOp &op : ops) {
@@ -41,7 +43,7 @@ void QuantizationReport::printTable(raw_ostream &os) const {
          << format("%10.7f  ", op.total.getCosine());
     else
       os << formatv("{0,8} {0,8} {0,10}  ", "-");
-    os << formatv("{0,-36} {1}\n", formatOperands(op.operands),
+    os << formatv("{0,-42} {1}\n", formatOperands(op.operands),
                   op.node.empty() ? op.op : op.node);
     for (const ReportedTensor &operand : op.operands) {
       bytes += operand.bytes;
