@@ -148,7 +148,13 @@ class Model:
 
     @property
     def weight_bytes(self):
+        """Bytes of constants, as they are stored."""
         return self._library.weight_bytes
+
+    @property
+    def scratch_bytes(self):
+        """Bytes of memory that one call needs; 0 if they depend on its sizes."""
+        return self._library.scratch_bytes
 
     def set_num_threads(self, count):
         """How many threads later calls from this thread use (0: all processors)."""

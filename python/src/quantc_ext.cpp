@@ -419,6 +419,9 @@ NB_MODULE(_quantc, m) {
       .def_prop_ro(
           "weight_bytes",
           [](const Model &self) { return self.library->info().weight_bytes; })
+      .def_prop_ro(
+          "scratch_bytes",
+          [](const Model &self) { return self.library->info().arena_bytes; })
       .def("run", &Model::run, nb::arg("arrays"))
       .def("profile", &Model::profile, nb::arg("arrays"), nb::arg("runs"),
            nb::arg("warmup"), nb::arg("threads"))

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper
 
@@ -203,3 +204,15 @@ def test_types_that_numpy_lacks():
     np.testing.assert_array_equal(y.astype(np.float32), (a + a[0]).astype(np.float32))
     with pytest.raises(quantc.RunError, match="input 'a': expected elements of type float32, got bfloat16"):  # fmt: skip
         quantc.compile(make_model()).run(a, ones(4))
+
+
+def test_memory_of_a_call(tmp_path):
+    model = onnx.parser.parse_model("""
+      <ir_version: 8, opset_import: ["" : 17]>
+      g (float[n,64] x, float[64,64] w) => (float[n,64] y) { h = MatMul(x, w) s = Softmax(h) y = MatMul(s, w) }
+    """)
+    onnx.save(model, tmp_path / "model.onnx")
+    assert quantc.compile(tmp_path / "model.onnx").scratch_bytes == 0  # not known
+    pinned = quantc.compile(tmp_path / "model.onnx", shapes={"x": [32, 64]})
+    assert 32 * 64 * 4 <= pinned.scratch_bytes <= 2 * 32 * 64 * 4 + 1024
+    assert pinned.weight_bytes == 0
