@@ -58,6 +58,78 @@ static linalg::LinalgOp flatten(KernelEmitter &e, linalg::GenericOp op) {
   return flat;
 }
 
+/// Reductions over so few elements may be split into passes over a line.
+static constexpr int64_t kMaxWindow = 64;
+/// The least tasks that keep all threads busy.
+static constexpr int64_t kMinTasks = 8;
+
+/// Whether `map` walks through a line of a buffer with the loop `dim`: forward,
+/// in steps that vector loads can pick from.
+static bool walksLine(AffineMap map, unsigned dim) {
+  constexpr int64_t maxStep = 4;
+  if (!map.getNumResults() ||
+      map.getSliceMap(0, map.getNumResults() - 1).isFunctionOfDim(dim))
+    return false;
+  SmallVector<AffineExpr> ends(map.getNumDims(),
+                               getAffineConstantExpr(0, map.getContext()));
+  int64_t position[2];
+  for (int64_t i : {0, 1}) {
+    ends[dim] = getAffineConstantExpr(i, map.getContext());
+    auto end =
+        dyn_cast<AffineConstantExpr>(map.getResults().back().replaceDims(ends));
+    if (!end)
+      return false;
+    position[i] = end.getValue();
+  }
+  int64_t step = position[1] - position[0];
+  return step >= 1 && step <= maxStep;
+}
+
+/// Puts the last parallel loop of a reduction innermost, where that makes lines
+/// of outputs from lines of inputs (windows of a pool, sums of columns): LLVM
+/// vectorizes such loops, but no window. Each output still adds up in order.
+static linalg::GenericOp reduceLines(RewriterBase &rewriter,
+                                     linalg::GenericOp op, bool threads) {
+  SmallVector<unsigned> parallel, reductions;
+  op.getParallelDims(parallel);
+  op.getReductionDims(reductions);
+  if (reductions.empty() || parallel.size() < 2)
+    return op;
+  unsigned line = parallel.pop_back_val();
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  int64_t window = 1, tasks = 1;
+  for (unsigned dim : reductions)
+    window = ShapedType::isDynamic(sizes[dim]) ? kMaxWindow + 1
+                                               : window * sizes[dim];
+  for (unsigned dim : parallel)
+    tasks = ShapedType::isDynamic(sizes[dim]) ? kMinTasks : tasks * sizes[dim];
+  if (threads && tasks < kMinTasks)
+    return op;
+  bool readsLine = false;
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    bool isOutput = op.isDpsInit(&operand);
+    if (!isOutput && !map.isFunctionOfDim(line))
+      continue;
+    if (!walksLine(map, line))
+      return op;
+    readsLine |= !isOutput;
+    // A long reduction along a line is as good as it is.
+    if (window > kMaxWindow && llvm::any_of(reductions, [&](unsigned dim) {
+          return map.getResults().back().isFunctionOfDim(dim);
+        }))
+      return op;
+  }
+  if (!readsLine)
+    return op;
+  SmallVector<unsigned> order(parallel);
+  llvm::append_range(order, reductions);
+  order.push_back(line);
+  FailureOr<linalg::GenericOp> ordered =
+      linalg::interchangeGenericOp(rewriter, op, order);
+  return succeeded(ordered) ? *ordered : op;
+}
+
 /// Moves the body of `loop` to where `e` inserts, at `position`.
 static void moveBody(KernelEmitter &e, scf::ForOp loop, Value position) {
   loop.getInductionVar().replaceAllUsesWith(position);
@@ -119,11 +191,15 @@ struct ParallelizeLoopsPass
   LogicalResult lower(linalg::LinalgOp op) {
     IRRewriter rewriter(op);
     KernelEmitter e(rewriter, op.getLoc());
-    if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation()))
+    if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation())) {
       if (isFlat(generic)) {
         op = flatten(e, generic);
         ++numFlattened;
+      } else {
+        rewriter.setInsertionPoint(generic);
+        op = reduceLines(rewriter, generic, threads);
       }
+    }
     int64_t numOps =
         std::max<int64_t>(1, op.getBlock()->getOperations().size() - 1);
     unsigned numParallel = 0;

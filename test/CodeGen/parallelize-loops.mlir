@@ -1,5 +1,6 @@
 // RUN: quant-opt %s --quantc-parallelize-loops | FileCheck %s
 // RUN: quant-opt %s --quantc-parallelize-loops="threads=false" | FileCheck %s --check-prefix=ONE
+// RUN: quant-opt %s --quantc-parallelize-loops="threads=false" --canonicalize | FileCheck %s --check-prefix=LINE
 
 #id = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
 #row = affine_map<(d0, d1, d2) -> (d1)>
@@ -68,5 +69,49 @@ func.func private @small(%x: memref<2x3x5xf32>, %y: memref<3xf32>, %out: memref<
 func.func @main(%out: memref<1024x1024xf32>) {
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%out : memref<1024x1024xf32>)
+  return
+}
+
+#window = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1 * 2 + d3, d2 * 2 + d4)>
+#size = affine_map<(d0, d1, d2, d3, d4) -> (d3, d4)>
+#pooled = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2)>
+
+// A pool takes the elements of its window one after the other for a whole line.
+// LINE-LABEL:  func.func private @pool
+// LINE-SAME:     %[[X:.*]]: memref<64x57x57xf32>
+// LINE:          scf.for %[[CHANNEL:.*]] =
+// LINE:            scf.for %[[ROW:.*]] =
+// LINE:              scf.for %[[I:.*]] =
+// LINE:                scf.for %[[J:.*]] =
+// LINE:                  scf.for %[[COLUMN:.*]] =
+// LINE:                    arith.maximumf
+// LINE:                    memref.store %{{.*}}, %{{.*}}[%[[CHANNEL]], %[[ROW]], %[[COLUMN]]]
+func.func private @pool(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: memref<64x28x28xf32>) {
+  linalg.generic {indexing_maps = [#window, #size, #pooled],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<64x57x57xf32>, memref<3x3xf32>) outs(%out : memref<64x28x28xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.maximumf %o, %a : f32
+    linalg.yield %m : f32
+  }
+  return
+}
+
+#columns = affine_map<(d0, d1, d2) -> (d0, d2, d1)>
+
+// So does a sum of columns, and each column adds up from top to bottom.
+// LINE-LABEL:  func.func private @columns
+// LINE:          scf.for %[[BATCH:.*]] =
+// LINE:            scf.for %[[ROW:.*]] =
+// LINE:              scf.for %[[COLUMN:.*]] =
+// LINE:                memref.load %{{.*}}[%[[BATCH]], %[[ROW]], %[[COLUMN]]]
+// LINE:                memref.store %{{.*}}, %{{.*}}[%[[BATCH]], %[[COLUMN]]]
+func.func private @columns(%x: memref<16x1000x64xf32>, %out: memref<16x64xf32>) {
+  linalg.generic {indexing_maps = [#columns, #sum], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x : memref<16x1000x64xf32>) outs(%out : memref<16x64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %o, %a : f32
+    linalg.yield %s : f32
+  }
   return
 }

@@ -319,7 +319,9 @@ def ParallelizeLoopsPass
     Lowers the linalg ops that kernels still hold to loops. Large ones run on
     all threads: every parallel loop outside of the last loop becomes one
     parallel loop. An elementwise op on whole contiguous buffers becomes a
-    single loop, in chunks, so that short lines cost nothing.
+    single loop, in chunks, so that short lines cost nothing. A reduction of
+    windows or of columns passes over whole lines of its outputs, which LLVM
+    vectorizes; each output adds up in the same order as before.
   }];
   let options = [
     Option<"threads", "threads", "bool", "true", "Run large loops in parallel">
