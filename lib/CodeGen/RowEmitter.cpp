@@ -83,6 +83,7 @@ private:
   Value emitReduction(const RowStep &step, Value sum, Value left,
                       llvm::DenseMap<Value, Value> &known);
   Value combine(const RowStep &step, Value x, Value y);
+  bool sumsPowers(const RowStep &step) const;
   Value reduceLanes(const RowStep &step, Value vector);
   int64_t lanesOf(const RowStep &step);
   std::pair<Value, Value> slotAt(unsigned step, unsigned row);
@@ -288,16 +289,32 @@ Value RowEmitter::combine(const RowStep &step, Value x, Value y) {
   return result->getResult(0);
 }
 
-/// `vector` is combined in halves.
+/// Whether `step` adds up what a step before it raised to powers of e.
+bool RowEmitter::sumsPowers(const RowStep &step) const {
+  auto writer = program.writers.find(linalg::GenericOp(step.op)->getOperand(0));
+  if (writer == program.writers.end())
+    return false;
+  linalg::GenericOp before = program.steps[writer->second].op;
+  return before.getBody()
+             ->getTerminator()
+             ->getOperand(0)
+             .getDefiningOp<math::ExpOp>() != nullptr;
+}
+
+/// `vector` is combined as ONNX Runtime's kernels do: in halves in general, by
+/// neighbours in a softmax.
 Value RowEmitter::reduceLanes(const RowStep &step, Value vector) {
+  bool byNeighbours = sumsPowers(step);
   int64_t left = cast<VectorType>(vector.getType()).getDimSize(0);
   while (left > 1) {
     left /= 2;
-    auto half = [&](int64_t offset) -> Value {
-      return vector::ExtractStridedSliceOp::create(e.b, e.loc, vector, {offset},
-                                                   {left}, {1});
+    auto half = [&](int64_t which) -> Value {
+      SmallVector<int64_t> lanes;
+      for (int64_t i = 0; i < left; ++i)
+        lanes.push_back(byNeighbours ? 2 * i + which : i + which * left);
+      return vector::ShuffleOp::create(e.b, e.loc, vector, vector, lanes);
     };
-    vector = combine(step, half(0), half(left));
+    vector = combine(step, half(0), half(1));
   }
   return vector::ExtractOp::create(e.b, e.loc, vector, 0);
 }

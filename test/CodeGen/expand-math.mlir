@@ -14,3 +14,15 @@ func.func @exp64(%x: f64) -> f64 {
   %0 = math.exp %x : f64
   return %0 : f64
 }
+
+// ONNX Runtime's coefficients, on vectors, too; no branch, so that loops
+// vectorize.
+// CHECK-LABEL: func.func @erf
+// CHECK-NOT:     math.erf
+// CHECK-NOT:     math.exp
+// CHECK:         math.fma {{.*}} : vector<8xf32>
+// CHECK:         math.copysign {{.*}} : vector<8xf32>
+func.func @erf(%x: vector<8xf32>) -> vector<8xf32> {
+  %0 = math.erf %x : vector<8xf32>
+  return %0 : vector<8xf32>
+}

@@ -15,12 +15,14 @@
 // CHECK-NOT:     linalg
 // CHECK:         scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
 // CHECK-COUNT-4:   arith.maximumf {{.*}} : vector<8xf32>
-// CHECK:         vector.extract_strided_slice %{{.*}} {offsets = [0], sizes = [4]
-// CHECK:         vector.extract_strided_slice %{{.*}} {offsets = [4], sizes = [4]
+// CHECK:         vector.shuffle %{{.*}} [0, 1, 2, 3]
+// CHECK:         vector.shuffle %{{.*}} [4, 5, 6, 7]
 // CHECK:         scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
 // CHECK:           %[[POWER:.*]] = math.exp
 // CHECK:           vector.store %[[POWER]], %{{.*}} : memref<6400xf32>
 // CHECK:           arith.addf %{{.*}}, %[[POWER]] fastmath<contract> : vector<8xf32>
+// CHECK:         vector.shuffle %{{.*}} [0, 2, 4, 6]
+// CHECK:         vector.shuffle %{{.*}} [1, 3, 5, 7]
 // CHECK:         scf.for
 // CHECK:           %[[AGAIN:.*]] = vector.load %{{.*}} : memref<6400xf32>
 // CHECK:           arith.divf %[[AGAIN]]

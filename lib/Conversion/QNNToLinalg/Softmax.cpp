@@ -219,11 +219,15 @@ private:
                         [](OpBuilder &nested, Location l, ValueRange x) {
                           return addForReduction(nested, l, x[1], x[0]);
                         });
+    // By the reciprocal, as ONNX Runtime does: one division a row.
+    Value one = constantScalar(b, loc, acc, 1);
     return createMapAlong(
         b, loc, element, {powers, sum}, reduced,
         [&](OpBuilder &nested, Location l, ValueRange x) -> Value {
-          return convertFloat(
-              nested, l, arith::DivFOp::create(nested, l, x[0], x[1]), element);
+          Value factor = arith::DivFOp::create(nested, l, one, x[1]);
+          return convertFloat(nested, l,
+                              arith::MulFOp::create(nested, l, x[0], factor),
+                              element);
         });
   }
 };
