@@ -3,7 +3,8 @@
 // A channel's plane is first widened to 16 bits, less its zero point and with
 // zeros around it. Then each vector of outputs of a row is the sum over pairs
 // of taps of one word dot product: the two elements of a pair, interleaved, by
-// the two weights.
+// the two weights. Planes that are large, or of a size that only the call
+// knows, are taken in tiles.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,6 +17,9 @@ using namespace quantc;
 
 /// Elements of a plane on the stack; larger ones would leave the first cache.
 static constexpr int64_t kMaxPlane = 24 * 1024;
+/// Outputs of a tile.
+static constexpr int64_t kTileRows = 8;
+static constexpr int64_t kTileColumns = 64;
 /// Below this many multiplications starting threads costs more than it saves.
 static constexpr int64_t kParallelWork = 400000;
 
@@ -26,7 +30,7 @@ public:
       : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
         quantized(e, p, kernel) {}
 
-  /// Sets the sizes, if all of them are known and suit.
+  /// Whether this convolution suits.
   bool analyze();
   void emit(bool useThreads);
 
@@ -41,12 +45,18 @@ private:
     int64_t copied() const { return std::min(input, reached() - padding); }
   };
 
+  bool analyzeWhole();
   void emitChannel(ValueRange outer);
   void fillPlane(ValueRange outer, Value plane);
+  void emitTile(ValueRange outer, Value firstRow, Value firstColumn);
+  void fillTile(ValueRange outer, Value plane, Value firstRow,
+                Value firstColumn, Value numLines);
+  Value allocatePlane();
   SmallVector<Value> loadWeights(ValueRange outer);
   Value loadTap(Value plane, Value y, Value x, int64_t tap);
+  /// Computes the outputs from (y, x) of the plane on, which lie at `place`.
   void emitWindows(const OutputBases &bases, Value plane, Value y, Value x,
-                   ArrayRef<Value> weights);
+                   Value place, ArrayRef<Value> weights, ArrayRef<Value> masks);
   Value offsetOf(ValueRange outer, ArrayRef<Value> strides);
   /// Runs `body` for vectors of `width` that cover `count`; the last may
   /// overlap the one before.
@@ -58,7 +68,9 @@ private:
   const MicroKernel &kernel;
   const Windows &input;
   QuantizedPanels quantized;
+  /// Of the whole plane, or of a tile (which has no input and no padding).
   Extent rows, columns;
+  bool isTiled = false;
   int64_t planeStride;
   /// Outputs at a time: one vector of sums, or two.
   int64_t width;
@@ -69,18 +81,36 @@ bool IntegerDepthwise::analyze() {
   if (!kernel.dot.takesDifferences() || input.dims.size() != 2 ||
       !e.isConstant(p.m, 1) || !e.isConstant(p.a.columnStride, 1))
     return false;
+  for (const Windows::Dim &dim : input.dims)
+    if (dim.stride > 2)
+      return false;
+  if (!e.isConstant(p.k, input.getNumTaps()))
+    return false;
+  if (analyzeWhole())
+    return true;
+  isTiled = true;
+  auto getTile = [](const Windows::Dim &dim, int64_t size) -> Extent {
+    return {0, size, 0, dim.window, dim.stride, dim.dilation};
+  };
+  width = 2 * kernel.lanes;
+  rows = getTile(input.dims[0], kTileRows);
+  columns = getTile(input.dims[1], std::max(kTileColumns, width));
+  planeStride = llvm::alignTo(columns.reached() + columns.stride - 1, width);
+  return rows.reached() * planeStride <= kMaxPlane;
+}
+
+/// Sets the sizes, if all of them are known and small.
+bool IntegerDepthwise::analyzeWhole() {
   for (auto [extent, dim] :
        llvm::zip(SmallVector<Extent *>{&rows, &columns}, input.dims)) {
     auto in = e.asConstant(dim.inputSize), out = e.asConstant(dim.outputSize),
          padding = e.asConstant(dim.padding);
-    if (!in || !out || !padding || *out <= 0 || dim.stride > 2)
+    if (!in || !out || !padding || *out <= 0)
       return false;
     *extent = {*in, *out, *padding, dim.window, dim.stride, dim.dilation};
     if (extent->copied() <= 0)
       return false;
   }
-  if (!e.isConstant(p.k, rows.window * columns.window))
-    return false;
   int64_t lanes = kernel.lanes;
   width = columns.output >= 2 * lanes ? 2 * lanes : lanes;
   // Lines of whole registers; a load with stride 2 reads one element more than
@@ -198,7 +228,9 @@ Value IntegerDepthwise::loadTap(Value plane, Value y, Value x, int64_t tap) {
 }
 
 void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
-                                   Value y, Value x, ArrayRef<Value> weights) {
+                                   Value y, Value x, Value place,
+                                   ArrayRef<Value> weights,
+                                   ArrayRef<Value> masks) {
   int64_t lanes = kernel.lanes, taps = rows.window * columns.window;
   auto words = VectorType::get(lanes, e.b.getI32Type());
   // Two vectors of sums take the halves of each 8 outputs, since registers
@@ -233,35 +265,136 @@ void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
   }
   SmallVector<Value> places;
   for (int64_t i = 0; i < numSums; ++i)
-    places.push_back(
-        e.add(e.add(e.mul(y, e.index(columns.output)), x), e.index(i * lanes)));
-  emitOutputs(e, p, kernel, bases, e.index(0), places, sums, /*masks=*/{});
+    places.push_back(e.add(place, e.index(i * lanes)));
+  emitOutputs(e, p, kernel, bases, e.index(0), places, sums, masks);
+}
+
+Value IntegerDepthwise::allocatePlane() {
+  auto type = MemRefType::get({rows.reached() * planeStride}, e.b.getI16Type());
+  return memref::AllocaOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
 }
 
 void IntegerDepthwise::emitChannel(ValueRange outer) {
-  auto type = MemRefType::get({rows.reached() * planeStride}, e.b.getI16Type());
-  Value plane =
-      memref::AllocaOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
+  Value plane = allocatePlane();
   fillPlane(outer, plane);
   SmallVector<Value> weights = loadWeights(outer);
   OutputBases bases(e, p, outer);
   e.forLoop(e.index(0), e.index(rows.output), 1, [&](Value y) {
-    coverRow(columns.output, width,
-             [&](Value x) { emitWindows(bases, plane, y, x, weights); });
+    coverRow(columns.output, width, [&](Value x) {
+      Value place = e.add(e.mul(y, e.index(columns.output)), x);
+      emitWindows(bases, plane, y, x, place, weights, /*masks=*/{});
+    });
+  });
+}
+
+//===- tiles --------------------------------------------------------------===//
+
+/// Widens what the first `numLines` lines of a tile read.
+void IntegerDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
+                                Value firstColumn, Value numLines) {
+  Type i16 = e.b.getI16Type();
+  Value zero = p.quantizedB.zeroPoint;
+  if (zero)
+    zero = arith::TruncIOp::create(e.b, e.loc, i16, zero);
+  auto widen = [&](Value byte) -> Value {
+    Value value = p.quantizedB.isSigned
+                      ? Value(arith::ExtSIOp::create(e.b, e.loc, i16, byte))
+                      : Value(arith::ExtUIOp::create(e.b, e.loc, i16, byte));
+    if (zero)
+      value = arith::SubIOp::create(e.b, e.loc, value, zero);
+    return value;
+  };
+  Value border = widen(input.paddingValue);
+  auto fill = [&](Value line, Value from, Value to) {
+    e.forLoop(from, to, 1,
+              [&](Value i) { e.store(border, plane, e.add(line, i)); });
+  };
+  const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
+  Value base = offsetOf(outer, input.outerStrides), none = e.index(0);
+  Value length = e.index(planeStride);
+  // Where the tile's lines begin in the image; before it, if negative.
+  Value row = e.sub(e.mul(firstRow, e.index(rows.stride)), rowDim.padding);
+  Value start =
+      e.sub(e.mul(firstColumn, e.index(columns.stride)), columnDim.padding);
+  Value begin = e.min(length, e.max(none, e.sub(none, start)));
+  Value end = e.max(begin, e.min(length, e.sub(columnDim.inputSize, start)));
+  e.forLoop(none, numLines, 1, [&](Value i) {
+    Value line = e.mul(i, length), y = e.add(row, i);
+    e.ifThen(
+        // Rows before the image are large numbers, too.
+        e.compare(arith::CmpIPredicate::ult, y, rowDim.inputSize),
+        [&] {
+          Value from = e.add(e.add(base, e.mul(y, columnDim.inputSize)), start);
+          fill(line, none, begin);
+          e.forLoop(begin, end, 1, [&](Value x) {
+            Value byte = e.load(input.input, e.add(from, x));
+            e.store(widen(byte), plane, e.add(line, x));
+          });
+          fill(line, end, length);
+        },
+        [&] { fill(line, none, length); });
+  });
+}
+
+void IntegerDepthwise::emitTile(ValueRange outer, Value firstRow,
+                                Value firstColumn) {
+  const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
+  Value numRows =
+      e.min(e.index(rows.output), e.sub(rowDim.outputSize, firstRow));
+  Value numColumns =
+      e.min(e.index(columns.output), e.sub(columnDim.outputSize, firstColumn));
+  Value numLines =
+      e.add(e.mul(e.sub(numRows, e.index(1)), e.index(rows.stride)),
+            e.index((rows.window - 1) * rows.dilation + 1));
+  Value plane = allocatePlane();
+  fillTile(outer, plane, firstRow, firstColumn, numLines);
+  SmallVector<Value> weights = loadWeights(outer);
+  OutputBases bases(e, p, outer);
+  e.forLoop(e.index(0), numRows, 1, [&](Value y) {
+    Value line =
+        e.add(e.mul(e.add(firstRow, y), columnDim.outputSize), firstColumn);
+    e.forLoop(e.index(0), numColumns, width, [&](Value x) {
+      auto emitMasked = [&](ArrayRef<Value> masks) {
+        emitWindows(bases, plane, y, x, e.add(line, x), weights, masks);
+      };
+      Value fits = e.compare(arith::CmpIPredicate::sle,
+                             e.add(x, e.index(width)), numColumns);
+      e.ifThen(
+          fits, [&] { emitMasked({}); },
+          [&] {
+            auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
+            SmallVector<Value> masks;
+            for (int64_t i = 0; i < width; i += kernel.lanes)
+              masks.push_back(vector::CreateMaskOp::create(
+                  e.b, e.loc, type, e.sub(numColumns, e.add(x, e.index(i)))));
+            emitMasked(masks);
+          });
+    });
   });
 }
 
 void IntegerDepthwise::emit(bool useThreads) {
-  Value channels = e.index(1);
+  SmallVector<Value> sizes(p.outerSizes);
+  if (isTiled) {
+    sizes.push_back(e.ceilDiv(input.dims[0].outputSize, rows.output));
+    sizes.push_back(e.ceilDiv(input.dims[1].outputSize, columns.output));
+  }
+  Value tasks = e.index(1), work = e.mul(p.n, p.k);
+  for (Value size : sizes)
+    tasks = e.mul(tasks, size);
   for (Value size : p.outerSizes)
-    channels = e.mul(channels, size);
+    work = e.mul(work, size);
   Value condition;
   if (useThreads)
     condition =
-        e.compare(arith::CmpIPredicate::sgt, e.mul(channels, e.mul(p.n, p.k)),
-                  e.index(kParallelWork));
-  e.parallelFor(channels, condition, [&](Value channel) {
-    emitChannel(e.delinearize(channel, p.outerSizes));
+        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+  e.parallelFor(tasks, condition, [&](Value task) {
+    SmallVector<Value> positions = e.delinearize(task, sizes);
+    if (!isTiled)
+      return emitChannel(positions);
+    Value row = e.mul(positions[positions.size() - 2], e.index(rows.output));
+    Value column = e.mul(positions.back(), e.index(columns.output));
+    emitTile(ArrayRef(positions).drop_back(2), row, column);
   });
 }
 

@@ -241,6 +241,29 @@ def test_convolution(name, signs, tmp_path):
     np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.parametrize("signs", ["us", "ss"])
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name.startswith("depthwise")])
+def test_depthwise_of_any_size(name, signs, tmp_path):
+    """One library for images of all sizes, from less than a vector to many tiles."""
+    rng = np.random.default_rng(5)
+    channels, _, _, kernel, strides, dilations, pads, group = CONVOLUTIONS[name]
+    w = random_bytes(rng, signs[1], (channels, 1, *kernel))
+    zx, zy = TYPES[signs[0]](77), TYPES[signs[0]](-3 % 100)
+    sx, sw, sy = np.float32(0.1), (rng.random(channels) * 0.02 + 0.001).astype(np.float32), np.float32(0.3)
+    constants = {"sx": np.array(sx), "zx": np.array(zx), "w": w, "sw": sw, "zw": np.zeros(channels, w.dtype),
+                 "sy": np.array(sy), "zy": np.array(zy)}
+    node = helper.make_node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy"], ["y"],
+                            strides=strides, dilations=dilations, pads=pads, group=group)
+    model = compile_nodes([node], [("x", zx.dtype, ("n", channels, "h", "v"))], constants,
+                          ("y", zx.dtype, ("n", channels, "oh", "ov")), "native", tmp_path)
+    for image in ((5, 5), (8, 64), (17, 70), (41, 133)):
+        x = random_bytes(rng, signs[0], (2, channels, *image))
+        acc = convolve(subtract(x, zx), subtract(w, 0), strides, dilations, pads, group)
+        expected = requantize(acc, (sx * sw / sy).reshape(-1, 1, 1), zy, x.dtype)
+        (y,) = model.run({"x": x})
+        np.testing.assert_array_equal(y, expected, err_msg=str(image))
+
+
 @pytest.mark.parametrize("group", [1, 8])
 def test_padding_that_is_no_zero_point(group, tmp_path):
     """A Pad before a convolution is folded into it, whatever it pads with."""
