@@ -164,17 +164,17 @@ FailureOr<OutputNoise> NoiseMeter::measure(Runner run) const {
     SmallVector<ArrayRef<char>> results;
     if (failed(run(sample, results)))
       return failure();
-    for (auto [k, result] : llvm::enumerate(results)) {
-      ArrayRef<float> values = getFloats(result),
-                      wanted = getFloats(wantedOutputs[k]);
+    for (auto [result, right, sum, whole] :
+         llvm::zip_equal(results, wantedOutputs, noise, power)) {
+      ArrayRef<float> values = getFloats(result), wanted = getFloats(right);
       // Shapes that depend on values may differ: all is wrong then.
       if (values.size() != wanted.size()) {
-        noise[k] += power[k];
+        sum += whole;
         continue;
       }
       for (auto [value, want] : llvm::zip_equal(values, wanted)) {
         double error = double(value) - double(want);
-        noise[k] += std::isfinite(error) ? error * error : 0;
+        sum += std::isfinite(error) ? error * error : 0;
       }
     }
   }
@@ -252,16 +252,14 @@ NoiseMeter::create(ModuleOp reference, const DataSet &data, size_t maxSamples,
 
 FailureOr<OwningOpRef<ModuleOp>>
 NoiseMeter::quantize(const Recipe &recipe,
-                     std::shared_ptr<const Statistics> statistics,
-                     bool tag) const {
+                     std::shared_ptr<const Statistics> statistics) const {
   ModuleOp original = reference;
   Builder b(original.getContext());
   auto main = original.lookupSymbol<func::FuncOp>("main");
   int64_t number = 0;
-  if (tag)
-    main.walk([&](Operation *op) {
-      op->setAttr(tagName, b.getI64IntegerAttr(number++));
-    });
+  main.walk([&](Operation *op) {
+    op->setAttr(tagName, b.getI64IntegerAttr(number++));
+  });
   OwningOpRef<ModuleOp> copy = original.clone();
   PassManager pm(original.getContext(), ModuleOp::getOperationName());
   qnn::QuantizationReport report;
@@ -277,7 +275,7 @@ FailureOr<std::vector<LayerNoise>>
 NoiseMeter::measureLayers(const Recipe &recipe,
                           std::shared_ptr<const Statistics> statistics) const {
   FailureOr<OwningOpRef<ModuleOp>> quantized =
-      quantize(recipe, std::move(statistics), /*tag=*/true);
+      quantize(recipe, std::move(statistics));
   if (failed(quantized))
     return failure();
   SwitchBuilder switches(reference, **quantized);

@@ -69,19 +69,7 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
   std::optional<int64_t> size = e.asConstant(n);
   if (size && *size % width == 0)
     return copyRows({});
-  Value fits =
-      e.compare(arith::CmpIPredicate::sle, e.add(first, e.index(width)), n);
-  e.ifThen(
-      fits, [&] { copyRows({}); },
-      [&] {
-        SmallVector<Value> masks;
-        auto type = VectorType::get(lanes, e.b.getI1Type());
-        for (int64_t v = 0; v < kernel.vectors; ++v)
-          masks.push_back(vector::CreateMaskOp::create(
-              e.b, e.loc, type,
-              ValueRange{e.sub(n, e.add(first, e.index(v * lanes)))}));
-        copyRows(masks);
-      });
+  e.withMasks(e.sub(n, first), kernel.vectors, lanes, copyRows);
 }
 
 //===----------------------------------------------------------------------===//

@@ -200,22 +200,10 @@ void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
     auto store = [&](ArrayRef<Value> masks) {
       emitOutputs(e, p, kernel, bases, e.index(0), columns, sums, masks);
     };
-    Value fits = e.compare(arith::CmpIPredicate::sle,
-                           e.add(first, e.index(width)), endColumn);
     std::optional<int64_t> size = e.asConstant(line.outputSize);
     if (size && *size % width == 0 && blockColumns % width == 0)
       return store({});
-    e.ifThen(
-        fits, [&] { store({}); },
-        [&] {
-          SmallVector<Value> masks;
-          auto type = VectorType::get(lanes, e.b.getI1Type());
-          for (int64_t v = 0; v < vectors; ++v)
-            masks.push_back(vector::CreateMaskOp::create(
-                e.b, e.loc, type,
-                e.sub(endColumn, e.add(first, e.index(v * lanes)))));
-          store(masks);
-        });
+    e.withMasks(e.sub(endColumn, first), vectors, lanes, store);
   });
 }
 

@@ -52,11 +52,13 @@ private:
   void fillTile(ValueRange outer, Value plane, Value firstRow,
                 Value firstColumn, Value numLines);
   Value allocatePlane();
+  Value widen(Value bytes);
   SmallVector<Value> loadWeights(ValueRange outer);
   Value loadTap(Value plane, Value y, Value x, int64_t tap);
-  /// Computes the outputs from (y, x) of the plane on, which lie at `place`.
+  /// Computes the outputs from (y, x) of the plane on, which lie at `place`; no
+  /// more than `left`, if given.
   void emitWindows(const OutputBases &bases, Value plane, Value y, Value x,
-                   Value place, ArrayRef<Value> weights, ArrayRef<Value> masks);
+                   Value place, ArrayRef<Value> weights, Value left = {});
   Value offsetOf(ValueRange outer, ArrayRef<Value> strides);
   /// Runs `body` for vectors of `width` that cover `count`; the last may
   /// overlap the one before.
@@ -136,24 +138,29 @@ void IntegerDepthwise::coverRow(int64_t count, int64_t width,
     body(e.index(count - width));
 }
 
+/// One input or a vector of them in 16 bits, less the zero point.
+Value IntegerDepthwise::widen(Value bytes) {
+  Type element = e.b.getI16Type(), type = element;
+  auto vector = dyn_cast<VectorType>(bytes.getType());
+  if (vector)
+    type = vector.clone(element);
+  Value value = p.quantizedB.isSigned
+                    ? Value(arith::ExtSIOp::create(e.b, e.loc, type, bytes))
+                    : Value(arith::ExtUIOp::create(e.b, e.loc, type, bytes));
+  Value zero = p.quantizedB.zeroPoint;
+  if (!zero)
+    return value;
+  zero = arith::TruncIOp::create(e.b, e.loc, element, zero);
+  if (vector)
+    zero = e.splat(zero, vector.getNumElements());
+  return arith::SubIOp::create(e.b, e.loc, value, zero);
+}
+
 void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
   // One register of 16-bit elements, if lines are that long.
   int64_t size = 2 * kernel.lanes;
   if (columns.copied() < size)
     size = kernel.lanes;
-  auto type = VectorType::get(size, e.b.getI16Type());
-  Value zero = p.quantizedB.zeroPoint;
-  if (zero)
-    zero = e.splat(arith::TruncIOp::create(e.b, e.loc, e.b.getI16Type(), zero),
-                   size);
-  auto widen = [&](Value bytes) -> Value {
-    Value value = p.quantizedB.isSigned
-                      ? Value(arith::ExtSIOp::create(e.b, e.loc, type, bytes))
-                      : Value(arith::ExtUIOp::create(e.b, e.loc, type, bytes));
-    if (zero)
-      value = arith::SubIOp::create(e.b, e.loc, value, zero);
-    return value;
-  };
   Value border = widen(e.splat(input.paddingValue, size));
   auto fill = [&](Value from, Value to) {
     e.forLoop(from, to, size,
@@ -229,8 +236,7 @@ Value IntegerDepthwise::loadTap(Value plane, Value y, Value x, int64_t tap) {
 
 void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
                                    Value y, Value x, Value place,
-                                   ArrayRef<Value> weights,
-                                   ArrayRef<Value> masks) {
+                                   ArrayRef<Value> weights, Value left) {
   int64_t lanes = kernel.lanes, taps = rows.window * columns.window;
   auto words = VectorType::get(lanes, e.b.getI32Type());
   // Two vectors of sums take the halves of each 8 outputs, since registers
@@ -266,7 +272,13 @@ void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
   SmallVector<Value> places;
   for (int64_t i = 0; i < numSums; ++i)
     places.push_back(e.add(place, e.index(i * lanes)));
-  emitOutputs(e, p, kernel, bases, e.index(0), places, sums, masks);
+  auto store = [&](ArrayRef<Value> masks) {
+    emitOutputs(e, p, kernel, bases, e.index(0), places, sums, masks);
+  };
+  if (left)
+    e.withMasks(left, numSums, lanes, store);
+  else
+    store({});
 }
 
 Value IntegerDepthwise::allocatePlane() {
@@ -282,7 +294,7 @@ void IntegerDepthwise::emitChannel(ValueRange outer) {
   e.forLoop(e.index(0), e.index(rows.output), 1, [&](Value y) {
     coverRow(columns.output, width, [&](Value x) {
       Value place = e.add(e.mul(y, e.index(columns.output)), x);
-      emitWindows(bases, plane, y, x, place, weights, /*masks=*/{});
+      emitWindows(bases, plane, y, x, place, weights);
     });
   });
 }
@@ -292,18 +304,6 @@ void IntegerDepthwise::emitChannel(ValueRange outer) {
 /// Widens what the first `numLines` lines of a tile read.
 void IntegerDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
                                 Value firstColumn, Value numLines) {
-  Type i16 = e.b.getI16Type();
-  Value zero = p.quantizedB.zeroPoint;
-  if (zero)
-    zero = arith::TruncIOp::create(e.b, e.loc, i16, zero);
-  auto widen = [&](Value byte) -> Value {
-    Value value = p.quantizedB.isSigned
-                      ? Value(arith::ExtSIOp::create(e.b, e.loc, i16, byte))
-                      : Value(arith::ExtUIOp::create(e.b, e.loc, i16, byte));
-    if (zero)
-      value = arith::SubIOp::create(e.b, e.loc, value, zero);
-    return value;
-  };
   Value border = widen(input.paddingValue);
   auto fill = [&](Value line, Value from, Value to) {
     e.forLoop(from, to, 1,
@@ -354,21 +354,8 @@ void IntegerDepthwise::emitTile(ValueRange outer, Value firstRow,
     Value line =
         e.add(e.mul(e.add(firstRow, y), columnDim.outputSize), firstColumn);
     e.forLoop(e.index(0), numColumns, width, [&](Value x) {
-      auto emitMasked = [&](ArrayRef<Value> masks) {
-        emitWindows(bases, plane, y, x, e.add(line, x), weights, masks);
-      };
-      Value fits = e.compare(arith::CmpIPredicate::sle,
-                             e.add(x, e.index(width)), numColumns);
-      e.ifThen(
-          fits, [&] { emitMasked({}); },
-          [&] {
-            auto type = VectorType::get(kernel.lanes, e.b.getI1Type());
-            SmallVector<Value> masks;
-            for (int64_t i = 0; i < width; i += kernel.lanes)
-              masks.push_back(vector::CreateMaskOp::create(
-                  e.b, e.loc, type, e.sub(numColumns, e.add(x, e.index(i)))));
-            emitMasked(masks);
-          });
+      emitWindows(bases, plane, y, x, e.add(line, x), weights,
+                  e.sub(numColumns, x));
     });
   });
 }

@@ -150,6 +150,21 @@ void KernelEmitter::ifThen(Value condition, llvm::function_ref<void()> then,
   otherwise();
 }
 
+void KernelEmitter::withMasks(Value left, int64_t count, int64_t lanes,
+                              llvm::function_ref<void(ArrayRef<Value>)> body) {
+  ifThen(
+      compare(arith::CmpIPredicate::sle, index(count * lanes), left),
+      [&] { body({}); },
+      [&] {
+        SmallVector<Value> masks;
+        auto type = VectorType::get(lanes, b.getI1Type());
+        for (int64_t i = 0; i < count; ++i)
+          masks.push_back(vector::CreateMaskOp::create(
+              b, loc, type, sub(left, index(i * lanes))));
+        body(masks);
+      });
+}
+
 void KernelEmitter::parallelFor(Value upper, Value condition,
                                 llvm::function_ref<void(Value)> body) {
   Value zeroIndex = index(0), one = index(1);

@@ -54,6 +54,10 @@ public:
           llvm::function_ref<mlir::SmallVector<Value>(Value, ValueRange)> body);
   void ifThen(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise = nullptr);
+  /// Emits `body` for `count` vectors of `lanes` elements, of which `left` are
+  /// there: without masks where all are, and with one for each vector.
+  void withMasks(Value left, int64_t count, int64_t lanes,
+                 llvm::function_ref<void(llvm::ArrayRef<Value>)> body);
   /// Runs the iterations of a loop from 0 on all threads if `condition` holds
   /// at run time; without a condition, on one.
   void parallelFor(Value upper, Value condition,

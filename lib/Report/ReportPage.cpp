@@ -32,11 +32,10 @@ static std::string formatRatio(double decibels) {
              : std::string(formatv("{0:f1}", decibels));
 }
 
-/// A constant in the width of the accumulator is a bias.
 static StringRef getRole(const ReportedTensor &tensor, StringRef activation) {
   if (!tensor.isWeight)
     return activation;
-  return tensor.type == "i32" ? "bias " : "weight ";
+  return tensor.isBias() ? "bias " : "weight ";
 }
 
 //===- charts -------------------------------------------------------------===//

@@ -22,9 +22,9 @@ static std::string formatOperands(ArrayRef<ReportedTensor> operands) {
   for (const ReportedTensor &operand : operands) {
     if (!text.empty())
       text += ", ";
-    StringRef role = !operand.isWeight       ? "a "
-                     : operand.type == "i32" ? "bias "
-                                             : "w ";
+    StringRef role = !operand.isWeight  ? "a "
+                     : operand.isBias() ? "bias "
+                                        : "w ";
     text += role.str() + operand.type + " " + operand.granularity;
   }
   return text;

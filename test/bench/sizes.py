@@ -17,7 +17,7 @@ from timing import ROOT
 import quantc
 from real_models import MODELS
 
-COLUMNS = ("library", "weights", "scratch", "weights + scratch")
+COLUMNS = ("library", "weights", "scratch memory of a call", "weights + scratch")
 
 
 def measure(path, shapes, output, **options):
@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
     parser.add_argument("--quantize", default="w8a8")
     args = parser.parse_args()
-    print(f"| model, MB in float / `{args.quantize}` (ratio) | " + " | ".join(COLUMNS) + " |")
+    print(f"| model, float / `{args.quantize}` | " + " | ".join(COLUMNS) + " |")
     print("|" + " --- |" * (len(COLUMNS) + 1))
     for name in args.names or NAMES:
         path = MODELS[name].path({"models": args.models})
@@ -42,7 +42,8 @@ def main():
             library = Path(folder) / "model.so"
             floats = measure(path, shapes, library)
             integers = measure(path, shapes, library, quantize=args.quantize, calibration=feeds)
-        cells = [f"{a / 1e6:.3g} / {b / 1e6:.3g} ({b / a:.3f})" for a, b in zip(floats, integers) if a]
+        ratios = [f"{b / a:.3f}" if a else "-" for a, b in zip(floats, integers)]
+        cells = [f"{a / 1e6:.3g} / {b / 1e6:.3g} ({r})" for a, b, r in zip(floats, integers, ratios)]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -50,9 +50,11 @@ public:
 
 private:
   NoiseMeter(mlir::ModuleOp reference) : reference(reference) {}
+  /// The graph as `recipe` says; its ops and those that they came from share a
+  /// tag.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
-  quantize(const Recipe &recipe, std::shared_ptr<const Statistics> statistics,
-           bool tag) const;
+  quantize(const Recipe &recipe,
+           std::shared_ptr<const Statistics> statistics) const;
   mlir::LogicalResult run(const JITFunction &function, const Sample &sample,
                           llvm::ArrayRef<TensorView> flags,
                           llvm::SmallVectorImpl<Tensor> &results) const;

@@ -22,6 +22,8 @@ struct BinnedHistogram {
 /// An operand of an op, quantized.
 struct ReportedTensor {
   bool isWeight = false;
+  /// A constant as wide as the accumulator.
+  bool isBias() const { return isWeight && type == "i32"; }
   std::string name;
   /// The type of the integers, and what shares a scale: "tensor", "channel",
   /// "group of 64".
