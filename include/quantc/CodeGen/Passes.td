@@ -267,9 +267,9 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
     Replaces the f32 functions of the math dialect with polynomials (at most
     1e-6 off, relative), so that loops over them vectorize and the library
     calls nothing per element. exp (1 unit in the last place) and erf (3) are
-    those of ONNX Runtime, rounding by rounding: integers computed from their
-    results are its integers. f16 and bf16 compute in f32; f64 keeps its calls
-    into libm.
+    those of ONNX Runtime, rounding by rounding (but for subnormal results):
+    integers computed from their results are its integers. f16 and bf16 compute
+    in f32; f64 keeps its calls into libm.
   }];
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::math::MathDialect",
