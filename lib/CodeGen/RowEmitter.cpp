@@ -12,15 +12,13 @@
 
 #include "GemmEmitter.h"
 #include "LoopGroups.h"
+#include "RowReduction.h"
 
 #include "quantc/CodeGen/ElementCost.h"
 
 using namespace mlir;
 using namespace quantc;
 
-/// Partial sums of a float sum. More rows, not more partial sums, keep the
-/// adders busy: the order of a sum is the same for every vector unit.
-static constexpr int64_t kPartialSums = 8;
 static constexpr int64_t kMaxRows = 4;
 /// Bytes of lines that rows side by side may have.
 static constexpr int64_t kLineBytes = 32 * 1024;
@@ -57,7 +55,7 @@ public:
   RowEmitter(KernelEmitter &e, const RowProgram &program,
              const VectorUnit &unit)
       : e(e), program(program),
-        lanes(std::max<int64_t>(kPartialSums, unit.bits / 32)) {}
+        lanes(std::max<int64_t>(RowReduction::kPartialSums, unit.bits / 32)) {}
 
   void emit(bool useThreads);
 
@@ -80,12 +78,7 @@ private:
   void loadRow(const RowStep &step, unsigned row, Value column, Value mask,
                llvm::DenseMap<Value, Value> &known,
                llvm::DenseMap<Value, Value> &loaded);
-  Value emitReduction(const RowStep &step, Value sum, Value left,
-                      llvm::DenseMap<Value, Value> &known);
-  Value combine(const RowStep &step, Value x, Value y);
-  bool sumsPowers(const RowStep &step) const;
-  Value reduceLanes(const RowStep &step, Value vector);
-  int64_t lanesOf(const RowStep &step);
+  RowReduction reductionOf(const RowStep &step);
   std::pair<Value, Value> slotAt(unsigned step, unsigned row);
   void storeScalar(const RowStep &step, unsigned row, Value value);
 
@@ -269,54 +262,13 @@ void RowEmitter::emitPerRow(unsigned level) {
 
 //===- sweeps -------------------------------------------------------------===//
 
-int64_t RowEmitter::lanesOf(const RowStep &step) {
-  Operation *op = matchRowCombiner(step.op)->combine;
-  return isa<arith::AddFOp, arith::MulFOp>(op) ? kPartialSums : lanes;
-}
-
-Value RowEmitter::combine(const RowStep &step, Value x, Value y) {
-  Operation *op = matchRowCombiner(step.op)->combine;
-  OperationState state(e.loc, op->getName());
-  state.addOperands({x, y});
-  state.addTypes(x.getType());
-  state.addAttributes(op->getAttrs());
-  Operation *result = e.b.create(state);
-  // The order is settled here.
-  if (isa<arith::AddFOp, arith::MulFOp>(op))
-    result->setAttr("fastmath",
-                    arith::FastMathFlagsAttr::get(
-                        e.b.getContext(), arith::FastMathFlags::contract));
-  return result->getResult(0);
-}
-
-/// Whether `step` adds up what a step before it raised to powers of e.
-bool RowEmitter::sumsPowers(const RowStep &step) const {
-  auto writer = program.writers.find(linalg::GenericOp(step.op)->getOperand(0));
-  if (writer == program.writers.end())
-    return false;
-  linalg::GenericOp before = program.steps[writer->second].op;
-  return before.getBody()
-             ->getTerminator()
-             ->getOperand(0)
-             .getDefiningOp<math::ExpOp>() != nullptr;
-}
-
-/// `vector` is combined as ONNX Runtime's kernels do: in halves in general, by
-/// neighbours in a softmax.
-Value RowEmitter::reduceLanes(const RowStep &step, Value vector) {
-  bool byNeighbours = sumsPowers(step);
-  int64_t left = cast<VectorType>(vector.getType()).getDimSize(0);
-  while (left > 1) {
-    left /= 2;
-    auto half = [&](int64_t which) -> Value {
-      SmallVector<int64_t> lanes;
-      for (int64_t i = 0; i < left; ++i)
-        lanes.push_back(byNeighbours ? 2 * i + which : i + which * left);
-      return vector::ShuffleOp::create(e.b, e.loc, vector, vector, lanes);
-    };
-    vector = combine(step, half(0), half(1));
-  }
-  return vector::ExtractOp::create(e.b, e.loc, vector, 0);
+RowReduction RowEmitter::reductionOf(const RowStep &step) {
+  linalg::GenericOp op = step.op;
+  auto writer = program.writers.find(op.getInputs().front());
+  linalg::GenericOp producer;
+  if (writer != program.writers.end())
+    producer = program.steps[writer->second].op;
+  return RowReduction(e, op, producer, lanes);
 }
 
 /// Loads what `step` reads of one row and does not know yet.
@@ -357,45 +309,6 @@ void RowEmitter::loadRow(const RowStep &step, unsigned row, Value column,
   }
 }
 
-Value RowEmitter::emitReduction(const RowStep &step, Value sum, Value left,
-                                llvm::DenseMap<Value, Value> &known) {
-  Value element = matchRowCombiner(step.op)->element;
-  int64_t width = cast<VectorType>(sum.getType()).getDimSize(0);
-  // A product goes into the sum with one rounding if the target can, so it is
-  // split before.
-  auto product = element.getDefiningOp<arith::MulFOp>();
-  bool splitsFactors =
-      width < lanes && product && !known.contains(element) &&
-      bitEnumContainsAll(product.getFastmath(), arith::FastMathFlags::contract);
-  SmallVector<Value> wide;
-  if (splitsFactors)
-    for (Value factor : product->getOperands())
-      wide.push_back(emitExpression(e, factor, lanes, known));
-  else
-    wide.push_back(emitExpression(e, element, lanes, known));
-  for (int64_t offset = 0; offset < lanes; offset += width) {
-    SmallVector<Value> parts;
-    for (Value value : wide)
-      parts.push_back(width == lanes
-                          ? value
-                          : vector::ExtractStridedSliceOp::create(
-                                e.b, e.loc, value, {offset}, {width}, {1}));
-    Value part = parts.front();
-    if (splitsFactors)
-      part = arith::MulFOp::create(e.b, e.loc, parts[0], parts[1],
-                                   arith::FastMathFlags::contract);
-    Value next = combine(step, sum, part);
-    if (left) {
-      auto type = VectorType::get(width, e.b.getI1Type());
-      Value mask = vector::CreateMaskOp::create(
-          e.b, e.loc, type, e.max(e.sub(left, e.index(offset)), e.index(0)));
-      next = arith::SelectOp::create(e.b, e.loc, mask, next, sum);
-    }
-    sum = next;
-  }
-  return sum;
-}
-
 /// One vector of each row; gives the new partial results of the reductions, by
 /// row and reduction. With `left`, only so many elements exist.
 SmallVector<Value> RowEmitter::emitColumns(unsigned level, Value column,
@@ -426,7 +339,7 @@ SmallVector<Value> RowEmitter::emitColumns(unsigned level, Value column,
           shared[argument] = loaded.lookup(argument);
       }
       if (step.kind == RowOpKind::reduction) {
-        results[next] = emitReduction(step, sums[next], left, known);
+        results[next] = reductionOf(step).add(sums[next], left, known);
         ++next;
         continue;
       }
@@ -483,13 +396,8 @@ void RowEmitter::emitSweep(unsigned level) {
 
   SmallVector<Value> sums;
   for (unsigned row = 0; row < numRows; ++row)
-    for (const RowStep *step : reductions) {
-      Operation *op = matchRowCombiner(step->op)->combine;
-      TypedAttr neutral = *arith::getNeutralElement(op);
-      auto type = VectorType::get(lanesOf(*step), neutral.getType());
-      sums.push_back(arith::ConstantOp::create(
-          e.b, e.loc, DenseElementsAttr::get(type, Attribute(neutral))));
-    }
+    for (const RowStep *step : reductions)
+      sums.push_back(reductionOf(*step).start());
   Value whole = e.mul(e.floorDiv(columns, lanes), e.index(lanes));
   sums = e.forLoop(e.index(0), whole, lanes, sums,
                    [&](Value column, ValueRange before) {
@@ -504,10 +412,9 @@ void RowEmitter::emitSweep(unsigned level) {
       });
   unsigned next = 0;
   for (unsigned row = 0; row < numRows; ++row)
-    for (const RowStep *step : reductions) {
-      Value result = reduceLanes(*step, sums[next++]);
-      storeScalar(*step, row, combine(*step, step->init, result));
-    }
+    for (const RowStep *step : reductions)
+      storeScalar(*step, row,
+                  reductionOf(*step).finish(sums[next++], step->init));
 }
 
 //===- rows ---------------------------------------------------------------===//

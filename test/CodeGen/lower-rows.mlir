@@ -164,6 +164,27 @@ func.func private @lines(%x: memref<4x16xf32>, %y: memref<4x16xi8>) {
   return
 }
 
+// Nothing allows to reorder this sum: it goes from element to element.
+// CHECK-LABEL: func.func private @ordered
+// CHECK:         scf.for {{.*}} iter_args({{.*}}) -> (f32
+// CHECK:           %[[FIRST:.*]] = vector.extract %{{.*}}[0] : f32 from vector<8xf32>
+// CHECK:           %[[SUM:.*]] = arith.addf %{{.*}}, %[[FIRST]] : f32
+// CHECK:           %[[SECOND:.*]] = vector.extract %{{.*}}[1] : f32 from vector<8xf32>
+// CHECK:           arith.addf %[[SUM]], %[[SECOND]] : f32
+// The elements that a row's last vector lacks are zeros.
+// CHECK:           arith.select %{{.*}}, %{{.*}}, %{{.*}} : vector<8xi1>, vector<8xf32>
+func.func private @ordered(%x: memref<4x20xf32>, %y: memref<4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<4xf32>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x20xf32>) outs(%y : memref<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %o, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
 // Positions, and buffers that the kernel reads otherwise than it writes them,
 // are left to the loops.
 // CHECK-LABEL: func.func private @position

@@ -252,6 +252,18 @@ def test_qlinear_softmax(rng, axis, opset):
     )
 
 
+def test_qlinear_softmax_of_long_rows(rng):
+    """Sums of 400 powers, in the order and of the numbers that ONNX Runtime has."""
+    inputs = {
+        "x": np.clip(rng.normal(100, 25, (4000, 400)), 0, 255).astype(np.uint8),
+        "x_scale": scale(0.0071),
+        "x_zero": np.array(3, np.uint8),
+        "y_scale": scale(0.0001),
+        "y_zero": np.array(0, np.uint8),
+    }
+    compare("QLinearSoftmax", inputs, dict(axis=-1, opset=13), {"y": U8}, [n for n in inputs if "_" in n])
+
+
 @pytest.mark.parametrize("per_column", [False, True])
 def test_qgemm(rng, per_column):
     n, k = 12, 20

@@ -24,6 +24,7 @@ struct ScalarReduction {
   Type acc;
   bool unsignedInts;
   bool isBool = false;
+  bool isOrdered = false;
 
   Value init(OpBuilder &b, Location loc) const {
     switch (kind) {
@@ -92,6 +93,8 @@ struct ScalarReduction {
     default:
       break;
     }
+    if (isFloat && isOrdered)
+      return arith::AddFOp::create(b, loc, sum, x);
     return addForReduction(b, loc, sum, x);
   }
 
@@ -152,7 +155,8 @@ struct ConvertReduce : OpConversionPattern<qnn::ReduceOp> {
     Value input = adaptor.getInput();
     Type stored = cast<RankedTensorType>(input.getType()).getElementType();
     ScalarReduction scalar{op.getKind(), getAccumulatorType(stored),
-                           isUnsigned(element), element.isInteger(1)};
+                           isUnsigned(element), element.isInteger(1),
+                           op.getOrdered()};
     Value result;
     if (auto reduced = findStaticDims(op))
       result =

@@ -29,6 +29,14 @@ func.func @bool(%x: tensor<2x8xi1>) -> tensor<i1> {
   return %1 : tensor<i1>
 }
 
+// A sum that keeps its order says so by the flags that it lacks.
+// CHECK-LABEL: @ordered
+// CHECK:         arith.addf %{{.*}}, %{{.*}} : f32
+func.func @ordered(%x: tensor<8xf32>) -> tensor<f32> {
+  %1 = qnn.reduce sum %x {ordered} : tensor<8xf32> -> tensor<f32>
+  return %1 : tensor<f32>
+}
+
 // Axes that come at run time: which dimensions are reduced is found first.
 // CHECK-LABEL: @run_time_axes
 // CHECK: scf.for

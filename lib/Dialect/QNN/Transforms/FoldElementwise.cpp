@@ -190,7 +190,8 @@ struct FoldSoftmax : OpRewritePattern<QuantizeOp> {
     auto reduce = [&](ReduceKind kind, Value v) -> Value {
       return ReduceOp::create(rewriter, op.getLoc(), kind, v, axes,
                               /*keepdims=*/true,
-                              /*noop_with_empty_axes=*/false);
+                              /*noop_with_empty_axes=*/false,
+                              /*ordered=*/kind == ReduceKind::sum);
     };
     // 255 below the maximum is the first element of the table.
     auto wide = rewriter.getI32Type();
@@ -205,25 +206,31 @@ struct FoldSoftmax : OpRewritePattern<QuantizeOp> {
     Value table = g.constant({256}, getExponentials(scale->front(), terms));
     Value exponentials = LookupOp::create(rewriter, op.getLoc(), index, table);
     Value sum = reduce(ReduceKind::sum, exponentials);
-    // ONNX Runtime takes the whole part of 1 / scale.
-    Value units = g.mul(exponentials,
-                        createScalar(rewriter, op.getLoc(),
-                                     std::floor(1.0f / resultScale->front())));
+    // ONNX Runtime takes the whole part of 1 / scale, and divides in f64: a
+    // quotient that f32 would round to a tie is none.
+    Type f64 = rewriter.getF64Type();
+    Value steps = createScalar(rewriter, op.getLoc(),
+                               std::floor(1.0f / resultScale->front()));
+    Value units = g.div(g.mul(g.cast(exponentials, f64), g.cast(steps, f64)),
+                        g.cast(sum, f64));
+    units = UnaryOp::create(rewriter, op.getLoc(), UnaryKind::round, units,
+                            llvm::APFloat(0.0), llvm::APFloat(0.0));
     rewriter.replaceOp(
-        op, g.saturate(g.div(units, sum), op.getZeroPoint(), op.getType()));
+        op, g.saturate(g.toFloat(units), op.getZeroPoint(), op.getType()));
     ++counts.kernels;
     return success();
   }
 
 private:
   /// exp(scale · (i - 255)), times a number so large that a sum of `terms` of
-  /// them is still finite.
+  /// them is still finite. ONNX Runtime takes the logarithm of that in f32, all
+  /// else in f64.
   static SmallVector<float> getExponentials(float scale, int64_t terms) {
     double shift = 0;
-    if (!ShapedType::isDynamic(terms) && terms > 0)
-      shift = std::max(
-          0.0, std::log(double(std::numeric_limits<float>::max() / terms)) - 5);
-    shift /= scale;
+    if (!ShapedType::isDynamic(terms) && terms > 0) {
+      float largest = std::numeric_limits<float>::max() / terms;
+      shift = std::max(0.0, double(std::log(largest)) - 5) / scale;
+    }
     SmallVector<float> table;
     for (int i = 0; i < 256; ++i)
       table.push_back(float(std::exp((i - 255.0 + shift) * double(scale))));

@@ -36,6 +36,9 @@ def QNN_ReduceOp : QNN_InferredOp<"reduce",
     f16 and bf16 accumulate in f32. Of no elements, `max` is the least value of
     the type (minus infinity for floats, false for bool), `mean` is NaN.
 
+    Sums of floats may be added up in any order, unless they are `ordered`: from
+    the first element to the last then.
+
     ```mlir
     %y = qnn.reduce mean %x axes %axes : tensor<1xi64> {keepdims}
         : tensor<2x8xf32> -> tensor<2x1xf32>
@@ -43,7 +46,7 @@ def QNN_ReduceOp : QNN_InferredOp<"reduce",
   }];
   let arguments = (ins QNN_ReduceKindAttr:$kind, QNN_Tensor:$input,
                        Optional<QNN_IntList>:$axes, UnitAttr:$keepdims,
-                       UnitAttr:$noop_with_empty_axes);
+                       UnitAttr:$noop_with_empty_axes, UnitAttr:$ordered);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
     `` $kind $input (`axes` $axes^ `:` type($axes))? attr-dict `:` type($input)
