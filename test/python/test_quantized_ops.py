@@ -146,6 +146,22 @@ def test_functions_of_all_bytes(dtype):
     check_equal(graph, all_bytes(dtype))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_functions_with_bytes_on_the_way(dtype):
+    """x * f(x) + x, with each step quantized: one table for us, three kernels for ONNX Runtime."""
+    rng = np.random.default_rng(8)
+    graph = Graph()
+    x = graph.input(all_bytes(dtype))
+    for _ in range(8):
+        (s, z), (sg, zg), (sm, zm), (sy, zy) = (random_parameters(rng, dtype) for _ in range(4))
+        gate = graph.node("HardSigmoid", graph.dq(x, s, z, dtype), alpha=0.3)
+        gate = graph.dq(graph.q(gate, sg, zg, dtype), sg, zg, dtype)
+        product = graph.node("Mul", graph.dq(x, s, z, dtype), gate)
+        product = graph.dq(graph.q(product, sm, zm, dtype), sm, zm, dtype)
+        graph.output(graph.q(graph.node("Add", product, graph.dq(x, s, z, dtype)), sy, zy, dtype), dtype)
+    check_equal(graph, all_bytes(dtype))
+
+
 # --- requantization -----------------------------------------------------------
 
 
@@ -376,7 +392,7 @@ def graphs(draw):
     x = rng.integers(0, 256, (m, k)).astype(np.uint8).view(dtype)
     value, (scale, zero) = graph.input(x), random_parameters(rng, dtype)
     shape = (m, k)
-    for step in draw(st.lists(st.sampled_from(["matmul", "gemm", "add", "mul", "move", "relu", "join"]), max_size=6)):
+    for step in draw(st.lists(st.sampled_from(["matmul", "gemm", "add", "mul", "move", "relu", "gate", "join"]), max_size=6)):
         if step in ("matmul", "gemm"):
             n = draw(st.integers(1, 24))
             options = draw(st.booleans()), step == "gemm", draw(st.booleans())
@@ -393,6 +409,13 @@ def graphs(draw):
             value, shape = graph.q(real, scale, zero, dtype), shape[::-1]
         elif step == "relu":
             value = graph.q(graph.node("Relu", graph.dq(value, scale, zero, dtype)), scale, zero, dtype)
+        elif step == "gate":
+            sg, zg = random_parameters(rng, dtype)
+            gate = graph.node("HardSigmoid", graph.dq(value, scale, zero, dtype))
+            gate = graph.dq(graph.q(gate, sg, zg, dtype), sg, zg, dtype)
+            real = graph.node("Mul", graph.dq(value, scale, zero, dtype), gate)
+            sy, zy = random_parameters(rng, dtype)
+            value, scale, zero = graph.q(real, sy, zy, dtype), sy, zy
         else:
             real = graph.dq(value, scale, zero, dtype)
             real = graph.node("Concat", real, real, axis=1)

@@ -215,6 +215,52 @@ func.func @lookup(%a: tensor<4x?xi8>) -> tensor<4x?xui8> {
   return %q : tensor<4x?xui8>
 }
 
+// So is it where sigmoid(x) became bytes on the way, which nobody else wants.
+// CHECK-LABEL: @lookup_of_two_bytes(
+// CHECK-SAME: %[[A:.*]]: tensor<4x?xui8>
+func.func @lookup_of_two_bytes(%a: tensor<4x?xui8>) -> tensor<4x?xui8> {
+  // CHECK: %[[Y:.*]] = qnn.lookup %[[A]], %{{.*}} : tensor<4x?xui8>, tensor<256xui8> -> tensor<4x?xui8>
+  // CHECK: return %[[Y]]
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %t = qnn.constant dense<0.003> : tensor<f32>
+  %x = qnn.dequantize %a, %s : tensor<4x?xui8>, tensor<f32> -> tensor<4x?xf32>
+  %g = qnn.unary sigmoid %x : tensor<4x?xf32> -> tensor<4x?xf32>
+  %gq = qnn.quantize %g, %t : tensor<4x?xf32>, tensor<f32> -> tensor<4x?xui8>
+  %gd = qnn.dequantize %gq, %t : tensor<4x?xui8>, tensor<f32> -> tensor<4x?xf32>
+  %y = qnn.binary mul %x, %gd : tensor<4x?xf32>, tensor<4x?xf32> -> tensor<4x?xf32>
+  %q = qnn.quantize %y, %s : tensor<4x?xf32>, tensor<f32> -> tensor<4x?xui8>
+  return %q : tensor<4x?xui8>
+}
+
+// Bytes that are wanted elsewhere stay, and two inputs have no common table.
+// CHECK-LABEL: @no_lookup(
+func.func @no_lookup(%a: tensor<4xui8>, %b: tensor<4xui8>) -> (tensor<4xui8>, tensor<4xui8>) {
+  // CHECK: %[[G:.*]] = qnn.lookup
+  // CHECK: %[[Q:.*]] = qnn.quantize
+  // CHECK: return %[[G]], %[[Q]]
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %t = qnn.constant dense<0.003> : tensor<f32>
+  %x = qnn.dequantize %a, %s : tensor<4xui8>, tensor<f32> -> tensor<4xf32>
+  %z = qnn.dequantize %b, %s : tensor<4xui8>, tensor<f32> -> tensor<4xf32>
+  %g = qnn.unary sigmoid %x : tensor<4xf32> -> tensor<4xf32>
+  %gq = qnn.quantize %g, %t : tensor<4xf32>, tensor<f32> -> tensor<4xui8>
+  %gd = qnn.dequantize %gq, %t : tensor<4xui8>, tensor<f32> -> tensor<4xf32>
+  %y = qnn.binary mul %z, %gd : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %q = qnn.quantize %y, %s : tensor<4xf32>, tensor<f32> -> tensor<4xui8>
+  return %gq, %q : tensor<4xui8>, tensor<4xui8>
+}
+
+// A table of a table is a table.
+// CHECK-LABEL: @lookup_twice(
+// CHECK-SAME: %[[A:.*]]: tensor<4xui8>, %[[F:.*]]: tensor<256xui8>, %[[G:.*]]: tensor<256xf32>
+func.func @lookup_twice(%a: tensor<4xui8>, %f: tensor<256xui8>, %g: tensor<256xf32>) -> tensor<4xf32> {
+  // CHECK: %[[T:.*]] = qnn.lookup %[[F]], %[[G]] : tensor<256xui8>, tensor<256xf32> -> tensor<256xf32>
+  // CHECK: qnn.lookup %[[A]], %[[T]]
+  %b = qnn.lookup %a, %f : tensor<4xui8>, tensor<256xui8> -> tensor<4xui8>
+  %c = qnn.lookup %b, %g : tensor<4xui8>, tensor<256xf32> -> tensor<4xf32>
+  return %c : tensor<4xf32>
+}
+
 // The zero point of an average is added before it is rounded.
 // CHECK-LABEL: @average_of_bytes(
 func.func @average_of_bytes(%a: tensor<1x1x4x4xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<1x1x2x2xui8> {

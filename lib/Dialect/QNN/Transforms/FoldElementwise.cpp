@@ -1,16 +1,14 @@
 //===- FoldElementwise.cpp - Functions between 8-bit tensors --------------===//
 //
 // What stays float between dequantize and quantize is one loop over bytes
-// later. Here it gets the arithmetic of ONNX Runtime's kernels for the same
-// (where a sum is a tie or almost one, the order of operations decides), or
-// becomes a table.
+// later. Here it gets the arithmetic of ONNX Runtime's kernels for the same:
+// where a sum is a tie or almost one, the order of operations decides.
 //
 //===----------------------------------------------------------------------===//
 
 #include "FoldPatterns.h"
 #include "QuantizedValues.h"
 
-#include "mlir/IR/IRMapping.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 
 #include <cmath>
@@ -240,164 +238,10 @@ private:
   FoldCounts &counts;
 };
 
-/// quantize(f(dequantize(x))) = table[x], for chains of functions of x alone.
-struct FoldLookup : OpRewritePattern<QuantizeOp> {
-  FoldLookup(MLIRContext *context, FoldCounts &counts)
-      : OpRewritePattern(context), counts(counts) {}
-
-  LogicalResult matchAndRewrite(QuantizeOp op,
-                                PatternRewriter &rewriter) const override {
-    if (!isPerTensor(op) || !isByte(op.getType().getElementType()))
-      return rewriter.notifyMatchFailure(op, "does not quantize to bytes");
-    if (!isConstant(op.getScale()) || !isConstant(op.getZeroPoint()))
-      return rewriter.notifyMatchFailure(op, "has scales of the run");
-    Chain chain;
-    if (!chain.collect(op.getInput(), op.getType()))
-      return rewriter.notifyMatchFailure(op, chain.reason);
-    // Tables themselves are such chains.
-    if (chain.source && chain.source.getInput().getDefiningOp<ConstantOp>())
-      return rewriter.notifyMatchFailure(op, "is a constant");
-    if (!chain.pays())
-      return rewriter.notifyMatchFailure(op, "is cheaper than a table");
-    if (!chain.isClosed(op))
-      return rewriter.notifyMatchFailure(op, "others use the floats");
-    Value table = chain.evaluate(op, rewriter);
-    rewriter.replaceOpWithNewOp<LookupOp>(op, chain.source.getInput(), table);
-    ++counts.lookups;
-    return success();
-  }
-
-private:
-  static bool isConstant(Value v) {
-    return !v || v.getDefiningOp<ConstantOp>();
-  }
-
-  /// The ops between one dequantize and a quantize.
-  struct Chain {
-    DequantizeOp source;
-    SetVector<Operation *> ops; // in order: operands come first
-    std::string reason;
-
-    /// Adds what computes `v`, a tensor of the shape of `type`.
-    bool collect(Value v, RankedTensorType type) {
-      Operation *op = v.getDefiningOp();
-      if (!op)
-        return stop("computes with an input of the model");
-      if (ops.contains(op))
-        return true;
-      if (ops.size() > 32)
-        return stop("is a long chain");
-      if (auto dequantize = dyn_cast<DequantizeOp>(op)) {
-        Type element = dequantize.getInput().getType().getElementType();
-        if (!isPerTensor(dequantize) || !isByte(element) ||
-            !isConstant(dequantize.getScale()) ||
-            !isConstant(dequantize.getZeroPoint()))
-          return stop("computes with what is no 8-bit tensor of one scale");
-        if ((source && source != dequantize) ||
-            dequantize.getType().getShape() != type.getShape())
-          return stop("computes with several tensors");
-        source = dequantize;
-        return true;
-      }
-      if (isa<ConstantOp>(op)) {
-        auto constant = cast<RankedTensorType>(v.getType());
-        if (!constant.hasStaticShape() || constant.getNumElements() != 1 ||
-            constant.getRank() > type.getRank())
-          return stop("computes with a list of constants");
-        return true;
-      }
-      if (!isElementwise(op))
-        return stop("computes with several elements");
-      for (Value operand : op->getOperands())
-        if (!collect(operand, type))
-          return false;
-      ops.insert(op);
-      return true;
-    }
-
-    bool stop(StringRef why) {
-      reason = why;
-      return false;
-    }
-
-    /// One or two cheap operations vectorize, which a table does not.
-    bool pays() const {
-      return source && (ops.size() > 2 || llvm::any_of(ops, [](Operation *op) {
-                          auto unary = dyn_cast<UnaryOp>(op);
-                          return unary && unary.getKind() != UnaryKind::relu &&
-                                 unary.getKind() != UnaryKind::abs &&
-                                 unary.getKind() != UnaryKind::neg;
-                        }));
-    }
-
-    /// Whether all of the ops go away with `end` and other quantize ops.
-    bool isClosed(Operation *end) const {
-      return llvm::all_of(ops, [&](Operation *op) {
-        return llvm::all_of(op->getUsers(), [&](Operation *user) {
-          return user == end || ops.contains(user) || isa<QuantizeOp>(user);
-        });
-      });
-    }
-
-    /// The chain, applied to all 256 bytes.
-    Value evaluate(QuantizeOp end, PatternRewriter &rewriter) {
-      Location loc = end.getLoc();
-      Type element = source.getInput().getType().getElementType();
-      SmallVector<uint8_t> bytes;
-      for (int i = 0; i < 256; ++i)
-        bytes.push_back(uint8_t(i));
-      auto all = RankedTensorType::get({256}, element);
-      auto raw = ArrayRef(reinterpret_cast<const char *>(bytes.data()), 256);
-      IRMapping mapping;
-      mapping.map(
-          source.getInput(),
-          ConstantOp::create(rewriter, loc,
-                             DenseElementsAttr::getFromRawBuffer(all, raw))
-              .getResult());
-      auto copy = [&](Operation *op) {
-        // A constant of rank 2 is one number in the table's shape, too.
-        for (Value operand : op->getOperands())
-          if (auto type = cast<RankedTensorType>(operand.getType());
-              !mapping.contains(operand) && type.getRank() > 1)
-            mapping.map(operand, flatten(operand, rewriter));
-        Operation *clone = rewriter.clone(*op, mapping);
-        rewriter.modifyOpInPlace(clone, [&] {
-          auto type = cast<RankedTensorType>(clone->getResult(0).getType());
-          int64_t rank = 0, size = 1;
-          for (Value v : clone->getOperands()) {
-            auto operand = cast<RankedTensorType>(v.getType());
-            rank = std::max(rank, operand.getRank());
-            size = std::max(size, operand.getNumElements());
-          }
-          clone->getResult(0).setType(
-              type.clone(SmallVector<int64_t>(rank, size)));
-        });
-      };
-      copy(source);
-      for (Operation *op : ops)
-        copy(op);
-      copy(end);
-      return mapping.lookup(end.getResult());
-    }
-
-    static Value flatten(Value constant, PatternRewriter &rewriter) {
-      Value shape = ConstantOp::create(
-          rewriter, constant.getLoc(),
-          DenseElementsAttr::get(
-              RankedTensorType::get({1}, rewriter.getI64Type()),
-              ArrayRef<int64_t>{-1}));
-      return ReshapeOp::create(rewriter, constant.getLoc(), constant, shape,
-                               /*allowzero=*/false);
-    }
-  };
-
-  FoldCounts &counts;
-};
-
 } // namespace
 
 void qnn::populateElementwisePatterns(RewritePatternSet &patterns,
                                       FoldCounts &counts) {
-  patterns.add<FoldAveragePool, FoldByteArithmetic, FoldSoftmax, FoldLookup>(
+  patterns.add<FoldAveragePool, FoldByteArithmetic, FoldSoftmax>(
       patterns.getContext(), counts);
 }

@@ -38,9 +38,10 @@ std::string explainFloat(QuantizableOpInterface op);
 void populateContractionPatterns(mlir::RewritePatternSet &, FoldCounts &);
 /// dequantize moves down and quantize moves up through what moves elements.
 void populateMovementPatterns(mlir::RewritePatternSet &, FoldCounts &);
-/// Arithmetic between 8-bit tensors as ONNX Runtime's kernels do it, and tables
-/// for functions of one.
+/// Arithmetic between 8-bit tensors as ONNX Runtime's kernels do it.
 void populateElementwisePatterns(mlir::RewritePatternSet &, FoldCounts &);
+/// Tables for functions of one 8-bit tensor.
+void populateLookupPatterns(mlir::RewritePatternSet &, FoldCounts &);
 
 } // namespace quantc::qnn
 

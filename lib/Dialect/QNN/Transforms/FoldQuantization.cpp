@@ -25,6 +25,7 @@ struct FoldQuantization
     qnn::populateContractionPatterns(patterns, counts);
     qnn::populateMovementPatterns(patterns, counts);
     qnn::populateElementwisePatterns(patterns, counts);
+    qnn::populateLookupPatterns(patterns, counts);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     numContractions += counts.contractions;

@@ -33,7 +33,8 @@ def FoldQuantizationPass
     * Dequantize moves down and quantize moves up through what only moves
       elements (SameScaleOpInterface).
     * Functions of one 8-bit tensor become a `qnn.lookup` in a table that
-      `qnn-fold-constants` computes with the very ops it replaces.
+      `qnn-fold-constants` computes with the very ops it replaces, whatever
+      bytes lie on the way: x · sigmoid(x) is one table, too.
     * Sums and products of 8-bit tensors, and softmax, are computed as ONNX
       Runtime's kernels compute them, so that both round alike.
 
