@@ -72,7 +72,7 @@ def QNN_ScatterElementsOp : QNN_InferredOp<"scatter_elements"> {
                        I64Attr:$axis);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $reduction $updates `into` $input `[` $indices `]` `axis` $axis attr-dict
+    `` $reduction $updates `into` $input `[` $indices `]` `axis` $axis attr-dict
     `:` type($updates) `,` type($input) `,` type($indices) `->` type($output)
   }];
 }
@@ -83,7 +83,7 @@ def QNN_ScatterNDOp : QNN_InferredOp<"scatter_nd"> {
                        QNN_IntList:$indices, QNN_Tensor:$updates);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $reduction $updates `into` $input `[` $indices `]` attr-dict `:`
+    `` $reduction $updates `into` $input `[` $indices `]` attr-dict `:`
     type($updates) `,` type($input) `,` type($indices) `->` type($output)
   }];
 }

@@ -185,7 +185,7 @@ def QNN_PadOp : QNN_InferredOp<"pad", [
                        QNN_Tensor:$value);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = [{
-    $mode $input `by` $pads `axes` $axes `with` $value attr-dict `:`
+    `` $mode $input `by` $pads `axes` $axes `with` $value attr-dict `:`
     type($input) `,` type($pads) `,` type($axes) `,` type($value) `->`
     type($output)
   }];
