@@ -49,6 +49,18 @@ DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
   return dot;
 }
 
+StringRef DotProduct::describe() const {
+  if (usesTiles)
+    return "tiles of bytes, summed in 32 bits";
+  if (sumsPairs)
+    return "bytes, two products summed in 16 bits";
+  if (elementBits == 8)
+    return "bytes, four products summed in 32 bits";
+  if (elementBits == 16)
+    return "bytes widened to 16 bits, two products summed in 32 bits";
+  return "one number at a time";
+}
+
 DotProduct DotProduct::getWide() {
   DotProduct dot;
   dot.group = 2;

@@ -43,6 +43,9 @@ struct DotProduct {
   /// the order.
   bool hasWideWords = false;
 
+  /// In words, for remarks.
+  llvm::StringRef describe() const;
+
   explicit operator bool() const { return group > 1; }
   bool takesDifferences() const { return elementBits == 16; }
 

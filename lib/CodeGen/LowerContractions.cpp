@@ -25,14 +25,20 @@ using namespace quantc;
 static constexpr int64_t kMaxPairDepth = 8192;
 static constexpr double kMaxWideShare = 0.6;
 
+namespace {
+/// What is known about sums of pairs of bytes in a product.
+struct BytePairs {
+  std::optional<WordCount> count; // If the product is multiplied so.
+  StringRef whyNot;
+};
+} // namespace
+
 /// Matches a product of constant weights again, to be multiplied in pairs of
 /// bytes, if so many of the weights can be proved not to saturate that it pays.
-static std::optional<WordCount> usePairs(KernelEmitter &e, WeightPacker &packer,
-                                         MatchedProduct &match,
-                                         VectorUnit unit) {
-  if (!unit.hasBytePairs || !match.kernel.dot.takesDifferences() ||
-      !match.matrixOperand)
-    return std::nullopt;
+static BytePairs usePairs(KernelEmitter &e, WeightPacker &packer,
+                          MatchedProduct &match, VectorUnit unit) {
+  if (!match.matrixOperand)
+    return {std::nullopt, "the right-hand side is windows"};
   auto matchAgain = [&] {
     FailureOr<MatchedProduct> result = matchProduct(e, match.root, unit);
     assert(succeeded(result) && "it matched before");
@@ -42,20 +48,49 @@ static std::optional<WordCount> usePairs(KernelEmitter &e, WeightPacker &packer,
   MatchedProduct pairs = matchAgain();
   std::optional<WordCount> count = packer.countWords(e, pairs);
   if (!count || !pairs.kernel.dot.sumsPairs)
-    return std::nullopt;
+    return {std::nullopt, "the right-hand side is not constant"};
   if (count->wideWords == 0) {
     unit.hasWideWords = false;
     match = matchAgain();
-    return count;
+    return {count, {}};
   }
   // Few rows read the weights once: what counts is their size.
   std::optional<int64_t> m = e.asConstant(pairs.problem.m);
-  if ((m && *m <= 2 * pairs.kernel.rows) ||
-      *e.asConstant(pairs.problem.k) > kMaxPairDepth ||
-      count->wideWords > kMaxWideShare * count->words)
-    return std::nullopt;
+  if (m && *m <= 2 * pairs.kernel.rows)
+    return {std::nullopt, "there are few rows"};
+  if (*e.asConstant(pairs.problem.k) > kMaxPairDepth)
+    return {std::nullopt, "the sums are long"};
+  if (count->wideWords > kMaxWideShare * count->words)
+    return {std::nullopt, "too many of the weights are large"};
   match = std::move(pairs);
-  return count;
+  return {count, {}};
+}
+
+static void remarkOn(MatchedProduct &match, const BytePairs &pairs,
+                     bool hasBytePairs) {
+  auto remark = [&](StringRef name, std::string text) {
+    remark::analysis(
+        match.root.getLoc(),
+        remark::RemarkOpts::name(name).category("lower-contractions"))
+        << text;
+  };
+  if (pairs.count)
+    remark("BytePairs",
+           llvm::formatv("sums of two products in 16 bits could saturate: {0} "
+                         "of {1} panels of weights are proved not to, {2} of "
+                         "{3} words are widened",
+                         pairs.count->provedPanels, pairs.count->panels,
+                         pairs.count->wideWords, pairs.count->words));
+  else if (hasBytePairs && match.kernel.dot.takesDifferences())
+    remark("BytePairs",
+           llvm::formatv("sums of two products in 16 bits could saturate: all "
+                         "bytes are widened, as {0}",
+                         pairs.whyNot));
+  remark("Kernel",
+         llvm::formatv("multiplies {0} in blocks of {1} x {2}",
+                       match.depthwise ? StringRef("channel by channel")
+                                       : match.kernel.dot.describe(),
+                       match.kernel.rows, match.kernel.columns()));
 }
 
 namespace {
@@ -84,17 +119,14 @@ struct LowerContractionsPass
         ++numUnmatched;
         continue;
       }
-      if (auto count = usePairs(emitter, packer, *match, unit)) {
-        numProvedPanels += count->provedPanels;
-        numMixedPanels += count->panels - count->provedPanels;
-        remark::analysis(root.getLoc(), remark::RemarkOpts::name("BytePairs")
-                                            .category("lower-contractions"))
-            << llvm::formatv("sums pairs of bytes: {0} of {1} panels cannot "
-                             "saturate, {2} of {3} words are widened",
-                             count->provedPanels, count->panels,
-                             count->wideWords, count->words)
-                   .str();
+      BytePairs pairs;
+      if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
+        pairs = usePairs(emitter, packer, *match, unit);
+      if (pairs.count) {
+        numProvedPanels += pairs.count->provedPanels;
+        numMixedPanels += pairs.count->panels - pairs.count->provedPanels;
       }
+      remarkOn(*match, pairs, unit.hasBytePairs);
       if (match->matrixOperand)
         ++numContractions;
       else

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -29,6 +30,16 @@ using namespace mlir;
 using namespace quantc;
 
 namespace {
+/// Makes what passes remark on diagnostics of the text alone.
+class RemarkPrinter : public remark::detail::MLIRRemarkStreamerBase {
+public:
+  void streamOptimizationRemark(const remark::detail::Remark &remark) override {
+    InFlightDiagnostic diagnostic = emitRemark(remark.getLocation());
+    for (const remark::detail::Remark::Arg &part : remark.getArgs())
+      diagnostic << part.val;
+  }
+};
+
 /// One run of the compiler.
 class Compilation {
 public:
@@ -93,6 +104,16 @@ Compilation::Compilation(const CompileOptions &options,
                            formatDiagnostic(diagnostic));
     return success();
   });
+  if (!options.remarks)
+    return;
+  remark::RemarkCategories categories;
+  categories.passed = categories.missed = categories.analysis =
+      categories.failed = ".*";
+  LogicalResult enabled = remark::enableOptimizationRemarks(
+      context, std::make_unique<RemarkPrinter>(),
+      std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
+  assert(succeeded(enabled) && "there is no file to open");
+  (void)enabled;
 }
 
 LogicalResult Compilation::fail(const Twine &text) {
@@ -213,7 +234,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     if (!options.quantize.recipe.empty()) {
       begin("quantize");
       qnn::QuantizationReport report;
-      report.keepRemarks = true;
+      report.keepRemarks = !options.remarks;
       if (failed(quantizeModule(*module, options.quantize, options.progress,
                                 report)))
         return failure();
@@ -227,7 +248,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
           QNNOptimizeOptions optimize;
           optimize.foldQuantization = options.foldQuantization;
           optimize.verifyFolded = options.verifyFolded;
-          optimize.reportFolded = options.reportFolded;
+          optimize.reportFolded = options.remarks;
           buildQNNOptimizePipeline(pm, optimize);
           buildQNNToLinalgPipeline(pm);
         })))

@@ -45,11 +45,13 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   // What was folded may have been a shape.
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
   pm.addPass(createCanonicalizerPass());
-  if (options.verifyFolded) {
+  if (options.verifyFolded || options.reportFolded) {
     // Products of floats by coded weights are what they should be.
     pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
-    pm.addNestedPass<func::FuncOp>(
-        qnn::createVerifyFoldedPass({options.reportFolded}));
+    qnn::VerifyFoldedPassOptions verify;
+    verify.strict = options.verifyFolded;
+    verify.report = options.reportFolded;
+    pm.addNestedPass<func::FuncOp>(qnn::createVerifyFoldedPass(verify));
   }
 }
 

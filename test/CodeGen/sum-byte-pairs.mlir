@@ -33,9 +33,11 @@ memref.global "private" constant @unproved : memref<8x8xi8> = dense<[
   [-65, 2, 3, 4, 5, 6, 7, 8], [-64, 2, 3, 4, 5, 6, 7, 8],
   [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4, 5, 6, 7, 8]]>
 
-// REMARK: sums pairs of bytes: 1 of 1 panels cannot saturate, 0 of 2 words are widened
-// REMARK: sums pairs of bytes: 0 of 1 panels cannot saturate, 1 of 2 words are widened
-// REMARK-NOT: sums pairs of bytes
+// REMARK: could saturate: 1 of 1 panels of weights are proved not to, 0 of 2 words are widened
+// REMARK: multiplies bytes, two products summed in 16 bits in blocks of 10 x 8
+// REMARK: could saturate: 0 of 1 panels of weights are proved not to, 1 of 2 words are widened
+// REMARK: could saturate: all bytes are widened, as too many of the weights are large
+// REMARK: multiplies bytes widened to 16 bits, two products summed in 32 bits in blocks of {{.*}} x 8
 
 func.func @main(%x: memref<64x8xi8>, %out: memref<64x8xi32>) {
   %0 = memref.get_global @proved : memref<8x8xi8>

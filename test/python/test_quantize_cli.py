@@ -49,6 +49,25 @@ def test_recipe_file_and_reasons(folder, quantc_cli):
     assert "node 'head' stays in float: the recipe says so (skip[0])" in done.stderr
 
 
+def test_remarks(folder, quantc_cli):
+    (folder / "recipe.yaml").write_text("base: w8a8\nskip: [head]\n")
+    done = quantc_cli(
+        "compile",
+        folder / "model.onnx",
+        f"--quantize={folder / 'recipe.yaml'}",
+        f"--calibration={folder / 'data.npz'}",
+        "-o",
+        folder / "mixed.so",
+        "--target=x86-64-v3",
+        "--print-remarks",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "node 'head': stays in float: the recipe says so (skip[0])" in done.stderr
+    assert "computes with floats, in one loop with this" in done.stderr
+    assert "sums of two products in 16 bits could saturate: all bytes are widened, as" in done.stderr
+    assert "node 'head': multiplies one number at a time in blocks of" in done.stderr
+
+
 def test_quantized_graph_is_printed(folder, quantc_cli):
     text = quantc_cli.ok("compile", folder / "model.onnx", "--quantize=w8a8-dynamic", "--emit=import")
     assert text.count("qnn.dynamic_quantize") == 4

@@ -36,6 +36,10 @@ static cl::opt<std::string>
            cl::desc("What the names of the library's functions start with"));
 static cl::opt<bool> printStats("print-stats", cl::sub(tool::compileCommand),
                                 cl::desc("Print times, sizes and ops"));
+static cl::opt<bool> printRemarks(
+    "print-remarks", cl::sub(tool::compileCommand),
+    cl::desc("Print what stays float, which quantize and dequantize are left, "
+             "what could saturate and which kernels are chosen, and why"));
 static cl::opt<bool>
     printMemoryPlan("print-memory-plan", cl::sub(tool::compileCommand),
                     cl::desc("Print where each buffer lies in the arena"));
@@ -95,7 +99,7 @@ int tool::runCompile() {
   options.profile = profile;
   options.foldQuantization = foldQuantization;
   options.verifyFolded = verifyFolded;
-  options.reportFolded = verifyFolded && printStats;
+  options.remarks = printRemarks;
   options.output = output.empty() ? defaultOutput(*stage) : output.getValue();
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))

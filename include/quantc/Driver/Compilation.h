@@ -44,9 +44,11 @@ struct CompileOptions {
   /// Whether it grows in memory that the caller gives, without copies.
   bool cacheInPlace = false;
   /// Whether quantized ops are computed with integers, and whether it is an
-  /// error if a quantized weight is not; then remarks may say what is left of
-  /// quantize and dequantize, and why.
-  bool foldQuantization = true, verifyFolded = false, reportFolded = false;
+  /// error if a quantized weight is not.
+  bool foldQuantization = true, verifyFolded = false;
+  /// Whether remarks say what stays float, what is left of quantize and
+  /// dequantize, what could saturate, and which kernels were chosen, and why.
+  bool remarks = false;
   /// Whether an exported model may have ops of com.microsoft.
   bool exportContribOps = true;
   /// What the names of the library's functions start with.

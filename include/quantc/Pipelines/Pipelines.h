@@ -36,8 +36,8 @@ struct QNNOptimizeOptions : mlir::PassPipelineOptions<QNNOptimizeOptions> {
       llvm::cl::desc("Fail if a quantized weight is computed with as floats")};
   Option<bool> reportFolded{
       *this, "report-folded", llvm::cl::init(false),
-      llvm::cl::desc("With verify-folded: remark on each quantize and "
-                     "dequantize that is left, and why")};
+      llvm::cl::desc("Remark on each quantize and dequantize that is left, and "
+                     "why")};
 };
 
 /// qnn -> qnn: what holds for every target (folding, canonical forms, integer

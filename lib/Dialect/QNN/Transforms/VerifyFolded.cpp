@@ -67,11 +67,12 @@ private:
       if (!getDequantizedConstant(op->getOperand(i)))
         continue;
       std::string reason = qnn::explainFloat(op);
-      op->emitOpError("computes with floats, and dequantizes its weight "
-                      "(operand ")
-          << i
-          << ") for that: " << (reason.empty() ? "it was not folded" : reason);
-      return false;
+      InFlightDiagnostic diagnostic =
+          strict ? op->emitOpError() : op->emitRemark();
+      diagnostic << "computes with floats, and dequantizes its weight (operand "
+                 << i << ") for that: "
+                 << (reason.empty() ? "it was not folded" : reason);
+      return !strict;
     }
     return true;
   }

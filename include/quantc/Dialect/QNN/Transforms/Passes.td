@@ -79,9 +79,12 @@ def VerifyFoldedPass : Pass<"qnn-verify-folded", "::mlir::func::FuncOp"> {
     A float contraction one of whose operands is a dequantized constant is an
     error that names the reason why it has no integer form. Each other
     `qnn.dequantize` and `qnn.quantize` gets a remark with `report`, which says
-    what floats it is there for.
+    what floats it is there for. Without `strict` that is all, and such a
+    contraction is a remark, too.
   }];
   let options = [
+    Option<"strict", "strict", "bool", "true",
+           "Fail at a quantized weight that is dequantized">,
     Option<"report", "report", "bool", "false",
            "Remark on each quantize and dequantize that is left">
   ];
