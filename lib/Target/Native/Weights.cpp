@@ -64,16 +64,15 @@ uint64_t quantc::native::countWeightBytes(ModuleOp module) {
 
 void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
                                     WeightTable &table) {
-  for (auto global :
-       llvm::make_early_inc_range(module.getOps<LLVM::GlobalOp>())) {
+  llvm::DenseMap<StringAttr, StringAttr> names;
+  for (auto global : module.getOps<LLVM::GlobalOp>()) {
     ArrayRef<char> bytes = getWeightBytes(global);
     if (bytes.empty())
       continue;
     // Objects of several models may meet in one program.
     auto name = StringAttr::get(module.getContext(),
                                 prefix + "_weight" + global.getSymName());
-    if (failed(SymbolTable::replaceAllSymbolUses(global, name, module)))
-      continue;
+    names[global.getSymNameAttr()] = name;
     global.setSymNameAttr(name);
     global.removeValueAttr();
     global.setLinkage(LLVM::Linkage::External);
@@ -83,6 +82,11 @@ void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
     global.setAlignment(weightAlignment);
     table.add(name, bytes);
   }
+  // All at once: each search goes through the whole module.
+  module.walk([&](LLVM::AddressOfOp op) {
+    if (StringAttr name = names.lookup(op.getGlobalNameAttr().getAttr()))
+      op.setGlobalName(name);
+  });
 }
 
 namespace {
