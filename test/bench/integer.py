@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from timing import INTEGER_HEADING, ROOT, interleaved, onnx_runtime, split_page
+from timing import INTEGER_HEADING, ROOT, interleaved, onnx_runtime, replace_section
 
 import quantc
 
@@ -165,7 +165,7 @@ def section(rows):
         "| --- |" + " ---: |" * (len(HEADER) - 1),
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
-    return INTEGER_HEADING + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def main():
@@ -190,9 +190,7 @@ def main():
                          f"{other / own:.2f}"))
             print(line.format(*rows[-1]), flush=True)
     if args.update_docs:
-        path = ROOT / "docs" / "Benchmarks.md"
-        before, _ = split_page(path.read_text())
-        path.write_text(before + section(rows))
+        replace_section(ROOT / "docs" / "Benchmarks.md", INTEGER_HEADING, section(rows))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,16 @@ INTEGER_HEADING = "\n## Integer layers\n"
 
 
 def split_page(text):
-    """docs/Benchmarks.md before the part that integer.py writes, and that part."""
+    """docs/Benchmarks.md before the parts that other benchmarks write, and those."""
     before, heading, after = text.partition(INTEGER_HEADING)
     return before, heading + after
+
+
+def replace_section(path, heading, body):
+    """Writes `body` below `heading` of a page, up to the next heading of that level."""
+    before, _, after = path.read_text().partition(heading)
+    _, following, rest = after.partition("\n## ")
+    path.write_text(before.rstrip("\n") + "\n" + heading + body + following + rest)
 
 
 def once(run):

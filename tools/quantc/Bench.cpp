@@ -113,7 +113,7 @@ int tool::runBench() {
   llvm::sort(times);
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  outs() << formatv("median {0:f3} ms, min {1:f3} ms, {2} runs\n",
+  outs() << formatv("median {0:f4} ms, min {1:f4} ms, {2} runs\n",
                     times[times.size() / 2], times.front(), times.size())
          << formatv("peak memory {0:f1} MB\n", usage.ru_maxrss / 1e3);
   return 0;
