@@ -24,7 +24,6 @@
 #include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
-#include <sys/resource.h>
 
 using namespace mlir;
 using namespace quantc;
@@ -235,8 +234,9 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
       begin("quantize");
       qnn::QuantizationReport report;
       report.keepRemarks = !options.remarks;
-      if (failed(quantizeModule(*module, options.quantize, options.progress,
-                                report)))
+      QuantizeOptions quantize = options.quantize;
+      quantize.releaseWeights = true;
+      if (failed(quantizeModule(*module, quantize, options.progress, report)))
         return failure();
       if (statistics)
         statistics->quantization = std::move(report);
@@ -471,9 +471,7 @@ LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
   begin("");
   if (statistics) {
     llvm::sys::fs::file_size(options.output, statistics->libraryBytes);
-    rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-      statistics->peakMemoryBytes = uint64_t(usage.ru_maxrss) * 1024;
+    statistics->peakMemoryBytes = getPeakMemoryBytes();
   }
   return success();
 }

@@ -4,6 +4,9 @@
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <sys/resource.h>
 
 using namespace mlir;
 using namespace quantc;
@@ -79,6 +82,18 @@ std::string quantc::formatDiagnostic(Diagnostic &diagnostic) {
     text += "\n  note: " + formatLocation(note.getLocation()) + noteText;
   }
   return text;
+}
+
+uint64_t quantc::getPeakMemoryBytes() {
+  // What getrusage says may be that of the program which started this one.
+  if (auto status = llvm::MemoryBuffer::getFileAsStream("/proc/self/status")) {
+    StringRef rest = (*status)->getBuffer().split("VmHWM:").second.ltrim();
+    uint64_t kilobytes;
+    if (!rest.consumeInteger(10, kilobytes))
+      return kilobytes * 1024;
+  }
+  rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024 : 0;
 }
 
 static std::string formatBytes(uint64_t bytes) {

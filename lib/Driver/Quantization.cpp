@@ -137,8 +137,10 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   llvm::Expected<Recipe> recipe = Recipe::load(options.recipe);
   if (!recipe)
     return fail(recipe.takeError());
-  if (failed(check(*recipe)) ||
-      failed(runPasses(buildPrepareQuantizationPipeline)))
+  if (failed(check(*recipe)) || failed(runPasses([&](OpPassManager &pm) {
+        // Only statistics ask whose they are, and it takes all bytes to tell.
+        buildPrepareQuantizationPipeline(pm, recipe->needsStatistics());
+      })))
     return failure();
   // A file's statistics are those of the graph as it is; data can tell later
   // what became of it.
@@ -179,8 +181,8 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   if (hasSource && recipe->needsStatistics() && failed(require()))
     return failure();
   return runPasses([&](OpPassManager &pm) {
-    pm.addNestedPass<func::FuncOp>(
-        qnn::createQuantizePass(*recipe, statistics, &report));
+    pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(
+        *recipe, statistics, &report, options.releaseWeights));
   });
 }
 

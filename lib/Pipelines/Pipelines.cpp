@@ -55,8 +55,10 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   }
 }
 
-void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm) {
-  pm.addPass(qnn::createHashModelPass());
+void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm,
+                                              bool withHash) {
+  if (withHash)
+    pm.addPass(qnn::createHashModelPass());
   buildQNNOptimizePipeline(pm);
   pm.addNestedPass<func::FuncOp>(qnn::createNameValuesPass());
 }
@@ -178,10 +180,11 @@ void quantc::registerAllPassesAndPipelines() {
       [](OpPassManager &pm, const QNNOptimizeOptions &options) {
         buildQNNOptimizePipeline(pm, options);
       });
-  PassPipelineRegistration<>("qnn-prepare-quantization",
-                             "Bring a qnn graph into the form that is "
-                             "calibrated and quantized",
-                             buildPrepareQuantizationPipeline);
+  PassPipelineRegistration<>(
+      "qnn-prepare-quantization",
+      "Bring a qnn graph into the form that is "
+      "calibrated and quantized",
+      [](OpPassManager &pm) { buildPrepareQuantizationPipeline(pm); });
   PassPipelineRegistration<QuantizeGraphOptions>(
       "qnn-quantize-graph", "Quantize a prepared float graph as a recipe says",
       [](OpPassManager &pm, const QuantizeGraphOptions &options) {

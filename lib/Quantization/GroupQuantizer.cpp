@@ -118,7 +118,8 @@ llvm::Expected<GroupParameters>
 GroupQuantizer::choose(llvm::ArrayRef<float> values, float clip) const {
   Range bounds;
   if (options.range) {
-    llvm::Expected<Distribution> numbers = Distribution::fromValues(values);
+    llvm::Expected<Distribution> numbers =
+        Distribution::fromValues(values, options.range->needsRangeOnly());
     if (!numbers)
       return numbers.takeError();
     bounds = options.range->choose(*numbers, format.grid);

@@ -26,6 +26,7 @@ public:
                const QuantizationGrid &) const override {
     return numbers.range;
   }
+  bool needsRangeOnly() const override { return true; }
 };
 
 //===- moving average -----------------------------------------------------===//

@@ -70,16 +70,22 @@ Distribution::fromStatistics(const ValueStatistics &statistics) {
   return result;
 }
 
-Expected<Distribution> Distribution::fromValues(ArrayRef<float> values) {
+Expected<Distribution> Distribution::fromValues(ArrayRef<float> values,
+                                                bool rangeOnly) {
   if (values.empty())
     return createStringError("has no elements");
-  std::vector<float> sorted(values.begin(), values.end());
-  for (float value : sorted)
+  Distribution result;
+  result.range = {values.front(), values.front()};
+  for (float value : values) {
     if (!std::isfinite(value))
       return createStringError("has elements that are NaN or infinite");
+    result.range.min = std::min(result.range.min, value);
+    result.range.max = std::max(result.range.max, value);
+  }
+  if (rangeOnly)
+    return result;
+  std::vector<float> sorted(values.begin(), values.end());
   llvm::sort(sorted);
-  Distribution result;
-  result.range = {sorted.front(), sorted.back()};
   result.parts.reserve(sorted.size());
   for (float value : sorted)
     result.parts.push_back({value, value, 1});
@@ -160,7 +166,8 @@ Expected<WeightScales> quantc::chooseScales(ArrayRef<float> values,
               [&](size_t index, ArrayRef<float> part) {
                 if (hasFailed)
                   return;
-                Expected<Distribution> numbers = Distribution::fromValues(part);
+                Expected<Distribution> numbers =
+                    Distribution::fromValues(part, method.needsRangeOnly());
                 if (!numbers) {
                   hasFailed = true;
                   problem = joinErrors(std::move(problem), numbers.takeError());

@@ -28,7 +28,7 @@ static bool forEachElement(ElementsAttr value,
     if (!blob)
       return false;
     ArrayRef<char> bytes = blob->getData();
-    if (element.isInteger(8)) {
+    if (element.isInteger() && element.getIntOrFloatBitWidth() <= 8) {
       for (char byte : bytes)
         call(element.isUnsignedInteger() ? double(uint8_t(byte))
                                          : double(int8_t(byte)));

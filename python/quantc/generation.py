@@ -212,6 +212,10 @@ class Generation:
     @property
     def peak_memory(self):
         """The most bytes that this process has had in memory."""
+        # What getrusage says may be that of the program which started this one.
+        status = Path("/proc/self/status")
+        if status.exists():
+            return int(next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:")).split()[1]) * 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
     def _run(self, end_ids, max_tokens, temperature, top_k, rng):

@@ -1,5 +1,10 @@
 """Products with low-bit weights, against ONNX Runtime on the same models."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -135,3 +140,45 @@ def test_library_holds_packed_weights(tmp_path, bits, bytes_per_weight):
     scales = 4 * k // 128 * n
     expected = bytes_per_weight * k * n + scales
     assert 0.98 * expected <= sizes[0] - sizes[1] <= 1.05 * expected
+
+
+MEASURE = """
+import sys, numpy as np, quantc
+def resident():
+    return int(next(l for l in open("/proc/self/status") if l.startswith("VmRSS")).split()[1]) * 1024
+np.ones((40, 1)) @ np.ones((1, 1))
+before = resident()
+model = quantc.load(sys.argv[1])
+for rows in 1, 40, 1:
+    model.run({"x": np.ones((rows, int(sys.argv[2])), np.float32)})
+print(resident() - before)
+"""
+
+
+def test_no_float_copy_at_run_time(tmp_path):
+    """What a process gains by a model with 4-bit weights, one row and many: far from 4 bytes a weight."""
+    k = n = 2048
+    library = tmp_path / "m.so"
+    quantc.compile(make_nbits(k, n, 128, 4, "packed", ["m"]).SerializeToString(), output=str(library))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MEASURE, str(library), str(k)]
+    gained = int(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    assert k * n // 2 <= gained < k * n * 2
+
+
+def test_compiler_gives_weights_back(tmp_path, quantc_cli):
+    """Float weights in a file of their own are in memory one at a time; what stays is a byte a weight."""
+    size, peaks = 1024, []
+    for count in 2, 34:
+        rng = np.random.default_rng(0)
+        weights = [constant(f"w{i}", rng.standard_normal((size, size), np.float32)) for i in range(count)]
+        names = ["x", *(f"y{i}" for i in range(count - 1)), "y"]
+        nodes = [helper.make_node("MatMul", [names[i], f"w{i}"], [names[i + 1]]) for i in range(count)]
+        path = tmp_path / f"{count}.onnx"
+        onnx.save(make_model(nodes, weights, ["m"], size, size), path, save_as_external_data=True)
+        done = quantc_cli("compile", path, "--quantize=w4-g128", "--print-stats", "-o", tmp_path / "m.so")
+        assert done.returncode == 0, done.stderr
+        text = done.stdout + done.stderr
+        peaks.append(float(re.search(r"peak memory +([\d.]+) MB", text)[1]) * 1e6)
+    # 4 bytes a weight are read, and half a byte is written.
+    assert (peaks[1] - peaks[0]) / (32 * size * size) < 2

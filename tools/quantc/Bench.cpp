@@ -11,7 +11,6 @@
 #include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
-#include <sys/resource.h>
 
 using namespace llvm;
 using namespace quantc;
@@ -111,10 +110,8 @@ int tool::runBench() {
   if (isTerminal)
     errs() << "\r\033[K";
   llvm::sort(times);
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   outs() << formatv("median {0:f4} ms, min {1:f4} ms, {2} runs\n",
                     times[times.size() / 2], times.front(), times.size())
-         << formatv("peak memory {0:f1} MB\n", usage.ru_maxrss / 1e3);
+         << formatv("peak memory {0:f1} MB\n", getPeakMemoryBytes() / 1e6);
   return 0;
 }

@@ -6,6 +6,10 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/WithColor.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 using namespace llvm;
 
 int quantc::tool::fail(Error error) {
@@ -49,6 +53,11 @@ void quantc::tool::clearProgressLine() {
 }
 
 int main(int argc, char **argv) {
+#ifdef __GLIBC__
+  // Weights go back to the system when they are freed: by itself, glibc would
+  // keep blocks of up to 32 MB for later.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
   InitLLVM init(argc, argv);
   // LLVM's own options are none of the user's.
   static cl::OptionCategory none("Options");

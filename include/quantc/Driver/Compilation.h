@@ -79,6 +79,9 @@ struct CompileStatistics {
   void print(llvm::raw_ostream &os) const;
 };
 
+/// The most memory that this process has had, the files it maps included.
+uint64_t getPeakMemoryBytes();
+
 /// Compiles a model: a file with an ONNX model or with the text of a stage.
 mlir::LogicalResult compileFile(llvm::StringRef path,
                                 const CompileOptions &options,

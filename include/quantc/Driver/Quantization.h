@@ -17,6 +17,9 @@ struct QuantizeOptions {
   /// Where statistics come from, for recipes that need them: data to calibrate
   /// with (a DataSet), or a file of statistics.
   std::string calibration, statistics;
+  /// Whether the memory of a float weight is given back when it has codes: no
+  /// other module of the context may have it.
+  bool releaseWeights = false;
 };
 
 /// Brings a freshly imported graph, whose interface is recorded, into the form

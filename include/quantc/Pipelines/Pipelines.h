@@ -47,8 +47,10 @@ void buildQNNOptimizePipeline(mlir::OpPassManager &pm,
 void buildQNNOptimizePipeline(mlir::OpPassManager &pm);
 
 /// qnn -> qnn: what comes before calibration and before quantization alike, so
-/// that both see the same values under the same names.
-void buildPrepareQuantizationPipeline(mlir::OpPassManager &pm);
+/// that both see the same values under the same names. With `withHash`, the
+/// module knows whose statistics it may have.
+void buildPrepareQuantizationPipeline(mlir::OpPassManager &pm,
+                                      bool withHash = true);
 
 /// What qnn-quantize-graph is told.
 struct QuantizeGraphOptions : mlir::PassPipelineOptions<QuantizeGraphOptions> {

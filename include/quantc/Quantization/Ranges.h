@@ -72,8 +72,10 @@ struct Distribution {
   /// `statistics` must outlive the result. Fails if they decide no range.
   static llvm::Expected<Distribution>
   fromStatistics(const ValueStatistics &statistics);
-  /// Fails if there are no numbers, or some are NaN or infinite.
-  static llvm::Expected<Distribution> fromValues(llvm::ArrayRef<float> values);
+  /// Fails if there are no numbers, or some are NaN or infinite. With
+  /// `rangeOnly`, the numbers themselves stay out of it.
+  static llvm::Expected<Distribution> fromValues(llvm::ArrayRef<float> values,
+                                                 bool rangeOnly = false);
 };
 
 /// Chooses ranges. To add a method, derive from this class in RangeMethods.cpp
@@ -84,6 +86,8 @@ public:
   virtual ~RangeMethod() = default;
   virtual Range choose(const Distribution &numbers,
                        const QuantizationGrid &grid) const = 0;
+  /// Whether it asks for nothing but the extremes.
+  virtual bool needsRangeOnly() const { return false; }
 
   /// "minmax", "percentile=99.99", ...: a name and, for some, a number. The
   /// error lists the methods there are.

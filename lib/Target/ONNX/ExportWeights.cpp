@@ -50,7 +50,7 @@ std::optional<Elements<T>> Elements<T>::read(Value value) {
         return std::nullopt;
       bool isSigned = !element.isUnsignedInteger();
       auto bytes = qnn::getConstantBytes(constant.getValue());
-      if (bytes && element.getIntOrFloatBitWidth() == 8) {
+      if (bytes && element.getIntOrFloatBitWidth() <= 8) {
         for (char byte : *bytes)
           result.values.push_back(isSigned ? T(int8_t(byte))
                                            : T(uint8_t(byte)));

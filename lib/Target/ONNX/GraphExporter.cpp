@@ -178,11 +178,10 @@ Type onnx_export::getExportType(Type element) {
 static std::string getRawData(ElementsAttr value) {
   auto type = cast<RankedTensorType>(value.getShapedType());
   unsigned width = type.getElementTypeBitWidth();
-  if (std::optional<ArrayRef<char>> bytes = qnn::getConstantBytes(value))
-    if (width >= 8)
-      return std::string(bytes->data(), bytes->size());
+  std::optional<ArrayRef<char>> bytes = qnn::getConstantBytes(value);
+  if (bytes && width >= 8)
+    return std::string(bytes->data(), bytes->size());
   // One by one: splats, bools and what is packed.
-  auto dense = cast<DenseElementsAttr>(value);
   int64_t count = type.getNumElements();
   Type element = getExportType(type.getElementType());
   unsigned stored = width == 1 ? 8 : element.getIntOrFloatBitWidth();
@@ -195,6 +194,12 @@ static std::string getRawData(ElementsAttr value) {
       data[position / 8] |=
           char((bits & ((1u << stored) - 1)) << (position % 8));
   };
+  if (bytes) {
+    for (auto [i, code] : llvm::enumerate(*bytes))
+      put(i, uint64_t(int64_t(code)));
+    return data;
+  }
+  auto dense = cast<DenseElementsAttr>(value);
   if (isa<FloatType>(type.getElementType())) {
     for (auto [i, number] : llvm::enumerate(dense.getValues<APFloat>()))
       put(i, number.bitcastToAPInt().getZExtValue());

@@ -9,6 +9,9 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+
+#include <sys/mman.h>
 
 using namespace mlir;
 using namespace quantc::onnx_import;
@@ -372,6 +375,23 @@ struct TensorLoader::MappedFile {
   llvm::sys::fs::mapped_file_region region;
 };
 
+/// Bytes of a mapped file. When they are needed no longer, the system may have
+/// their memory back at once: the file may be larger than all there is.
+struct TensorLoader::MappedPart {
+  std::shared_ptr<MappedFile> file;
+  ArrayRef<char> data;
+
+  ~MappedPart() {
+    uintptr_t page = llvm::sys::Process::getPageSizeEstimate();
+    auto first = reinterpret_cast<uintptr_t>(data.data());
+    uintptr_t begin = llvm::alignTo(first, page);
+    uintptr_t end = llvm::alignDown(first + data.size(), page);
+    if (begin < end)
+      (void)madvise(reinterpret_cast<void *>(begin), end - begin,
+                    MADV_DONTNEED);
+  }
+};
+
 llvm::Expected<std::shared_ptr<TensorLoader::MappedFile>>
 TensorLoader::mapFile(StringRef location) {
   std::shared_ptr<MappedFile> &file = files[location];
@@ -455,7 +475,8 @@ llvm::Expected<ElementsAttr> TensorLoader::loadExternal(TensorProto &tensor,
     ArrayRef<char> aligned(*copy);
     return makeElements(type, tensor.name(), aligned, std::move(copy));
   }
-  return makeElements(type, tensor.name(), data, *file);
+  return makeElements(type, tensor.name(), data,
+                      std::unique_ptr<MappedPart>(new MappedPart{*file, data}));
 }
 
 //===- Sparse tensors -----------------------------------------------------===//

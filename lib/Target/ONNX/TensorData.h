@@ -50,6 +50,7 @@ public:
 
 private:
   struct MappedFile;
+  struct MappedPart;
   llvm::Expected<mlir::ElementsAttr> loadUncached(onnx::TensorProto &tensor,
                                                   mlir::RankedTensorType type,
                                                   int64_t count);

@@ -9,20 +9,39 @@ using namespace mlir;
 using namespace quantc;
 
 std::optional<ArrayRef<char>> qnn::getConstantBytes(ElementsAttr value) {
-  if (value.getShapedType().getElementTypeBitWidth() < 8)
-    return std::nullopt;
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     return blob ? std::optional(blob->getData()) : std::nullopt;
   }
   auto dense = dyn_cast<DenseElementsAttr>(value);
-  if (!dense || dense.isSplat())
+  if (!dense || dense.isSplat() ||
+      value.getShapedType().getElementTypeBitWidth() < 8)
     return std::nullopt;
   return dense.getRawData();
 }
 
+/// Smaller constants are uniqued in the context.
+static constexpr size_t minResourceBytes = 1024;
+
+static ElementsAttr makeResource(RankedTensorType type, AsmResourceBlob blob) {
+  return DenseResourceElementsAttr::get(type, "computed", std::move(blob));
+}
+
 ElementsAttr qnn::makeConstant(RankedTensorType type, ArrayRef<char> bytes) {
   unsigned width = type.getElementTypeBitWidth();
+  if (width < 8 && width > 1 && isa<IntegerType>(type.getElementType()) &&
+      bytes.size() >= minResourceBytes) {
+    // A byte each, as at run time.
+    AsmResourceBlob blob =
+        HeapAsmResourceBlob::allocate(bytes.size(), /*align=*/64);
+    bool isUnsigned = type.getElementType().isUnsignedInteger();
+    unsigned unused = 8 - width;
+    llvm::transform(bytes, blob.getMutableData().begin(), [&](char c) {
+      auto code = uint8_t(uint8_t(c) << unused);
+      return isUnsigned ? char(code >> unused) : char(int8_t(code) >> unused);
+    });
+    return makeResource(type, std::move(blob));
+  }
   if (width < 8) {
     SmallVector<APInt> values;
     for (char c : bytes)
@@ -35,12 +54,10 @@ ElementsAttr qnn::makeConstant(RankedTensorType type, ArrayRef<char> bytes) {
           cast<FloatType>(type.getElementType()).getFloatSemantics(), v);
     return DenseElementsAttr::get(type, floats);
   }
-  if (bytes.size() < 1024)
+  if (bytes.size() < minResourceBytes)
     return DenseElementsAttr::getFromRawBuffer(type, bytes);
-  return DenseResourceElementsAttr::get(
-      type, "computed",
-      HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64,
-                                                    /*dataIsMutable=*/false));
+  return makeResource(type, HeapAsmResourceBlob::allocateAndCopyWithAlign(
+                                bytes, 64, /*dataIsMutable=*/false));
 }
 
 ElementsAttr qnn::makeFloatConstant(MLIRContext *context,
@@ -52,18 +69,63 @@ ElementsAttr qnn::makeFloatConstant(MLIRContext *context,
 }
 
 std::optional<std::vector<float>> qnn::readFloats(ElementsAttr value) {
+  std::vector<float> storage;
+  std::optional<ArrayRef<float>> values = viewFloats(value, storage);
+  if (!values)
+    return std::nullopt;
+  if (values->data() != storage.data())
+    storage.assign(values->begin(), values->end());
+  return storage;
+}
+
+std::optional<ArrayRef<float>> qnn::viewFloats(ElementsAttr value,
+                                               std::vector<float> &storage) {
   if (!value.getShapedType().getElementType().isF32())
     return std::nullopt;
-  std::vector<float> values(value.getShapedType().getNumElements());
+  storage.resize(0);
+  size_t count = value.getShapedType().getNumElements();
   if (auto bytes = getConstantBytes(value)) {
-    if (bytes->size() != values.size() * sizeof(float))
+    if (bytes->size() != count * sizeof(float))
       return std::nullopt;
-    std::memcpy(values.data(), bytes->data(), bytes->size());
-    return values;
+    if (uintptr_t(bytes->data()) % alignof(float) == 0)
+      return ArrayRef(reinterpret_cast<const float *>(bytes->data()), count);
+    storage.resize(count);
+    std::memcpy(storage.data(), bytes->data(), bytes->size());
+    return ArrayRef(storage);
   }
   auto dense = dyn_cast<DenseElementsAttr>(value);
   if (!dense)
     return std::nullopt;
-  llvm::copy(dense.getValues<float>(), values.begin());
-  return values;
+  storage.resize(count);
+  llvm::copy(dense.getValues<float>(), storage.begin());
+  return ArrayRef(storage);
+}
+
+/// The resource that a constant of any dialect is, if it is one.
+static DenseResourceElementsAttr getResource(Operation *op) {
+  return op->getNumOperands()
+             ? DenseResourceElementsAttr()
+             : op->getAttrOfType<DenseResourceElementsAttr>("value");
+}
+
+qnn::ConstantRelease::ConstantRelease(Operation *root) {
+  root->walk([&](Operation *op) {
+    if (DenseResourceElementsAttr resource = getResource(op))
+      ++numHolders[resource.getRawHandle().getKey()];
+  });
+}
+
+void qnn::ConstantRelease::eraseIfUnused(Operation *constant) {
+  if (!constant->use_empty())
+    return;
+  DenseResourceElementsAttr resource = getResource(constant);
+  MLIRContext *context = constant->getContext();
+  constant->erase();
+  if (!resource)
+    return;
+  DenseResourceElementsHandle handle = resource.getRawHandle();
+  if (--numHolders[handle.getKey()] == 0)
+    DenseResourceElementsHandle::getManagerInterface(context)
+        .getBlobManager()
+        .update(handle.getKey(), AsmResourceBlob());
 }

@@ -27,8 +27,8 @@ std::optional<SmallVector<int64_t>> qnn::getConstantInts(Value value) {
   if (!resource || !resource.getRawHandle().getBlob())
     return std::nullopt;
   ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
-  unsigned bits = type.getWidth(), bytes = bits / 8;
-  if (bits % 8 || bytes > 8)
+  unsigned bits = type.getWidth(), bytes = llvm::divideCeil(bits, 8);
+  if (bits == 1 || bytes > 8)
     return std::nullopt;
   for (size_t i = 0; i + bytes <= data.size(); i += bytes) {
     uint64_t v = 0;

@@ -258,6 +258,8 @@ LogicalResult Quantizer::quantizeOp(Candidate &candidate) {
     report.integerBytes += weight.bytes;
     if (how.mode == ActivationMode::Static)
       quantizeBias(candidate, weight, activationScale);
+    if (release)
+      release->eraseIfUnused(constant);
   }
   ++report.numQuantized;
   return success();
@@ -296,6 +298,8 @@ void Quantizer::quantizeTable(SameScaleOpInterface op, const OpPlan &plan) {
   report.floatBytes += constant.getType().getNumElements() * 4;
   report.integerBytes += table->bytes;
   ++report.numTables;
+  if (release)
+    release->eraseIfUnused(constant);
 }
 
 /// Ops that follow each other and have the same inputs take one calibration.
@@ -372,9 +376,9 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
   using Base::Base;
   QuantizePass(const Recipe &recipe,
                std::shared_ptr<const Statistics> statistics,
-               QuantizationReport *report)
+               QuantizationReport *report, bool releaseWeights)
       : given(recipe), givenStatistics(std::move(statistics)), report(report),
-        isInMemory(true) {}
+        isInMemory(true), releaseWeights(releaseWeights) {}
   QuantizePass(const Recipe &recipe, Recalibrate recalibrate,
                QuantizationReport *report)
       : given(recipe), recalibrate(std::move(recalibrate)), report(report),
@@ -422,7 +426,7 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
     QuantizationReport own;
     QuantizationReport &result = report ? *report : own;
     if (failed(Quantizer(getOperation(), *given, givenStatistics.get(), result,
-                         recalibrate ? &recalibrate : nullptr)
+                         recalibrate ? &recalibrate : nullptr, releaseWeights)
                    .run()))
       return signalPassFailure();
     numQuantized += result.numQuantized;
@@ -436,7 +440,7 @@ private:
   std::shared_ptr<const Statistics> givenStatistics;
   Recalibrate recalibrate;
   QuantizationReport *report = nullptr;
-  bool isInMemory = false;
+  bool isInMemory = false, releaseWeights = false;
 };
 
 } // namespace
@@ -444,8 +448,9 @@ private:
 std::unique_ptr<Pass>
 qnn::createQuantizePass(const Recipe &recipe,
                         std::shared_ptr<const Statistics> statistics,
-                        QuantizationReport *report) {
-  return std::make_unique<QuantizePass>(recipe, std::move(statistics), report);
+                        QuantizationReport *report, bool releaseWeights) {
+  return std::make_unique<QuantizePass>(recipe, std::move(statistics), report,
+                                        releaseWeights);
 }
 
 std::unique_ptr<Pass>

@@ -6,6 +6,7 @@
 #include "RecipeMatching.h"
 #include "WeightQuantization.h"
 
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 #include "quantc/Dialect/QNN/Transforms/Quantize.h"
@@ -47,9 +48,12 @@ class Quantizer {
 public:
   Quantizer(mlir::func::FuncOp func, const Recipe &recipe,
             const Statistics *statistics, QuantizationReport &report,
-            const Recalibrate *recalibrate)
+            const Recalibrate *recalibrate, bool releaseWeights)
       : func(func), recipe(recipe), statistics(statistics), report(report),
-        recalibrate(recalibrate) {}
+        recalibrate(recalibrate) {
+    if (releaseWeights)
+      release.emplace(func->getParentOp());
+  }
 
   mlir::LogicalResult run();
 
@@ -88,6 +92,7 @@ private:
   const Statistics *statistics;
   QuantizationReport &report;
   const Recalibrate *recalibrate;
+  std::optional<ConstantRelease> release;
   std::vector<Candidate> candidates;
   std::vector<std::unique_ptr<QuantizedActivation>> activations;
 };

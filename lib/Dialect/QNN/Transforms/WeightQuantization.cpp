@@ -31,7 +31,7 @@ IntegerType qnn::getStorage(MLIRContext *context, unsigned bits,
 
 /// A constant of integers, which take a byte or two each.
 static Value createIntegers(OpBuilder &b, Location loc, ArrayRef<int64_t> shape,
-                            IntegerType element, ArrayRef<int64_t> values) {
+                            IntegerType element, ArrayRef<int16_t> values) {
   size_t size = element.getWidth() > 8 ? 2 : 1;
   std::vector<char> bytes(values.size() * size);
   for (auto [i, value] : llvm::enumerate(values))
@@ -58,26 +58,26 @@ static Granularity getGranularity(const WeightAxes &axes,
   llvm_unreachable("all cases return");
 }
 
-/// For each element of a tensor, the number of the scale that it has.
-static size_t getScaleIndex(size_t element, ArrayRef<int64_t> shape,
-                            const Granularity &granularity,
-                            ArrayRef<int64_t> scaleShape) {
+/// Calls with the first and last element (of those that lie side by side), the
+/// number of the scale that the first has, and how far the next one's is.
+static void
+forEachRun(ArrayRef<int64_t> shape, const Granularity &granularity,
+           function_ref<void(size_t, size_t, size_t, size_t)> call) {
+  size_t count = llvm::product_of(shape);
   if (!granularity.axis)
-    return 0;
-  size_t result = 0, step = 1;
-  for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
-    size_t index = element % size_t(shape[d]);
-    element /= size_t(shape[d]);
-    bool isAxis = d == *granularity.axis;
-    if (granularity.blockSize == 0) {
-      if (isAxis)
-        return index;
-      continue;
-    }
-    result += step * (isAxis ? index / size_t(granularity.blockSize) : index);
-    step *= size_t(scaleShape[d]);
+    return call(0, count, 0, 0);
+  size_t size = shape[*granularity.axis];
+  size_t inner = llvm::product_of(shape.drop_front(*granularity.axis + 1));
+  if (!count)
+    return;
+  size_t block = granularity.blockSize;
+  size_t blocks = block ? llvm::divideCeil(size, block) : 0;
+  for (size_t row = 0; row < count / inner; ++row) {
+    size_t scale = row % size;
+    if (block)
+      scale = (row / size * blocks + scale / block) * inner;
+    call(row * inner, (row + 1) * inner, scale, block ? 1 : 0);
   }
-  return result;
 }
 
 static llvm::Expected<QuantizedWeight>
@@ -93,16 +93,18 @@ roundToNearest(OpBuilder &b, Location loc, ArrayRef<float> values,
   if (!scales)
     return scales.takeError();
 
-  std::vector<int64_t> codes(values.size());
-  for (auto [i, value] : llvm::enumerate(values)) {
-    const ScaleAndZeroPoint &p =
-        scales->scales[getScaleIndex(i, shape, granularity, scales->shape)];
-    // The rules of qnn.quantize: divide, round to even, move, clamp.
-    double moved =
-        double(std::nearbyint(value / p.scale)) + double(p.zeroPoint);
-    codes[i] = int64_t(
-        std::clamp(moved, double(grid.getMin()), double(grid.getMax())));
-  }
+  std::vector<int16_t> codes(values.size());
+  auto round = [&](size_t begin, size_t end, size_t scale, size_t step) {
+    for (size_t i = begin; i < end; ++i, scale += step) {
+      const ScaleAndZeroPoint &p = scales->scales[scale];
+      // The rules of qnn.quantize: divide, round to even, move, clamp.
+      double moved =
+          double(std::nearbyint(values[i] / p.scale)) + double(p.zeroPoint);
+      codes[i] = int16_t(
+          std::clamp(moved, double(grid.getMin()), double(grid.getMax())));
+    }
+  };
+  forEachRun(shape, granularity, round);
 
   QuantizedWeight result;
   IntegerType storage = getStorage(b.getContext(), recipe.bits, true);
@@ -110,14 +112,14 @@ roundToNearest(OpBuilder &b, Location loc, ArrayRef<float> values,
   if (granularity.blockSize && recipe.bits < 8)
     storage = b.getIntegerType(recipe.bits);
   result.codes = createIntegers(b, loc, shape, storage, codes);
-  std::vector<int64_t> zeroPoints;
+  std::vector<int16_t> zeroPoints;
   for (const ScaleAndZeroPoint &p : scales->scales) {
     result.scales.push_back(p.scale);
-    zeroPoints.push_back(p.zeroPoint);
+    zeroPoints.push_back(int16_t(p.zeroPoint));
   }
   result.scale = ConstantOp::create(
       b, loc, makeFloatConstant(b.getContext(), scales->shape, result.scales));
-  if (llvm::any_of(zeroPoints, [](int64_t z) { return z != 0; }))
+  if (llvm::any_of(zeroPoints, [](int16_t z) { return z != 0; }))
     result.zeroPoint =
         createIntegers(b, loc, scales->shape, storage, zeroPoints);
   result.axis = granularity.axis;
@@ -186,13 +188,13 @@ struct MatrixResult {
   bool isMatrix, hasGroups;
 
   /// Codes in the weight's own order.
-  std::vector<int64_t> getCodes() const {
-    std::vector<int64_t> codes(rounded.codes.size());
+  std::vector<int16_t> getCodes() const {
+    std::vector<int16_t> codes(rounded.codes.size());
     for (int64_t row = 0; row < matrix.k; ++row)
       for (int64_t column = 0; column < matrix.n; ++column) {
         uint8_t code = rounded.codes[row * matrix.n + column];
         codes[isMatrix ? row * matrix.n + column : column * matrix.k + row] =
-            rounded.isSigned ? int64_t(int8_t(code)) : int64_t(code);
+            rounded.isSigned ? int16_t(int8_t(code)) : int16_t(code);
       }
     return codes;
   }
@@ -234,7 +236,7 @@ struct MatrixResult {
       result.zeroPoint = floats(scaleShape, rounded.zeroPoints);
     } else if (llvm::any_of(rounded.zeroPoints,
                             [](float z) { return z != 0; })) {
-      std::vector<int64_t> zeros(rounded.zeroPoints.begin(),
+      std::vector<int16_t> zeros(rounded.zeroPoints.begin(),
                                  rounded.zeroPoints.end());
       result.zeroPoint = createIntegers(b, loc, scaleShape, element, zeros);
     }
@@ -286,7 +288,8 @@ llvm::Expected<QuantizedWeight> qnn::quantizeWeight(OpBuilder &b, Location loc,
                                                     const WeightAxes &axes,
                                                     const WeightRecipe &recipe,
                                                     ArrayRef<double> gram) {
-  std::optional<std::vector<float>> values = readFloats(constant.getValue());
+  std::vector<float> copy;
+  std::optional<ArrayRef<float>> values = viewFloats(constant.getValue(), copy);
   if (!values)
     return llvm::createStringError("the weights are no f32 numbers");
   if (values->empty())

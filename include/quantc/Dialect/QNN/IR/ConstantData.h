@@ -4,6 +4,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/StringMap.h"
 
 #include <optional>
 #include <vector>
@@ -21,11 +22,29 @@ mlir::ElementsAttr makeFloatConstant(mlir::MLIRContext *context,
                                      llvm::ArrayRef<float> values);
 
 /// The bytes of a constant in storage types, or nothing if they would have to
-/// be converted (splats, elements below 8 bits).
+/// be converted (splats, elements below 8 bits unless they are a resource).
 std::optional<llvm::ArrayRef<char>> getConstantBytes(mlir::ElementsAttr value);
 
 /// The elements of an f32 constant of any kind.
 std::optional<std::vector<float>> readFloats(mlir::ElementsAttr value);
+
+/// The same where they lie if that is possible, else in `storage`.
+std::optional<llvm::ArrayRef<float>> viewFloats(mlir::ElementsAttr value,
+                                                std::vector<float> &storage);
+
+/// Gives back the memory of large constants that become unused, one by one.
+class ConstantRelease {
+public:
+  /// Only `root` may have constants of its context, or their memory would be
+  /// lost to others.
+  explicit ConstantRelease(mlir::Operation *root);
+
+  /// Erases `constant` (an op with one result) if nothing uses it.
+  void eraseIfUnused(mlir::Operation *constant);
+
+private:
+  llvm::StringMap<unsigned> numHolders;
+};
 
 } // namespace quantc::qnn
 

@@ -28,10 +28,11 @@ using Recalibrate = std::function<mlir::FailureOr<Statistics>(
     mlir::ModuleOp, std::vector<std::string> names)>;
 
 /// The pass qnn-quantize with a recipe and (maybe no) statistics in memory.
-std::unique_ptr<mlir::Pass>
-createQuantizePass(const Recipe &recipe,
-                   std::shared_ptr<const Statistics> statistics,
-                   QuantizationReport *report = nullptr);
+/// With `releaseWeights`, the memory of a float weight is given back as soon as
+/// it has codes: then no other module of the context may have it.
+std::unique_ptr<mlir::Pass> createQuantizePass(
+    const Recipe &recipe, std::shared_ptr<const Statistics> statistics,
+    QuantizationReport *report = nullptr, bool releaseWeights = false);
 
 /// The same op by op: each is quantized by the statistics of a graph in which
 /// all before it are quantized.
