@@ -14,10 +14,12 @@
 #include "quantc/JIT/Passes.h"
 #include "quantc/Target/Native/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Transforms/Passes.h"
@@ -160,7 +162,24 @@ void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+namespace {
+/// Bounds of values do not reach through selects. MLIR's own model compares
+/// both sides, each comparison builds the bounds of what comes before, and so
+/// bufferization took minutes for sizes that each of 30 layers may broadcast.
+/// Of two models, the first counts.
+struct OpaqueSelect
+    : ValueBoundsOpInterface::ExternalModel<OpaqueSelect, arith::SelectOp> {
+  void populateBoundsForIndexValue(Operation *, Value,
+                                   ValueBoundsConstraintSet &) const {}
+  void populateBoundsForShapedValueDim(Operation *, Value, int64_t,
+                                       ValueBoundsConstraintSet &) const {}
+};
+} // namespace
+
 void quantc::registerDialects(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, arith::ArithDialect *) {
+    arith::SelectOp::attachInterface<OpaqueSelect>(*context);
+  });
   registerAllDialects(registry);
   registerAllExtensions(registry);
   registerAllToLLVMIRTranslations(registry);
