@@ -270,6 +270,7 @@ static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
   p.c = c.getMatrix(e, groups, groups.m, groups.n);
   match.b = b.getMatrix(e, groups, groups.k, groups.n);
   match.matrixOperand = operandB;
+  match.rowsOperand = operandA;
   DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
   if (!dot && hasParameters(p))
     return failure();
@@ -365,6 +366,7 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     std::swap(p.factorA, p.factorB);
   OpOperand *image = root.getMatchingOpOperand(p.factorB.element);
   OpOperand *filter = root.getMatchingOpOperand(p.factorA.element);
+  match.rowsOperand = filter;
   OpOperand *out = root.getDpsInitOperand(0);
   AffineMap imageMap = root.getMatchingIndexingMap(image);
   AffineMap filterMap = root.getMatchingIndexingMap(filter);

@@ -21,8 +21,9 @@ struct MatchedProduct {
   std::optional<Windows> depthwise;
   /// The input of a convolution of words, whose padding is a byte.
   std::optional<Windows> words;
-  /// The operand of the root with the matrix, or null for windows.
-  mlir::OpOperand *matrixOperand = nullptr;
+  /// The operand of the root with the matrix, or null for windows, and that of
+  /// the left-hand side.
+  mlir::OpOperand *matrixOperand = nullptr, *rowsOperand = nullptr;
   /// To be erased once the product is emitted, users first.
   llvm::SmallVector<mlir::Operation *> absorbed;
 };

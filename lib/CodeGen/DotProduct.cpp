@@ -37,7 +37,8 @@ DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
   } else if (unit.usesBytePairs) {
     dot.group = 4;
     dot.elementBits = 8;
-    dot.isLhsSigned = false;
+    dot.isLhsSigned = unit.hasSignedRows;
+    dot.isRhsSigned = !unit.hasSignedRows;
     dot.sumsPairs = true;
     dot.hasWideWords = unit.hasWideWords;
   } else if (unit.hasWordPairs) {

@@ -2,6 +2,7 @@
 
 #include "OrderedPanel.h"
 #include "QuantizedPanels.h"
+#include "RowPanels.h"
 #include "TileUnit.h"
 
 using namespace mlir;
@@ -140,7 +141,7 @@ void GemmEmitter::emit(bool useThreads) {
 
   int64_t group = kernel.dot.group;
   int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
-  if (kernel.dot.hasWideWords)
+  if (kernel.dot.hasWideWords || p.rowPanels)
     maxUnsplit = wanted = *k;
   else if (kernel.dot)
     maxUnsplit = wanted =
@@ -196,14 +197,15 @@ void GemmEmitter::emitTask(Value task) {
     int64_t numWords = llvm::alignTo(
         llvm::divideCeil(blockDepth, kernel.dot.group), kernel.lanes);
     block.wordStride = numWords;
-    block.words = allocate(blockRows * block.wordStride, accumulator);
+    if (!p.rowPanels)
+      block.words = allocate(blockRows * block.wordStride, accumulator);
     if (kernel.dot.hasWideWords)
       block.wideWords = allocate(2 * blockRows * block.wordStride, accumulator);
     scratch = allocate(numWords * width, accumulator);
     if (!isPacked)
       block.rawPanel =
           allocate(numWords * width * kernel.dot.group, e.b.getI8Type());
-    if (quantized.needsRowSums())
+    if (quantized.needsRowSums() && !p.rowPanels)
       block.rowSums = allocate(blockRows, accumulator);
     if (quantized.needsColumnSums() && !isPacked)
       block.columnSums = allocate(blockPanels * width, accumulator);
@@ -235,7 +237,7 @@ void GemmEmitter::emitTask(Value task) {
 }
 
 void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
-  if (kernel.dot) {
+  if (kernel.dot && !p.rowPanels) {
     Value endRow = e.min(e.add(block.firstRow, e.index(blockRows)), p.m);
     quantized.packRows(block.outer, block.firstRow, endRow, block.k,
                        block.depth, block.words, block.wordStride,
@@ -352,6 +354,10 @@ void GemmEmitter::emitRows(const Block &block, Tile tile) {
 SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
                                           ArrayRef<Value> rowOffsets,
                                           SmallVector<Value> sums) {
+  if (p.rowPanels)
+    return p.rowPanels->emitProducts(e, kernel, block.outer, tile.row,
+                                     tile.panel, tile.panelOffset,
+                                     std::move(sums));
   if (tile.order)
     return emitOrderedPanel(
         e, kernel, quantized,
@@ -541,6 +547,8 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, Value row,
     Value rowSum, columnSum;
     if (block.rowSums)
       rowSum = e.load(block.rowSums, e.sub(row, block.firstRow));
+    else if (p.rowPanels && quantized.needsRowSums())
+      rowSum = p.rowPanels->getRowSum(e, block.outer, row);
     for (int64_t v = 0; v < kernel.vectors; ++v) {
       if (tile.columnSums)
         columnSum = e.loadVector(

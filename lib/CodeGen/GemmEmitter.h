@@ -103,6 +103,8 @@ public:
                     mlir::Value depth, mlir::Value panel, mlir::Value offset) {}
 };
 
+class RowPanels;
+
 struct GemmProblem {
   llvm::SmallVector<mlir::Value> outerSizes;
   mlir::Value m, n, k;
@@ -110,6 +112,8 @@ struct GemmProblem {
   FactorExpression factorA, factorB;
   /// Instead of the expressions if the kernel works on words (its `dot`).
   QuantizedFactor quantizedA, quantizedB;
+  /// A, if it was packed at compile time.
+  std::shared_ptr<const RowPanels> rowPanels;
   /// Whether C's old value is added.
   bool accumulates = false;
   /// Elementwise op on C in registers before it is stored, or null: its inputs

@@ -24,46 +24,86 @@ using namespace quantc;
 /// pairs of bytes to pay.
 static constexpr int64_t kMaxPairDepth = 8192;
 static constexpr double kMaxWideShare = 0.6;
+/// Of the words of filters that may be multiplied in halves: three operations
+/// each, where four do without pairs.
+static constexpr double kMaxSplitShare = 0.3;
 
 namespace {
 /// What is known about sums of pairs of bytes in a product.
 struct BytePairs {
-  std::optional<WordCount> count; // If the product is multiplied so.
+  /// If the product is multiplied so: by weights on the right, or on the left.
+  std::optional<WordCount> columns;
+  std::optional<RowPanelCount> rows;
   StringRef whyNot;
 };
 } // namespace
 
-/// Matches a product of constant weights again, to be multiplied in pairs of
-/// bytes, if so many of the weights can be proved not to saturate that it pays.
-static BytePairs usePairs(KernelEmitter &e, WeightPacker &packer,
-                          MatchedProduct &match, VectorUnit unit) {
-  if (!match.matrixOperand)
-    return {std::nullopt, "the right-hand side is windows"};
-  auto matchAgain = [&] {
-    FailureOr<MatchedProduct> result = matchProduct(e, match.root, unit);
-    assert(succeeded(result) && "it matched before");
-    return std::move(*result);
-  };
-  unit.usesBytePairs = unit.hasWideWords = true;
-  MatchedProduct pairs = matchAgain();
-  std::optional<WordCount> count = packer.countWords(e, pairs);
-  if (!count || !pairs.kernel.dot.sumsPairs)
-    return {std::nullopt, "the right-hand side is not constant"};
-  if (count->wideWords == 0) {
+/// Matches the product of `match` again, with bytes multiplied as `unit` says.
+static MatchedProduct matchAgain(KernelEmitter &e, MatchedProduct &match,
+                                 const VectorUnit &unit) {
+  FailureOr<MatchedProduct> result = matchProduct(e, match.root, unit);
+  assert(succeeded(result) && "it matched before");
+  return std::move(*result);
+}
+
+/// Multiplies constant weights on the right-hand side of `match` in pairs of
+/// bytes, if so many of them can be proved not to saturate that it pays.
+static BytePairs usePairsOfColumns(KernelEmitter &e, WeightPacker &packer,
+                                   MatchedProduct &match, VectorUnit unit) {
+  unit.hasWideWords = true;
+  MatchedProduct pairs = matchAgain(e, match, unit);
+  BytePairs result;
+  result.columns = packer.countWords(e, pairs);
+  if (!result.columns || !pairs.kernel.dot.sumsPairs)
+    return {std::nullopt, std::nullopt, "no side is constant"};
+  if (result.columns->wideWords == 0) {
     unit.hasWideWords = false;
-    match = matchAgain();
-    return {count, {}};
+    match = matchAgain(e, match, unit);
+    return result;
   }
   // Few rows read the weights once: what counts is their size.
   std::optional<int64_t> m = e.asConstant(pairs.problem.m);
   if (m && *m <= 2 * pairs.kernel.rows)
-    return {std::nullopt, "there are few rows"};
+    return {std::nullopt, std::nullopt, "there are few rows"};
   if (*e.asConstant(pairs.problem.k) > kMaxPairDepth)
-    return {std::nullopt, "the sums are long"};
-  if (count->wideWords > kMaxWideShare * count->words)
-    return {std::nullopt, "too many of the weights are large"};
+    return {std::nullopt, std::nullopt, "the sums are long"};
+  if (result.columns->wideWords > kMaxWideShare * result.columns->words)
+    return {std::nullopt, std::nullopt, "too many of the weights are large"};
   match = std::move(pairs);
-  return {count, {}};
+  return result;
+}
+
+/// The same for weights on the left-hand side, as filters are.
+static BytePairs usePairsOfRows(KernelEmitter &e, WeightPacker &packer,
+                                MatchedProduct &match, VectorUnit unit) {
+  std::optional<int64_t> k = e.asConstant(match.problem.k);
+  if (!k || *k > kMaxPairDepth)
+    return {std::nullopt, std::nullopt, "the sums are long"};
+  unit.hasSignedRows = true;
+  MatchedProduct pairs = matchAgain(e, match, unit);
+  BytePairs result;
+  if (pairs.kernel.dot.sumsPairs)
+    result.rows = packer.packRows(e, pairs, kMaxSplitShare);
+  if (!result.rows)
+    return {std::nullopt, std::nullopt, "no side is constant"};
+  if (result.rows->isPacked)
+    match = std::move(pairs);
+  else
+    return {std::nullopt, std::nullopt, "too many of the weights are large"};
+  return result;
+}
+
+static BytePairs usePairs(KernelEmitter &e, WeightPacker &packer,
+                          MatchedProduct &match, VectorUnit unit) {
+  unit.usesBytePairs = true;
+  BytePairs result{std::nullopt, std::nullopt, "no side is constant"};
+  if (match.matrixOperand)
+    result = usePairsOfColumns(e, packer, match, unit);
+  // A single row has loops of its own.
+  if (result.columns || e.isConstant(match.problem.m, 1))
+    return result;
+  BytePairs rows = usePairsOfRows(e, packer, match, unit);
+  return rows.rows || !match.matrixOperand ? rows : result;
 }
 
 static void remarkOn(MatchedProduct &match, const BytePairs &pairs,
@@ -74,13 +114,18 @@ static void remarkOn(MatchedProduct &match, const BytePairs &pairs,
         remark::RemarkOpts::name(name).category("lower-contractions"))
         << text;
   };
-  if (pairs.count)
+  if (pairs.columns)
     remark("BytePairs",
            llvm::formatv("sums of two products in 16 bits could saturate: {0} "
                          "of {1} panels of weights are proved not to, {2} of "
                          "{3} words are widened",
-                         pairs.count->provedPanels, pairs.count->panels,
-                         pairs.count->wideWords, pairs.count->words));
+                         pairs.columns->provedPanels, pairs.columns->panels,
+                         pairs.columns->wideWords, pairs.columns->words));
+  else if (pairs.rows)
+    remark("BytePairs",
+           llvm::formatv("sums of two products in 16 bits could saturate: {0} "
+                         "of {1} words of weights are multiplied in halves",
+                         pairs.rows->splitWords, pairs.rows->words));
   else if (hasBytePairs && match.kernel.dot.takesDifferences())
     remark("BytePairs",
            llvm::formatv("sums of two products in 16 bits could saturate: all "
@@ -122,16 +167,16 @@ struct LowerContractionsPass
       BytePairs pairs;
       if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
         pairs = usePairs(emitter, packer, *match, unit);
-      if (pairs.count) {
-        numProvedPanels += pairs.count->provedPanels;
-        numMixedPanels += pairs.count->panels - pairs.count->provedPanels;
+      if (pairs.columns) {
+        numProvedPanels += pairs.columns->provedPanels;
+        numMixedPanels += pairs.columns->panels - pairs.columns->provedPanels;
       }
       remarkOn(*match, pairs, unit.hasBytePairs);
       if (match->matrixOperand)
         ++numContractions;
       else
         ++numConvolutions;
-      numPackedWeights += packer.pack(emitter, *match);
+      numPackedWeights += packer.pack(emitter, *match) || pairs.rows;
       // Only kernels run on several threads: nothing calls them in parallel.
       if (match->depthwise)
         emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,

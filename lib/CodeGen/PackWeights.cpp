@@ -457,3 +457,95 @@ void WeightPacker::setConstants(
   types[argument] = last.getType();
   func.setFunctionType(FunctionType::get(func.getContext(), types, {}));
 }
+
+static std::optional<ArrayRef<char>> bytesOf(memref::GlobalOp global) {
+  return WeightPacker::getBytes(cast<ElementsAttr>(*global.getInitialValue()));
+}
+
+/// The left-hand side of `match` as matrices of known sizes and strides, and
+/// how many of them each outer loop steps.
+static std::optional<std::pair<WeightRows, SmallVector<int64_t>>>
+getWeightRows(KernelEmitter &e, const MatchedProduct &match) {
+  const GemmProblem &p = match.problem;
+  WeightRows rows;
+  auto set = [&](int64_t &target, Value value) {
+    std::optional<int64_t> constant = e.asConstant(value);
+    target = constant.value_or(0);
+    return constant.has_value();
+  };
+  if (!set(rows.m, p.m) || !set(rows.k, p.k) ||
+      !set(rows.rowStride, p.a.rowStride) ||
+      !set(rows.columnStride, p.a.columnStride))
+    return std::nullopt;
+  rows.isFlipped = p.quantizedA.isFlipped;
+  rows.starts = {0};
+  SmallVector<int64_t> strides(p.outerSizes.size(), 0);
+  for (unsigned i = p.outerSizes.size(); i-- > 0;) {
+    if (e.isConstant(p.a.outerStrides[i], 0))
+      continue;
+    int64_t size, stride;
+    if (!set(size, p.outerSizes[i]) || !set(stride, p.a.outerStrides[i]))
+      return std::nullopt;
+    strides[i] = rows.numMatrices;
+    rows.numMatrices *= size;
+    SmallVector<int64_t> starts;
+    for (int64_t j = 0; j < size; ++j)
+      for (int64_t start : rows.starts)
+        starts.push_back(j * stride + start);
+    rows.starts = starts;
+  }
+  return std::make_pair(rows, strides);
+}
+
+std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
+                                                    MatchedProduct &match,
+                                                    double mostSplit) {
+  auto argument = dyn_cast<BlockArgument>(match.rowsOperand->get());
+  auto func = match.root->getParentOfType<func::FuncOp>();
+  auto found = getWeightRows(e, match);
+  if (!argument || !found || !func.isPrivate() ||
+      argument.getOwner() != &func.getBody().front())
+    return std::nullopt;
+  // Views that nothing was read from yet are none the less there.
+  SmallVector<Operation *> views;
+  for (Operation *user : argument.getUsers()) {
+    if (isa<memref::ReinterpretCastOp>(user) && user->use_empty())
+      views.push_back(user);
+    else if (user != match.root)
+      return std::nullopt;
+  }
+  SmallVector<memref::GlobalOp> globals;
+  for (func::CallOp call : calls[func.getSymNameAttr()])
+    globals.push_back(
+        getConstant(call.getOperand(argument.getArgNumber()), symbols));
+  if (globals.empty() || !llvm::all_of(globals, [](memref::GlobalOp global) {
+        return global && bytesOf(global);
+      }))
+    return std::nullopt;
+  auto &[rows, strides] = *found;
+  int64_t panelRows = match.kernel.rows;
+  RowPanelCount count;
+  int64_t size = 0;
+  for (memref::GlobalOp global : globals) {
+    RowPanelCount own = countRowPanels(*bytesOf(global), rows, panelRows);
+    count.words += own.words;
+    count.splitWords += own.splitWords;
+    size = std::max(size, own.size);
+  }
+  count.isPacked = count.splitWords <= mostSplit * count.words;
+  if (!count.isPacked)
+    return count;
+  for (Operation *view : views)
+    view->erase();
+  std::string suffix = "rows" + std::to_string(panelRows) + "x" +
+                       std::to_string(rows.k) + "of" +
+                       std::to_string(rows.numMatrices) + "in" +
+                       std::to_string(size) + (rows.isFlipped ? "flipped" : "");
+  setConstants(func, argument.getArgNumber(), globals, e.b.getI32Type(), suffix,
+               [&](memref::GlobalOp global) {
+                 return packRowPanels(*bytesOf(global), rows, panelRows, size);
+               });
+  match.problem.rowPanels =
+      std::make_shared<RowPanels>(argument, strides, rows, panelRows);
+  return count;
+}

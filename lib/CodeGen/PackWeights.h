@@ -4,6 +4,7 @@
 #define QUANTC_LIB_CODEGEN_PACKWEIGHTS_H
 
 #include "ContractionAnalysis.h"
+#include "RowPanels.h"
 
 namespace quantc {
 
@@ -13,8 +14,8 @@ struct WordCount {
   int64_t panels = 0, provedPanels = 0;
 };
 
-/// Packs the right-hand sides of products where each call of the kernel passes
-/// a constant.
+/// Packs the sides of products for which each call of the kernel passes a
+/// constant.
 class WeightPacker {
 public:
   /// With `releaseOriginals` the bytes of constants that nothing reads any
@@ -29,6 +30,11 @@ public:
   /// saturate; none if `pack` would not pack them.
   std::optional<WordCount> countWords(KernelEmitter &e,
                                       const MatchedProduct &match);
+
+  /// Packs the left-hand side as rows of words, unless more than the share
+  /// `mostSplit` of them were there in halves; none if it is not constant.
+  std::optional<RowPanelCount> packRows(KernelEmitter &e, MatchedProduct &match,
+                                        double mostSplit);
 
   /// The bytes of a constant, or none for a splat.
   static std::optional<llvm::ArrayRef<char>> getBytes(mlir::ElementsAttr attr);

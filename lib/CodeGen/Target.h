@@ -22,8 +22,9 @@ struct VectorUnit {
   bool hasTiles = false;
   /// Pairs of u8 by s8 with sums that saturate at 16 bits (x86).
   bool hasBytePairs = false;
-  /// Chosen for one product: to use those, and what DotProduct says of words.
-  bool usesBytePairs = false, hasWideWords = false;
+  /// Chosen for one product: to use those, whether the signed factor is the
+  /// left one, and what DotProduct says of words.
+  bool usesBytePairs = false, hasSignedRows = false, hasWideWords = false;
 
   static VectorUnit fromFeatures(llvm::StringRef features);
 };

@@ -18,6 +18,13 @@ from timing import INTEGER_HEADING, ROOT, interleaved, onnx_runtime, replace_sec
 import quantc
 
 
+def quantized_normal(rng, shape, axis):
+    """8-bit weights as a quantizer makes them of normally distributed ones: the largest of a channel is 127."""
+    weights = rng.standard_normal(shape, np.float32)
+    largest = np.abs(weights).max(axis=tuple(i for i in range(len(shape)) if i != axis), keepdims=True)
+    return np.rint(weights / largest * 127).astype(np.int8)
+
+
 @dataclasses.dataclass(frozen=True)
 class MatMul:
     m: int
@@ -36,7 +43,7 @@ class MatMul:
         constants = {
             "sx": np.float32(0.02),
             "zx": np.uint8(120),
-            "w": rng.integers(-127, 128, (self.k, self.n)).astype(np.int8),
+            "w": quantized_normal(rng, (self.k, self.n), axis=1),
             "sw": (rng.random(self.n) * 0.01 + 0.001).astype(np.float32),
             "zw": np.zeros(self.n, np.int8),
             "sy": np.float32(0.3),
@@ -81,7 +88,7 @@ class Conv:
         constants = {
             "sx": np.float32(0.02),
             "zx": np.uint8(120),
-            "w": rng.integers(-127, 128, self.weights()).astype(np.int8),
+            "w": quantized_normal(rng, self.weights(), axis=0),
             "sw": (rng.random(self.filters) * 0.01 + 0.001).astype(np.float32),
             "zw": np.zeros(self.filters, np.int8),
             "sy": np.float32(0.3),

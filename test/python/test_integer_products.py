@@ -241,6 +241,36 @@ def test_convolution(name, signs, tmp_path):
     np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@pytest.mark.parametrize("kind", ["few", "many", "edge"])
+@pytest.mark.parametrize("name", ["3x3", "odd", "pointwise", "grouped"])
+def test_pairs_of_filters(name, kind, target, tmp_path):
+    """Filters whose pairs could saturate with the largest activations are multiplied in halves."""
+    seed = list(f"{name}{kind}{target}".encode())
+    rng, signs = np.random.default_rng(seed), ("us", "ss", "uu")[sum(seed) % 3]
+    c, o, image, kernel, strides, dilations, pads, group = CONVOLUTIONS[name]
+    shape = (o, c // group, *kernel)
+    if kind == "edge":
+        w = rng.choice(np.array([-65, -64, 64, 65], np.int8), shape, p=[0.01, 0.49, 0.49, 0.01])
+    else:
+        w = np.clip(rng.normal(0, {"few": 25, "many": 60}[kind], shape).round(), -128, 127).astype(np.int8)
+    zw = np.int8(-3)
+    if signs == "uu":
+        w, zw = (w.astype(np.int16) + 128).astype(np.uint8), np.uint8(125)
+    x = random_bytes(rng, signs[0], (2, c, *image))
+    x[0] = np.where(rng.random(x[0].shape) < 0.9, np.iinfo(x.dtype).max, x[0])
+    zx = TYPES[signs[0]](7)
+    expected = wrap(convolve(subtract(x, zx), subtract(w, zw), strides, dilations, pads, group))
+    node = helper.make_node("ConvInteger", ["x", "w", "zx", "zw"], ["y"], strides=strides, dilations=dilations,
+                            pads=pads, group=group)
+    constants = {"w": w, "zx": np.array(zx), "zw": np.array(zw)}
+    for spatial in (["height", "width"], list(image)):
+        model = compile_nodes([node], [("x", x.dtype, [2, c, *spatial])], constants,
+                              ("y", np.int32, [2, o, "rows", "columns"]), target, tmp_path)
+        (y,) = model.run({"x": x})
+        np.testing.assert_array_equal(y, expected)
+
+
 @pytest.mark.parametrize("signs", ["us", "ss"])
 @pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name.startswith("depthwise")])
 def test_depthwise_of_any_size(name, signs, tmp_path):

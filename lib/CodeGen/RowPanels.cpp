@@ -1,0 +1,194 @@
+//===- RowPanels.cpp - Weights on the left in words of bytes --------------===//
+
+#include "RowPanels.h"
+
+using namespace mlir;
+using namespace quantc;
+
+static constexpr int64_t kGroup = 4;
+
+//===----------------------------------------------------------------------===//
+// At compile time
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The weights of one panel for one word along k.
+class PanelWord {
+public:
+  PanelWord(ArrayRef<char> bytes, const WeightRows &rows, int64_t matrix,
+            int64_t firstRow, int64_t panelRows, int64_t word) {
+    for (int64_t row = firstRow; row < firstRow + panelRows; ++row)
+      for (int64_t k = word * kGroup; k < (word + 1) * kGroup; ++k) {
+        if (row >= rows.m || k >= rows.k) {
+          weights.push_back(0);
+          continue;
+        }
+        char byte = bytes[rows.starts[matrix] + row * rows.rowStride +
+                          k * rows.columnStride];
+        weights.push_back(int8_t(byte ^ (rows.isFlipped ? 0x80 : 0)));
+      }
+  }
+
+  bool isExact() const {
+    for (size_t i = 0; i < weights.size(); i += 2)
+      if (!DotProduct::isExactPair(weights[i], weights[i + 1]))
+        return false;
+    return true;
+  }
+
+  /// What is left of the weights when half of each is taken away.
+  PanelWord takeHalf() {
+    PanelWord half = *this;
+    for (auto [own, taken] : llvm::zip(weights, half.weights)) {
+      taken = own / 2;
+      own -= taken;
+    }
+    return half;
+  }
+
+  void append(std::vector<int32_t> &target) const {
+    for (size_t i = 0; i < weights.size(); i += kGroup) {
+      uint32_t word = 0;
+      for (int64_t j = 0; j < kGroup; ++j)
+        word |= uint32_t(uint8_t(weights[i + j])) << (8 * j);
+      target.push_back(int32_t(word));
+    }
+  }
+
+  int getSum(int64_t row) const {
+    int sum = 0;
+    for (int64_t i = 0; i < kGroup; ++i)
+      sum += weights[row * kGroup + i];
+    return sum;
+  }
+
+private:
+  SmallVector<int8_t> weights;
+};
+} // namespace
+
+static void forEachPanel(const WeightRows &rows, int64_t panelRows,
+                         llvm::function_ref<void(int64_t, int64_t)> visit) {
+  for (int64_t matrix = 0; matrix < rows.numMatrices; ++matrix)
+    for (int64_t first = 0; first < rows.m; first += panelRows)
+      visit(matrix, first);
+}
+
+/// The words before the panels.
+static int64_t getHeaderSize(const WeightRows &rows, int64_t panelRows) {
+  int64_t numPanels = rows.numMatrices * llvm::divideCeil(rows.m, panelRows);
+  return numPanels + 1 + numPanels * panelRows;
+}
+
+std::vector<char> quantc::packRowPanels(ArrayRef<char> bytes,
+                                        const WeightRows &rows,
+                                        int64_t panelRows, int64_t size) {
+  std::vector<int32_t> starts, sums, panels;
+  int64_t header = getHeaderSize(rows, panelRows);
+  forEachPanel(rows, panelRows, [&](int64_t matrix, int64_t first) {
+    starts.push_back(header + panels.size());
+    SmallVector<int32_t> sum(panelRows, 0);
+    std::vector<int32_t> halves;
+    for (int64_t word = 0; word * kGroup < rows.k; ++word) {
+      PanelWord weights(bytes, rows, matrix, first, panelRows, word);
+      for (int64_t row = 0; row < panelRows; ++row)
+        sum[row] += weights.getSum(row);
+      if (!weights.isExact()) {
+        halves.push_back(word);
+        weights.takeHalf().append(halves);
+      }
+      weights.append(panels);
+    }
+    llvm::append_range(panels, halves);
+    llvm::append_range(sums, sum);
+  });
+  starts.push_back(header + panels.size());
+  starts.insert(starts.end(), sums.begin(), sums.end());
+  starts.insert(starts.end(), panels.begin(), panels.end());
+  assert(int64_t(starts.size()) <= size && "the weights were counted");
+  starts.resize(size, 0);
+  auto *data = reinterpret_cast<const char *>(starts.data());
+  return std::vector<char>(data, data + starts.size() * sizeof(int32_t));
+}
+
+RowPanelCount quantc::countRowPanels(ArrayRef<char> bytes,
+                                     const WeightRows &rows,
+                                     int64_t panelRows) {
+  RowPanelCount count;
+  forEachPanel(rows, panelRows, [&](int64_t matrix, int64_t first) {
+    for (int64_t word = 0; word * kGroup < rows.k; ++word) {
+      PanelWord weights(bytes, rows, matrix, first, panelRows, word);
+      ++count.words;
+      count.splitWords += !weights.isExact();
+    }
+  });
+  count.size = getHeaderSize(rows, panelRows) + count.words * panelRows +
+               count.splitWords * (panelRows + 1);
+  return count;
+}
+
+//===----------------------------------------------------------------------===//
+// At run time
+//===----------------------------------------------------------------------===//
+
+RowPanels::RowPanels(Value words, SmallVector<int64_t> matrixStrides,
+                     const WeightRows &rows, int64_t panelRows)
+    : words(words), matrixStrides(std::move(matrixStrides)),
+      panelRows(panelRows), numWords(llvm::divideCeil(rows.k, kGroup)),
+      panels(llvm::divideCeil(rows.m, panelRows)),
+      numPanels(rows.numMatrices * panels) {}
+
+Value RowPanels::loadIndex(KernelEmitter &e, Value at) const {
+  return arith::IndexCastUIOp::create(e.b, e.loc, e.b.getIndexType(),
+                                      e.load(words, at));
+}
+
+Value RowPanels::getFirstPanel(KernelEmitter &e, ValueRange outer) const {
+  Value matrix = e.index(0);
+  for (auto [i, stride] : llvm::zip(outer, matrixStrides))
+    matrix = e.add(matrix, e.mul(i, e.index(stride)));
+  return e.mul(matrix, e.index(panels));
+}
+
+Value RowPanels::getRowSum(KernelEmitter &e, ValueRange outer,
+                           Value row) const {
+  Value first = e.mul(getFirstPanel(e, outer), e.index(panelRows));
+  return e.load(words, e.add(e.index(numPanels + 1), e.add(first, row)));
+}
+
+SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
+                                           const MicroKernel &kernel,
+                                           ValueRange outer, Value row,
+                                           Value columns, Value offset,
+                                           SmallVector<Value> sums) const {
+  Value panel = e.add(getFirstPanel(e, outer), e.floorDiv(row, panelRows));
+  Value begin = loadIndex(e, panel);
+  Value end = loadIndex(e, e.add(panel, e.index(1)));
+  int64_t numRows = sums.size() / kernel.vectors;
+  auto addWord = [&](Value place, Value at, ValueRange in) {
+    SmallVector<Value> out(in), vectors;
+    Value column = e.add(offset, e.mul(place, e.index(kernel.columns())));
+    for (int64_t v = 0; v < kernel.vectors; ++v)
+      vectors.push_back(e.loadVector(
+          columns, e.add(column, e.index(v * kernel.lanes)), kernel.lanes));
+    for (int64_t r = 0; r < numRows; ++r) {
+      Value factor =
+          e.splat(e.load(words, e.add(at, e.index(r))), kernel.lanes);
+      for (int64_t v = 0; v < kernel.vectors; ++v) {
+        Value &sum = out[r * kernel.vectors + v];
+        sum = kernel.dot.emit(e, factor, vectors[v], sum);
+      }
+    }
+    return out;
+  };
+  sums = e.forLoop(e.index(0), e.index(numWords), 1, sums,
+                   [&](Value word, ValueRange in) {
+                     Value at = e.mul(word, e.index(panelRows));
+                     return addWord(word, e.add(begin, at), in);
+                   });
+  Value halves = e.add(begin, e.index(numWords * panelRows));
+  return e.forLoop(
+      halves, end, panelRows + 1, sums, [&](Value at, ValueRange in) {
+        return addWord(loadIndex(e, at), e.add(at, e.index(1)), in);
+      });
+}

@@ -1,0 +1,75 @@
+//===- RowPanels.h - Weights on the left in words of bytes ------*- C++ -*-===//
+//
+// The filters of a convolution are the left-hand side of its product. Packed at
+// compile time for DotProduct::sumsPairs, the rows that a micro-kernel computes
+// at once form a panel: the words of all rows, word by word along k. Where sums
+// could saturate, there is half of each weight only, which never does. The
+// other halves follow, each group of words after its place along k.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CODEGEN_ROWPANELS_H
+#define QUANTC_LIB_CODEGEN_ROWPANELS_H
+
+#include "GemmEmitter.h"
+
+namespace quantc {
+
+/// Matrices [m, k] of signed bytes, one for each index of the outer loops that
+/// tell them apart.
+struct WeightRows {
+  int64_t numMatrices = 1, m = 0, k = 0;
+  int64_t rowStride = 0, columnStride = 0;
+  /// Where each matrix begins.
+  llvm::SmallVector<int64_t> starts;
+  /// Whether the bytes are unsigned, and flipped to signed ones.
+  bool isFlipped = false;
+};
+
+struct RowPanelCount {
+  /// Words along k of all panels, and those that are there in two halves.
+  int64_t words = 0, splitWords = 0;
+  /// Of what packRowPanels gives at least.
+  int64_t size = 0;
+  bool isPacked = false;
+};
+
+/// `size` packed words (32 bits each): where the panels begin, and where the
+/// last one ends; the sum of each row; the panels. All weights that a kernel is
+/// called with have the same size.
+std::vector<char> packRowPanels(llvm::ArrayRef<char> bytes,
+                                const WeightRows &rows, int64_t panelRows,
+                                int64_t size);
+RowPanelCount countRowPanels(llvm::ArrayRef<char> bytes, const WeightRows &rows,
+                             int64_t panelRows);
+
+/// The panels at run time.
+class RowPanels {
+public:
+  /// `matrixStrides` tells, for each outer loop, how many matrices it steps.
+  RowPanels(mlir::Value words, llvm::SmallVector<int64_t> matrixStrides,
+            const WeightRows &rows, int64_t panelRows);
+
+  /// Adds the products of the rows from `row` on, the first of a panel, and the
+  /// words of `columns` from `offset` on, to `sums`, which has `kernel.vectors`
+  /// vectors for each row.
+  mlir::SmallVector<mlir::Value>
+  emitProducts(KernelEmitter &e, const MicroKernel &kernel,
+               mlir::ValueRange outer, mlir::Value row, mlir::Value columns,
+               mlir::Value offset, mlir::SmallVector<mlir::Value> sums) const;
+
+  mlir::Value getRowSum(KernelEmitter &e, mlir::ValueRange outer,
+                        mlir::Value row) const;
+
+private:
+  mlir::Value loadIndex(KernelEmitter &e, mlir::Value at) const;
+  mlir::Value getFirstPanel(KernelEmitter &e, mlir::ValueRange outer) const;
+
+  mlir::Value words;
+  llvm::SmallVector<int64_t> matrixStrides;
+  int64_t panelRows, numWords, panels, numPanels;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_ROWPANELS_H
