@@ -1,6 +1,7 @@
-"""Behind tools/bench.sh: a table of ratios against ONNX Runtime.
+"""Behind tools/bench.sh: a table of ratios against ONNX Runtime, and of our own
+integer libraries (`w8a8`, calibrated on the input that is timed) against float.
 
-Below 1 we are faster. Each library keeps the dynamic dimensions of its model.
+Each library keeps the dynamic dimensions of its model.
 """
 
 import argparse
@@ -57,12 +58,15 @@ def locate(name):
 
 
 def measure(case, seconds):
-    """Yields (threads, our milliseconds, theirs) and checks that results agree."""
+    """Yields (threads, milliseconds of ours, theirs, and our integer library), and checks that floats agree."""
     path = locate(case.model)
     library = ROOT / "build" / "bench" / f"{case.model}.so"
     library.parent.mkdir(parents=True, exist_ok=True)
     compile_model(path, library)
     feed = case.feed(np.random.default_rng(0))
+    integers = library.with_suffix(".w8a8.so")
+    statistics = quantc.calibrate(path, feed, library.with_suffix(".stats"))
+    quantc.compile(path, quantize="w8a8", stats=statistics, output=integers)
     for threads in THREADS:
         model, reference = quantc.load(str(library)), onnx_runtime(path, threads)
         model.set_num_threads(threads)
@@ -71,7 +75,11 @@ def measure(case, seconds):
             if not difference.ok:
                 raise SystemExit(f"{case.name}: {difference.reason}: times of a wrong result mean nothing")
         ours, theirs = interleaved(lambda: model.run(feed), lambda: reference(feed), seconds)
-        yield threads, 1e3 * ours, 1e3 * theirs
+        quantized = quantc.load(str(integers))
+        quantized.set_num_threads(threads)
+        real, integer = interleaved(lambda: model.run(feed), lambda: quantized.run(feed), seconds)
+        # As a share of the float library beside it, so that both ratios are of one run.
+        yield threads, 1e3 * ours, 1e3 * theirs, 1e3 * ours * integer / real
 
 
 def processor():
@@ -88,12 +96,16 @@ def page(rows, note):
         "<!-- Written by `tools/bench.sh --update-docs`. -->",
         "",
         f"Float models on {processor()}, against ONNX Runtime {onnxruntime_version()}. Both sides are warmed up and run in",
-        "turns; medians in milliseconds. Below 1 Quantc is faster. What counts is the ratio, within one run.",
+        "turns; medians in milliseconds. Ratio: below 1 Quantc is faster. What counts is the ratio, within one run. The last",
+        "two columns are our own `w8a8` library, and how many times faster than our float library it is.",
         *([note] if note else []),
         "",
-        "| model | size | threads | Quantc | ONNX Runtime | ratio |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-        *(f"| {n} | {s} | {t} | {o:.2f} | {r:.2f} | {o / r:.2f} |" for n, s, t, o, r in rows),
+        "| model | size | threads | Quantc | ONNX Runtime | ratio | int8 | float/int8 |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {n} | {s} | {t} | {o:.2f} | {r:.2f} | {o / r:.2f} | {i:.2f} | {o / i:.2f} |"
+            for n, s, t, o, r, i in rows
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -114,13 +126,15 @@ def main():
     cases = [case for case in CASES if not args.names or case.model in args.names]
     if not cases:
         parser.error(f"no such model; there are {', '.join(c.model for c in CASES)}")
-    print(f"{'model':22}{'size':16}{'threads':>8}{'Quantc':>10}{'ORT':>10}{'ratio':>8}", flush=True)
+    print(f"{'model':22}{'size':16}{'threads':>8}{'Quantc':>10}{'ORT':>10}{'ratio':>8}{'int8':>10}{'f32/int8':>10}", flush=True)
     rows = []
     for case in cases:
-        for threads, ours, theirs in measure(case, args.seconds):
-            rows.append((case.name, case.size, threads, ours, theirs))
+        for threads, ours, theirs, integer in measure(case, args.seconds):
+            rows.append((case.name, case.size, threads, ours, theirs, integer))
             print(
-                f"{case.name:22}{case.size:16}{threads:8}{ours:8.2f}ms{theirs:8.2f}ms{ours / theirs:8.2f}", flush=True
+                f"{case.name:22}{case.size:16}{threads:8}{ours:8.2f}ms{theirs:8.2f}ms{ours / theirs:8.2f}"
+                f"{integer:8.2f}ms{ours / integer:10.2f}",
+                flush=True,
             )
     if args.update_docs:
         path = ROOT / "docs" / "Benchmarks.md"
