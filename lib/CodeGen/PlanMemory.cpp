@@ -4,7 +4,8 @@
 // frees, unconditionally, is nobody else's: from its allocation to its last use
 // it may lie anywhere in the arena where no other live buffer lies. Positions
 // are those of the ops of the function's body, so that a buffer inside of a
-// loop lives as long as the loop.
+// loop lives as long as the loop. Buffers whose size is not known are freed
+// behind their last use: deallocation leaves that to the end of the block.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,10 +50,12 @@ public:
   int64_t assignOffsets();
   /// Replaces the allocations by views of one allocation of `size` bytes.
   void rewrite(int64_t size);
+  /// Frees buffers of dynamic size as early as possible.
+  void moveDeallocations();
   void print(raw_ostream &os, int64_t size);
   int64_t sumOfSizes() const;
 
-  SmallVector<Buffer> buffers;
+  SmallVector<Buffer> buffers, dynamicBuffers;
   unsigned numLeft = 0;
 
 private:
@@ -97,7 +100,9 @@ static std::optional<int64_t> getSize(MemRefType type) {
 
 bool Planner::add(memref::AllocOp alloc,
                   const BufferViewFlowAnalysis &aliases) {
-  std::optional<int64_t> size = getSize(alloc.getType());
+  bool isDynamic = !alloc.getType().hasStaticShape();
+  std::optional<int64_t> size =
+      isDynamic ? std::optional<int64_t>(0) : getSize(alloc.getType());
   if (!size || alloc.getAlignment().value_or(1) > uint64_t(kAlignment))
     return false;
   // Threads would share the buffer.
@@ -125,8 +130,19 @@ bool Planner::add(memref::AllocOp alloc,
     }
   if (!buffer.dealloc)
     return false;
-  buffers.push_back(buffer);
-  return true;
+  (isDynamic ? dynamicBuffers : buffers).push_back(buffer);
+  return !isDynamic;
+}
+
+void Planner::moveDeallocations() {
+  Block &body = func.getBody().front();
+  SmallVector<Operation *> ops = llvm::map_to_vector(
+      body, [](Operation &op) -> Operation * { return &op; });
+  for (Buffer &buffer : dynamicBuffers) {
+    Operation *last = ops[buffer.last];
+    if (buffer.alloc->getBlock() == &body && last != body.getTerminator())
+      buffer.dealloc->moveAfter(last);
+  }
 }
 
 int64_t Planner::assignOffsets() {
@@ -239,6 +255,8 @@ struct PlanMemoryPass
       sumOfBuffers += planner.sumOfSizes();
       arenaBytes += size;
       total += size;
+      // While all ops are where they were counted.
+      planner.moveDeallocations();
       if (!planner.buffers.empty())
         planner.rewrite(size);
     }

@@ -80,3 +80,32 @@ func.func @loops(%x: memref<16xf32>, %n: index, %condition: i1) {
   memref.dealloc %either : memref<16xf32>
   return
 }
+
+// Deallocation leaves buffers of dynamic size until the end of their block; here
+// they go behind their last use, through views as well. What is returned stays.
+// CHECK-LABEL: func.func @dynamic
+// CHECK:         %[[A:.*]] = memref.alloc(%{{.*}}) : memref<?xf32>
+// CHECK:         %[[B:.*]] = memref.alloc(%{{.*}}) : memref<?xf32>
+// CHECK:         call @any(%{{.*}}, %[[B]])
+// CHECK-NEXT:    memref.dealloc %[[A]]
+// CHECK:         %[[C:.*]] = memref.alloc(%{{.*}}) : memref<?xf32>
+// CHECK:         call @any(%[[B]], %[[C]])
+// CHECK-NEXT:    memref.dealloc %[[B]]
+// CHECK-NEXT:    call @any(%[[C]], %[[C]])
+// CHECK-NOT:     memref.dealloc
+// CHECK:         return %[[C]]
+func.func private @any(memref<?xf32>, memref<?xf32>)
+func.func @dynamic(%x: memref<?xf32>, %n: index) -> memref<?xf32> {
+  %a = memref.alloc(%n) : memref<?xf32>
+  call @any(%x, %a) : (memref<?xf32>, memref<?xf32>) -> ()
+  %b = memref.alloc(%n) : memref<?xf32>
+  %part = memref.subview %a[0] [%n] [1] : memref<?xf32> to memref<?xf32, strided<[1]>>
+  %cast = memref.cast %part : memref<?xf32, strided<[1]>> to memref<?xf32>
+  call @any(%cast, %b) : (memref<?xf32>, memref<?xf32>) -> ()
+  %c = memref.alloc(%n) : memref<?xf32>
+  call @any(%b, %c) : (memref<?xf32>, memref<?xf32>) -> ()
+  call @any(%c, %c) : (memref<?xf32>, memref<?xf32>) -> ()
+  memref.dealloc %a : memref<?xf32>
+  memref.dealloc %b : memref<?xf32>
+  return %c : memref<?xf32>
+}

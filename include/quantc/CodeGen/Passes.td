@@ -197,8 +197,9 @@ def PlanMemoryPass : Pass<"quantc-plan-memory", "mlir::ModuleOp"> {
     also frees, becomes a view of one arena, at an offset that is a multiple of
     64. Buffers that are live at the same time do not overlap: the largest is
     placed first, each in the smallest gap that holds it. Results and buffers of
-    dynamic size stay allocations. The arena is allocated at each call of the
-    model, so that several threads may call it; the run time keeps its pages.
+    dynamic size stay allocations; the latter are freed behind their last use.
+    The arena is allocated at each call of the model, so that several threads
+    may call it; the run time keeps its pages.
 
     ```mlir
     %a = memref.alloc() : memref<16xf32>
