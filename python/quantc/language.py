@@ -71,7 +71,8 @@ def evaluate(model, tokens, against=None, window=256, stride=None, limit=0, prog
     Args:
       model: a compiled model, or the path of one.
       tokens: an array of token ids, or the path of an .npy file.
-      against: the model that it should be like (the float one), or its path.
+      against: the model that it should be like (the float one), its path, or a function from tokens [1, n] to logits
+        [n, vocabulary].
       window, stride, limit: how the tokens are cut; see `windows`.
       progress: called with (number of the window, number of windows, perplexity
         so far).
@@ -81,7 +82,8 @@ def evaluate(model, tokens, against=None, window=256, stride=None, limit=0, prog
     parts = list(windows(tokens, window, stride, limit))
     if not parts:
         raise ValueError(f"{len(np.ravel(tokens))} tokens are not enough for a window of {window}")
-    scorer, other = _Scorer(model), _Scorer(against) if against else None
+    scorer = _Scorer(model)
+    other = against if not against or callable(against) else _Scorer(against)
     total, scored, divergence, agreement = 0.0, 0, 0.0, 0
     for number, (ids, following, first) in enumerate(parts, 1):
         log_p = _log_probabilities(scorer(ids)[first:])

@@ -53,6 +53,8 @@ def test_evaluation_against_definitions(models):
     assert result.perplexity == pytest.approx(math.exp(-p[np.arange(100), tokens[1:]].mean()), rel=1e-5)
     assert result.kl_divergence == pytest.approx((np.exp(q) * (q - p)).sum(-1).mean(), rel=1e-5)
     assert result.top1_agreement == (p.argmax(-1) == q.argmax(-1)).mean()
+    known = language.evaluate(str(paths[0]), str(file), against=lambda ids: tables[1][ids[0]], window=25)
+    assert known.kl_divergence == pytest.approx(result.kl_divergence, rel=1e-5)
 
 
 def test_a_model_agrees_with_itself(models):
