@@ -1,0 +1,78 @@
+"""Models as ONNX Runtime's quantizer makes them, against ONNX Runtime on the same file.
+
+For each float model of the set and each form: the largest relative difference of
+an output, from ONNX Runtime with its optimizations and without. Where the two
+differ from each other, one integer that rounds otherwise was amplified, or its
+integer kernels saturated (`session.x64quantprecision` does not reach all of them).
+"""
+
+import argparse
+import itertools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from timing import ROOT  # noqa: F401  (puts our modules on the path)
+
+import quantc
+import test_quantized_models as quantized_models
+from real_models import MODELS, reference
+from test_real_models import locate
+
+NAMES = (
+    "mnist-conv espcn-subpixel espcn-resize ppocr-cls ppocr-v4-rec ppocr-v4-det "
+    "minilm-l3 magika silero-vad-static silero-vad silero-vad-seq"
+).split()
+SIGNED = {
+    "qdq-s8s8": dict(format="QDQ", activation="QInt8", weight="QInt8"),
+    "qdq-s8s8-channels": dict(format="QDQ", activation="QInt8", weight="QInt8", per_channel=True),
+    "qoperator-s8s8": dict(format="QOperator", activation="QInt8", weight="QInt8"),
+}
+quantized_models.FORMS.update(SIGNED)
+
+
+def difference(outputs, expected):
+    """The largest relative one; for integers the share that differs."""
+    worst = 0.0
+    for out, ref in zip(outputs, expected, strict=True):
+        out = np.asarray(out)
+        if out.dtype.kind in "iub":
+            worst = max(worst, float((out != ref).mean()))
+        else:
+            size = max(np.linalg.norm(ref.astype(np.float64)), 1e-30)
+            worst = max(worst, float(np.linalg.norm(out.astype(np.float64) - ref) / size))
+    return worst
+
+
+def measure(name, form, folder):
+    """Ours from theirs, ours from theirs without optimizations, and those two from each other."""
+    model = MODELS[name]
+    feeds = [feed for _, feed in itertools.islice(model.feeds(), 3)]
+    path = quantized_models.quantize(quantized_models.prepare(locate(model), folder), feeds, form, folder)
+    library, optimized, plain = quantc.compile(path), reference(path), reference(path, optimized=False)
+    worst = np.zeros(3)
+    for feed in feeds:
+        ours, theirs, unoptimized = library.run(feed), optimized(feed), plain(feed)
+        pairs = (ours, theirs), (ours, unoptimized), (unoptimized, theirs)
+        worst = np.maximum(worst, [difference(*pair) for pair in pairs])
+    return worst
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=NAMES)
+    parser.add_argument("--forms", nargs="*", default=list(quantized_models.FORMS))
+    args = parser.parse_args()
+    print(f"{'model':20}{'form':26}{'ours':>10}{'plain':>10}{'each other':>12}", flush=True)
+    for name, form in itertools.product(args.names, args.forms):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                own, plain, other = measure(name, form, Path(folder))
+            except Exception as error:  # The quantizer and ONNX Runtime refuse some.
+                print(f"{name:20}{form:26}{str(error).strip().splitlines()[0][:80]}", flush=True)
+                continue
+        print(f"{name:20}{form:26}{own:10.1e}{plain:10.1e}{other:12.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
