@@ -62,6 +62,8 @@ static linalg::LinalgOp flatten(KernelEmitter &e, linalg::GenericOp op) {
 static constexpr int64_t kMaxWindow = 64;
 /// The least tasks that keep all threads busy.
 static constexpr int64_t kMinTasks = 8;
+/// Elements that a task should have, so that finding its place costs little.
+static constexpr int64_t kMinTaskElements = 256;
 
 /// Whether `map` walks through a line of a buffer with the loop `dim`: forward,
 /// in steps that vector loads can pick from.
@@ -139,7 +141,23 @@ static void moveBody(KernelEmitter &e, scf::ForOp loop, Value position) {
       loop.getBody()->begin(), std::prev(loop.getBody()->end()));
 }
 
-/// Runs the loops in parallel, all as one but for the last.
+/// How many of the leading loops of `sizes` become one parallel loop, `most` at
+/// most: the others are the elements of a task.
+static unsigned countTaskLoops(ArrayRef<int64_t> sizes, unsigned most) {
+  auto product = [](ArrayRef<int64_t> factors, int64_t unknown) {
+    int64_t result = 1;
+    for (int64_t factor : factors)
+      result *= ShapedType::isDynamic(factor) ? unknown : factor;
+    return result;
+  };
+  while (most > 1 &&
+         product(sizes.drop_front(most), kMinTaskElements) < kMinTaskElements &&
+         product(sizes.take_front(most - 1), kMinTasks) >= kMinTasks)
+    --most;
+  return most;
+}
+
+/// Runs the loops in parallel, all as one.
 static void parallelizeNest(KernelEmitter &e, MutableArrayRef<scf::ForOp> loops,
                             Value condition) {
   SmallVector<Value> sizes;
@@ -209,6 +227,7 @@ struct ParallelizeLoopsPass
       ++numParallel;
     }
     unsigned numLoops = op.getNumLoops();
+    SmallVector<int64_t> sizes = op.getStaticLoopRanges();
     rewriter.setInsertionPoint(op);
     FailureOr<linalg::LinalgLoops> loops =
         linalg::linalgOpToLoops(rewriter, op);
@@ -234,10 +253,10 @@ struct ParallelizeLoopsPass
       parallelizeLine(e, nest.front(), condition);
     else
       // The last loop stays for the vectorizer.
-      parallelizeNest(
-          e,
-          MutableArrayRef(nest).take_front(std::min(numParallel, numLoops - 1)),
-          condition);
+      parallelizeNest(e,
+                      MutableArrayRef(nest).take_front(countTaskLoops(
+                          sizes, std::min(numParallel, numLoops - 1))),
+                      condition);
     rewriter.eraseOp(nest.front());
     return success();
   }

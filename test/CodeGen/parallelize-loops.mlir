@@ -31,6 +31,25 @@ func.func private @flat(%x: memref<?x3x5xf32>, %out: memref<?x3x5xf32>) {
   return
 }
 
+// Repeats elements twice: a task is a line of the result, not two elements of it,
+// whose place would take divisions to find.
+// CHECK-LABEL: func.func private @repeat
+// CHECK:         omp.loop_nest ({{.*}}) : index = (%{{.*}}) to (%c7680{{.*}})
+// CHECK:           scf.for %{{.*}} = %{{.*}} to %c2{{.*}} step
+// CHECK:             scf.for %{{.*}} = %{{.*}} to %c80{{.*}} step
+// CHECK:               scf.for %{{.*}} = %{{.*}} to %c2{{.*}} step
+func.func private @repeat(%x: memref<96x80x80xf32>, %out: memref<96x80x2x80x2xf32>) {
+  linalg.generic {
+      indexing_maps = [affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d3)>,
+                       affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3, d4)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]}
+      ins(%x : memref<96x80x80xf32>) outs(%out : memref<96x80x2x80x2xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
 // A reduction runs in parallel over what it does not reduce.
 // CHECK-LABEL: func.func private @reduction
 // CHECK:         omp.parallel {
