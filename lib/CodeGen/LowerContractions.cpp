@@ -25,8 +25,8 @@ using namespace quantc;
 static constexpr int64_t kMaxPairDepth = 8192;
 static constexpr double kMaxWideShare = 0.6;
 /// Of the words of filters that may be multiplied in halves: three operations
-/// each, where four do without pairs.
-static constexpr double kMaxSplitShare = 0.3;
+/// each, where four do without pairs, and as many bytes again in the library.
+static constexpr double kMaxSplitShare = 0.15;
 
 namespace {
 /// What is known about sums of pairs of bytes in a product.

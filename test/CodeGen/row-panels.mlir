@@ -6,40 +6,44 @@
 #rhs = affine_map<(d0, d1, d2) -> (d2, d1)>
 #out = affine_map<(d0, d1, d2) -> (d0, d1)>
 
-// Filters are the left-hand side: panels of five rows with two words along k.
+// Filters are the left-hand side: panels of five rows with eight words along k.
 // Halves of one word follow in the first panel, after its place, as
 // 255 * (65 + 64) leaves 16 bits. Before them are the starts of two panels, the
 // end, and the sums of ten rows.
-// CHECK: memref.global "private" constant @filters_rows5x8of1in39 : memref<39xi32>
-memref.global "private" constant @filters : memref<6x8xi8> = dense<[
-  [65, 64, 0, 0, 1, 1, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4, 5, 6, 7, 8],
-  [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4, 5, 6, 7, 8], [64, 64, -64, -64, 127, 1, 0, -128]]>
+// CHECK: memref.global "private" constant @filters_rows5x32of1in99 : memref<99xi32>
+memref.global "private" constant @filters : memref<6x32xi8> = dense<[
+  [65, 64, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+  [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
+  [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
+  [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
+  [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
+  [64, 64, -64, -64, 127, 1, 0, -128, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]]>
 
-// REMARK: could saturate: 1 of 4 words of weights are multiplied in halves
+// REMARK: could saturate: 1 of 16 words of weights are multiplied in halves
 // REMARK: multiplies bytes, two products summed in 16 bits in blocks of 5 x 16
 
-func.func @main(%x: memref<8x64xi8>, %out: memref<6x64xi32>) {
-  %0 = memref.get_global @filters : memref<6x8xi8>
-  call @product(%0, %x, %out) : (memref<6x8xi8>, memref<8x64xi8>, memref<6x64xi32>) -> ()
+func.func @main(%x: memref<32x64xi8>, %out: memref<6x64xi32>) {
+  %0 = memref.get_global @filters : memref<6x32xi8>
+  call @product(%0, %x, %out) : (memref<6x32xi8>, memref<32x64xi8>, memref<6x64xi32>) -> ()
   return
 }
 
 // CHECK-LABEL: func.func private @product
-// CHECK-SAME:    %[[ROWS:.*]]: memref<39xi32>
+// CHECK-SAME:    %[[ROWS:.*]]: memref<99xi32>
 // CHECK:         %[[BEGIN:.*]] = arith.index_castui %{{.*}} : i32 to index
 // CHECK:         %[[END:.*]] = arith.index_castui %{{.*}} : i32 to index
-// CHECK:         scf.for %{{.*}} = %c0 to %c2 step %c1
+// CHECK:         scf.for %{{.*}} = %c0 to %c8 step %c1
 // CHECK:           vector.load {{.*}} : memref<{{.*}}xi32>, vector<8xi32>
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw
-// CHECK:         %[[HALVES:.*]] = arith.addi %[[BEGIN]], %c10
+// CHECK:         %[[HALVES:.*]] = arith.addi %[[BEGIN]], %c40
 // CHECK:         scf.for %[[AT:.*]] = %[[HALVES]] to %[[END]] step %c6
 // CHECK:           memref.load %[[ROWS]][%[[AT]]]
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw
-func.func private @product(%w: memref<6x8xi8>, %x: memref<8x64xi8>, %out: memref<6x64xi32>) {
+func.func private @product(%w: memref<6x32xi8>, %x: memref<32x64xi8>, %out: memref<6x64xi32>) {
   %zero = arith.constant 0 : i32
   linalg.fill ins(%zero : i32) outs(%out : memref<6x64xi32>)
   linalg.generic {indexing_maps = [#lhs, #rhs, #out], iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%w, %x : memref<6x8xi8>, memref<8x64xi8>) outs(%out : memref<6x64xi32>) {
+      ins(%w, %x : memref<6x32xi8>, memref<32x64xi8>) outs(%out : memref<6x64xi32>) {
   ^bb0(%a: i8, %b: i8, %o: i32):
     %0 = arith.extsi %a : i8 to i32
     %1 = arith.extui %b : i8 to i32
