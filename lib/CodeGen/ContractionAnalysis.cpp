@@ -451,6 +451,10 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   auto toStatic = [&](Value size) {
     return e.asConstant(size).value_or(ShapedType::kDynamic);
   };
+  match.numChannels =
+      dims->inputChannel.empty()
+          ? 1
+          : toStatic(a.sizes[*a.positionOf(dims->inputChannel[0])]);
   // A single row is left to the vector loops over channels (IntegerDepthwise).
   VectorUnit dotUnit = unit;
   if (e.isConstant(p.m, 1) && unit.hasWordPairs)
@@ -468,6 +472,9 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     match.b = {x.flat, outerStrides, channelStride, e.index(1)};
     match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
                                                     match.kernel.lanes);
+    Windows::Dim pixels{p.n, p.n, e.index(0), 1, 1, 1};
+    if (dot)
+      match.words = {x.flat, outerStrides, {pixels}, nullptr};
   } else {
     Type element = cast<MemRefType>(x.flat.getType()).getElementType();
     Value padding = input.value ? input.value : e.zero(element);

@@ -165,7 +165,9 @@ void GemmEmitter::emit(bool useThreads) {
   if (useThreads)
     condition =
         e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+  columns.prepare(e, useThreads);
   e.parallelFor(tasks, condition, [&](Value task) { emitTask(task); });
+  columns.release(e);
 }
 
 void GemmEmitter::emitTask(Value task) {
@@ -194,15 +196,17 @@ void GemmEmitter::emitTask(Value task) {
   Value scratch;
   if (kernel.dot) {
     // Whole vectors of words are written, and whole tiles of them read.
-    int64_t numWords = llvm::alignTo(
-        llvm::divideCeil(blockDepth, kernel.dot.group), kernel.lanes);
+    int64_t numWords =
+        llvm::alignTo(columns.getNumWords().value_or(
+                          llvm::divideCeil(blockDepth, kernel.dot.group)),
+                      kernel.lanes);
     block.wordStride = numWords;
     if (!p.rowPanels)
       block.words = allocate(blockRows * block.wordStride, accumulator);
     if (kernel.dot.hasWideWords)
       block.wideWords = allocate(2 * blockRows * block.wordStride, accumulator);
     scratch = allocate(numWords * width, accumulator);
-    if (!isPacked)
+    if (!isPacked && !columns.getNumWords())
       block.rawPanel =
           allocate(numWords * width * kernel.dot.group, e.b.getI8Type());
     if (quantized.needsRowSums() && !p.rowPanels)
@@ -278,7 +282,13 @@ void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
   if (auto order = columns.getOrder(e, block.outer, slot))
     std::tie(tile.order, tile.orderOffset) = *order;
   Value zero = e.index(0);
-  if (!isPacked) {
+  if (columns.getNumWords()) {
+    SmallVector<Value> sums = columns.packWords(
+        e, block.outer, slot, scratch, zero, quantized.needsColumnSums());
+    for (auto [v, sum] : llvm::enumerate(sums))
+      e.storeVector(sum, tile.columnSums,
+                    e.add(tile.columnSumsOffset, e.index(v * kernel.lanes)));
+  } else if (!isPacked) {
     // Rows of bytes first, which the source knows how to read.
     MicroKernel raw = kernel;
     raw.accumulator = e.b.getI8Type();
@@ -416,13 +426,19 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
   int64_t count = tile.rows * kernel.vectors;
   SmallVector<Value> rowOffsets;
   Value aBase = e.add(block.aBase, e.mul(block.k, p.a.columnStride));
+  // Words have room for whole tiles: rows that do not exist are read as others,
+  // all at constant distances.
+  Value words = e.mul(e.sub(tile.row, block.firstRow),
+                      e.index(kernel.dot ? block.wordStride : 0));
   for (int64_t r = 0; r < tile.rows; ++r) {
+    if (kernel.dot) {
+      rowOffsets.push_back(e.add(words, e.index(r * block.wordStride)));
+      continue;
+    }
     Value row = e.add(tile.row, e.index(r));
     if (tile.rowsFit)
       row = e.min(row, e.sub(p.m, e.index(1)));
-    rowOffsets.push_back(kernel.dot ? e.mul(e.sub(row, block.firstRow),
-                                            e.index(block.wordStride))
-                                    : e.add(aBase, e.mul(row, p.a.rowStride)));
+    rowOffsets.push_back(e.add(aBase, e.mul(row, p.a.rowStride)));
   }
   auto partialAt = [&](int64_t i) {
     Value row =

@@ -101,6 +101,19 @@ public:
   virtual void pack(KernelEmitter &e, const MicroKernel &kernel,
                     mlir::ValueRange outer, mlir::Value slot, mlir::Value k,
                     mlir::Value depth, mlir::Value panel, mlir::Value offset) {}
+  /// The rows of a panel if packWords makes them, as words in an order of their
+  /// own, instead of pack.
+  virtual std::optional<int64_t> getNumWords() const { return std::nullopt; }
+  /// The panel that starts at `slot`, and the sums of its columns, one vector
+  /// each, if they are needed.
+  virtual mlir::SmallVector<mlir::Value>
+  packWords(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
+            mlir::Value panel, mlir::Value offset, bool needsSums) {
+    return {};
+  }
+  /// Before the first task, and after the last one.
+  virtual void prepare(KernelEmitter &e, bool useThreads) {}
+  virtual void release(KernelEmitter &e) {}
 };
 
 class RowPanels;

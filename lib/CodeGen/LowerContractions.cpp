@@ -7,6 +7,7 @@
 #include "LowBitWeights.h"
 #include "PackWeights.h"
 #include "ProductRoots.h"
+#include "WordSource.h"
 
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/IR/Remarks.h"
@@ -46,6 +47,47 @@ static MatchedProduct matchAgain(KernelEmitter &e, MatchedProduct &match,
   return std::move(*result);
 }
 
+/// How many elements of k a channel of the filters has, if the image of `match`
+/// can be read in words of channels.
+static std::optional<int64_t> matchWordTaps(const MatchedProduct &match) {
+  if (match.matrixOperand || !match.words ||
+      !WordSource::canRead(*match.words, match.numChannels, match.kernel))
+    return std::nullopt;
+  return match.words->getNumTaps();
+}
+
+static void useWordSource(MatchedProduct &match) {
+  const GemmProblem &p = match.problem;
+  match.columns = std::make_unique<WordSource>(*match.words, match.numChannels,
+                                               p.quantizedB.isFlipped,
+                                               p.outerSizes, match.kernel);
+}
+
+/// As many rows at once, nearly, so that the last panel lacks few.
+static int64_t balanceRows(std::optional<int64_t> m, int64_t rows) {
+  int64_t best = rows;
+  for (int64_t some = rows; m && some > rows - rows / 4; --some)
+    if (llvm::alignTo(*m, some) < llvm::alignTo(*m, best))
+      best = some;
+  return best;
+}
+
+/// Multiplies filters that are constant, on the left-hand side of `match`, by
+/// words of an image, if the target takes bytes as they are.
+static bool useWords(KernelEmitter &e, WeightPacker &packer,
+                     MatchedProduct &match) {
+  std::optional<int64_t> taps = matchWordTaps(match);
+  std::optional<int64_t> k = e.asConstant(match.problem.k);
+  if (!taps || match.kernel.dot.sumsPairs || !k || *k > kMaxPairDepth)
+    return false;
+  match.kernel.rows =
+      balanceRows(e.asConstant(match.problem.m), match.kernel.rows);
+  if (!packer.packRows(e, match, *taps, /*mostSplit=*/1))
+    return false;
+  useWordSource(match);
+  return true;
+}
+
 /// Multiplies constant weights on the right-hand side of `match` in pairs of
 /// bytes, if so many of them can be proved not to saturate that it pays.
 static BytePairs usePairsOfColumns(KernelEmitter &e, WeightPacker &packer,
@@ -82,14 +124,16 @@ static BytePairs usePairsOfRows(KernelEmitter &e, WeightPacker &packer,
   unit.hasSignedRows = true;
   MatchedProduct pairs = matchAgain(e, match, unit);
   BytePairs result;
+  std::optional<int64_t> taps = matchWordTaps(pairs);
   if (pairs.kernel.dot.sumsPairs)
-    result.rows = packer.packRows(e, pairs, kMaxSplitShare);
+    result.rows = packer.packRows(e, pairs, taps.value_or(1), kMaxSplitShare);
   if (!result.rows)
     return {std::nullopt, std::nullopt, "no side is constant"};
-  if (result.rows->isPacked)
-    match = std::move(pairs);
-  else
+  if (!result.rows->isPacked)
     return {std::nullopt, std::nullopt, "too many of the weights are large"};
+  match = std::move(pairs);
+  if (taps)
+    useWordSource(match);
   return result;
 }
 
@@ -165,6 +209,7 @@ struct LowerContractionsPass
         continue;
       }
       BytePairs pairs;
+      bool hasWords = useWords(emitter, packer, *match);
       if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
         pairs = usePairs(emitter, packer, *match, unit);
       if (pairs.columns) {
@@ -176,7 +221,8 @@ struct LowerContractionsPass
         ++numContractions;
       else
         ++numConvolutions;
-      numPackedWeights += packer.pack(emitter, *match) || pairs.rows;
+      numPackedWeights +=
+          packer.pack(emitter, *match) || pairs.rows || hasWords;
       // Only kernels run on several threads: nothing calls them in parallel.
       if (match->depthwise)
         emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,

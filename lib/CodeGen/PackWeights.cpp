@@ -478,6 +478,8 @@ getWeightRows(KernelEmitter &e, const MatchedProduct &match) {
       !set(rows.columnStride, p.a.columnStride))
     return std::nullopt;
   rows.isFlipped = p.quantizedA.isFlipped;
+  rows.isSigned = match.kernel.dot.isLhsSigned;
+  rows.sumsPairs = match.kernel.dot.sumsPairs;
   rows.starts = {0};
   SmallVector<int64_t> strides(p.outerSizes.size(), 0);
   for (unsigned i = p.outerSizes.size(); i-- > 0;) {
@@ -499,6 +501,7 @@ getWeightRows(KernelEmitter &e, const MatchedProduct &match) {
 
 std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
                                                     MatchedProduct &match,
+                                                    int64_t taps,
                                                     double mostSplit) {
   auto argument = dyn_cast<BlockArgument>(match.rowsOperand->get());
   auto func = match.root->getParentOfType<func::FuncOp>();
@@ -523,6 +526,7 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
       }))
     return std::nullopt;
   auto &[rows, strides] = *found;
+  rows.taps = taps;
   int64_t panelRows = match.kernel.rows;
   RowPanelCount count;
   int64_t size = 0;
@@ -537,10 +541,11 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
     return count;
   for (Operation *view : views)
     view->erase();
-  std::string suffix = "rows" + std::to_string(panelRows) + "x" +
-                       std::to_string(rows.k) + "of" +
-                       std::to_string(rows.numMatrices) + "in" +
-                       std::to_string(size) + (rows.isFlipped ? "flipped" : "");
+  std::string suffix =
+      "rows" + std::to_string(panelRows) + "x" + std::to_string(rows.k) + "by" +
+      std::to_string(taps) + "of" + std::to_string(rows.numMatrices) + "in" +
+      std::to_string(size) + (rows.isFlipped ? "flipped" : "") +
+      (rows.sumsPairs ? "pairs" : "");
   setConstants(func, argument.getArgNumber(), globals, e.b.getI32Type(), suffix,
                [&](memref::GlobalOp global) {
                  return packRowPanels(*bytesOf(global), rows, panelRows, size);

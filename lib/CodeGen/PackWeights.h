@@ -33,8 +33,9 @@ public:
 
   /// Packs the left-hand side as rows of words, unless more than the share
   /// `mostSplit` of them were there in halves; none if it is not constant.
+  /// There are `taps` elements a channel, see WeightRows.
   std::optional<RowPanelCount> packRows(KernelEmitter &e, MatchedProduct &match,
-                                        double mostSplit);
+                                        int64_t taps, double mostSplit);
 
   /// The bytes of a constant, or none for a splat.
   static std::optional<llvm::ArrayRef<char>> getBytes(mlir::ElementsAttr attr);

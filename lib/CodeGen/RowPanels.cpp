@@ -16,20 +16,25 @@ namespace {
 class PanelWord {
 public:
   PanelWord(ArrayRef<char> bytes, const WeightRows &rows, int64_t matrix,
-            int64_t firstRow, int64_t panelRows, int64_t word) {
+            int64_t firstRow, int64_t panelRows, int64_t word)
+      : sumsPairs(rows.sumsPairs), isSigned(rows.isSigned) {
+    int64_t channels = rows.k / rows.taps;
+    int64_t first = word / rows.taps * kGroup, tap = word % rows.taps;
     for (int64_t row = firstRow; row < firstRow + panelRows; ++row)
-      for (int64_t k = word * kGroup; k < (word + 1) * kGroup; ++k) {
-        if (row >= rows.m || k >= rows.k) {
+      for (int64_t channel = first; channel < first + kGroup; ++channel) {
+        if (row >= rows.m || channel >= channels) {
           weights.push_back(0);
           continue;
         }
         char byte = bytes[rows.starts[matrix] + row * rows.rowStride +
-                          k * rows.columnStride];
+                          (channel * rows.taps + tap) * rows.columnStride];
         weights.push_back(int8_t(byte ^ (rows.isFlipped ? 0x80 : 0)));
       }
   }
 
   bool isExact() const {
+    if (!sumsPairs)
+      return true;
     for (size_t i = 0; i < weights.size(); i += 2)
       if (!DotProduct::isExactPair(weights[i], weights[i + 1]))
         return false;
@@ -57,12 +62,15 @@ public:
 
   int getSum(int64_t row) const {
     int sum = 0;
-    for (int64_t i = 0; i < kGroup; ++i)
-      sum += weights[row * kGroup + i];
+    for (int64_t i = 0; i < kGroup; ++i) {
+      int8_t weight = weights[row * kGroup + i];
+      sum += isSigned ? weight : uint8_t(weight);
+    }
     return sum;
   }
 
 private:
+  bool sumsPairs, isSigned;
   SmallVector<int8_t> weights;
 };
 } // namespace
@@ -89,7 +97,7 @@ std::vector<char> quantc::packRowPanels(ArrayRef<char> bytes,
     starts.push_back(header + panels.size());
     SmallVector<int32_t> sum(panelRows, 0);
     std::vector<int32_t> halves;
-    for (int64_t word = 0; word * kGroup < rows.k; ++word) {
+    for (int64_t word = 0; word < rows.getNumWords(); ++word) {
       PanelWord weights(bytes, rows, matrix, first, panelRows, word);
       for (int64_t row = 0; row < panelRows; ++row)
         sum[row] += weights.getSum(row);
@@ -116,7 +124,7 @@ RowPanelCount quantc::countRowPanels(ArrayRef<char> bytes,
                                      int64_t panelRows) {
   RowPanelCount count;
   forEachPanel(rows, panelRows, [&](int64_t matrix, int64_t first) {
-    for (int64_t word = 0; word * kGroup < rows.k; ++word) {
+    for (int64_t word = 0; word < rows.getNumWords(); ++word) {
       PanelWord weights(bytes, rows, matrix, first, panelRows, word);
       ++count.words;
       count.splitWords += !weights.isExact();
@@ -134,9 +142,9 @@ RowPanelCount quantc::countRowPanels(ArrayRef<char> bytes,
 RowPanels::RowPanels(Value words, SmallVector<int64_t> matrixStrides,
                      const WeightRows &rows, int64_t panelRows)
     : words(words), matrixStrides(std::move(matrixStrides)),
-      panelRows(panelRows), numWords(llvm::divideCeil(rows.k, kGroup)),
+      panelRows(panelRows), numWords(rows.getNumWords()),
       panels(llvm::divideCeil(rows.m, panelRows)),
-      numPanels(rows.numMatrices * panels) {}
+      numPanels(rows.numMatrices * panels), hasHalves(rows.sumsPairs) {}
 
 Value RowPanels::loadIndex(KernelEmitter &e, Value at) const {
   return arith::IndexCastUIOp::create(e.b, e.loc, e.b.getIndexType(),
@@ -163,7 +171,6 @@ SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
                                            SmallVector<Value> sums) const {
   Value panel = e.add(getFirstPanel(e, outer), e.floorDiv(row, panelRows));
   Value begin = loadIndex(e, panel);
-  Value end = loadIndex(e, e.add(panel, e.index(1)));
   int64_t numRows = sums.size() / kernel.vectors;
   auto addWord = [&](Value place, Value at, ValueRange in) {
     SmallVector<Value> out(in), vectors;
@@ -186,7 +193,10 @@ SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
                      Value at = e.mul(word, e.index(panelRows));
                      return addWord(word, e.add(begin, at), in);
                    });
+  if (!hasHalves)
+    return sums;
   Value halves = e.add(begin, e.index(numWords * panelRows));
+  Value end = loadIndex(e, e.add(panel, e.index(1)));
   return e.forLoop(
       halves, end, panelRows + 1, sums, [&](Value at, ValueRange in) {
         return addWord(loadIndex(e, at), e.add(at, e.index(1)), in);

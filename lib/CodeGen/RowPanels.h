@@ -1,10 +1,11 @@
 //===- RowPanels.h - Weights on the left in words of bytes ------*- C++ -*-===//
 //
 // The filters of a convolution are the left-hand side of its product. Packed at
-// compile time for DotProduct::sumsPairs, the rows that a micro-kernel computes
+// compile time for a DotProduct of bytes, the rows that a micro-kernel computes
 // at once form a panel: the words of all rows, word by word along k. Where sums
-// could saturate, there is half of each weight only, which never does. The
-// other halves follow, each group of words after its place along k.
+// of pairs could saturate (DotProduct::sumsPairs), there is half of each weight
+// only, which never does. The other halves follow, each group of words after
+// its place along k.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,17 +14,26 @@
 
 #include "GemmEmitter.h"
 
+#include "llvm/Support/MathExtras.h"
+
 namespace quantc {
 
-/// Matrices [m, k] of signed bytes, one for each index of the outer loops that
-/// tell them apart.
+/// Matrices [m, k] of bytes, one for each index of the outer loops that tell
+/// them apart.
 struct WeightRows {
   int64_t numMatrices = 1, m = 0, k = 0;
   int64_t rowStride = 0, columnStride = 0;
   /// Where each matrix begins.
   llvm::SmallVector<int64_t> starts;
-  /// Whether the bytes are unsigned, and flipped to signed ones.
-  bool isFlipped = false;
+  /// How many elements of k each channel has. A word holds the same tap of four
+  /// channels, so that with one tap it holds what follows each other along k.
+  int64_t taps = 1;
+  /// Whether sign bits are flipped, and whether bytes are signed afterwards.
+  bool isFlipped = false, isSigned = true;
+  /// Whether sums of two products must fit into 16 bits.
+  bool sumsPairs = true;
+
+  int64_t getNumWords() const { return llvm::divideCeil(k / taps, 4) * taps; }
 };
 
 struct RowPanelCount {
@@ -68,6 +78,7 @@ private:
   mlir::Value words;
   llvm::SmallVector<int64_t> matrixStrides;
   int64_t panelRows, numWords, panels, numPanels;
+  bool hasHalves;
 };
 
 } // namespace quantc

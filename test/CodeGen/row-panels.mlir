@@ -10,7 +10,7 @@
 // Halves of one word follow in the first panel, after its place, as
 // 255 * (65 + 64) leaves 16 bits. Before them are the starts of two panels, the
 // end, and the sums of ten rows.
-// CHECK: memref.global "private" constant @filters_rows5x32of1in99 : memref<99xi32>
+// CHECK: memref.global "private" constant @filters_rows5x32by1of1in99pairs : memref<99xi32>
 memref.global "private" constant @filters : memref<6x32xi8> = dense<[
   [65, 64, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
   [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
@@ -31,11 +31,11 @@ func.func @main(%x: memref<32x64xi8>, %out: memref<6x64xi32>) {
 // CHECK-LABEL: func.func private @product
 // CHECK-SAME:    %[[ROWS:.*]]: memref<99xi32>
 // CHECK:         %[[BEGIN:.*]] = arith.index_castui %{{.*}} : i32 to index
-// CHECK:         %[[END:.*]] = arith.index_castui %{{.*}} : i32 to index
 // CHECK:         scf.for %{{.*}} = %c0 to %c8 step %c1
 // CHECK:           vector.load {{.*}} : memref<{{.*}}xi32>, vector<8xi32>
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw
 // CHECK:         %[[HALVES:.*]] = arith.addi %[[BEGIN]], %c40
+// CHECK:         %[[END:.*]] = arith.index_castui %{{.*}} : i32 to index
 // CHECK:         scf.for %[[AT:.*]] = %[[HALVES]] to %[[END]] step %c6
 // CHECK:           memref.load %[[ROWS]][%[[AT]]]
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw

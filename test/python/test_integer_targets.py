@@ -4,6 +4,7 @@ where it can emulate them, and looked at as assembly where it cannot.
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,10 +14,11 @@ from test_integer_products import SIGNS, TYPES, convolve, random_bytes, subtract
 
 M, K, N = 37, 147, 29
 ARM = "/usr/aarch64-linux-gnu"
+GCC = "/usr/lib/gcc-cross/aarch64-linux-gnu"
 
 needs_qemu = pytest.mark.skipif(
-    not (shutil.which("qemu-aarch64") and shutil.which("clang-22")),
-    reason="needs qemu-user, clang-22 and libc6-dev-arm64-cross",
+    not (shutil.which("qemu-aarch64") and shutil.which("clang-22") and Path(GCC).exists()),
+    reason="needs qemu-user, clang-22, libc6-dev-arm64-cross and libgcc-12-dev-arm64-cross",
 )
 
 
