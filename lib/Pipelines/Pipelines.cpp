@@ -46,6 +46,7 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   }
   // What was folded may have been a shape.
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
+  pm.addNestedPass<func::FuncOp>(qnn::createShareHeadsPass());
   pm.addPass(createCanonicalizerPass());
   if (options.verifyFolded || options.reportFolded) {
     // Products of floats by coded weights are what they should be.

@@ -1,11 +1,8 @@
 //===- IntegerValues.cpp - What is known of integer tensors ---------------===//
 
-#include "quantc/Dialect/QNN/IR/IntegerValues.h"
+#include "IntegerEvaluator.h"
 
-#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
-#include "quantc/Dialect/QNN/IR/IndexingOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
-#include "quantc/Dialect/QNN/IR/TensorOps.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -13,8 +10,6 @@
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
-
-using KnownInts = std::optional<SmallVector<KnownInt>>;
 
 /// Shapes and lists of axes are small. What is larger is data.
 static constexpr int64_t kMaxElements = 256;
@@ -32,8 +27,8 @@ static int64_t wrap(int64_t value, Type type) {
                                                 : bits.getSExtValue();
 }
 
-static KnownInt applyBinary(BinaryKind kind, KnownInt a, KnownInt b,
-                            Type type) {
+KnownInt IntegerEvaluator::applyBinary(BinaryKind kind, const KnownInt &a,
+                                       const KnownInt &b, Type type) {
   if (!a.isConstant() || !b.isConstant()) {
     // What leaves the other side as it is.
     if (kind == BinaryKind::add && a.isConstant(0))
@@ -46,6 +41,16 @@ static KnownInt applyBinary(BinaryKind kind, KnownInt a, KnownInt b,
       return a;
     if (kind == BinaryKind::mul && (a.isConstant(0) || b.isConstant(0)))
       return KnownInt::constant(0);
+    // Narrower sums wrap elsewhere.
+    if (!type.isInteger(64))
+      return KnownInt::unknown();
+    if (kind == BinaryKind::add)
+      return a.plus(b);
+    if (kind == BinaryKind::sub)
+      return a.plus(b, -1);
+    if (kind == BinaryKind::mul && (a.isConstant() || b.isConstant()))
+      return a.isConstant() ? KnownInt::constant(0).plus(b, a.getConstant())
+                            : KnownInt::constant(0).plus(a, b.getConstant());
     return KnownInt::unknown();
   }
   int64_t x = a.getConstant(), y = b.getConstant();
@@ -83,14 +88,14 @@ static KnownInt applyBinary(BinaryKind kind, KnownInt a, KnownInt b,
   }
 }
 
-static KnownInt applyCompare(CompareKind kind, KnownInt a, KnownInt b) {
+static KnownInt applyCompare(CompareKind kind, const KnownInt &a,
+                             const KnownInt &b) {
   auto result = [](bool v) { return KnownInt::constant(v); };
   if (kind == CompareKind::equal) {
     if (a == b)
       return result(true);
-    // An extent is never negative.
-    if ((a.isExtent() && b.isConstant() && b.getConstant() < 0) ||
-        (b.isExtent() && a.isConstant() && a.getConstant() < 0))
+    if ((a.isNeverNegative() && b.isConstant() && b.getConstant() < 0) ||
+        (b.isNeverNegative() && a.isConstant() && a.getConstant() < 0))
       return result(false);
   }
   if (!a.isConstant() || !b.isConstant())
@@ -111,7 +116,7 @@ static KnownInt applyCompare(CompareKind kind, KnownInt a, KnownInt b) {
   return KnownInt::unknown();
 }
 
-static KnownInt applyUnary(UnaryKind kind, KnownInt a, Type type) {
+static KnownInt applyUnary(UnaryKind kind, const KnownInt &a, Type type) {
   if (!a.isConstant())
     return KnownInt::unknown();
   int64_t x = a.getConstant();
@@ -127,125 +132,38 @@ static KnownInt applyUnary(UnaryKind kind, KnownInt a, Type type) {
   }
 }
 
-//===- ops ----------------------------------------------------------------===//
-
-namespace quantc::qnn {
-/// Walks the ops behind a value, a bounded number of them.
-class IntegerEvaluator {
-public:
-  KnownInts evaluate(Value value);
-  KnownInt getExtent(Value tensor, int64_t dim);
-
-private:
-  /// Follows a dynamic dimension through ops that keep it.
-  std::pair<Value, int64_t> findSource(Value tensor, int64_t dim);
-  KnownInts evaluateOp(Operation *op, RankedTensorType type);
-  /// The operands of an elementwise op, each stretched to `type`. Lists and
-  /// scalars only.
-  std::optional<SmallVector<SmallVector<KnownInt>>>
-  evaluateBroadcast(ValueRange operands, RankedTensorType type);
-  KnownInts evaluateGather(GatherOp op);
-  KnownInts evaluateSlice(SliceOp op);
-  KnownInts evaluateConcat(ConcatOp op);
-  KnownInts evaluateRange(RangeOp op);
-
-  unsigned budget = 256;
-};
-} // namespace quantc::qnn
-
-//===- extents ------------------------------------------------------------===//
-
-std::pair<Value, int64_t> IntegerEvaluator::findSource(Value tensor,
-                                                       int64_t dim) {
-  for (unsigned steps = 0; steps < 64; ++steps) {
-    Operation *op = tensor.getDefiningOp();
-    if (!op)
-      break;
-    Value next;
-    int64_t nextDim = dim;
-    auto fromEnd = [&](Value operand) {
-      auto type = cast<RankedTensorType>(operand.getType());
-      int64_t own = dim - (cast<RankedTensorType>(tensor.getType()).getRank() -
-                           type.getRank());
-      return own >= 0 && type.getDimSize(own) != 1 ? own : -1;
-    };
-    if (isa<UnaryOp, CastOp>(op)) {
-      next = op->getOperand(0);
-    } else if (auto transpose = dyn_cast<TransposeOp>(op)) {
-      next = transpose.getInput();
-      nextDim = transpose.getPermutation()[dim];
-    } else if (isa<BinaryOp, CompareOp, SelectOp>(op)) {
-      // Only where a single operand decides.
-      for (Value operand : op->getOperands())
-        if (int64_t own = fromEnd(operand); own >= 0) {
-          if (next) {
-            next = {};
-            break;
-          }
-          next = operand;
-          nextDim = own;
-        }
-    } else if (auto gather = dyn_cast<GatherOp>(op)) {
-      int64_t axis = gather.getAxis();
-      int64_t rank = gather.getIndices().getType().getRank();
-      if (dim >= axis && dim < axis + rank) {
-        next = gather.getIndices();
-        nextDim = dim - axis;
-      } else {
-        next = gather.getInput();
-        nextDim = dim < axis ? dim : dim - rank + 1;
-      }
-    } else if (auto reshape = dyn_cast<ReshapeOp>(op)) {
-      KnownInts shape = evaluate(reshape.getShape());
-      if (shape && (*shape)[dim].isExtent())
-        return {(*shape)[dim].getTensor(), (*shape)[dim].getDim()};
-      if (shape && (*shape)[dim].isConstant(0) && !reshape.getAllowzero())
-        next = reshape.getInput();
-    }
-    if (!next)
-      break;
-    tensor = next;
-    dim = nextDim;
-  }
-  return {tensor, dim};
-}
-
-KnownInt IntegerEvaluator::getExtent(Value tensor, int64_t dim) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  if (!type.isDynamicDim(dim))
-    return KnownInt::constant(type.getDimSize(dim));
-  auto [source, sourceDim] = findSource(tensor, dim);
-  type = cast<RankedTensorType>(source.getType());
-  if (!type.isDynamicDim(sourceDim))
-    return KnownInt::constant(type.getDimSize(sourceDim));
-  KnownInt k;
-  k.kind = KnownInt::Extent;
-  k.number = sourceDim;
-  k.tensor = source;
-  return k;
-}
-
 //===- lists --------------------------------------------------------------===//
 
 KnownInts IntegerEvaluator::evaluate(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || !type.hasStaticShape() ||
       !isa<IntegerType>(type.getElementType()) ||
-      type.getNumElements() > kMaxElements || budget == 0)
+      type.getNumElements() > kMaxElements)
     return std::nullopt;
-  --budget;
   if (auto ints = getConstantInts(value)) {
     SmallVector<KnownInt> result;
     for (int64_t v : *ints)
       result.push_back(KnownInt::constant(v));
     return result;
   }
+  auto found = lists.find(value);
+  if (found != lists.end())
+    return found->second;
   KnownInts result;
-  if (Operation *op = value.getDefiningOp())
+  Operation *op = value.getDefiningOp();
+  if (op && enter()) {
     result = evaluateOp(op, type);
-  if (result && int64_t(result->size()) == type.getNumElements())
-    return result;
-  return SmallVector<KnownInt>(type.getNumElements());
+    leave();
+  }
+  if (!result || int64_t(result->size()) != type.getNumElements())
+    result.emplace(type.getNumElements());
+  // What is known of nothing else is known as itself.
+  if (type.getElementType().isInteger(64))
+    for (auto [i, element] : llvm::enumerate(*result))
+      if (!element.isKnown)
+        element = KnownInt::term(value, i, /*isElement=*/true);
+  lists[value] = *result;
+  return result;
 }
 
 std::optional<SmallVector<SmallVector<KnownInt>>>
@@ -274,7 +192,7 @@ KnownInts IntegerEvaluator::evaluateGather(GatherOp op) {
   if (!data || !indices)
     return std::nullopt;
   SmallVector<KnownInt> result;
-  for (KnownInt i : *indices) {
+  for (const KnownInt &i : *indices) {
     auto at = i.isConstant() ? normalizeAxis(i.getConstant(), data->size())
                              : std::nullopt;
     result.push_back(at ? (*data)[*at] : KnownInt::unknown());
@@ -357,7 +275,8 @@ KnownInts IntegerEvaluator::evaluateOp(Operation *op, RankedTensorType type) {
             v = KnownInt::constant(elementType.isInteger(1)
                                        ? v.getConstant() != 0
                                        : wrap(v.getConstant(), elementType));
-          else if (elementType.getIntOrFloatBitWidth() < 32)
+          else if (elementType.getIntOrFloatBitWidth() < 32 ||
+                   !v.isNeverNegative())
             v = KnownInt::unknown();
         }
         return ints;
@@ -400,8 +319,49 @@ KnownInts IntegerEvaluator::evaluateOp(Operation *op, RankedTensorType type) {
 
 //===- interface ----------------------------------------------------------===//
 
-KnownInt KnownInt::extent(Value tensor, int64_t dim) {
-  return IntegerEvaluator().getExtent(tensor, dim);
+KnownInt KnownInt::term(Value tensor, int64_t index, bool isElement) {
+  KnownInt k = constant(0);
+  k.terms.push_back({tensor, index, isElement, 1});
+  return k;
+}
+
+bool KnownInt::isNeverNegative() const {
+  // No memory holds so many indices that larger factors are needed to leave the
+  // range of 64 bits.
+  constexpr int64_t maxFactor = 1 << 15;
+  return isKnown && number >= 0 && llvm::all_of(terms, [](const Term &term) {
+           return !term.isElement && term.factor > 0 &&
+                  term.factor <= maxFactor;
+         });
+}
+
+KnownInt KnownInt::plus(const KnownInt &other, int64_t factor) const {
+  if (!isKnown || !other.isKnown)
+    return unknown();
+  auto times = [](int64_t a, int64_t b) {
+    return int64_t(uint64_t(a) * uint64_t(b));
+  };
+  auto sum = [](int64_t a, int64_t b) {
+    return int64_t(uint64_t(a) + uint64_t(b));
+  };
+  KnownInt result = *this;
+  result.number = sum(number, times(other.number, factor));
+  for (Term term : other.terms) {
+    term.factor = times(term.factor, factor);
+    auto *same = llvm::find_if(
+        result.terms, [&](const Term &own) { return own.isLike(term); });
+    if (same == result.terms.end())
+      result.terms.push_back(term);
+    else
+      same->factor = sum(same->factor, term.factor);
+  }
+  llvm::erase_if(result.terms, [](const Term &t) { return t.factor == 0; });
+  llvm::sort(result.terms, [](const Term &a, const Term &b) {
+    return std::make_tuple(a.tensor.getAsOpaquePointer(), a.index,
+                           a.isElement) <
+           std::make_tuple(b.tensor.getAsOpaquePointer(), b.index, b.isElement);
+  });
+  return result;
 }
 
 KnownInts qnn::getKnownInts(Value value) {
@@ -413,7 +373,7 @@ std::optional<SmallVector<int64_t>> qnn::getKnownDims(Value value) {
   if (!ints)
     return std::nullopt;
   SmallVector<int64_t> dims;
-  for (KnownInt v : *ints)
+  for (const KnownInt &v : *ints)
     dims.push_back(v.isConstant() ? v.getConstant() : ShapedType::kDynamic);
   return dims;
 }
@@ -424,10 +384,11 @@ OpFoldResult qnn::foldKnownInts(Operation *op) {
       !isa<IntegerType>(type.getElementType()))
     return {};
   KnownInts ints = getKnownInts(op->getResult(0));
-  if (!ints || !llvm::all_of(*ints, [](KnownInt v) { return v.isConstant(); }))
+  if (!ints ||
+      !llvm::all_of(*ints, [](const KnownInt &v) { return v.isConstant(); }))
     return {};
   SmallVector<APInt> values;
-  for (KnownInt v : *ints)
+  for (const KnownInt &v : *ints)
     values.emplace_back(type.getElementTypeBitWidth(), v.getConstant(),
                         /*isSigned=*/false, /*implicitTrunc=*/true);
   return DenseElementsAttr::get(type, values);

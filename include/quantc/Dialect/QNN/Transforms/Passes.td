@@ -18,6 +18,40 @@ def InferShapesPass : Pass<"qnn-infer-shapes", "::mlir::func::FuncOp"> {
   ];
 }
 
+def ShareHeadsPass : Pass<"qnn-share-heads", "::mlir::func::FuncOp"> {
+  let summary = "Multiply several batches by one matrix that was repeated";
+  let description = [{
+    Attention with fewer heads for keys and values than for queries is written
+    with copies: each head is repeated for a group of queries (an expansion of a
+    new dimension, and a reshape that joins it with the heads). A product of
+    what was repeated takes the heads as they are, since a product broadcasts:
+    the other operand's heads are split into groups, and so are the result's.
+    What was done to the copies one by one (transposes, scaling by a number,
+    casts) is done to the heads.
+
+    ```mlir
+    // Before.
+    %u = qnn.unsqueeze %k, %two : tensor<1x3x?x64xf32>, tensor<1xi64> -> tensor<1x3x1x?x64xf32>
+    %e = qnn.expand %u, %s : tensor<1x3x1x?x64xf32>, tensor<5xi64> -> tensor<1x3x4x?x64xf32>
+    %r = qnn.reshape %e, %t : tensor<1x3x4x?x64xf32>, tensor<4xi64> -> tensor<1x12x?x64xf32>
+    %y = qnn.matmul %p, %r : tensor<1x12x5x?xf32>, tensor<1x12x?x64xf32> -> tensor<1x12x5x64xf32>
+    // After.
+    %g = qnn.reshape %p, %a : tensor<1x12x5x?xf32>, tensor<5xi64> -> tensor<1x3x4x5x?xf32>
+    %m = qnn.matmul %g, %u : tensor<1x3x4x5x?xf32>, tensor<1x3x1x?x64xf32> -> tensor<1x3x4x5x64xf32>
+    %y = qnn.reshape %m, %b : tensor<1x3x4x5x64xf32>, tensor<4xi64> -> tensor<1x12x5x64xf32>
+    ```
+
+    The numbers of heads and of groups must be static. Dimensions that the
+    expansion may change as well are expanded still, but not the groups.
+  }];
+  let dependentDialects = ["::quantc::qnn::QNNDialect"];
+  let statistics = [
+    Statistic<"numShared", "products", "Products that share a matrix">,
+    Statistic<"numExpanded", "expanded",
+              "Of these, those with other dimensions that may be expanded">
+  ];
+}
+
 def FoldQuantizationPass
     : Pass<"qnn-fold-quantization", "::mlir::func::FuncOp"> {
   let summary = "Make integer ops of float ops between dequantize and quantize";
