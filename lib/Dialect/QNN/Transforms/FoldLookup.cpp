@@ -58,8 +58,13 @@ public:
   Value source() const { return sources.front(); }
   StringRef whyNot() const { return reason; }
 
-  /// One or two cheap operations vectorize, which a table does not.
-  bool pays() const {
+  /// One or two cheap operations vectorize, which a table does not; but two
+  /// tables become one.
+  bool pays(QuantizeOp end) const {
+    auto before = source().getDefiningOp<LookupOp>();
+    if ((before && before->hasOneUse()) ||
+        (end->hasOneUse() && isa<LookupOp>(*end->user_begin())))
+      return true;
     unsigned count = 0;
     for (Operation *op : ops) {
       auto unary = dyn_cast<UnaryOp>(op);
@@ -211,7 +216,7 @@ struct FoldLookup : OpRewritePattern<QuantizeOp> {
       return rewriter.notifyMatchFailure(op, function.whyNot());
     if (isConstant(function.source()))
       return rewriter.notifyMatchFailure(op, "is a constant"); // A table.
-    if (!function.pays())
+    if (!function.pays(op))
       return rewriter.notifyMatchFailure(op, "is cheaper than a table");
     if (!function.isClosed(op))
       return rewriter.notifyMatchFailure(op, "others use what is between");
