@@ -484,7 +484,7 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
     if (!dot && e.isConstant(p.m, 1) && dims->inputChannel.empty() &&
         canEmitDepthwise(input))
       match.depthwise = input;
-    if (dot)
+    if (dot || (element.isF32() && p.factorB.result == p.factorB.element))
       match.words = input;
     match.columns =
         std::make_unique<WindowSource>(input, p.factorB, match.kernel.lanes);

@@ -19,8 +19,8 @@ struct MatchedProduct {
   std::unique_ptr<ColumnSource> columns;
   /// The input of a depthwise convolution: one channel in, one out.
   std::optional<Windows> depthwise;
-  /// The input of a convolution of words, whose padding is a byte. If it is
-  /// pointwise, its dimensions are one.
+  /// The input of a convolution of words (or floats), whose padding is an
+  /// element. If it is pointwise, its dimensions are one.
   std::optional<Windows> words;
   int64_t numChannels = 0; // Or kDynamic.
   /// The operand of the root with the matrix, or null for windows, and that of

@@ -64,6 +64,7 @@ private:
   };
 
   bool readsPackedOnce();
+  Value getNumWords(Value depth);
   void emitTask(Value task);
   void emitDepthBlock(Block &block, Value endSlot, Value scratch);
   void packQuantized(const Block &block, Tile &tile, Value slot, Value scratch);
@@ -107,6 +108,13 @@ static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
   return most * unit;
 }
 
+/// How many words a panel holds for `depth` elements along k.
+Value GemmEmitter::getNumWords(Value depth) {
+  if (std::optional<int64_t> all = columns.getNumWords())
+    return e.index(*all);
+  return e.ceilDiv(depth, kernel.dot.group);
+}
+
 /// Whether so few rows read each panel of a packed matrix that it may as well
 /// come from memory.
 bool GemmEmitter::readsPackedOnce() {
@@ -141,7 +149,7 @@ void GemmEmitter::emit(bool useThreads) {
 
   int64_t group = kernel.dot.group;
   int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
-  if (kernel.dot.hasWideWords || p.rowPanels)
+  if (kernel.dot.hasWideWords || (kernel.dot && p.rowPanels))
     maxUnsplit = wanted = *k;
   else if (kernel.dot)
     maxUnsplit = wanted =
@@ -366,8 +374,9 @@ SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
                                           SmallVector<Value> sums) {
   if (p.rowPanels)
     return p.rowPanels->emitProducts(e, kernel, block.outer, tile.row,
-                                     tile.panel, tile.panelOffset,
-                                     std::move(sums));
+                                     e.floorDiv(block.k, kernel.dot.group),
+                                     getNumWords(block.depth), tile.panel,
+                                     tile.panelOffset, std::move(sums));
   if (tile.order)
     return emitOrderedPanel(
         e, kernel, quantized,

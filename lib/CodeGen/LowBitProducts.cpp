@@ -201,7 +201,9 @@ bool quantc::emitLowBitProduct(KernelEmitter &e, WeightPacker &packer,
   int64_t m = e.asConstant(p.m).value_or(ShapedType::kDynamic);
   MicroKernel many =
       MicroKernel::choose(unit, f32, m, e.asConstant(p.n).value());
-  many.vectors = std::min(many.vectors, LowBitLayout::slots);
+  // Panels of weights are whole numbers of those of the kernel.
+  many.vectors =
+      1 << llvm::Log2_64(std::min(many.vectors, LowBitLayout::slots));
   std::optional<LowBitWeights> weights =
       packLowBitWeights(packer, root, *body, many.lanes);
   if (!weights)

@@ -63,15 +63,6 @@ static void useWordSource(MatchedProduct &match) {
                                                p.outerSizes, match.kernel);
 }
 
-/// As many rows at once, nearly, so that the last panel lacks few.
-static int64_t balanceRows(std::optional<int64_t> m, int64_t rows) {
-  int64_t best = rows;
-  for (int64_t some = rows; m && some > rows - rows / 4; --some)
-    if (llvm::alignTo(*m, some) < llvm::alignTo(*m, best))
-      best = some;
-  return best;
-}
-
 /// Multiplies filters that are constant, on the left-hand side of `match`, by
 /// words of an image, if the target takes bytes as they are.
 static bool useWords(KernelEmitter &e, WeightPacker &packer,
@@ -80,11 +71,30 @@ static bool useWords(KernelEmitter &e, WeightPacker &packer,
   std::optional<int64_t> k = e.asConstant(match.problem.k);
   if (!taps || match.kernel.dot.sumsPairs || !k || *k > kMaxPairDepth)
     return false;
-  match.kernel.rows =
-      balanceRows(e.asConstant(match.problem.m), match.kernel.rows);
   if (!packer.packRows(e, match, *taps, /*mostSplit=*/1))
     return false;
   useWordSource(match);
+  return true;
+}
+
+/// Multiplies filters of floats, which are constant, on the left-hand side of
+/// `match`, in the order in which a kernel reads them.
+static bool useRows(KernelEmitter &e, WeightPacker &packer,
+                    MatchedProduct &match) {
+  const GemmProblem &p = match.problem;
+  auto isF32 = [](const FactorExpression &factor) {
+    return factor.result == factor.element && factor.element &&
+           factor.element.getType().isF32();
+  };
+  if (match.matrixOperand || match.depthwise || match.kernel.dot ||
+      e.isConstant(p.m, 1) || !isF32(p.factorA) ||
+      !match.kernel.accumulator.isF32())
+    return false;
+  if (!packer.packRows(e, match, /*taps=*/1, /*mostSplit=*/1))
+    return false;
+  if (match.words &&
+      WordSource::canRead(*match.words, match.numChannels, match.kernel))
+    useWordSource(match);
   return true;
 }
 
@@ -209,7 +219,8 @@ struct LowerContractionsPass
         continue;
       }
       BytePairs pairs;
-      bool hasWords = useWords(emitter, packer, *match);
+      bool hasRows =
+          useWords(emitter, packer, *match) || useRows(emitter, packer, *match);
       if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
         pairs = usePairs(emitter, packer, *match, unit);
       if (pairs.columns) {
@@ -221,8 +232,7 @@ struct LowerContractionsPass
         ++numContractions;
       else
         ++numConvolutions;
-      numPackedWeights +=
-          packer.pack(emitter, *match) || pairs.rows || hasWords;
+      numPackedWeights += packer.pack(emitter, *match) || pairs.rows || hasRows;
       // Only kernels run on several threads: nothing calls them in parallel.
       if (match->depthwise)
         emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,

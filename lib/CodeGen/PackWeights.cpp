@@ -478,6 +478,7 @@ getWeightRows(KernelEmitter &e, const MatchedProduct &match) {
       !set(rows.columnStride, p.a.columnStride))
     return std::nullopt;
   rows.isFlipped = p.quantizedA.isFlipped;
+  rows.group = match.kernel.dot.group;
   rows.isSigned = match.kernel.dot.isLhsSigned;
   rows.sumsPairs = match.kernel.dot.sumsPairs;
   rows.starts = {0};
@@ -545,7 +546,9 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
       "rows" + std::to_string(panelRows) + "x" + std::to_string(rows.k) + "by" +
       std::to_string(taps) + "of" + std::to_string(rows.numMatrices) + "in" +
       std::to_string(size) + (rows.isFlipped ? "flipped" : "") +
-      (rows.sumsPairs ? "pairs" : "");
+      (rows.sumsPairs    ? "pairs"
+       : rows.group == 1 ? "floats"
+                         : "");
   setConstants(func, argument.getArgNumber(), globals, e.b.getI32Type(), suffix,
                [&](memref::GlobalOp global) {
                  return packRowPanels(*bytesOf(global), rows, panelRows, size);

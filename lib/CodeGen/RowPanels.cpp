@@ -1,4 +1,4 @@
-//===- RowPanels.cpp - Weights on the left in words of bytes --------------===//
+//===- RowPanels.cpp - Weights on the left as panels ----------------------===//
 
 #include "RowPanels.h"
 
@@ -12,7 +12,7 @@ static constexpr int64_t kGroup = 4;
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// The weights of one panel for one word along k.
+/// The bytes of one panel for one word along k.
 class PanelWord {
 public:
   PanelWord(ArrayRef<char> bytes, const WeightRows &rows, int64_t matrix,
@@ -82,6 +82,21 @@ static void forEachPanel(const WeightRows &rows, int64_t panelRows,
       visit(matrix, first);
 }
 
+/// A panel of floats.
+static void appendFloats(ArrayRef<char> bytes, const WeightRows &rows,
+                         int64_t matrix, int64_t firstRow, int64_t panelRows,
+                         std::vector<int32_t> &target) {
+  for (int64_t k = 0; k < rows.k; ++k)
+    for (int64_t row = firstRow; row < firstRow + panelRows; ++row) {
+      int32_t word = 0;
+      int64_t at =
+          rows.starts[matrix] + row * rows.rowStride + k * rows.columnStride;
+      if (row < rows.m)
+        std::memcpy(&word, &bytes[at * sizeof(word)], sizeof(word));
+      target.push_back(word);
+    }
+}
+
 /// The words before the panels.
 static int64_t getHeaderSize(const WeightRows &rows, int64_t panelRows) {
   int64_t numPanels = rows.numMatrices * llvm::divideCeil(rows.m, panelRows);
@@ -96,6 +111,10 @@ std::vector<char> quantc::packRowPanels(ArrayRef<char> bytes,
   forEachPanel(rows, panelRows, [&](int64_t matrix, int64_t first) {
     starts.push_back(header + panels.size());
     SmallVector<int32_t> sum(panelRows, 0);
+    if (rows.group == 1) {
+      appendFloats(bytes, rows, matrix, first, panelRows, panels);
+      return void(llvm::append_range(sums, sum));
+    }
     std::vector<int32_t> halves;
     for (int64_t word = 0; word < rows.getNumWords(); ++word) {
       PanelWord weights(bytes, rows, matrix, first, panelRows, word);
@@ -124,11 +143,10 @@ RowPanelCount quantc::countRowPanels(ArrayRef<char> bytes,
                                      int64_t panelRows) {
   RowPanelCount count;
   forEachPanel(rows, panelRows, [&](int64_t matrix, int64_t first) {
-    for (int64_t word = 0; word < rows.getNumWords(); ++word) {
-      PanelWord weights(bytes, rows, matrix, first, panelRows, word);
-      ++count.words;
-      count.splitWords += !weights.isExact();
-    }
+    count.words += rows.getNumWords();
+    for (int64_t word = 0; rows.sumsPairs && word < rows.getNumWords(); ++word)
+      count.splitWords +=
+          !PanelWord(bytes, rows, matrix, first, panelRows, word).isExact();
   });
   count.size = getHeaderSize(rows, panelRows) + count.words * panelRows +
                count.splitWords * (panelRows + 1);
@@ -144,7 +162,8 @@ RowPanels::RowPanels(Value words, SmallVector<int64_t> matrixStrides,
     : words(words), matrixStrides(std::move(matrixStrides)),
       panelRows(panelRows), numWords(rows.getNumWords()),
       panels(llvm::divideCeil(rows.m, panelRows)),
-      numPanels(rows.numMatrices * panels), hasHalves(rows.sumsPairs) {}
+      numPanels(rows.numMatrices * panels), hasHalves(rows.sumsPairs),
+      areFloats(rows.group == 1) {}
 
 Value RowPanels::loadIndex(KernelEmitter &e, Value at) const {
   return arith::IndexCastUIOp::create(e.b, e.loc, e.b.getIndexType(),
@@ -167,6 +186,7 @@ Value RowPanels::getRowSum(KernelEmitter &e, ValueRange outer,
 SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
                                            const MicroKernel &kernel,
                                            ValueRange outer, Value row,
+                                           Value first, Value count,
                                            Value columns, Value offset,
                                            SmallVector<Value> sums) const {
   Value panel = e.add(getFirstPanel(e, outer), e.floorDiv(row, panelRows));
@@ -179,20 +199,34 @@ SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
       vectors.push_back(e.loadVector(
           columns, e.add(column, e.index(v * kernel.lanes)), kernel.lanes));
     for (int64_t r = 0; r < numRows; ++r) {
-      Value factor =
-          e.splat(e.load(words, e.add(at, e.index(r))), kernel.lanes);
+      Value word = e.load(words, e.add(at, e.index(r)));
+      if (areFloats)
+        word = arith::BitcastOp::create(e.b, e.loc, kernel.accumulator, word);
+      Value factor = e.splat(word, kernel.lanes);
       for (int64_t v = 0; v < kernel.vectors; ++v) {
         Value &sum = out[r * kernel.vectors + v];
-        sum = kernel.dot.emit(e, factor, vectors[v], sum);
+        sum = emitMultiplyAdd(e, kernel, factor, vectors[v], sum);
       }
     }
     return out;
   };
-  sums = e.forLoop(e.index(0), e.index(numWords), 1, sums,
-                   [&](Value word, ValueRange in) {
-                     Value at = e.mul(word, e.index(panelRows));
-                     return addWord(word, e.add(begin, at), in);
-                   });
+  Value start = e.add(begin, e.mul(first, e.index(panelRows)));
+  auto addFrom = [&](Value from, Value end, int64_t step, ValueRange in) {
+    return e.forLoop(from, end, step, in, [&](Value word, ValueRange in) {
+      SmallVector<Value> out(in);
+      for (int64_t i = 0; i < step; ++i) {
+        Value place = e.add(word, e.index(i));
+        out =
+            addWord(place, e.add(start, e.mul(place, e.index(panelRows))), out);
+      }
+      return out;
+    });
+  };
+  // LLVM would add up the pairs of several steps first, and spill them.
+  int64_t unroll = kernel.dot.sumsPairs ? 1 : 2;
+  Value main = e.mul(e.floorDiv(count, unroll), e.index(unroll));
+  sums = addFrom(e.index(0), main, unroll, sums);
+  sums = addFrom(main, count, 1, sums);
   if (!hasHalves)
     return sums;
   Value halves = e.add(begin, e.index(numWords * panelRows));

@@ -1,8 +1,9 @@
-//===- RowPanels.h - Weights on the left in words of bytes ------*- C++ -*-===//
+//===- RowPanels.h - Weights on the left as panels --------------*- C++ -*-===//
 //
 // The filters of a convolution are the left-hand side of its product. Packed at
-// compile time for a DotProduct of bytes, the rows that a micro-kernel computes
-// at once form a panel: the words of all rows, word by word along k. Where sums
+// compile time, the rows that a micro-kernel computes at once form a panel: the
+// words of all rows, word by word along k, so that they are read one after the
+// other. A word is four bytes for a DotProduct, or one f32. Where sums
 // of pairs could saturate (DotProduct::sumsPairs), there is half of each weight
 // only, which never does. The other halves follow, each group of words after
 // its place along k.
@@ -18,9 +19,10 @@
 
 namespace quantc {
 
-/// Matrices [m, k] of bytes, one for each index of the outer loops that tell
-/// them apart.
+/// Matrices [m, k], one for each index of the outer loops that tell them apart.
 struct WeightRows {
+  /// Elements of a word: 4 bytes, or 1 f32.
+  int64_t group = 4;
   int64_t numMatrices = 1, m = 0, k = 0;
   int64_t rowStride = 0, columnStride = 0;
   /// Where each matrix begins.
@@ -33,7 +35,9 @@ struct WeightRows {
   /// Whether sums of two products must fit into 16 bits.
   bool sumsPairs = true;
 
-  int64_t getNumWords() const { return llvm::divideCeil(k / taps, 4) * taps; }
+  int64_t getNumWords() const {
+    return llvm::divideCeil(k / taps, group) * taps;
+  }
 };
 
 struct RowPanelCount {
@@ -60,13 +64,15 @@ public:
   RowPanels(mlir::Value words, llvm::SmallVector<int64_t> matrixStrides,
             const WeightRows &rows, int64_t panelRows);
 
-  /// Adds the products of the rows from `row` on, the first of a panel, and the
-  /// words of `columns` from `offset` on, to `sums`, which has `kernel.vectors`
-  /// vectors for each row.
+  /// Adds the products of `count` words along k: those from `first` on of the
+  /// rows from `row` on, the first of a panel, by those from `offset` of
+  /// `columns` on, to `sums`, which has `kernel.vectors` vectors for each row.
+  /// Where there are halves it must be all words.
   mlir::SmallVector<mlir::Value>
   emitProducts(KernelEmitter &e, const MicroKernel &kernel,
-               mlir::ValueRange outer, mlir::Value row, mlir::Value columns,
-               mlir::Value offset, mlir::SmallVector<mlir::Value> sums) const;
+               mlir::ValueRange outer, mlir::Value row, mlir::Value first,
+               mlir::Value count, mlir::Value columns, mlir::Value offset,
+               mlir::SmallVector<mlir::Value> sums) const;
 
   mlir::Value getRowSum(KernelEmitter &e, mlir::ValueRange outer,
                         mlir::Value row) const;
@@ -78,7 +84,7 @@ private:
   mlir::Value words;
   llvm::SmallVector<int64_t> matrixStrides;
   int64_t panelRows, numWords, panels, numPanels;
-  bool hasHalves;
+  bool hasHalves, areFloats;
 };
 
 } // namespace quantc

@@ -3,6 +3,7 @@
 #include "Target.h"
 
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -42,6 +43,35 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   return unit;
 }
 
+/// Vectors of columns at once where there are registers for any: with more of
+/// them fewer elements are broadcast, which the time of each here (measured on
+/// a processor with AVX-512, relative to two) tells, but more may be in vain in
+/// the last panel.
+static int64_t chooseVectors(int64_t n, int64_t lanes) {
+  static constexpr std::pair<int64_t, double> times[] = {
+      {3, 0.91}, {2, 1.0}, {4, 0.94}};
+  if (ShapedType::isDynamic(n))
+    return times[0].first;
+  int64_t slots = llvm::divideCeil(n, lanes), best = 0;
+  double bestTime = std::numeric_limits<double>::max();
+  for (auto [vectors, time] : times)
+    if (double all = time * llvm::alignTo(slots, vectors); all < bestTime) {
+      best = vectors;
+      bestTime = all;
+    }
+  return best;
+}
+
+/// `most` rows at once, or a few less, so that the last block lacks few of `m`.
+static int64_t balanceRows(int64_t m, int64_t most) {
+  int64_t best = most;
+  for (int64_t rows = most; !ShapedType::isDynamic(m) && rows > most * 3 / 4;
+       --rows)
+    if (llvm::alignTo(m, rows) < llvm::alignTo(m, best))
+      best = rows;
+  return best;
+}
+
 MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
                                 int64_t m, int64_t n, const DotProduct &dot) {
   MicroKernel kernel;
@@ -65,6 +95,13 @@ MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
     accumulators -= 2;
   kernel.vectors = isNarrow ? 1 : 2;
   kernel.rows = accumulators / kernel.vectors;
+  if (!isNarrow && unit.numRegisters == 32 &&
+      (ShapedType::isDynamic(m) || m >= kernel.rows)) {
+    kernel.vectors = chooseVectors(n, kernel.lanes);
+    // One more vector of the panel takes the place of a sum.
+    kernel.rows =
+        balanceRows(m, (accumulators + 2 - kernel.vectors) / kernel.vectors);
+  }
   if (ShapedType::isDynamic(m) || m >= kernel.rows)
     return kernel;
   kernel.rows = std::max<int64_t>(1, m);

@@ -5,7 +5,12 @@
 using namespace mlir;
 using namespace quantc;
 
+/// Channels of a word of bytes.
 static constexpr int64_t kGroup = 4;
+/// Images of floats are copied if they have fewer columns than this, and fit
+/// into a second-level cache.
+static constexpr int64_t kMaxFloatColumns = 64;
+static constexpr int64_t kMaxFloatBytes = 1 << 20;
 /// With more lines than this in a vector of columns, elements are copied one
 /// after the other (WindowSource).
 static constexpr int64_t kMaxLinesPerSlot = 4;
@@ -14,20 +19,48 @@ static constexpr int64_t kParallelWords = 32768;
 /// Images up to this size are on the stack.
 static constexpr int64_t kMaxStackBytes = 65536;
 
-static bool isOne(int64_t x) { return x == 1; }
-
+/// Whether windows are the elements themselves, with no padding before or after
+/// them.
 static bool isPointwise(const Windows &windows) {
-  return windows.dims.size() == 1 && windows.dims[0].window == 1 &&
-         windows.dims[0].stride == 1 &&
-         KernelEmitter::isConstant(windows.dims[0].padding, 0);
+  if (windows.dims.size() != 1)
+    return false;
+  const Windows::Dim &dim = windows.dims[0];
+  std::optional<int64_t> input = KernelEmitter::asConstant(dim.inputSize),
+                         output = KernelEmitter::asConstant(dim.outputSize);
+  return dim.window == 1 && dim.stride == 1 &&
+         KernelEmitter::isConstant(dim.padding, 0) &&
+         (dim.inputSize == dim.outputSize || (input && input == output));
+}
+
+/// Whether a plane of floats is so small that to copy it, with its padding,
+/// costs less than the parts of vectors that would stay empty at the end of
+/// each line, and the questions whether windows lie on the border.
+static bool isSmallFloatImage(const Windows &windows, int64_t channels) {
+  int64_t bytes = 4;
+  for (const Windows::Dim &dim : windows.dims) {
+    std::optional<int64_t> size = KernelEmitter::asConstant(dim.outputSize);
+    if (!size)
+      return false;
+    bytes *= *size * dim.stride;
+  }
+  return *KernelEmitter::asConstant(windows.dims.back().outputSize) <
+             kMaxFloatColumns &&
+         bytes * channels <= kMaxFloatBytes;
 }
 
 bool WordSource::canRead(const Windows &windows, int64_t channels,
                          const MicroKernel &kernel) {
   const DotProduct &dot = kernel.dot;
-  // With one or two channels most of a word would be empty.
-  if (channels < 3 || dot.group != kGroup || dot.elementBits != 8 ||
-      dot.usesTiles || kernel.lanes % kGroup != 0)
+  if (dot) {
+    // With one or two channels most of a word would be empty.
+    if (channels < 3 || dot.group != kGroup || dot.elementBits != 8 ||
+        dot.usesTiles)
+      return false;
+  } else if (!kernel.accumulator.isF32() || ShapedType::isDynamic(channels) ||
+             isPointwise(windows) || !isSmallFloatImage(windows, channels)) {
+    return false;
+  }
+  if (kernel.lanes % kGroup != 0)
     return false;
   if (isPointwise(windows))
     return true;
@@ -42,11 +75,18 @@ bool WordSource::canRead(const Windows &windows, int64_t channels,
 WordSource::WordSource(const Windows &windows, int64_t channels, bool isFlipped,
                        ValueRange outerSizes, const MicroKernel &kernel)
     : windows(windows), channels(channels), isFlipped(isFlipped),
-      outerSizes(outerSizes), kernel(kernel),
-      numGroups(llvm::divideCeil(channels, kGroup)) {}
+      outerSizes(outerSizes), kernel(kernel), group(kernel.dot.group),
+      numGroups(llvm::divideCeil(channels, group)) {}
 
 std::optional<int64_t> WordSource::getNumWords() const {
+  if (!kernel.dot)
+    return std::nullopt;
   return numGroups * windows.getNumTaps();
+}
+
+int64_t WordSource::getBlockDepth(int64_t wanted) const {
+  int64_t unit = group * windows.getNumTaps();
+  return std::max<int64_t>(1, wanted / unit) * unit;
 }
 
 //===----------------------------------------------------------------------===//
@@ -125,6 +165,8 @@ static int32_t repeatByte(uint8_t byte, int64_t count) {
 /// as a word. In two steps, since the first moves 32 bits and the second stays
 /// within 128: instructions for both are on every target.
 Value WordSource::interleave(KernelEmitter &e, ArrayRef<Value> channels) {
+  if (group == 1)
+    return channels.front();
   int64_t lanes = kernel.lanes;
   auto bytesType = cast<VectorType>(channels.front().getType());
   SmallVector<Value> all(channels);
@@ -161,9 +203,11 @@ Value WordSource::interleave(KernelEmitter &e, ArrayRef<Value> channels) {
   return arith::XOrIOp::create(e.b, e.loc, result, signs);
 }
 
-/// The word of `count` bytes as single values.
-static Value joinBytes(KernelEmitter &e, ArrayRef<Value> bytes,
-                       bool isFlipped) {
+/// One word of single elements.
+static Value joinElements(KernelEmitter &e, ArrayRef<Value> bytes,
+                          bool isFlipped) {
+  if (isa<FloatType>(bytes.front().getType()))
+    return bytes.front();
   Type i32 = e.b.getI32Type();
   auto constant = [&](int32_t value) {
     return arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(value));
@@ -244,8 +288,8 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
   Value length = e.add(total, e.index(2 * getSlack()));
   std::optional<int64_t> known = e.asConstant(length);
   auto alignment = e.b.getI64IntegerAttr(64);
-  auto type =
-      MemRefType::get({known.value_or(ShapedType::kDynamic)}, e.b.getI32Type());
+  auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)},
+                              kernel.accumulator);
   SmallVector<Value> dynamic;
   if (!known)
     dynamic.push_back(length);
@@ -256,32 +300,32 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
                 .getResult()
           : memref::AllocaOp::create(e.b, e.loc, type, alignment).getResult();
 
-  Value planeBytes = e.index(1);
+  Value planeSize = e.index(1);
   for (const Line &line : lines)
-    planeBytes = e.mul(planeBytes, line.inputSize);
+    planeSize = e.mul(planeSize, line.inputSize);
   Value condition;
   if (useThreads)
     condition =
         e.compare(arith::CmpIPredicate::sgt, total, e.index(kParallelWords));
   e.parallelFor(tasks, condition, [&](Value task) {
     SmallVector<Value> indices = e.delinearize(task, sizes);
-    Value group = indices.back();
-    Value input = e.mul(e.mul(group, e.index(kGroup)), planeBytes);
+    Value index = indices.back();
+    Value input = e.mul(e.mul(index, e.index(group)), planeSize);
     for (auto [i, stride] : llvm::zip(indices, strides))
       input = e.add(input, e.mul(i, stride));
     Value words = e.add(e.mul(task, planeWords), e.index(getSlack()));
     auto emitPlane = [&](int64_t count) {
       SmallVector<Value> planes;
       for (int64_t i = 0; i < count; ++i)
-        planes.push_back(e.add(input, e.mul(e.index(i), planeBytes)));
+        planes.push_back(e.add(input, e.mul(e.index(i), planeSize)));
       emitRows(e, planes, words);
     };
-    int64_t rest = channels % kGroup;
+    int64_t rest = channels % group;
     if (!rest)
-      return emitPlane(kGroup);
+      return emitPlane(group);
     e.ifThen(
-        e.compare(arith::CmpIPredicate::slt, group, e.index(numGroups - 1)),
-        [&] { emitPlane(kGroup); }, [&] { emitPlane(rest); });
+        e.compare(arith::CmpIPredicate::slt, index, e.index(numGroups - 1)),
+        [&] { emitPlane(group); }, [&] { emitPlane(rest); });
   });
 }
 
@@ -293,7 +337,7 @@ void WordSource::release(KernelEmitter &e) {
 /// The padding as a word of which `count` bytes are channels.
 Value WordSource::padWord(KernelEmitter &e, int64_t count) {
   SmallVector<Value> bytes(count, windows.paddingValue);
-  return joinBytes(e, bytes, isFlipped);
+  return joinElements(e, bytes, isFlipped);
 }
 
 void WordSource::fill(KernelEmitter &e, Value first, Value end, int64_t count) {
@@ -347,7 +391,7 @@ void WordSource::emitLine(KernelEmitter &e, ArrayRef<Value> starts, Value to) {
       SmallVector<Value> bytes;
       for (Value start : starts)
         bytes.push_back(e.load(windows.input, e.add(start, column)));
-      e.store(joinBytes(e, bytes, isFlipped), image, e.add(to, at));
+      e.store(joinElements(e, bytes, isFlipped), image, e.add(to, at));
     });
   };
   if (line.step > 2)
@@ -366,7 +410,7 @@ void WordSource::emitLine(KernelEmitter &e, ArrayRef<Value> starts, Value to) {
       },
       [&] {
         // Masks for bytes come with vectors of 512 bits.
-        if (lanes < 16 || line.step > 1)
+        if ((group > 1 && lanes < 16) || line.step > 1)
           return emitElements();
         Value mask = vector::CreateMaskOp::create(
             e.b, e.loc, VectorType::get(lanes, e.b.getI1Type()), count);
@@ -402,11 +446,20 @@ Value WordSource::takeSecond(KernelEmitter &e, Value low, Value high) {
 SmallVector<Value> WordSource::packWords(KernelEmitter &e, ValueRange outer,
                                          Value slot, Value panel, Value offset,
                                          bool needsSums) {
-  auto type = VectorType::get(kernel.lanes, e.b.getI32Type());
+  auto type = VectorType::get(kernel.lanes, kernel.accumulator);
   SmallVector<Value> sums(needsSums ? kernel.vectors : 0, e.zero(type));
   if (isDirect())
     return packDirect(e, outer, slot, panel, offset, std::move(sums));
-  return packWindows(e, outer, slot, panel, offset, std::move(sums));
+  return packWindows(e, outer, slot, e.index(0), e.index(numGroups), panel,
+                     offset, std::move(sums));
+}
+
+void WordSource::pack(KernelEmitter &e, const MicroKernel &, ValueRange outer,
+                      Value slot, Value k, Value depth, Value panel,
+                      Value offset) {
+  int64_t taps = windows.getNumTaps();
+  packWindows(e, outer, slot, e.floorDiv(k, taps), e.floorDiv(depth, taps),
+              panel, offset, {});
 }
 
 /// Stores the words of one vector of a panel, and adds their bytes to the sum.
@@ -427,10 +480,10 @@ SmallVector<Value> WordSource::packDirect(KernelEmitter &e, ValueRange outer,
   Value base = column;
   for (auto [i, stride] : llvm::zip(outer, windows.outerStrides))
     base = e.add(base, e.mul(i, stride));
-  auto emitGroup = [&](Value group, int64_t count, ArrayRef<Value> masks,
+  auto emitGroup = [&](Value index, int64_t count, ArrayRef<Value> masks,
                        ValueRange in) {
     SmallVector<Value> out(in);
-    Value first = e.mul(group, e.index(kGroup));
+    Value first = e.mul(index, e.index(kGroup));
     for (int64_t v = 0; v < kernel.vectors; ++v) {
       SmallVector<Value> vectors;
       for (int64_t i = 0; i < count; ++i) {
@@ -440,7 +493,7 @@ SmallVector<Value> WordSource::packDirect(KernelEmitter &e, ValueRange outer,
                       masks.empty() ? Value() : masks[v]));
       }
       storeWords(e, interleave(e, vectors), panel,
-                 e.add(offset, e.mul(group, e.index(width))), v, out);
+                 e.add(offset, e.mul(index, e.index(width))), v, out);
     }
     return out;
   };
@@ -523,10 +576,10 @@ SmallVector<WordSource::Piece> WordSource::getPieces(KernelEmitter &e,
   return pieces;
 }
 
-/// From the interleaved image.
+/// `count` groups of channels, from `first` on, of the interleaved image.
 SmallVector<Value> WordSource::packWindows(KernelEmitter &e, ValueRange outer,
-                                           Value slot, Value panel,
-                                           Value offset,
+                                           Value slot, Value first, Value count,
+                                           Value panel, Value offset,
                                            SmallVector<Value> sums) {
   int64_t lanes = kernel.lanes, width = kernel.columns();
   const Line &line = lines.back();
@@ -547,10 +600,10 @@ SmallVector<Value> WordSource::packWindows(KernelEmitter &e, ValueRange outer,
   };
   int64_t rowTaps = lines.size() == 1 ? 1 : lines.front().taps;
   return e.forLoop(
-      e.index(0), e.index(numGroups), 1, sums,
-      [&](Value group, ValueRange in) -> SmallVector<Value> {
-        Value plane = e.add(base, e.mul(group, planeWords));
-        Value word = e.mul(group, e.index(rowTaps * line.taps));
+      e.index(0), count, 1, sums,
+      [&](Value i, ValueRange in) -> SmallVector<Value> {
+        Value plane = e.add(base, e.mul(e.add(first, i), planeWords));
+        Value word = e.mul(i, e.index(rowTaps * line.taps));
         return e.forLoop(
             e.index(0), e.index(rowTaps), 1, in,
             [&](Value rowTap, ValueRange in) {

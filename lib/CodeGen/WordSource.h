@@ -1,9 +1,10 @@
 //===- WordSource.h - Panels of words from an image -------------*- C++ -*-===//
 //
-// The right-hand side of a convolution of bytes, in words of four channels: the
-// image is interleaved once, with its padding, so that a panel of windows is
-// copied in vectors of words. The bytes of a word follow each other along the
-// channels, and so must those of the filters (WeightRows::taps).
+// The right-hand side of a convolution. Of bytes, in words of four channels:
+// the image is interleaved once, with its padding, so that a panel of windows
+// is copied in vectors of words. The bytes of a word follow each other along
+// the channels, and so must those of the filters (WeightRows::taps). Of floats,
+// each of which is a word, it is copied with its padding.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +19,7 @@ class WordSource : public ColumnSource {
 public:
   /// `windows` over `channels` channels for each index of the outer loops,
   /// which have `outerSizes`; with `isFlipped` the elements' sign bits are
-  /// flipped. The kernel must multiply words of bytes.
+  /// flipped. The kernel must multiply words of bytes, or floats.
   WordSource(const Windows &windows, int64_t channels, bool isFlipped,
              mlir::ValueRange outerSizes, const MicroKernel &kernel);
 
@@ -29,7 +30,11 @@ public:
   mlir::Value getNumSlots(KernelEmitter &e) override;
   ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
   bool hasOnlyFullSlots() const override;
+  int64_t getBlockDepth(int64_t wanted) const override;
   std::optional<int64_t> getNumWords() const override;
+  void pack(KernelEmitter &e, const MicroKernel &kernel, mlir::ValueRange outer,
+            mlir::Value slot, mlir::Value k, mlir::Value depth,
+            mlir::Value panel, mlir::Value offset) override;
   void prepare(KernelEmitter &e, bool useThreads) override;
   void release(KernelEmitter &e) override;
   mlir::SmallVector<mlir::Value>
@@ -80,7 +85,8 @@ private:
                                       Value slot, Value panel, Value offset,
                                       mlir::SmallVector<Value> sums);
   mlir::SmallVector<Value> packWindows(KernelEmitter &e, ValueRange outer,
-                                       Value slot, Value panel, Value offset,
+                                       Value slot, Value first, Value count,
+                                       Value panel, Value offset,
                                        mlir::SmallVector<Value> sums);
 
   Windows windows;
@@ -88,7 +94,7 @@ private:
   bool isFlipped;
   mlir::SmallVector<Value> outerSizes;
   MicroKernel kernel;
-  int64_t numGroups;
+  int64_t group, numGroups;
   mlir::SmallVector<Line> lines; // Rows (if there are any), then columns.
   Value image;
   bool isOnHeap = false;

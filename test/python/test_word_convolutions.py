@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 from test_integer_products import TYPES, compile_nodes, convolve, random_bytes, subtract, wrap
@@ -29,6 +29,12 @@ FORMS = st.fixed_dictionaries(
         "seed": st.integers(0, 1000),
     }
 )
+
+# A single element a window, and padding behind the last one only.
+PADDED_BEHIND = {
+    "channels": 3, "filters": 2, "image": (1, 1), "kernel": (1, 1), "strides": (1, 1), "dilations": (1, 1),
+    "pads": (0, 0, 0, 1), "group": 1, "batch": 1, "signs": "us", "zero": 0, "is_line": True, "seed": 0,
+}  # fmt: skip
 
 
 def check(form, target, threads=1):
@@ -68,6 +74,7 @@ def check(form, target, threads=1):
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@example(form=PADDED_BEHIND)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(form=FORMS)
 def test_forms(target, form):
