@@ -10,6 +10,8 @@ using namespace quantc;
 
 /// Bits of the largest element in fixed point, without its sign.
 static constexpr int kFixedBits = 22;
+/// So many of them have a sum in 32 bits.
+static constexpr int64_t kFixedRun = 256;
 /// In 16 bits there is room for the sums of 32 / 4 words of four products of at
 /// most 15 · 128, two in each sum; of half as many for multiples up to 31.
 int64_t DigitProduct::getRun(const LowBitWeights &weights) {
@@ -41,12 +43,34 @@ static Value splatInt(KernelEmitter &e, VectorType type, int64_t value) {
 }
 
 Value DigitProduct::digitOffset(KernelEmitter &e, Value row, size_t plane,
-                                Value word, int64_t phase) {
+                                Value word, int64_t phase, int64_t digit) {
   int64_t phases = 8 / weights.layout.planes[plane].bits;
   int64_t rowSize = planeSize() * weights.layout.planes.size();
-  Value base = e.add(e.mul(row, e.index(rowSize)),
-                     e.index(plane * planeSize() + phase * digits));
-  return e.add(base, e.mul(word, e.index(phases * digits)));
+  Value base = e.add(
+      e.mul(row, e.index(rowSize)),
+      e.index(plane * planeSize() + digit * (planeSize() / digits) + phase));
+  return e.add(base, e.mul(word, e.index(phases)));
+}
+
+/// Elements that are written together: whole words of codes, and a vector.
+int64_t DigitProduct::getChunk(const LowBitLayout::Plane &plane) const {
+  return std::max<int64_t>(16, plane.codesPerWord());
+}
+
+/// Stores a chunk of bytes in the order in which masks leave codes in words:
+/// four of each phase.
+void DigitProduct::storeWords(KernelEmitter &e, Value bytes,
+                              const LowBitLayout::Plane &plane, Value at) {
+  int64_t size = getChunk(plane), phases = 8 / plane.bits;
+  SmallVector<int64_t> order;
+  for (int64_t word = 0; word < size; word += plane.codesPerWord())
+    for (int64_t phase = 0; phase < phases; ++phase)
+      for (int64_t b = 0; b < 4; ++b)
+        order.push_back(word + b * phases + phase);
+  Value ordered = vector::ShuffleOp::create(e.b, e.loc, bytes, bytes, order);
+  auto type = VectorType::get(size / 4, e.b.getI32Type());
+  e.storeVector(vector::BitCastOp::create(e.b, e.loc, type, ordered), words,
+                at);
 }
 
 //===----------------------------------------------------------------------===//
@@ -99,56 +123,55 @@ void DigitProduct::writeBlock(KernelEmitter &e, Value input, Value row,
   Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
   e.store(scale, scales, at);
 
-  Value byte = constantInt(e, 8), low = constantInt(e, 255);
-  Value sum = constantFloat(e, 0);
   for (auto [p, plane] : llvm::enumerate(layout.planes)) {
-    int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
-    Value firstWord = e.floorDiv(e.mul(block, e.index(size)), perWord);
-    Value total = e.forLoop(
-        e.index(0), e.index(size / perWord), 1, ValueRange{constantFloat(e, 0)},
-        [&](Value word, ValueRange in) {
-          Value partial = in[0];
-          Value first = e.add(start, e.mul(word, e.index(perWord)));
-          for (int64_t phase = 0; phase < phases; ++phase) {
-            // The four codes that one mask leaves in a word.
-            SmallVector<Value> packed(digits);
-            for (int64_t b = 0; b < 4; ++b) {
-              Value x =
-                  e.load(input, e.add(first, e.index(b * phases + phase)));
-              Value fixed = math::RoundEvenOp::create(
-                  e.b, e.loc, arith::MulFOp::create(e.b, e.loc, x, inverse));
-              partial = arith::AddFOp::create(e.b, e.loc, partial, fixed);
-              Value rest = arith::FPToSIOp::create(e.b, e.loc, i32, fixed);
-              for (int64_t d = 0; d < digits; ++d) {
-                Value digit = rest;
-                if (d + 1 < digits) {
-                  digit = arith::ExtSIOp::create(
-                      e.b, e.loc, i32,
-                      arith::TruncIOp::create(e.b, e.loc, e.b.getI8Type(),
-                                              rest));
-                  rest = arith::ShRSIOp::create(
-                      e.b, e.loc,
-                      arith::SubIOp::create(e.b, e.loc, rest, digit), byte);
-                }
-                digit = arith::AndIOp::create(e.b, e.loc, digit, low);
-                if (b)
-                  digit = arith::OrIOp::create(
-                      e.b, e.loc, packed[d],
-                      arith::ShLIOp::create(e.b, e.loc, digit,
-                                            constantInt(e, 8 * b)));
-                packed[d] = digit;
-              }
+    int64_t chunk = getChunk(plane);
+    auto floats = VectorType::get(chunk, f32), ints = floats.clone(i32);
+    auto bytes = floats.clone(e.b.getI8Type());
+    Value factor = e.splat(inverse, chunk), byte = splatInt(e, ints, 8);
+    // The elements in fixed point, as digits; and their sum, which 32 bits have
+    // room for.
+    auto writeRun = [&](Value from, int64_t count) {
+      Value sums = e.forLoop(
+          e.index(0), e.index(count), chunk, ValueRange{e.zero(ints)},
+          [&](Value k, ValueRange in) {
+            Value at = e.add(e.add(start, from), k);
+            Value fixed = math::RoundEvenOp::create(
+                e.b, e.loc,
+                arith::MulFOp::create(e.b, e.loc,
+                                      e.loadVector(input, at, chunk), factor));
+            Value rest = arith::FPToSIOp::create(e.b, e.loc, ints, fixed);
+            Value sum = arith::AddIOp::create(e.b, e.loc, in[0], rest);
+            Value word =
+                e.floorDiv(e.add(e.add(e.mul(block, e.index(size)), from), k),
+                           plane.codesPerWord());
+            for (int64_t d = 0; d < digits; ++d) {
+              Value digit = arith::TruncIOp::create(e.b, e.loc, bytes, rest);
+              storeWords(e, digit, plane, digitOffset(e, row, p, word, 0, d));
+              digit = arith::ExtSIOp::create(e.b, e.loc, ints, digit);
+              rest = arith::ShRSIOp::create(
+                  e.b, e.loc, arith::SubIOp::create(e.b, e.loc, rest, digit),
+                  byte);
             }
-            Value to = digitOffset(e, row, p, e.add(firstWord, word), phase);
-            for (int64_t d = 0; d < digits; ++d)
-              e.store(packed[d], words, e.add(to, e.index(d)));
-          }
-          return SmallVector<Value>{partial};
-        })[0];
+            return SmallVector<Value>{sum};
+          })[0];
+      Value sum = vector::ReductionOp::create(e.b, e.loc,
+                                              vector::CombiningKind::ADD, sums);
+      return arith::SIToFPOp::create(e.b, e.loc, f32, sum).getResult();
+    };
+    int64_t main = size / kFixedRun * kFixedRun;
+    Value sum = constantFloat(e, 0);
+    if (main)
+      sum = e.forLoop(e.index(0), e.index(main), kFixedRun, ValueRange{sum},
+                      [&](Value from, ValueRange in) {
+                        return SmallVector<Value>{arith::AddFOp::create(
+                            e.b, e.loc, in[0], writeRun(from, kFixedRun))};
+                      })[0];
+    if (main < size)
+      sum = arith::AddFOp::create(e.b, e.loc, sum,
+                                  writeRun(e.index(main), size - main));
     if (p == 0)
-      sum = total;
+      e.store(sum, sums, at);
   }
-  e.store(sum, sums, at);
 }
 
 //===----------------------------------------------------------------------===//
@@ -185,35 +208,21 @@ void DigitProduct::writeBytes(KernelEmitter &e, Value input, Value last,
     Value start =
         e.add(e.mul(row, e.index(depth())), e.mul(block, e.index(size)));
     for (auto [p, plane] : llvm::enumerate(layout.planes)) {
-      int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
-      Value firstWord = e.floorDiv(e.mul(block, e.index(size)), perWord);
+      int64_t chunk = getChunk(plane);
+      auto ints = VectorType::get(chunk, i32);
       Value total = e.forLoop(
-          e.index(0), e.index(size / perWord), 1, ValueRange{constantInt(e, 0)},
-          [&](Value word, ValueRange in) {
-            Value sum = in[0];
-            Value first = e.add(start, e.mul(word, e.index(perWord)));
-            for (int64_t phase = 0; phase < phases; ++phase) {
-              // The four codes that one mask leaves in a word.
-              Value packed;
-              for (int64_t b = 0; b < 4; ++b) {
-                Value x =
-                    e.load(input, e.add(first, e.index(b * phases + phase)));
-                sum = arith::AddIOp::create(
-                    e.b, e.loc, sum,
-                    arith::ExtSIOp::create(e.b, e.loc, i32, x));
-                Value byte = arith::ExtUIOp::create(e.b, e.loc, i32, x);
-                packed = b ? Value(arith::OrIOp::create(
-                                 e.b, e.loc, packed,
-                                 arith::ShLIOp::create(e.b, e.loc, byte,
-                                                       constantInt(e, 8 * b))))
-                           : byte;
-              }
-              Value to =
-                  digitOffset(e, group, p, e.add(firstWord, word), phase);
-              e.store(packed, words, e.add(to, e.index(r)));
-            }
-            return SmallVector<Value>{sum};
+          e.index(0), e.index(size), chunk, ValueRange{e.zero(ints)},
+          [&](Value k, ValueRange in) {
+            Value x = e.loadVector(input, e.add(start, k), chunk);
+            Value word = e.floorDiv(e.add(e.mul(block, e.index(size)), k),
+                                    plane.codesPerWord());
+            storeWords(e, x, plane, digitOffset(e, group, p, word, 0, r));
+            return SmallVector<Value>{arith::AddIOp::create(
+                e.b, e.loc, in[0],
+                arith::ExtSIOp::create(e.b, e.loc, ints, x))};
           })[0];
+      total = vector::ReductionOp::create(e.b, e.loc,
+                                          vector::CombiningKind::ADD, total);
       if (p != 0)
         continue;
       Value at = e.mul(e.add(e.mul(group, e.index(layout.blocks)), block),
@@ -284,6 +293,16 @@ Value DigitProduct::addProducts(KernelEmitter &e, Value codes, Value digit,
   return sum ? Value(arith::AddIOp::create(e.b, e.loc, sum, product)) : product;
 }
 
+/// `sum` (32 bits) plus the sums of four neighbouring products.
+Value DigitProduct::addFour(KernelEmitter &e, Value codes, Value digit,
+                            Value sum) {
+  DotProduct dot;
+  dot.group = 4;
+  dot.elementBits = 8;
+  dot.isLhsSigned = false;
+  return dot.emit(e, codes, digit, sum ? sum : e.zero(codes.getType()));
+}
+
 /// `sum` (32 bits) plus `factor` times the sums of neighbours.
 Value DigitProduct::widen(KernelEmitter &e, Value pairs, int64_t factor,
                           Value sum) {
@@ -317,7 +336,11 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
           Value inRow =
               e.floorDiv(e.add(e.mul(block, e.index(size)), k), perWord);
           int64_t mask = ((int64_t(1) << plane.bits) - 1) * 0x01010101;
+          // Of the plane at the lowest bits, four products go into the sums.
+          bool isDirect = unit.hasVNNI && plane.shift == 0;
           SmallVector<Value> pairs(vectors * digits);
+          if (isDirect)
+            pairs = out;
           for (int64_t w = 0; w < run / perWord; ++w) {
             Value word = e.add(firstWord, e.index(plane.firstWord + w));
             Value at = e.add(base, e.mul(word, e.index(layout.columns())));
@@ -326,12 +349,13 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
               codes.push_back(e.loadVector(
                   weights.words, e.add(at, e.index(v * lanes)), lanes));
             for (int64_t phase = 0; phase < phases; ++phase) {
-              Value from =
-                  digitOffset(e, row, p, e.add(inRow, e.index(w)), phase);
               SmallVector<Value> factors;
               for (int64_t d = 0; d < digits; ++d)
                 factors.push_back(
-                    e.splat(e.load(words, e.add(from, e.index(d))), lanes));
+                    e.splat(e.load(words, digitOffset(e, row, p,
+                                                      e.add(inRow, e.index(w)),
+                                                      phase, d)),
+                            lanes));
               for (int64_t v = 0; v < vectors; ++v) {
                 Value part = codes[v];
                 if (phase)
@@ -344,13 +368,23 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
                   part = lookUp(e, part);
                 for (int64_t d = 0; d < digits; ++d) {
                   Value &sum = pairs[v * digits + d];
-                  sum = addProducts(e, part, factors[d], sum);
+                  sum = unit.hasVNNI ? addFour(e, part, factors[d], sum)
+                                     : addProducts(e, part, factors[d], sum);
                 }
               }
             }
           }
-          for (int64_t i = 0; i < vectors * digits; ++i)
-            out[i] = widen(e, pairs[i], int64_t(1) << plane.shift, out[i]);
+          for (int64_t i = 0; i < vectors * digits; ++i) {
+            if (isDirect)
+              out[i] = pairs[i];
+            else if (unit.hasVNNI)
+              out[i] = arith::AddIOp::create(
+                  e.b, e.loc, out[i],
+                  arith::ShLIOp::create(e.b, e.loc, pairs[i],
+                                        splatInt(e, wordType, plane.shift)));
+            else
+              out[i] = widen(e, pairs[i], int64_t(1) << plane.shift, out[i]);
+          }
         }
         return out;
       });

@@ -6,6 +6,7 @@
 // in fixed point with 23 bits of its largest element, as three signed digits
 // of 8 bits: each has an inner product with the codes, exact in integers, and
 // the three sums make one float. That loses no more than float arithmetic does.
+// Where an instruction adds up four products in 32 bits, it does both at once.
 // Rows that are bytes already are multiplied as they are, several in turn, so
 // that codes are unpacked once for all of these.
 //
@@ -69,6 +70,8 @@ private:
   mlir::Value lookUp(KernelEmitter &e, mlir::Value codes);
   mlir::Value addProducts(KernelEmitter &e, mlir::Value codes,
                           mlir::Value digit, mlir::Value sum);
+  mlir::Value addFour(KernelEmitter &e, mlir::Value codes, mlir::Value digit,
+                      mlir::Value sum);
   mlir::Value widen(KernelEmitter &e, mlir::Value pairs, int64_t factor,
                     mlir::Value sum);
   int64_t depth() const {
@@ -77,15 +80,18 @@ private:
   /// Words of digits of a row, for one plane.
   int64_t planeSize() const { return depth() / 4 * digits; }
   mlir::Value digitOffset(KernelEmitter &e, mlir::Value row, size_t plane,
-                          mlir::Value word, int64_t phase);
+                          mlir::Value word, int64_t phase, int64_t digit);
+  int64_t getChunk(const LowBitLayout::Plane &plane) const;
+  void storeWords(KernelEmitter &e, mlir::Value bytes,
+                  const LowBitLayout::Plane &plane, mlir::Value at);
 
   LowBitWeights weights;
   VectorUnit unit;
   int64_t byteRows;
   /// Of a float, or rows of bytes.
   int64_t digits;
-  /// [row][plane][word of codes][phase][digit], and [row][block]; of bytes,
-  /// [group][plane][word of codes][phase][row] and [group][block][row].
+  /// [row][plane][digit][word of codes][phase], and [row][block]; of bytes,
+  /// [group][plane][row][word of codes][phase] and [group][block][row].
   mlir::Value words, scales, sums;
 };
 

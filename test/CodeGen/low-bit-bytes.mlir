@@ -1,5 +1,6 @@
 // RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma threads=false" | FileCheck %s
 // RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma,+avx512f,+avx512bw threads=false" | FileCheck %s --check-prefix=WIDE
+// RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma,+avx512f,+avx512bw,+avx512vnni threads=false" | FileCheck %s --check-prefix=FOUR
 // RUN: quant-opt %s --linalg-to-llvm="target-features=+neon threads=false" | FileCheck %s --check-prefix=FLOAT
 
 #x = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
@@ -11,6 +12,10 @@
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
 // WIDE-COUNT-4: llvm.call_intrinsic "llvm.x86.avx512.pmaddubs.w.512"
+// Four products at a time go into sums of 32 bits.
+// FOUR-NOT: pmaddubs
+// FOUR-COUNT-4: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// FOUR-NOT: pmaddw
 // Other targets multiply floats.
 // FLOAT-NOT: call_intrinsic
 func.func @bytes(%x: tensor<6x2x32xi8>) -> tensor<6x2xf32> {

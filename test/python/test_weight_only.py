@@ -64,6 +64,23 @@ def check(model, shape, k, tolerance=1e-5):
     assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("recipe", ["w4-asym-g32", "w3-sym-g64", "w2-asym", "mxfp4", "w4a8-asym-g64"])
+def test_targets_agree(recipe):
+    """One row is multiplied in integers: the same bits, whatever instructions there are, and float's result."""
+    rng = np.random.default_rng(3)
+    w, x = rng.standard_normal((1088, 72), np.float32), rng.standard_normal((1, 1088), np.float32)
+    x[:, 64:128] = 0
+    model = make_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [constant("w", w)], [1], 1088, 72)
+    results = []
+    for target in ("x86-64-v3", "x86-64-v4", "native"):
+        results.append(quantc.compile(model.SerializeToString(), quantize=recipe, target=target).run({"x": x})[0])
+        np.testing.assert_array_equal(results[-1], results[0])
+    if "a8" not in recipe:
+        weights = quantc.quantize_matrix(w, recipe)
+        expected = x.astype(np.float64) @ weights.values.astype(np.float64)
+        assert np.abs(results[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
 @pytest.mark.parametrize("zero", ["none", "packed", "float"])
 @pytest.mark.parametrize("rows", [1, 3, 40])
 def test_matmul_nbits(zero, rows):
