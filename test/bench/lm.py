@@ -9,6 +9,7 @@ docs/LanguageModels.md, where rows of other recipes stay if they were measured i
 
 import argparse
 import math
+import re
 import tempfile
 import textwrap
 import time
@@ -27,7 +28,7 @@ PAGE = ROOT / "docs" / "LanguageModels.md"
 # CPU time is comparable with one only.
 THREADS = 1
 HEADINGS = ["recipe", "perplexity", "KLD", "top-1", "bits a weight", "library, MB", "scoring, tokens/s"]
-HEADINGS += ["one token, /s", "compiled in, s"]
+HEADINGS += ["one token, /s", "compiled in, s", "processor"]
 RECIPES = (
     "float w8 w8-g128 w4-sym-g64 w4-asym-g128 w4-asym-g64 w4-asym-g32 w4-gptq-asym-g64 w4-hqq-g64 w4-clip-asym-g64 "
     "w4-awq-asym-g64 w4-awq-gptq-asym-g64 w4-asym-g64-importance w4-sym-g64-dq w4-asym-g64-rotate "
@@ -117,6 +118,7 @@ def measure(model_path, recipe, tokens, reference, data, limit, place):
         f"{256 / window:.0f} ({float_window / window:.2f})",
         f"{1 / one:.0f} ({float_one / one:.2f})",
         f"{seconds:.0f}",
+        " ".join(re.sub(r"\(R\)|Processor", "", processor()).split()),
     )
 
 
@@ -148,7 +150,8 @@ def main():
     count = args.windows or (len(test) - 1) // 256
     caption = (
         f"{count} windows of 256 tokens, calibrated with {args.calibration_windows} others where a recipe wants data, on "
-        f"one thread of {processor()}. Speeds and seconds are of CPU time, in brackets: times the float library's speed."
+        f"one thread. Speeds and seconds are of CPU time on the row's processor, in brackets: times the float library's "
+        "speed there."
     )
     rows = []
     print("| " + " | ".join(HEADINGS) + " |", "| ---" * len(HEADINGS) + " |", sep="\n", flush=True)
