@@ -81,6 +81,21 @@ def test_targets_agree(recipe):
         assert np.abs(results[0] - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("recipe", ["w8a8-dynamic-token", "w4a8-g64"])
+def test_tokens_of_bytes(recipe, rows):
+    """Each token has a scale, and sums of integers are exact."""
+    rng = np.random.default_rng(5)
+    w = rng.standard_normal((1088, 72), np.float32)
+    x = rng.standard_normal((rows, 1088), np.float32) * np.exp2(np.arange(rows, dtype=np.float32))[:, None]
+    model = make_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [constant("w", w)], [rows], 1088, 72)
+    found = quantc.compile(model.SerializeToString(), quantize=recipe).run({"x": x})[0]
+    weights = quantc.quantize_matrix(w, recipe).values.astype(np.float64)
+    scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+    expected = (np.rint(x / scale).astype(np.float64) @ weights) * scale
+    assert np.abs(found - expected).max(1) == pytest.approx(0, abs=2e-6 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("zero", ["none", "packed", "float"])
 @pytest.mark.parametrize("rows", [1, 3, 40])
 def test_matmul_nbits(zero, rows):

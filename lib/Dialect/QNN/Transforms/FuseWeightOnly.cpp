@@ -150,6 +150,18 @@ static qnn::DequantizeOp matchTokens(Value value) {
   return isToken ? op : qnn::DequantizeOp();
 }
 
+/// Whether sums of 8-bit tokens times the codes are sums of integers in 32
+/// bits, which one scale for each column makes numbers of.
+static bool isProductOfBytes(const CodedMatrix &matrix, qnn::MatMulOp op) {
+  constexpr int64_t maxTerms = 1 << 16;
+  return !matrix.blockSize && !matrix.zeroPoints && !matrix.codebook &&
+         getType(matrix.codes).getElementType().isSignlessInteger(8) &&
+         getType(matrix.scales).getElementType().isF32() &&
+         op.getType().getElementType().isF32() &&
+         !getType(op.getRhs()).isDynamicDim(0) &&
+         getType(op.getRhs()).getDimSize(0) <= maxTerms;
+}
+
 namespace {
 
 struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
@@ -212,9 +224,22 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
     // With a codebook there is no product of integers.
     qnn::DequantizeOp tokens =
         matrix.codebook ? qnn::DequantizeOp() : matchTokens(op.getLhs());
-    Value result = qnn::WeightOnlyMatMulOp::create(
-        rewriter, loc, op.getType(), tokens ? tokens.getInput() : op.getLhs(),
-        codes, toBlocks(matrix.scales), zeros, matrix.codebook, blockSize);
+    Value scales = toBlocks(matrix.scales);
+    Value result;
+    if (tokens && isProductOfBytes(matrix, op)) {
+      auto integers = op.getType().clone(rewriter.getI32Type());
+      result = qnn::MatMulOp::create(rewriter, loc, integers, tokens.getInput(),
+                                     codes, Value(), Value());
+      result = qnn::CastOp::create(rewriter, loc, op.getType(), result);
+      result = qnn::BinaryOp::create(
+          rewriter, loc, op.getType(), qnn::BinaryKind::mul, result,
+          qnn::ReshapeOp::create(rewriter, loc, scales, constant({n}),
+                                 nullptr));
+    } else {
+      result = qnn::WeightOnlyMatMulOp::create(
+          rewriter, loc, op.getType(), tokens ? tokens.getInput() : op.getLhs(),
+          codes, scales, zeros, matrix.codebook, blockSize);
+    }
     if (tokens)
       result = qnn::BinaryOp::create(rewriter, loc, op.getType(),
                                      qnn::BinaryKind::mul, result,

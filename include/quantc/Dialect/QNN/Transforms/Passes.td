@@ -149,6 +149,11 @@ def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
     looked up in a codebook and scaled by blocks (MatMulBnb4, NF4). Products of
     two quantized operands belong to `qnn-fold-quantization`, which runs
     before; where it does not, `groups-only` leaves weights alone that it takes.
+
+    Tokens of 8 bits that have a scale each (blocks as long as the inner
+    dimension) stay integers, and their scales multiply the rows of the result.
+    By 8-bit weights with a scale a column that is a product of integers in 32
+    bits, as any other, and no op of this kind.
   }];
   let options = [
     Option<"groupsOnly", "groups-only", "bool", "false",
