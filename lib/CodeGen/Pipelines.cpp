@@ -100,6 +100,10 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   rows.targetFeatures = options.targetFeatures;
   rows.threads = options.threads;
   pm.addPass(quantc::createLowerRowsPass(rows));
+  quantc::LowerLookupsPassOptions lookups;
+  lookups.targetFeatures = options.targetFeatures;
+  lookups.threads = options.threads;
+  pm.addPass(quantc::createLowerLookupsPass(lookups));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(quantc::createLowerCopiesPass());
   quantc::ParallelizeLoopsPassOptions loops;

@@ -22,6 +22,8 @@ struct VectorUnit {
   bool hasTiles = false;
   /// Pairs of u8 by s8 with sums that saturate at 16 bits (x86).
   bool hasBytePairs = false;
+  /// Permutations of the bytes of two registers (x86).
+  bool hasBytePermutes = false;
   /// Chosen for one product: to use those, whether the signed factor is the
   /// left one, and what DotProduct says of words.
   bool usesBytePairs = false, hasSignedRows = false, hasWideWords = false;

@@ -42,6 +42,9 @@ public:
             mlir::Value panel, mlir::Value offset, bool needsSums) override;
 
 private:
+  /// Channels of a word of bytes.
+  static constexpr int64_t kGroup = 4;
+
   using Value = mlir::Value;
   using ValueRange = mlir::ValueRange;
 

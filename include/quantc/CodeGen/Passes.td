@@ -189,6 +189,31 @@ def LowerRowsPass : Pass<"quantc-lower-rows", "mlir::ModuleOp"> {
   ];
 }
 
+def LowerLookupsPass : Pass<"quantc-lower-lookups", "mlir::ModuleOp"> {
+  let summary = "Lower tables of bytes to permutations of vectors";
+  let description = [{
+    An op that replaces each byte of a contiguous buffer by the one that a table
+    of 256 bytes holds for it becomes a loop over vectors of 64 bytes: two
+    permutations of 128 bytes of the table each (`vpermi2b`), of which the sign
+    bits of the indices select. Targets without `avx512vbmi` keep the op, which
+    becomes a loop over bytes.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">,
+    Option<"threads", "threads", "bool", "true",
+           "Run large buffers in parallel">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numLookups", "lookups", "Ops lowered">
+  ];
+}
+
 def PlanMemoryPass : Pass<"quantc-plan-memory", "mlir::ModuleOp"> {
   let summary = "Place buffers of known size in one arena";
   let description = [{
