@@ -2,6 +2,7 @@
 
 #include "ContractionAnalysis.h"
 
+#include "ByteTable.h"
 #include "DepthwiseEmitter.h"
 #include "QuantizedAnalysis.h"
 
@@ -148,9 +149,13 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
       !epilogue.getIndexingMapsArray().back().isIdentity())
     return;
   for (Operation &op : epilogue.getBody()->without_terminator())
-    if (!op.hasTrait<OpTrait::Elementwise>() &&
-        !op.hasTrait<OpTrait::ConstantLike>())
+    if (auto load = dyn_cast<memref::LoadOp>(op)) {
+      if (!ByteTable::matchIndex(load))
+        return;
+    } else if (!op.hasTrait<OpTrait::Elementwise>() &&
+               !op.hasTrait<OpTrait::ConstantLike>()) {
       return;
+    }
   // The epilogue's loops are the positions of the output's dimensions.
   auto toPositions = [&](ArrayRef<unsigned> loops) {
     SmallVector<unsigned> positions;
@@ -511,10 +516,13 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
       cast<MemRefType>(root.getDpsInits()[0].getType()).getElementType();
   if (!result.isIntOrFloat())
     return failure();
-  if (linalg::isaConvolutionOpInterface(root))
-    return matchConvolution(e, root, unit);
-  FailureOr<MatchedProduct> match = matchContraction(e, root, unit);
-  if (succeeded(match)) {
+  bool isConvolution = linalg::isaConvolutionOpInterface(root);
+  FailureOr<MatchedProduct> match = isConvolution
+                                        ? matchConvolution(e, root, unit)
+                                        : matchContraction(e, root, unit);
+  if (succeeded(match))
+    match->problem.hasBytePermutes = unit.hasBytePermutes;
+  if (succeeded(match) && !isConvolution) {
     // After the epilogue, before what it reads.
     auto *it = match->absorbed.begin();
     if (match->problem.epilogue)

@@ -53,9 +53,11 @@ struct QuantizedFactor {
 };
 
 /// Emits `value`, an expression over the values in `known`, with `lanes`
-/// elements a value (0 for scalars).
+/// elements a value (0 for scalars). Entries of a ByteTable are looked up with
+/// permutations if the target `hasBytePermutes`.
 mlir::Value emitExpression(KernelEmitter &e, mlir::Value value, int64_t lanes,
-                           llvm::DenseMap<mlir::Value, mlir::Value> &known);
+                           llvm::DenseMap<mlir::Value, mlir::Value> &known,
+                           bool hasBytePermutes = false);
 
 /// The factor that `loaded` gives, in the accumulator's type.
 mlir::Value emitFactor(KernelEmitter &e, const MicroKernel &kernel,
@@ -133,6 +135,8 @@ struct GemmProblem {
   /// by operand number (null for the product), and its output.
   mlir::linalg::GenericOp epilogue;
   llvm::SmallVector<StridedMatrix> epilogueInputs;
+  /// For tables in the epilogue, see ByteTable.
+  bool hasBytePermutes = false;
   StridedMatrix output;
 };
 

@@ -2,7 +2,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 
-#include "KernelEmitter.h"
+#include "ByteTable.h"
 #include "Target.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,9 +18,8 @@ namespace quantc {
 using namespace mlir;
 using namespace quantc;
 
-/// Bytes of a register, and half of a table's entries.
+/// Bytes of a register.
 static constexpr int64_t kLanes = 64;
-static constexpr int64_t kEntries = 256;
 /// Bytes of a task, and of a buffer from which on there are several.
 static constexpr int64_t kTaskBytes = 32768;
 static constexpr int64_t kParallelBytes = 262144;
@@ -45,12 +44,7 @@ static Value matchLookup(linalg::GenericOp op) {
                   ->getTerminator()
                   ->getOperand(0)
                   .getDefiningOp<memref::LoadOp>();
-  if (!load || load.getIndices().size() != 1 ||
-      !isContiguousBytes(load.getMemref()) ||
-      load.getMemRefType().getShape() != ArrayRef<int64_t>{kEntries})
-    return nullptr;
-  auto index = load.getIndices()[0].getDefiningOp<arith::IndexCastUIOp>();
-  if (!index || index.getIn() != op.getBody()->getArgument(0))
+  if (!load || ByteTable::matchIndex(load) != op.getBody()->getArgument(0))
     return nullptr;
   return load.getMemref();
 }
@@ -76,13 +70,11 @@ public:
 
 private:
   void emitTask(Value first, Value count) {
-    SmallVector<Value> rows;
-    for (int64_t i = 0; i < kEntries; i += kLanes)
-      rows.push_back(e.loadVector(table, e.index(i), kLanes));
+    ByteTable entries(e, table, /*hasPermutes=*/true);
     auto emitVector = [&](Value at, Value mask) {
       Value place = e.add(first, at);
       Value bytes = e.loadVector(input, place, kLanes, mask);
-      e.storeVector(lookUp(rows, bytes), output, place, mask);
+      e.storeVector(entries.lookUp(e, bytes), output, place, mask);
     };
     Value whole = e.mul(e.floorDiv(count, kLanes), e.index(kLanes));
     e.forLoop(e.index(0), whole, kLanes,
@@ -93,22 +85,6 @@ private:
                             e.b, e.loc,
                             VectorType::get(kLanes, e.b.getI1Type()), rest));
     });
-  }
-
-  /// The permutation takes seven bits of an index; the eighth selects.
-  Value lookUp(ArrayRef<Value> rows, Value bytes) {
-    auto permute = [&](Value low, Value high) -> Value {
-      return LLVM::CallIntrinsicOp::create(
-                 e.b, e.loc, bytes.getType(),
-                 e.b.getStringAttr("llvm.x86.avx512.vpermi2var.qi.512"),
-                 ValueRange{low, bytes, high})
-          .getResults();
-    };
-    Value isHigh = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::slt,
-                                         bytes, e.zero(bytes.getType()));
-    return arith::SelectOp::create(e.b, e.loc, isHigh,
-                                   permute(rows[2], rows[3]),
-                                   permute(rows[0], rows[1]));
   }
 
   KernelEmitter &e;

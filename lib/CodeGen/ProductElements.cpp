@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ByteTable.h"
 #include "GemmEmitter.h"
 
 #include "mlir/IR/Matchers.h"
@@ -13,7 +14,8 @@ using namespace mlir;
 using namespace quantc;
 
 Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
-                             llvm::DenseMap<Value, Value> &known) {
+                             llvm::DenseMap<Value, Value> &known,
+                             bool hasBytePermutes) {
   if (Value found = known.lookup(value))
     return found;
   auto toVector = [&](Type type) -> Type {
@@ -28,13 +30,20 @@ Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
       typed = DenseElementsAttr::get(
           cast<VectorType>(toVector(value.getType())), constant);
     result = arith::ConstantOp::create(e.b, e.loc, typed);
+  } else if (auto load = dyn_cast_or_null<memref::LoadOp>(op);
+             load && ByteTable::matchIndex(load)) {
+    Value bytes = emitExpression(e, ByteTable::matchIndex(load), lanes, known,
+                                 hasBytePermutes);
+    result = ByteTable(e, load.getMemref(), lanes && hasBytePermutes)
+                 .lookUp(e, bytes);
   } else if (!op || !op->hasTrait<OpTrait::Elementwise>()) {
     // A scalar from outside of the expression.
     result = lanes ? e.splat(value, lanes) : value;
   } else {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands())
-      operands.push_back(emitExpression(e, operand, lanes, known));
+      operands.push_back(
+          emitExpression(e, operand, lanes, known, hasBytePermutes));
     OperationState state(e.loc, op->getName());
     state.addOperands(operands);
     state.addTypes(toVector(value.getType()));
@@ -120,7 +129,8 @@ Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
             : e.loadVector(input.buffer, e.add(at, offset), lanes, mask);
   }
   auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
-  return emitExpression(e, yield.getOperand(0), lanes, known);
+  return emitExpression(e, yield.getOperand(0), lanes, known,
+                        p.hasBytePermutes);
 }
 
 void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,
