@@ -1,6 +1,7 @@
 """Quantized operators give the integers that ONNX Runtime gives, bit for bit."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -307,6 +308,25 @@ def test_convolutions(group, x_type):
     )
     graph.output(graph.q(y, scale * np.float32(2), 3, x_type), x_type)
     check_equal(graph, x)
+
+
+@pytest.mark.parametrize("width", [1, 17, 33])
+def test_one_element_beyond_a_vector(width, tmp_path, quantc_cli):
+    """A byte at the end of a row is stored as one byte: LLVM would store four of it for AVX-512."""
+    rng = np.random.default_rng(width)
+    graph = Graph()
+    x = rng.integers(0, 256, (1, 8, 40, width)).astype(np.uint8)
+    w = rng.integers(-128, 128, (32, 8, 3, 1)).astype(np.int8)
+    y = graph.node(
+        "Conv", graph.dq(graph.input(x), 0.02, 120, np.uint8), graph.dq(graph.constant(w), 0.01, 0, np.int8)
+    )
+    graph.output(graph.q(y, 0.31, 128, np.uint8), np.uint8)
+    check_equal(graph, x)
+    if width == 1:
+        onnx.save(graph.model(), tmp_path / "model.onnx")
+        text = tmp_path / "model.s"
+        quantc_cli.ok("compile", tmp_path / "model.onnx", "--target=x86-64-v4", "--emit=asm", "-o", text)
+        assert "vpextrb" in text.read_text()
 
 
 @pytest.mark.parametrize("attributes", [{}, {"strides": [2, 2], "kernel_shape": [2, 2]}, {"group": 2, "pads": [1, 0, 0, 1]}])

@@ -6,6 +6,9 @@
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -43,6 +46,43 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+/// Masked stores of one element become stores of a scalar. LLVM 22 does so,
+/// too, but for X86 it forgets that the vector may have been truncated on the
+/// way: an i8 of <16 x i32> is stored as four bytes.
+static void storeSingleElements(llvm::Module &module) {
+  SmallVector<llvm::IntrinsicInst *> stores;
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *call = dyn_cast<llvm::IntrinsicInst>(&instruction))
+        if (call->getIntrinsicID() == llvm::Intrinsic::masked_store)
+          stores.push_back(call);
+  for (llvm::IntrinsicInst *store : stores) {
+    llvm::Value *vector = store->getArgOperand(0);
+    auto *type = dyn_cast<llvm::FixedVectorType>(vector->getType());
+    auto *mask = dyn_cast<llvm::Constant>(store->getArgOperand(2));
+    if (!type || !mask)
+      continue;
+    SmallVector<unsigned> lanes;
+    bool isKnown = true;
+    for (unsigned i = 0; i < type->getNumElements(); ++i) {
+      llvm::Constant *bit = mask->getAggregateElement(i);
+      isKnown &= isa_and_present<llvm::ConstantInt>(bit);
+      if (isKnown && bit->isOneValue())
+        lanes.push_back(i);
+    }
+    if (!isKnown || lanes.size() != 1)
+      continue;
+    llvm::IRBuilder<> b(store);
+    llvm::Type *element = type->getElementType();
+    uint64_t bytes = module.getDataLayout().getTypeStoreSize(element);
+    llvm::Value *place = b.CreatePtrAdd(
+        store->getArgOperand(1), b.getInt64(lanes.front() * bytes), "element");
+    b.CreateAlignedStore(b.CreateExtractElement(vector, lanes.front()), place,
+                         llvm::Align(1));
+    store->eraseFromParent();
+  }
+}
+
 /// Translates `module` to LLVM IR, ready to be optimized for `machine`.
 static std::unique_ptr<llvm::Module>
 translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
@@ -74,6 +114,7 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
 static bool emit(llvm::Module &code, llvm::TargetMachine &machine,
                  ObjectKind kind, llvm::raw_pwrite_stream &os) {
   optimize(code, machine);
+  storeSingleElements(code);
   llvm::legacy::PassManager passes;
   auto type = kind == ObjectKind::Object ? llvm::CodeGenFileType::ObjectFile
                                          : llvm::CodeGenFileType::AssemblyFile;
