@@ -100,6 +100,22 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     return source;
   }
 
+  /// Which of the chosen ops compute with what was dequantized: their results
+  /// are quantized weights in the guise of floats.
+  static llvm::DenseSet<Operation *>
+  findDequantized(const llvm::MapVector<Operation *, int64_t> &chosen) {
+    llvm::DenseSet<Operation *> found;
+    for (auto &[op, bytes] : chosen)
+      if (isa<qnn::DequantizeOp>(op) ||
+          llvm::any_of(op->getOperands(), [&](Value operand) {
+            Operation *producer = operand.getDefiningOp();
+            return found.contains(producer) ||
+                   producer->hasAttr(qnn::dequantizedAttr);
+          }))
+        found.insert(op);
+    return found;
+  }
+
   void evaluate(func::FuncOp func,
                 const llvm::MapVector<Operation *, int64_t> &chosen) {
     SmallVector<Value> outputs;
@@ -152,12 +168,17 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     SmallVector<TensorBytes> values;
     if (failed(run(*module, inputs, values)))
       return;
+    llvm::DenseSet<Operation *> dequantized = findDequantized(chosen);
     b.setInsertionPointToStart(&func.getBody().front());
     for (auto [output, bytes] : llvm::zip_equal(outputs, values)) {
       auto type = cast<RankedTensorType>(output.getType());
       Value constant = qnn::ConstantOp::create(b, output.getLoc(),
                                                qnn::makeConstant(type, bytes));
       qnn::setValueName(constant, qnn::getValueName(output));
+      if (dequantized.contains(output.getDefiningOp()) &&
+          isa<FloatType>(type.getElementType()))
+        constant.getDefiningOp()->setAttr(qnn::dequantizedAttr,
+                                          b.getUnitAttr());
       output.replaceAllUsesWith(constant);
       bytesFolded += bytes.size();
     }

@@ -37,9 +37,11 @@ func.func @growth() -> tensor<300x300xf32> {
   return %0 : tensor<300x300xf32>
 }
 
-// A product of matrices takes the codes of its weight; an addition does not.
+// A product of matrices takes the codes of its weight; an addition does not. What
+// was dequantized says so.
 // CHECK-LABEL: @coded_weight
 func.func @coded_weight(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<2x2xf32>) {
+  // CHECK: qnn.constant dense<{{.*}}> : tensor<2x2xf32> {qnn.dequantized}
   // CHECK: %[[W:.*]] = qnn.dequantize
   // CHECK: qnn.matmul %{{.*}}, %[[W]]
   // CHECK-NOT: qnn.dequantize

@@ -10,7 +10,9 @@ def FoldConstantsPass : Pass<"qnn-fold-constants", "::mlir::ModuleOp"> {
     Every pure qnn op whose operands are constants, and the ops that use only
     their results, are moved to a module of their own, compiled by the JIT with
     the pipelines that compile the model, run once, and replaced by what they
-    gave. So there is no second implementation of any op for folding.
+    gave. So there is no second implementation of any op for folding. Floats
+    that come from a `qnn.dequantize` say so by an attribute
+    (`qnn.dequantized`), for `qnn-verify-folded`.
 
     Results larger than `max-growth` times the constants they come from stay (an
     expanded constant is cheaper to expand again than to store), unless they are

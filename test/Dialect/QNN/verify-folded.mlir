@@ -85,3 +85,13 @@ func.func @reasons(%x: tensor<4xf32>, %a: tensor<4xi8>, %b: tensor<4xi8>, %s: te
   %j = qnn.concat 0, %f, %g : tensor<4xf32>, tensor<4xf32> -> tensor<8xf32>
   return %q, %v, %j : tensor<4xi8>, tensor<4xi8>, tensor<8xf32>
 }
+
+// -----
+
+// Constant folding made floats of the weight.
+func.func @folded_weight(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %w = qnn.constant dense<0.5> : tensor<2x2x1x1xf32> {qnn.dequantized}
+  // expected-error @below {{computes with floats, and dequantizes its weight (operand 1) for that: operand 0 is not quantized}}
+  %y = qnn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>} : tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32> -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
+}

@@ -3,6 +3,7 @@
 #include "FoldPatterns.h"
 #include "QuantizedValues.h"
 
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
@@ -18,9 +19,12 @@ namespace quantc::qnn {
 using namespace mlir;
 using namespace quantc;
 
-/// The constant that `v` dequantizes, maybe moved before and after, or null.
+/// The constant that `v` dequantizes, maybe moved before and after, or that was
+/// dequantized when constants were folded, or null.
 static Operation *getDequantizedConstant(Value v) {
   while (Operation *op = v.getDefiningOp()) {
+    if (op->hasAttr(qnn::dequantizedAttr))
+      return op;
     if (auto dequantize = dyn_cast<qnn::DequantizeOp>(op)) {
       v = dequantize.getInput();
       while (auto mover = v.getDefiningOp<qnn::SameScaleOpInterface>())

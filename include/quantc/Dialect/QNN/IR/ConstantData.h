@@ -5,11 +5,16 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringRef.h"
 
 #include <optional>
 #include <vector>
 
 namespace quantc::qnn {
+
+/// On a constant: its elements come from integers that were dequantized when
+/// constants were folded.
+constexpr llvm::StringLiteral dequantizedAttr = "qnn.dequantized";
 
 /// A constant from bytes in storage types: an element below 8 bits takes a
 /// byte. Large ones are resources.

@@ -111,7 +111,9 @@ def VerifyFoldedPass : Pass<"qnn-verify-folded", "::mlir::func::FuncOp"> {
   let summary = "Fail if a quantized weight is dequantized for a float product";
   let description = [{
     A float contraction one of whose operands is a dequantized constant is an
-    error that names the reason why it has no integer form. Each other
+    error that names the reason why it has no integer form. So is one whose
+    weight `qnn-fold-constants` dequantized, which left `qnn.dequantized` on the
+    constant: it takes the room of floats. Each other
     `qnn.dequantize` and `qnn.quantize` gets a remark with `report`, which says
     what floats it is there for. Without `strict` that is all, and such a
     contraction is a remark, too.
