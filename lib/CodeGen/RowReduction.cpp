@@ -92,11 +92,14 @@ Value RowReduction::add(Value partial, Value left,
   Value element = combiner.element;
   if (order == ReductionOrder::sequential)
     return addInOrder(partial, left, emitExpression(e, element, lanes, known));
-  // A product goes into the sum with one rounding if the target can, so it is
-  // split before.
+  // A product goes into the sum with one rounding if the target can. Registers
+  // of more elements than there are partial sums have an instruction for it;
+  // left to LLVM, the halves of a product would be multiplied at once, and
+  // rounded before they are added.
   auto product = element.getDefiningOp<arith::MulFOp>();
   bool splitsFactors =
       width < lanes && product && !known.contains(element) &&
+      isa<arith::AddFOp>(combiner.combine) &&
       bitEnumContainsAll(product.getFastmath(), arith::FastMathFlags::contract);
   SmallVector<Value> wide;
   if (splitsFactors)
@@ -111,11 +114,10 @@ Value RowReduction::add(Value partial, Value left,
                           ? value
                           : vector::ExtractStridedSliceOp::create(
                                 e.b, e.loc, value, {offset}, {width}, {1}));
-    Value part = parts.front();
-    if (splitsFactors)
-      part = arith::MulFOp::create(e.b, e.loc, parts[0], parts[1],
-                                   arith::FastMathFlags::contract);
-    Value next = combine(partial, part);
+    Value next =
+        splitsFactors
+            ? math::FmaOp::create(e.b, e.loc, parts[0], parts[1], partial)
+            : combine(partial, parts.front());
     if (left) {
       auto type = VectorType::get(width, e.b.getI1Type());
       Value mask = vector::CreateMaskOp::create(

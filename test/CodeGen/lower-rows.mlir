@@ -93,8 +93,8 @@ func.func private @softmax(%x: memref<64x100xf32>, %y: memref<64x100xf32>) {
 // CHECK:             scf.for {{.*}} -> (vector<8xf32>)
 // WIDE-LABEL:  func.func private @layer_norm
 // WIDE:          arith.subf {{.*}} : vector<16xf32>
-// WIDE:          arith.mulf {{.*}} fastmath<contract> : vector<8xf32>
-// WIDE:          arith.addf {{.*}} fastmath<contract> : vector<8xf32>
+// WIDE:          %[[LOW:.*]] = math.fma {{.*}} : vector<8xf32>
+// WIDE:          math.fma %{{.*}}, %{{.*}}, %[[LOW]] : vector<8xf32>
 func.func private @layer_norm(%x: memref<?x384xf32>, %w: memref<384xf32>, %y: memref<?x384xi8>) {
   %c0 = arith.constant 0 : index
   %two = arith.constant 2.0 : f32
