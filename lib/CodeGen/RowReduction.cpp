@@ -114,10 +114,9 @@ Value RowReduction::add(Value partial, Value left,
                           ? value
                           : vector::ExtractStridedSliceOp::create(
                                 e.b, e.loc, value, {offset}, {width}, {1}));
-    Value next =
-        splitsFactors
-            ? math::FmaOp::create(e.b, e.loc, parts[0], parts[1], partial)
-            : combine(partial, parts.front());
+    Value next = splitsFactors ? math::FmaOp::create(e.b, e.loc, parts[0],
+                                                     parts[1], partial)
+                               : combine(partial, parts.front());
     if (left) {
       auto type = VectorType::get(width, e.b.getI1Type());
       Value mask = vector::CreateMaskOp::create(
