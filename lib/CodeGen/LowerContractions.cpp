@@ -67,6 +67,9 @@ static void useWordSource(MatchedProduct &match) {
 /// words of an image, if the target takes bytes as they are.
 static bool useWords(KernelEmitter &e, WeightPacker &packer,
                      MatchedProduct &match) {
+  // A single row has loops of its own.
+  if (!match.kernel.dot || e.isConstant(match.problem.m, 1))
+    return false;
   std::optional<int64_t> taps = matchWordTaps(match);
   std::optional<int64_t> k = e.asConstant(match.problem.k);
   if (!taps || match.kernel.dot.sumsPairs || !k || *k > kMaxPairDepth)
