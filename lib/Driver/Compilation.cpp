@@ -5,6 +5,7 @@
 #include "Dialects.h"
 
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/CodeGen/ProductCosts.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
 #include "quantc/Target/Native/Interface.h"
@@ -236,6 +237,8 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
       report.keepRemarks = !options.remarks;
       QuantizeOptions quantize = options.quantize;
       quantize.releaseWeights = true;
+      for (const native::TargetSpec &target : *targets)
+        quantize.targets.push_back(getProductCosts(target.features));
       if (failed(quantizeModule(*module, quantize, options.progress, report)))
         return failure();
       if (statistics)

@@ -45,11 +45,17 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
     buildPrepareQuantizationPipeline(pm);
   if (failed(pm.run(*module)))
     return failure();
-  qnn::QuantizationReport report;
-  if (!options.quantize.recipe.empty() &&
-      failed(
-          quantizeModule(*module, options.quantize, options.progress, report)))
-    return failure();
+  if (!options.quantize.recipe.empty()) {
+    // The graph is that of a library for the target.
+    auto targets = getTargetCosts(options.target);
+    if (!targets)
+      return fail(llvm::toString(targets.takeError()));
+    QuantizeOptions quantize = options.quantize;
+    quantize.targets = std::move(*targets);
+    qnn::QuantizationReport report;
+    if (failed(quantizeModule(*module, quantize, options.progress, report)))
+      return failure();
+  }
   if (options.exportContribOps) {
     PassManager fuse(&context, ModuleOp::getOperationName());
     fuse.addNestedPass<func::FuncOp>(

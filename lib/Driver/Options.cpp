@@ -123,6 +123,9 @@ void CompileStatistics::print(llvm::raw_ostream &os) const {
                         quantization->numQuantized);
     os << llvm::formatv("{0,-28} {1,6}\n", "ops left in float",
                         quantization->numSkipped);
+    if (quantization->numSlower)
+      os << llvm::formatv("{0,-28} {1,6}\n", "ops slower in integers",
+                          quantization->numSlower);
     os << llvm::formatv("{0,-28} {1,6}\n", "values quantized",
                         quantization->numActivations);
     os << llvm::formatv("{0,-28} {1,6}\n", "tables quantized",

@@ -3,8 +3,10 @@
 #include "quantc/Driver/Quantization.h"
 
 #include "quantc/Calibration/Calibrate.h"
+#include "quantc/CodeGen/ProductCosts.h"
 #include "quantc/Pipelines/Pipelines.h"
 #include "quantc/Target/Native/Interface.h"
+#include "quantc/Target/Native/TargetSpec.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -33,6 +35,9 @@ private:
     PassManager pm(module.getContext(), ModuleOp::getOperationName());
     build(pm);
     return pm.run(module);
+  }
+  qnn::QuantizeSettings getSettings() const {
+    return {options.targets, options.releaseWeights};
   }
   LogicalResult check(const Recipe &recipe);
   FailureOr<DataSet> openData();
@@ -110,8 +115,8 @@ Quantization::quantizeSequentially(const Recipe &recipe,
     return calibrate(graph, *data, run);
   };
   return runPasses([&](OpPassManager &pm) {
-    pm.addNestedPass<func::FuncOp>(
-        qnn::createSequentialQuantizePass(recipe, recalibrate, &report));
+    pm.addNestedPass<func::FuncOp>(qnn::createSequentialQuantizePass(
+        recipe, recalibrate, &report, getSettings()));
   });
 }
 
@@ -181,9 +186,21 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   if (hasSource && recipe->needsStatistics() && failed(require()))
     return failure();
   return runPasses([&](OpPassManager &pm) {
-    pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(
-        *recipe, statistics, &report, options.releaseWeights));
+    pm.addNestedPass<func::FuncOp>(
+        qnn::createQuantizePass(*recipe, statistics, &report, getSettings()));
   });
+}
+
+llvm::Expected<std::vector<ProductCosts>>
+quantc::getTargetCosts(StringRef target) {
+  llvm::Expected<SmallVector<native::TargetSpec>> specs =
+      native::resolveTargets(target);
+  if (!specs)
+    return specs.takeError();
+  std::vector<ProductCosts> costs;
+  for (const native::TargetSpec &spec : *specs)
+    costs.push_back(getProductCosts(spec.features));
+  return costs;
 }
 
 LogicalResult quantc::quantizeModule(

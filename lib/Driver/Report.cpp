@@ -5,13 +5,13 @@
 #include "CalibrationInput.h"
 #include "Dialects.h"
 
-#include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Dialect/QNN/Transforms/Quantize.h"
+#include "quantc/Driver/Quantization.h"
 #include "quantc/Quantization/Recipe.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -47,35 +47,31 @@ quantc::reportModel(StringRef path, const ReportOptions &options) {
   if (failed(data))
     return failure();
 
-  // The pass that quantizes reads statistics from a file.
-  std::string statisticsFile = options.statistics;
-  llvm::FileRemover remover;
-  if (statisticsFile.empty()) {
+  std::shared_ptr<Statistics> statistics;
+  if (options.statistics.empty()) {
     FailureOr<Statistics> collected = calibrate(*module, *data, options.run);
     if (failed(collected))
       return failure();
-    SmallString<128> temporary;
-    if (std::error_code code =
-            llvm::sys::fs::createTemporaryFile("quantc", "stats", temporary))
-      return fail(llvm::errorCodeToError(code));
-    remover.setFile(temporary);
-    statisticsFile = temporary.str().str();
-    if (llvm::Error error = collected->save(statisticsFile))
-      return fail(std::move(error));
+    statistics = std::make_shared<Statistics>(std::move(*collected));
+  } else {
+    llvm::Expected<Statistics> read = Statistics::load(options.statistics);
+    if (!read)
+      return fail(read.takeError());
+    statistics = std::make_shared<Statistics>(std::move(*read));
   }
-  llvm::Expected<Statistics> statistics = Statistics::load(statisticsFile);
-  if (!statistics)
-    return fail(statistics.takeError());
   if (auto hash = (*module)->getAttrOfType<StringAttr>("qnn.model_hash"))
     if (llvm::Error error = statistics->checkModel(hash))
       return fail(std::move(error));
 
   OwningOpRef<ModuleOp> quantized = module->clone();
   PassManager pm(&context, ModuleOp::getOperationName());
-  qnn::QuantizePassOptions quantize;
-  quantize.recipe = options.recipe;
-  quantize.statistics = statisticsFile;
-  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(quantize));
+  auto targets = getTargetCosts(options.target);
+  if (!targets)
+    return fail(targets.takeError());
+  qnn::QuantizeSettings settings;
+  settings.targets = std::move(*targets);
+  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(
+      *recipe, statistics, /*report=*/nullptr, std::move(settings)));
   if (options.run.progress)
     options.run.progress("quantizing", 0, 0);
   if (failed(pm.run(*quantized)))

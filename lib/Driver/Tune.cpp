@@ -119,6 +119,10 @@ LogicalResult Tuner::prepare() {
   if (!loaded)
     return fail(loaded.takeError());
   base = std::move(*loaded);
+  // What integers make slower is measured here, and not predicted.
+  base.slowerLayers = SlowerLayers::Integer;
+  for (Override &change : base.overrides)
+    change.slowerLayers.reset();
   if (!base.transformations.empty())
     return fail("the recipe's transformations: layers are compared with the "
                 "model as it is; leave them out");

@@ -5,6 +5,7 @@
 #include "quantc/Calibration/Passes.h"
 #include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/CodeGen/ProductCosts.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
@@ -134,7 +135,12 @@ void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
     for (const Transformation &transformation : recipe->transformations)
       if (transformation.precedesCalibration() == early)
         buildTransformationPipeline(pm, transformation, *recipe, statistics);
-  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(*recipe, statistics));
+  qnn::QuantizeSettings settings;
+  for (StringRef features : llvm::split(StringRef(options.targetFeatures), '/'))
+    if (!options.targetFeatures.empty())
+      settings.targets.push_back(getProductCosts(features));
+  pm.addNestedPass<func::FuncOp>(qnn::createQuantizePass(
+      *recipe, statistics, /*report=*/nullptr, std::move(settings)));
 }
 
 void quantc::buildCachePipeline(OpPassManager &pm, StringRef format,

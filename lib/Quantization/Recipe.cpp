@@ -44,14 +44,15 @@ bool Transformation::operator==(const Transformation &other) const {
 
 bool Override::operator==(const Override &other) const {
   return node == other.node && op == other.op && skip == other.skip &&
-         weights == other.weights && activations == other.activations;
+         weights == other.weights && activations == other.activations &&
+         slowerLayers == other.slowerLayers;
 }
 
 bool Recipe::operator==(const Recipe &other) const {
   auto fields = [](const Recipe &r) {
     return std::tie(r.weights, r.activations, r.integerBias, r.sequential,
                     r.transformations, r.overrides, r.skip, r.firstLayer,
-                    r.lastLayer);
+                    r.lastLayer, r.slowerLayers);
   };
   return fields(*this) == fields(other);
 }

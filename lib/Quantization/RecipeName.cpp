@@ -176,6 +176,10 @@ private:
       recipe.sequential = true;
       return true;
     }
+    if (part == "insist") {
+      recipe.slowerLayers = SlowerLayers::Integer;
+      return true;
+    }
     if (part == "dq") {
       recipe.weights.scales = WeightFormat::Scales::Bytes;
       return true;
@@ -231,7 +235,7 @@ llvm::Expected<Recipe> Recipe::fromName(StringRef name) {
                    "asym, restricted, s8, u8, minmax, average, percentile99.9, "
                    "entropy, mse, importance, clip, gptq, hqq, smoothquant, "
                    "awq, equalize, biascorrection, rotate, llmint8, "
-                   "sequential; a file's name ends in .yaml");
+                   "sequential, insist; a file's name ends in .yaml");
   if (!parser.hasWeights)
     return error("no part says what the weights are (w8, w4, nf4, ...)");
   // Groups have no product with activations of one scale: "w4a8-g64" is what

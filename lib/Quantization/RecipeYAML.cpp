@@ -56,6 +56,10 @@ constexpr auto edges = {
     std::pair("8-bit", EdgePolicy::EightBits),
     std::pair("float", EdgePolicy::Float),
 };
+constexpr auto slowerLayers = {
+    std::pair("float", SlowerLayers::Float),
+    std::pair("integer", SlowerLayers::Integer),
+};
 constexpr auto transformationKinds = {
     std::pair("smoothquant", Transformation::Kind::SmoothQuant),
     std::pair("awq", Transformation::Kind::AWQ),
@@ -249,6 +253,15 @@ template <> struct MappingContextTraits<Override, Base> {
     Fields(io).flag("skip", o.skip, &no);
     io.mapOptionalWithContext("weights", o.weights, base);
     io.mapOptionalWithContext("activations", o.activations, base);
+    // Written only where it is given.
+    if (io.outputting() && !o.slowerLayers)
+      return;
+    if (!io.outputting() && !llvm::is_contained(io.keys(), "slower-layers"))
+      return;
+    SlowerLayers value = o.slowerLayers.value_or(SlowerLayers::Float);
+    Fields(io).word("slower-layers", value, (const SlowerLayers *)nullptr,
+                    slowerLayers);
+    o.slowerLayers = value;
   }
 };
 
@@ -281,6 +294,8 @@ template <> struct MappingTraits<Recipe> {
     io.mapOptional("skip", r.skip);
     f.word("first-layer", r.firstLayer, (const EdgePolicy *)nullptr, edges);
     f.word("last-layer", r.lastLayer, (const EdgePolicy *)nullptr, edges);
+    static const SlowerLayers standard = SlowerLayers::Float;
+    f.word("slower-layers", r.slowerLayers, &standard, slowerLayers);
   }
 };
 

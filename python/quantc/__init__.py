@@ -311,6 +311,7 @@ def export(
     stats=None,
     shapes=None,
     standard_ops=False,
+    target="native",
 ):
     """Writes a quantized model as ONNX (QuantizeLinear and DequantizeLinear).
 
@@ -320,7 +321,7 @@ def export(
     """
     emit = "onnx-standard" if standard_ops else "onnx"
     _run_driver(
-        model, os.fspath(output), shapes, "native", emit, quantize, calibration, stats
+        model, os.fspath(output), shapes, target, emit, quantize, calibration, stats
     )
 
 

@@ -62,6 +62,7 @@ class Override:
     skip: typing.Optional[bool] = None
     weights: typing.Optional[Weights] = None
     activations: typing.Optional[Activations] = None
+    slower_layers: typing.Optional[str] = None
 
 
 @dataclasses.dataclass
@@ -81,6 +82,7 @@ class Recipe:
     skip: typing.Sequence[str] = ()
     first_layer: typing.Optional[str] = None
     last_layer: typing.Optional[str] = None
+    slower_layers: typing.Optional[str] = None
 
     def to_yaml(self):
         """The recipe as the compiler reads it (JSON, which is YAML)."""

@@ -129,14 +129,14 @@ def build(parts, dtype, path):
     return shape
 
 
-def measure(case, threads, seconds, folder):
+def measure(case, threads, seconds, folder, target):
     """Milliseconds of our integers, our floats and ONNX Runtime's integers."""
     rng = np.random.default_rng(0)
     integer, real = folder / "integer.onnx", folder / "float.onnx"
     shape = build(case.integer(rng), np.uint8, integer)
     build(case.float(rng), np.float32, real)
-    ours = quantc.compile(str(integer), output=str(folder / "integer.so"))
-    floats = quantc.compile(str(real), output=str(folder / "float.so"))
+    ours = quantc.compile(str(integer), output=str(folder / "integer.so"), target=target)
+    floats = quantc.compile(str(real), output=str(folder / "float.so"), target=target)
     ours.set_num_threads(threads)
     floats.set_num_threads(threads)
     theirs = onnx_runtime(integer, threads)
@@ -180,6 +180,7 @@ def main():
     parser.add_argument("names", nargs="*", help="parts of names of cases")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each comparison")
     parser.add_argument("--threads", type=int, nargs="*", default=[1])
+    parser.add_argument("--target", default="native", help="what our libraries are for")
     parser.add_argument("--update-docs", action="store_true", help="write docs/Benchmarks.md")
     args = parser.parse_args()
     print(f"features: {', '.join(features())}")
@@ -191,7 +192,7 @@ def main():
             continue
         for threads in args.threads:
             with tempfile.TemporaryDirectory() as folder:
-                own, real, other = measure(case, threads, args.seconds, Path(folder))
+                own, real, other = measure(case, threads, args.seconds, Path(folder), args.target)
             rate = 2e-6 * case.work / own
             rows.append((case.name, str(threads), f"{own:.3f}", f"{rate:.0f}", f"{real:.3f}", f"{real / own:.2f}",
                          f"{other / own:.2f}"))

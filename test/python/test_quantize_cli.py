@@ -94,3 +94,60 @@ def test_errors(folder, quantc_cli):
     assert done.returncode == 1
     assert "needs statistics" in done.stderr
     assert not target.exists()
+
+
+def make_depthwise(path):
+    """Depthwise, 3x3 and 5x5, and an ordinary convolution: nothing between that computes."""
+    rng = np.random.default_rng(0)
+    make = onnx.helper.make_node
+    nodes = [
+        make("Conv", ["x", "w0"], ["a"], "narrow", pads=[1] * 4, group=32),
+        make("Conv", ["a", "w1"], ["b"], "wide", pads=[2] * 4, group=32),
+        make("Conv", ["b", "w2"], ["y"], "full", pads=[1] * 4),
+    ]
+    weights = [(32, 1, 3, 3), (32, 1, 5, 5), (32, 32, 3, 3)]
+    tensors = [onnx.numpy_helper.from_array(rng.standard_normal(s).astype(np.float32), f"w{i}") for i, s in enumerate(weights)]
+    shape = (1, 32, 48, 48)
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "xy")
+    graph = onnx.helper.make_graph(nodes, "depthwise", [x], [y], tensors)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def test_layers_that_integers_make_slower(tmp_path, quantc_cli):
+    """What is predicted depends on the target, and never on the machine that compiles."""
+    model = tmp_path / "model.onnx"
+    np.savez(tmp_path / "data.npz", x=make_depthwise(model))
+    quantc_cli("calibrate", model, f"--data={tmp_path / 'data.npz'}", "-o", tmp_path / "model.stats")
+
+    def remarks(target, recipe="w8a8", *command):
+        done = quantc_cli(
+            *(command or ("compile", "--emit=obj", "--print-stats", "-o", tmp_path / "model.o")),
+            model, f"--quantize={recipe}", f"--stats={tmp_path / 'model.stats'}", f"--target={target}",
+        )
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stderr.splitlines() if "predicted to take" in line], done.stderr
+
+    found, text = remarks("x86-64-v3")
+    assert len(found) == 1 and "node 'narrow' stays in float" in found[0] and "million cycles" in found[0]
+    assert "`slower-layers: integer`" in found[0]
+    assert "ops slower in integers            1" in text and "ops quantized                     2" in text
+    # Nothing multiplies bytes there.
+    assert [line.split("'")[1] for line in remarks("aarch64")[0]] == ["narrow", "wide", "full"]
+    # A library for several machines has one graph.
+    assert not remarks("x86-64-v4,+avx512vnni")[0]
+    assert not remarks("x86-64-v4,+avx512vnni/x86-64-v3")[0]
+    # Who insists gets integers, for all layers or for some.
+    found, text = remarks("x86-64-v3", "w8a8-insist")
+    assert not found and "ops quantized                     3" in text
+    some = quantc.Recipe("w8a8", overrides=[quantc.recipe.Override(node="w*", slower_layers="integer")])
+    assert [line.split("'")[1] for line in remarks("aarch64", some.to_yaml())[0]] == ["narrow", "full"]
+    # A report says so, too, and an exported model is the library's.
+    data = f"--data={tmp_path / 'data.npz'}"
+    assert len(remarks("x86-64-v3", "w8a8", "report", data)[0]) == 1
+    exported = tmp_path / "exported.onnx"
+    for target, layers in (("x86-64-v3", 2), ("x86-64-v4,+avx512vnni", 3)):
+        remarks(target, "w8a8", "export", "-o", exported)
+        nodes = onnx.load(exported).graph.node
+        quantized = {n.output[0] for n in nodes if n.op_type == "DequantizeLinear"}
+        assert sum(n.op_type == "Conv" and n.input[1] in quantized for n in nodes) == layers

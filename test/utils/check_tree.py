@@ -23,7 +23,7 @@ LAYERS = {
     "Dialect/Kernel/IR": [],
     "Target/ONNX": IR,
     "Conversion": IR,
-    "CodeGen": ["Dialect/Kernel/IR"],
+    "CodeGen": ["Dialect/Kernel/IR", "Support"],
     "Quantization": ["Support"],
     "Support": [],
     "Runtime": [],
@@ -32,7 +32,7 @@ LAYERS = {
     "Calibration": ["Dialect/QNN", "Conversion", "JIT", "Target/Native", "Quantization", "Support"],
     "Report": [*IR, "Calibration", "Quantization"],
     "Profile": ["CodeGen", "JIT", "Target/Native", "Report"],
-    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration", "Quantization"],
+    "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration", "Quantization", "Support"],
     "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime", "Calibration", "Quantization", "Report", "Profile", "Support"],
 }
 

@@ -18,6 +18,11 @@ static cl::opt<std::string> output("o", cl::desc("The file to write"),
 static cl::list<std::string> shapes(
     "shape", cl::sub(tool::exportCommand), cl::value_desc("name:1x128"),
     cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));
+static cl::opt<std::string>
+    target("target", cl::init("native"), cl::sub(tool::exportCommand),
+           cl::value_desc("machine"),
+           cl::desc("Quantize what is worth it on this machine, as compile "
+                    "does (default: native)"));
 static cl::opt<bool> standardOps(
     "standard-ops", cl::sub(tool::exportCommand),
     cl::desc("Dequantize weights in groups by standard ops, in place of "
@@ -27,6 +32,7 @@ int tool::runExport() {
   CompileOptions options;
   options.exportContribOps = !standardOps;
   options.output = output;
+  options.target = target;
   options.quantize = getQuantizeOptions();
   for (const std::string &shape : shapes)
     if (Error error = parseShape(shape, options.shapes))

@@ -36,6 +36,11 @@ static cl::opt<std::string> output("o", cl::sub(tool::reportCommand),
 static cl::opt<std::string>
     graph("graph", cl::sub(tool::reportCommand), cl::value_desc("file.mlir"),
           cl::desc("Write the quantized graph, its ops with their errors"));
+static cl::opt<std::string>
+    target("target", cl::init("native"), cl::sub(tool::reportCommand),
+           cl::value_desc("machine"),
+           cl::desc("Quantize what is worth it on this machine, as compile "
+                    "does (default: native)"));
 static cl::list<std::string> shapes(
     "shape", cl::sub(tool::reportCommand), cl::value_desc("name:1x128"),
     cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));
@@ -44,6 +49,7 @@ int tool::runReport() {
   ReportOptions options;
   options.recipe = recipe;
   options.data = data;
+  options.target = target;
   options.statistics = statistics;
   options.graph = graph;
   for (const std::string &shape : shapes)

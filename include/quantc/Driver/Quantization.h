@@ -5,9 +5,11 @@
 #include "quantc/Dialect/QNN/Transforms/Quantize.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace quantc {
 
@@ -20,7 +22,14 @@ struct QuantizeOptions {
   /// Whether the memory of a float weight is given back when it has codes: no
   /// other module of the context may have it.
   bool releaseWeights = false;
+  /// What products take on the targets, see getTargetCosts; without any, every
+  /// layer is taken to be worth quantizing.
+  std::vector<ProductCosts> targets = {};
 };
+
+/// What products take on what `--target` names.
+llvm::Expected<std::vector<ProductCosts>>
+getTargetCosts(llvm::StringRef target);
 
 /// Brings a freshly imported graph, whose interface is recorded, into the form
 /// with quantize and dequantize that the recipe asks for. Errors go to the

@@ -10,6 +10,8 @@ namespace quantc {
 struct ReportOptions {
   /// A recipe as Recipe::load reads it.
   std::string recipe = "w8a8";
+  /// What the model is for, as `compile` takes it.
+  std::string target = "native";
   /// The data that errors are measured on, and that calibrate the model unless
   /// `statistics` names a file.
   std::string data;

@@ -60,6 +60,12 @@ struct QuantizeGraphOptions : mlir::PassPipelineOptions<QuantizeGraphOptions> {
   Option<std::string> statistics{
       *this, "statistics", llvm::cl::init(""),
       llvm::cl::desc("A file that `quantc calibrate` wrote")};
+  Option<std::string> targetFeatures{
+      *this, "target-features", llvm::cl::init(""),
+      llvm::cl::desc(
+          "Features of the target (\"+avx2,+fma\"), where layers that "
+          "are slower in integers stay in float; with slashes "
+          "between those of several")};
 };
 
 /// qnn -> qnn: a prepared float graph gets quantize and dequantize, after the

@@ -33,6 +33,10 @@ enum class ActivationMode { Float, Static, Dynamic };
 /// quantize: as any other, 8 bits at least, or nothing.
 enum class EdgePolicy { Quantize, EightBits, Float };
 
+/// What becomes of layers whose integer form is predicted to be clearly slower
+/// than floats on the target.
+enum class SlowerLayers { Float, Integer };
+
 struct RoundingRecipe {
   /// A weight method, as WeightMethod::create reads it.
   std::string method = "nearest";
@@ -138,6 +142,7 @@ struct Override {
   bool skip = false;
   std::optional<WeightRecipe> weights;
   std::optional<ActivationRecipe> activations;
+  std::optional<SlowerLayers> slowerLayers;
 
   bool operator==(const Override &other) const;
 };
@@ -156,6 +161,7 @@ struct Recipe {
   std::vector<std::string> skip;
   EdgePolicy firstLayer = EdgePolicy::Quantize;
   EdgePolicy lastLayer = EdgePolicy::Quantize;
+  SlowerLayers slowerLayers = SlowerLayers::Float;
 
   /// From "w8a8", "w4a16-gptq-g64", ...; docs/Quantization.md lists the parts.
   static llvm::Expected<Recipe> fromName(llvm::StringRef name);

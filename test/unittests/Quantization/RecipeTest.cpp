@@ -168,6 +168,22 @@ last-layer: 8-bit
   EXPECT_EQ(parsed(r.toYAML()), r) << r.toYAML();
 }
 
+TEST(RecipeYAML, SlowerLayers) {
+  EXPECT_EQ(named("w8a8").slowerLayers, SlowerLayers::Float);
+  EXPECT_EQ(named("w8a8-insist").slowerLayers, SlowerLayers::Integer);
+  Recipe r = parsed("base: w8a8-insist\noverrides:\n"
+                    "  - {node: a, slower-layers: float}\n"
+                    "  - {node: b, weights: {bits: 4}}\n");
+  EXPECT_EQ(r.slowerLayers, SlowerLayers::Integer);
+  ASSERT_EQ(r.overrides.size(), 2u);
+  EXPECT_EQ(r.overrides[0].slowerLayers, SlowerLayers::Float);
+  EXPECT_FALSE(r.overrides[1].slowerLayers.has_value());
+  EXPECT_EQ(parsed(r.toYAML()), r) << r.toYAML();
+  EXPECT_FALSE(r == parsed("base: w8a8-insist"));
+  expectError("slower-layers: never", "use one of float, integer");
+  expectError("overrides: [{node: a, slower-layers: never}]", "slower-layers");
+}
+
 TEST(RecipeYAML, JSON) {
   EXPECT_EQ(parsed(R"({"base": "w8a8", "weights": {"bits": 4}})"),
             named("w4a8"));

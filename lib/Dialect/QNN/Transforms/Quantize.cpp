@@ -352,6 +352,7 @@ LogicalResult Quantizer::run() {
   func.walk([&](SameScaleOpInterface op) { tables.push_back(op); });
   for (QuantizableOpInterface op : all.ops)
     consider(op, matcher->plan(op, all));
+  keepSlowerInFloat();
   if (recalibrate) {
     if (failed(quantizeSequentially()))
       return failure();
@@ -376,13 +377,13 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
   using Base::Base;
   QuantizePass(const Recipe &recipe,
                std::shared_ptr<const Statistics> statistics,
-               QuantizationReport *report, bool releaseWeights)
+               QuantizationReport *report, QuantizeSettings settings)
       : given(recipe), givenStatistics(std::move(statistics)), report(report),
-        isInMemory(true), releaseWeights(releaseWeights) {}
+        isInMemory(true), settings(std::move(settings)) {}
   QuantizePass(const Recipe &recipe, Recalibrate recalibrate,
-               QuantizationReport *report)
+               QuantizationReport *report, QuantizeSettings settings)
       : given(recipe), recalibrate(std::move(recalibrate)), report(report),
-        isInMemory(true) {}
+        isInMemory(true), settings(std::move(settings)) {}
 
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
@@ -426,11 +427,12 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
     QuantizationReport own;
     QuantizationReport &result = report ? *report : own;
     if (failed(Quantizer(getOperation(), *given, givenStatistics.get(), result,
-                         recalibrate ? &recalibrate : nullptr, releaseWeights)
+                         recalibrate ? &recalibrate : nullptr, settings)
                    .run()))
       return signalPassFailure();
     numQuantized += result.numQuantized;
     numSkipped += result.numSkipped;
+    numSlower += result.numSlower;
     numTables += result.numTables;
     numActivations += result.numActivations;
   }
@@ -440,7 +442,8 @@ private:
   std::shared_ptr<const Statistics> givenStatistics;
   Recalibrate recalibrate;
   QuantizationReport *report = nullptr;
-  bool isInMemory = false, releaseWeights = false;
+  bool isInMemory = false;
+  QuantizeSettings settings;
 };
 
 } // namespace
@@ -448,13 +451,15 @@ private:
 std::unique_ptr<Pass>
 qnn::createQuantizePass(const Recipe &recipe,
                         std::shared_ptr<const Statistics> statistics,
-                        QuantizationReport *report, bool releaseWeights) {
+                        QuantizationReport *report, QuantizeSettings settings) {
   return std::make_unique<QuantizePass>(recipe, std::move(statistics), report,
-                                        releaseWeights);
+                                        std::move(settings));
 }
 
 std::unique_ptr<Pass>
 qnn::createSequentialQuantizePass(const Recipe &recipe, Recalibrate recalibrate,
-                                  QuantizationReport *report) {
-  return std::make_unique<QuantizePass>(recipe, std::move(recalibrate), report);
+                                  QuantizationReport *report,
+                                  QuantizeSettings settings) {
+  return std::make_unique<QuantizePass>(recipe, std::move(recalibrate), report,
+                                        std::move(settings));
 }

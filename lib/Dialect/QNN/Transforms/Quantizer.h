@@ -48,10 +48,10 @@ class Quantizer {
 public:
   Quantizer(mlir::func::FuncOp func, const Recipe &recipe,
             const Statistics *statistics, QuantizationReport &report,
-            const Recalibrate *recalibrate, bool releaseWeights)
+            const Recalibrate *recalibrate, const QuantizeSettings &settings)
       : func(func), recipe(recipe), statistics(statistics), report(report),
-        recalibrate(recalibrate) {
-    if (releaseWeights)
+        recalibrate(recalibrate), settings(settings) {
+    if (settings.releaseWeights)
       release.emplace(func->getParentOp());
   }
 
@@ -59,6 +59,7 @@ public:
 
 private:
   void consider(QuantizableOpInterface op, const OpPlan &plan);
+  void keepSlowerInFloat();
   bool wasReached(const Candidate &candidate);
   mlir::LogicalResult requireStatistics(llvm::ArrayRef<Candidate> some);
   mlir::LogicalResult getNames(llvm::ArrayRef<Candidate> some,
@@ -92,6 +93,7 @@ private:
   const Statistics *statistics;
   QuantizationReport &report;
   const Recalibrate *recalibrate;
+  const QuantizeSettings &settings;
   std::optional<ConstantRelease> release;
   std::vector<Candidate> candidates;
   std::vector<std::unique_ptr<QuantizedActivation>> activations;

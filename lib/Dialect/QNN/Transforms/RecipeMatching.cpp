@@ -87,6 +87,7 @@ OpPlan RecipeMatcher::plan(Operation *op, bool isFirst, bool isLast) const {
   OpPlan plan;
   plan.weights = recipe.weights;
   plan.activations = recipe.activations;
+  plan.slowerLayers = recipe.slowerLayers;
   for (const Pattern &pattern : skips)
     if (pattern.matches(op))
       plan.skipped = "the recipe says so (" + pattern.key + ")";
@@ -99,6 +100,8 @@ OpPlan RecipeMatcher::plan(Operation *op, bool isFirst, bool isLast) const {
       plan.weights = *override.weights;
     if (override.activations)
       plan.activations = *override.activations;
+    if (override.slowerLayers)
+      plan.slowerLayers = *override.slowerLayers;
   }
   auto apply = [&](EdgePolicy policy, StringRef key) {
     switch (policy) {

@@ -17,6 +17,7 @@ struct OpPlan {
   std::string skipped;
   WeightRecipe weights;
   ActivationRecipe activations;
+  SlowerLayers slowerLayers = SlowerLayers::Float;
 };
 
 /// The ops that a recipe speaks of, in order. First and last are those with

@@ -216,6 +216,13 @@ def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
     Scales of static activations come from statistics; an error lists all values
     that have none. A remark tells each op that stays in float, and why.
 
+    Told of targets (as the pipeline `qnn-quantize-graph` is by
+    `target-features`), the pass predicts what each op takes in floats and in
+    8-bit integers, with what makes integers of its operands and floats of them
+    again. An op that integers make clearly slower on all targets keeps its
+    activations in float, and its weights too, unless they have a product with
+    floats. The recipe may insist on integers (`slower-layers`).
+
     Transformations of a recipe are passes of their own, which the pipeline
     `qnn-quantize-graph` runs first; this pass warns that it leaves them out.
   }];
@@ -228,6 +235,8 @@ def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
   let statistics = [
     Statistic<"numQuantized", "ops-quantized", "Ops with quantized operands">,
     Statistic<"numSkipped", "ops-skipped", "Ops that stay in float">,
+    Statistic<"numSlower", "ops-slower",
+              "Ops whose integer form is predicted to be slower than floats">,
     Statistic<"numTables", "tables", "Tables that became integers">,
     Statistic<"numActivations", "activations", "Values that became integers">
   ];
