@@ -10,17 +10,14 @@ using namespace quantc;
 /// Bytes of a register.
 static constexpr int64_t kLanes = 64;
 
-bool ByteTable::isTable(Value buffer) {
-  auto type = dyn_cast<MemRefType>(buffer.getType());
-  return type && type.getLayout().isIdentity() &&
-         type.getElementType().isInteger(8) &&
-         type.getShape() == ArrayRef<int64_t>{kEntries};
-}
-
-Value ByteTable::matchIndex(memref::LoadOp load) {
-  if (!isTable(load.getMemref()))
+Value ByteTable::matchIndex(Value source, ValueRange indices) {
+  auto type = cast<ShapedType>(source.getType());
+  auto buffer = dyn_cast<MemRefType>(type);
+  if (!type.getElementType().isInteger(8) || !type.hasRank() ||
+      type.getShape() != ArrayRef<int64_t>{kEntries} ||
+      (buffer && !buffer.getLayout().isIdentity()))
     return nullptr;
-  auto index = load.getIndices()[0].getDefiningOp<arith::IndexCastUIOp>();
+  auto index = indices.front().getDefiningOp<arith::IndexCastUIOp>();
   return index && index.getIn().getType().isInteger(8) ? index.getIn()
                                                        : Value();
 }

@@ -12,10 +12,9 @@ class ByteTable {
 public:
   static constexpr int64_t kEntries = 256;
 
-  /// Whether `buffer` is a list of as many bytes.
-  static bool isTable(mlir::Value buffer);
-  /// What `load` looks up, if that is a byte in a table.
-  static mlir::Value matchIndex(mlir::memref::LoadOp load);
+  /// The byte that an op looks up which reads `indices` of `source` (a buffer,
+  /// or a tensor), if that is a table; else null.
+  static mlir::Value matchIndex(mlir::Value source, mlir::ValueRange indices);
 
   /// With `hasPermutes` the target permutes the bytes of two registers of 512
   /// bits, and the table is loaded here.

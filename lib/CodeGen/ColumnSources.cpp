@@ -171,15 +171,8 @@ void WindowSource::packInside(KernelEmitter &e, const MicroKernel &kernel,
   };
   if (stride == 1)
     return emitVector(e.loadVector(input, start, lanes));
-  if (stride == 2 && lanes > 1) {
-    // Two overlapping loads that end with the last element.
-    Value low = e.loadVector(input, start, lanes);
-    Value high = e.loadVector(input, e.add(start, e.index(lanes - 1)), lanes);
-    SmallVector<int64_t> mask;
-    for (int64_t i = 0; i < lanes; ++i)
-      mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
-    return emitVector(vector::ShuffleOp::create(e.b, e.loc, low, high, mask));
-  }
+  if (stride == 2 && lanes > 1)
+    return emitVector(e.loadEven(input, start, lanes));
   e.forLoop(e.index(0), e.index(lanes), 1, [&](Value i) {
     Value element = e.load(input, e.add(start, e.mul(i, e.index(stride))));
     e.store(emitFactor(e, kernel, factor, element, 0), panel, e.add(at, i));

@@ -150,7 +150,7 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
     return;
   for (Operation &op : epilogue.getBody()->without_terminator())
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      if (!ByteTable::matchIndex(load))
+      if (!ByteTable::matchIndex(load.getMemref(), load.getIndices()))
         return;
     } else if (!op.hasTrait<OpTrait::Elementwise>() &&
                !op.hasTrait<OpTrait::ConstantLike>()) {

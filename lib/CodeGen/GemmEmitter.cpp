@@ -291,11 +291,8 @@ void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
     std::tie(tile.order, tile.orderOffset) = *order;
   Value zero = e.index(0);
   if (columns.getNumWords()) {
-    SmallVector<Value> sums = columns.packWords(
-        e, block.outer, slot, scratch, zero, quantized.needsColumnSums());
-    for (auto [v, sum] : llvm::enumerate(sums))
-      e.storeVector(sum, tile.columnSums,
-                    e.add(tile.columnSumsOffset, e.index(v * kernel.lanes)));
+    columns.packWords(e, block.outer, slot, scratch, zero, tile.columnSums,
+                      tile.columnSumsOffset);
   } else if (!isPacked) {
     // Rows of bytes first, which the source knows how to read.
     MicroKernel raw = kernel;
@@ -435,13 +432,13 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
   int64_t count = tile.rows * kernel.vectors;
   SmallVector<Value> rowOffsets;
   Value aBase = e.add(block.aBase, e.mul(block.k, p.a.columnStride));
-  // Words have room for whole tiles: rows that do not exist are read as others,
-  // all at constant distances.
-  Value words = e.mul(e.sub(tile.row, block.firstRow),
-                      e.index(kernel.dot ? block.wordStride : 0));
   for (int64_t r = 0; r < tile.rows; ++r) {
     if (kernel.dot) {
-      rowOffsets.push_back(e.add(words, e.index(r * block.wordStride)));
+      // Words have room for whole tiles: rows that do not exist are read as
+      // others, all at constant distances.
+      Value first =
+          e.mul(e.sub(tile.row, block.firstRow), e.index(block.wordStride));
+      rowOffsets.push_back(e.add(first, e.index(r * block.wordStride)));
       continue;
     }
     Value row = e.add(tile.row, e.index(r));

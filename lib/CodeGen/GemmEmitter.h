@@ -106,13 +106,12 @@ public:
   /// The rows of a panel if packWords makes them, as words in an order of their
   /// own, instead of pack.
   virtual std::optional<int64_t> getNumWords() const { return std::nullopt; }
-  /// The panel that starts at `slot`, and the sums of its columns, one vector
-  /// each, if they are needed.
-  virtual mlir::SmallVector<mlir::Value>
-  packWords(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
-            mlir::Value panel, mlir::Value offset, bool needsSums) {
-    return {};
-  }
+  /// The panel that starts at `slot`, and the sums of its columns to `sums`
+  /// from `sumsOffset` on, unless `sums` is null.
+  virtual void packWords(KernelEmitter &e, mlir::ValueRange outer,
+                         mlir::Value slot, mlir::Value panel,
+                         mlir::Value offset, mlir::Value sums,
+                         mlir::Value sumsOffset) {}
   /// Before the first task, and after the last one.
   virtual void prepare(KernelEmitter &e, bool useThreads) {}
   virtual void release(KernelEmitter &e) {}

@@ -246,6 +246,15 @@ void KernelEmitter::storeVector(Value value, Value flat, Value at, Value mask) {
     vector::StoreOp::create(b, loc, value, flat, at);
 }
 
+Value KernelEmitter::loadEven(Value flat, Value at, int64_t lanes) {
+  Value low = loadVector(flat, at, lanes);
+  Value high = loadVector(flat, add(at, index(lanes - 1)), lanes);
+  SmallVector<int64_t> mask;
+  for (int64_t i = 0; i < lanes; ++i)
+    mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
+  return vector::ShuffleOp::create(b, loc, low, high, mask);
+}
+
 Value KernelEmitter::splat(Value scalar, int64_t lanes) {
   auto type = VectorType::get(lanes, scalar.getType());
   return vector::BroadcastOp::create(b, loc, type, scalar);

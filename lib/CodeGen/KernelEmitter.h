@@ -73,6 +73,9 @@ public:
   Value loadVector(Value flat, Value at, int64_t lanes, Value mask = nullptr);
   void storeVector(Value value, Value flat, Value at, Value mask = nullptr);
   Value splat(Value scalar, int64_t lanes);
+  /// Every second one of 2 · lanes - 1 elements from `at` on: two loads, of
+  /// which the second one begins with the last element of the first one.
+  Value loadEven(Value flat, Value at, int64_t lanes);
   Value zero(Type type);
 
   mlir::OpBuilder &b;

@@ -63,40 +63,28 @@ static void useWordSource(MatchedProduct &match) {
                                                p.outerSizes, match.kernel);
 }
 
-/// Multiplies filters that are constant, on the left-hand side of `match`, by
-/// words of an image, if the target takes bytes as they are.
-static bool useWords(KernelEmitter &e, WeightPacker &packer,
-                     MatchedProduct &match) {
-  // A single row has loops of its own.
-  if (!match.kernel.dot || e.isConstant(match.problem.m, 1))
-    return false;
-  std::optional<int64_t> taps = matchWordTaps(match);
-  std::optional<int64_t> k = e.asConstant(match.problem.k);
-  if (!taps || match.kernel.dot.sumsPairs || !k || *k > kMaxPairDepth)
-    return false;
-  if (!packer.packRows(e, match, *taps, /*mostSplit=*/1))
-    return false;
-  useWordSource(match);
-  return true;
-}
-
-/// Multiplies filters of floats, which are constant, on the left-hand side of
-/// `match`, in the order in which a kernel reads them.
+/// Packs filters that are constant, on the left-hand side of `match`, in the
+/// order in which a kernel reads them, if they are floats or bytes that the
+/// target multiplies as they are. Bytes are multiplied by words of the image.
 static bool useRows(KernelEmitter &e, WeightPacker &packer,
                     MatchedProduct &match) {
   const GemmProblem &p = match.problem;
-  auto isF32 = [](const FactorExpression &factor) {
-    return factor.result == factor.element && factor.element &&
-           factor.element.getType().isF32();
-  };
-  if (match.matrixOperand || match.depthwise || match.kernel.dot ||
-      e.isConstant(p.m, 1) || !isF32(p.factorA) ||
-      !match.kernel.accumulator.isF32())
+  // A single row has loops of its own.
+  if (match.matrixOperand || e.isConstant(p.m, 1))
     return false;
-  if (!packer.packRows(e, match, /*taps=*/1, /*mostSplit=*/1))
+  std::optional<int64_t> taps = matchWordTaps(match);
+  if (const DotProduct &dot = match.kernel.dot) {
+    std::optional<int64_t> k = e.asConstant(p.k);
+    if (!taps || dot.sumsPairs || !k || *k > kMaxPairDepth)
+      return false;
+  } else if (!match.kernel.accumulator.isF32() ||
+             p.factorA.result != p.factorA.element ||
+             !p.factorA.result.getType().isF32()) {
     return false;
-  if (match.words &&
-      WordSource::canRead(*match.words, match.numChannels, match.kernel))
+  }
+  if (!packer.packRows(e, match, taps.value_or(1), /*mostSplit=*/1))
+    return false;
+  if (taps)
     useWordSource(match);
   return true;
 }
@@ -222,8 +210,7 @@ struct LowerContractionsPass
         continue;
       }
       BytePairs pairs;
-      bool hasRows =
-          useWords(emitter, packer, *match) || useRows(emitter, packer, *match);
+      bool hasRows = useRows(emitter, packer, *match);
       if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
         pairs = usePairs(emitter, packer, *match, unit);
       if (pairs.columns) {

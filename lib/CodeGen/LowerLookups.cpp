@@ -44,7 +44,8 @@ static Value matchLookup(linalg::GenericOp op) {
                   ->getTerminator()
                   ->getOperand(0)
                   .getDefiningOp<memref::LoadOp>();
-  if (!load || ByteTable::matchIndex(load) != op.getBody()->getArgument(0))
+  if (!load || ByteTable::matchIndex(load.getMemref(), load.getIndices()) !=
+                   op.getBody()->getArgument(0))
     return nullptr;
   return load.getMemref();
 }

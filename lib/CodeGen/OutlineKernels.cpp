@@ -7,6 +7,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "ByteTable.h"
 #include "ProductRoots.h"
 #include "RowGroups.h"
 
@@ -63,16 +64,6 @@ static bool readsInit(linalg::LinalgOp op, unsigned i) {
   return op.payloadUsesValueFromOperand(op.getDpsInitOperand(i));
 }
 
-/// Whether `extract` looks up a byte in a table of all bytes.
-static bool isByteLookup(tensor::ExtractOp extract) {
-  auto type = extract.getTensor().getType();
-  if (type.getShape() != ArrayRef<int64_t>{256} ||
-      !type.getElementType().isInteger(8))
-    return false;
-  auto index = extract.getIndices()[0].getDefiningOp<arith::IndexCastUIOp>();
-  return index && index.getIn().getType().isInteger(8);
-}
-
 /// The elementwise op that alone consumes `root`, element for element.
 static linalg::GenericOp findEpilogue(linalg::LinalgOp root) {
   if (root->getNumResults() != 1 || !root->getResult(0).hasOneUse())
@@ -89,7 +80,9 @@ static linalg::GenericOp findEpilogue(linalg::LinalgOp root) {
   // Gathers and positions are better off in loops of their own, but for tables.
   for (Operation &op : consumer.getBody()->without_terminator()) {
     auto extract = dyn_cast<tensor::ExtractOp>(op);
-    if (isa<linalg::IndexOp>(op) || (extract && !isByteLookup(extract)) ||
+    if (isa<linalg::IndexOp>(op) ||
+        (extract && !quantc::ByteTable::matchIndex(extract.getTensor(),
+                                                   extract.getIndices())) ||
         op.getNumRegions())
       return nullptr;
   }

@@ -31,11 +31,12 @@ Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
           cast<VectorType>(toVector(value.getType())), constant);
     result = arith::ConstantOp::create(e.b, e.loc, typed);
   } else if (auto load = dyn_cast_or_null<memref::LoadOp>(op);
-             load && ByteTable::matchIndex(load)) {
-    Value bytes = emitExpression(e, ByteTable::matchIndex(load), lanes, known,
-                                 hasBytePermutes);
-    result = ByteTable(e, load.getMemref(), lanes && hasBytePermutes)
-                 .lookUp(e, bytes);
+             load &&
+             ByteTable::matchIndex(load.getMemref(), load.getIndices())) {
+    Value byte = ByteTable::matchIndex(load.getMemref(), load.getIndices());
+    result =
+        ByteTable(e, load.getMemref(), lanes && hasBytePermutes)
+            .lookUp(e, emitExpression(e, byte, lanes, known, hasBytePermutes));
   } else if (!op || !op->hasTrait<OpTrait::Elementwise>()) {
     // A scalar from outside of the expression.
     result = lanes ? e.splat(value, lanes) : value;

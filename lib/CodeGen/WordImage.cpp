@@ -150,7 +150,7 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
   SmallVector<Value> dynamic;
   if (!known)
     dynamic.push_back(length);
-  isOnHeap = !known || *known * 4 > kMaxStackBytes;
+  bool isOnHeap = !known || *known * 4 > kMaxStackBytes;
   image =
       isOnHeap
           ? memref::AllocOp::create(e.b, e.loc, type, dynamic, alignment)
@@ -187,7 +187,7 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
 }
 
 void WordSource::release(KernelEmitter &e) {
-  if (isOnHeap)
+  if (image && image.getDefiningOp<memref::AllocOp>())
     memref::DeallocOp::create(e.b, e.loc, image);
 }
 
@@ -275,23 +275,9 @@ void WordSource::emitLine(KernelEmitter &e, ArrayRef<Value> starts, Value to) {
       });
 }
 
-/// Every first (or second, as the image's lines step) byte from `at` on.
+/// Every byte, or every second one, as the image's lines step, from `at` on.
 Value WordSource::loadBytes(KernelEmitter &e, Value at, Value mask) {
-  int64_t lanes = kernel.lanes;
-  Value low = e.loadVector(windows.input, at, lanes, mask);
   if (isDirect() || lines.back().step == 1)
-    return low;
-  // Two loads that end with the last byte.
-  Value high =
-      e.loadVector(windows.input, e.add(at, e.index(lanes - 1)), lanes);
-  return takeSecond(e, low, high);
-}
-
-/// Elements 0, 2, 4, ... of two vectors of which the second one begins with the
-/// last element of the first one.
-Value WordSource::takeSecond(KernelEmitter &e, Value low, Value high) {
-  SmallVector<int64_t> mask;
-  for (int64_t i = 0; i < kernel.lanes; ++i)
-    mask.push_back(2 * i < kernel.lanes ? 2 * i : 2 * i + 1);
-  return vector::ShuffleOp::create(e.b, e.loc, low, high, mask);
+    return e.loadVector(windows.input, at, kernel.lanes, mask);
+  return e.loadEven(windows.input, at, kernel.lanes);
 }

@@ -147,15 +147,19 @@ bool WordSource::hasOnlyFullSlots() const {
 // Panels
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> WordSource::packWords(KernelEmitter &e, ValueRange outer,
-                                         Value slot, Value panel, Value offset,
-                                         bool needsSums) {
+void WordSource::packWords(KernelEmitter &e, ValueRange outer, Value slot,
+                           Value panel, Value offset, Value sums,
+                           Value sumsOffset) {
   auto type = VectorType::get(kernel.lanes, kernel.accumulator);
-  SmallVector<Value> sums(needsSums ? kernel.vectors : 0, e.zero(type));
+  SmallVector<Value> zeros(sums ? kernel.vectors : 0, e.zero(type));
+  auto storeSums = [&](ValueRange state) {
+    for (auto [v, sum] : llvm::enumerate(state))
+      e.storeVector(sum, sums, e.add(sumsOffset, e.index(v * kernel.lanes)));
+  };
   if (isDirect())
-    return packDirect(e, outer, slot, panel, offset, std::move(sums));
-  return packWindows(e, outer, slot, e.index(0), e.index(numGroups), panel,
-                     offset, std::move(sums));
+    return packDirect(e, outer, slot, panel, offset, zeros, storeSums);
+  storeSums(packWindows(e, outer, slot, e.index(0), e.index(numGroups), panel,
+                        offset, std::move(zeros)));
 }
 
 void WordSource::pack(KernelEmitter &e, const MicroKernel &, ValueRange outer,
@@ -174,10 +178,10 @@ void WordSource::storeWords(KernelEmitter &e, Value words, Value panel,
     sums[v] = kernel.dot.emitSum(e, words, kernel.dot.isRhsSigned, sums[v]);
 }
 
-/// From planes of bytes.
-SmallVector<Value> WordSource::packDirect(KernelEmitter &e, ValueRange outer,
-                                          Value slot, Value panel, Value offset,
-                                          SmallVector<Value> sums) {
+/// From planes of bytes; `storeSums` gets the sums, which begin with `zeros`.
+void WordSource::packDirect(KernelEmitter &e, ValueRange outer, Value slot,
+                            Value panel, Value offset, ValueRange zeros,
+                            llvm::function_ref<void(ValueRange)> storeSums) {
   int64_t lanes = kernel.lanes, width = kernel.columns();
   Value planeSize = windows.dims[0].inputSize;
   Value column = e.mul(slot, e.index(lanes));
@@ -201,30 +205,18 @@ SmallVector<Value> WordSource::packDirect(KernelEmitter &e, ValueRange outer,
     }
     return out;
   };
-  // Sums leave the branches of withMasks through memory.
-  Value kept;
-  auto sumType = VectorType::get(lanes, e.b.getI32Type());
-  if (!sums.empty())
-    kept = memref::AllocaOp::create(e.b, e.loc,
-                                    MemRefType::get({width}, e.b.getI32Type()),
-                                    e.b.getI64IntegerAttr(64));
   e.withMasks(e.sub(planeSize, column), kernel.vectors, lanes,
               [&](ArrayRef<Value> masks) {
-                int64_t whole = channels / kGroup;
-                SmallVector<Value> state =
-                    e.forLoop(e.index(0), e.index(whole), 1, sums,
-                              [&](Value group, ValueRange in) {
-                                return emitGroup(group, kGroup, masks, in);
+                int64_t whole = channels / kGroup, rest = channels % kGroup;
+                SmallVector<Value> sums =
+                    e.forLoop(e.index(0), e.index(whole), 1, zeros,
+                              [&](Value index, ValueRange in) {
+                                return emitGroup(index, kGroup, masks, in);
                               });
-                if (channels % kGroup)
-                  state = emitGroup(e.index(whole), channels % kGroup, masks,
-                                    state);
-                for (auto [v, sum] : llvm::enumerate(state))
-                  e.storeVector(sum, kept, e.index(v * lanes));
+                if (rest)
+                  sums = emitGroup(e.index(whole), rest, masks, sums);
+                storeSums(sums);
               });
-  for (auto [v, sum] : llvm::enumerate(sums))
-    sum = vector::LoadOp::create(e.b, e.loc, sumType, kept, e.index(v * lanes));
-  return sums;
 }
 
 /// Where the columns of one slot are in a plane: line by line, each with the
@@ -295,12 +287,9 @@ SmallVector<Value> WordSource::packWindows(KernelEmitter &e, ValueRange outer,
   for (int64_t v = 0; v < kernel.vectors; ++v)
     pieces.push_back(getPieces(e, e.add(slot, e.index(v))));
 
-  auto loadWords = [&](Value at) -> Value {
-    Value low = e.loadVector(image, at, lanes);
-    if (line.stride == 1)
-      return low;
-    return takeSecond(
-        e, low, e.loadVector(image, e.add(at, e.index(lanes - 1)), lanes));
+  auto loadWords = [&](Value at) {
+    return line.stride == 1 ? e.loadVector(image, at, lanes)
+                            : e.loadEven(image, at, lanes);
   };
   int64_t rowTaps = lines.size() == 1 ? 1 : lines.front().taps;
   return e.forLoop(

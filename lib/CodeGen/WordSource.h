@@ -37,9 +37,9 @@ public:
             mlir::Value panel, mlir::Value offset) override;
   void prepare(KernelEmitter &e, bool useThreads) override;
   void release(KernelEmitter &e) override;
-  mlir::SmallVector<mlir::Value>
-  packWords(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
-            mlir::Value panel, mlir::Value offset, bool needsSums) override;
+  void packWords(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
+                 mlir::Value panel, mlir::Value offset, mlir::Value sums,
+                 mlir::Value sumsOffset) override;
 
 private:
   /// Channels of a word of bytes.
@@ -77,16 +77,15 @@ private:
 
   Value interleave(KernelEmitter &e, llvm::ArrayRef<Value> channels);
   Value loadBytes(KernelEmitter &e, Value at, Value mask);
-  Value takeSecond(KernelEmitter &e, Value low, Value high);
   Value padWord(KernelEmitter &e, int64_t count);
   void fill(KernelEmitter &e, Value first, Value end, int64_t count);
   void emitRows(KernelEmitter &e, llvm::ArrayRef<Value> planes, Value words);
   void emitLine(KernelEmitter &e, llvm::ArrayRef<Value> starts, Value to);
   void storeWords(KernelEmitter &e, Value words, Value panel, Value at,
                   int64_t v, llvm::MutableArrayRef<Value> sums);
-  mlir::SmallVector<Value> packDirect(KernelEmitter &e, ValueRange outer,
-                                      Value slot, Value panel, Value offset,
-                                      mlir::SmallVector<Value> sums);
+  void packDirect(KernelEmitter &e, ValueRange outer, Value slot, Value panel,
+                  Value offset, ValueRange zeros,
+                  llvm::function_ref<void(ValueRange)> storeSums);
   mlir::SmallVector<Value> packWindows(KernelEmitter &e, ValueRange outer,
                                        Value slot, Value first, Value count,
                                        Value panel, Value offset,
@@ -100,7 +99,6 @@ private:
   int64_t group, numGroups;
   mlir::SmallVector<Line> lines; // Rows (if there are any), then columns.
   Value image;
-  bool isOnHeap = false;
 };
 
 } // namespace quantc

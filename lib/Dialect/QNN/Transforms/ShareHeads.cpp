@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "QuantizedValues.h"
+
 #include "quantc/Dialect/QNN/IR/IntegerValues.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
@@ -45,15 +47,18 @@ static bool isNumberFor(Value number, Value like) {
 /// The operand of an op that works element by element, all other operands being
 /// numbers; null if it is another one.
 static OpOperand *getOnlyTensor(Operation *op) {
-  if (isa<UnaryOp, CastOp>(op))
-    return &op->getOpOperand(0);
-  if (!isa<BinaryOp>(op))
+  if (!isElementwise(op) || op->getNumResults() != 1)
     return nullptr;
-  for (unsigned i : {0, 1})
-    if (isNumberFor(op->getOperand(1 - i), op->getOperand(i)) &&
-        op->getOperand(i).getType() != op->getOperand(1 - i).getType())
-      return &op->getOpOperand(i);
-  return nullptr;
+  OpOperand *tensor = nullptr;
+  for (OpOperand &operand : op->getOpOperands())
+    if (typeOf(operand.get()).getRank() == typeOf(op->getResult(0)).getRank() &&
+        llvm::all_of(op->getOpOperands(), [&](OpOperand &other) {
+          return &other == &operand ||
+                 (isNumberFor(other.get(), operand.get()) &&
+                  other.get().getType() != operand.get().getType());
+        }))
+      tensor = &operand;
+  return tensor;
 }
 
 //===----------------------------------------------------------------------===//
