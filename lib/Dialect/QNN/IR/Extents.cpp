@@ -171,6 +171,8 @@ KnownInt IntegerEvaluator::followExpand(ExpandOp op, int64_t dim) {
 KnownInt IntegerEvaluator::followExtent(OpResult result, int64_t dim) {
   Operation *op = result.getOwner();
   int64_t rank = typeOf(result).getRank();
+  if (op->hasTrait<ElementwiseTrait>())
+    return followBroadcast(op->getOperands(), rank, dim);
   /// The axes that a list names, as positions below `rank`.
   auto has = [&](Value list, int64_t rank, int64_t d) -> std::optional<bool> {
     auto axes = getConstantInts(list);
@@ -180,12 +182,9 @@ KnownInt IntegerEvaluator::followExtent(OpResult result, int64_t dim) {
         *axes, [&](int64_t axis) { return normalizeAxis(axis, rank) == d; });
   };
   return llvm::TypeSwitch<Operation *, KnownInt>(op)
-      .Case<UnaryOp, CastOp, QuantizeOp, DequantizeOp, RequantizeOp, ObserveOp,
-            SoftmaxOp, NormalizeOp>(
+      .Case<QuantizeOp, DequantizeOp, RequantizeOp, ObserveOp, SoftmaxOp,
+            NormalizeOp>(
           [&](auto same) { return getExtent(same.getInput(), dim); })
-      .Case<BinaryOp, CompareOp, SelectOp>([&](auto elementwise) {
-        return followBroadcast(elementwise->getOperands(), rank, dim);
-      })
       .Case([&](TransposeOp transpose) {
         return getExtent(transpose.getInput(), transpose.getPermutation()[dim]);
       })
