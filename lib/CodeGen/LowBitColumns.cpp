@@ -65,13 +65,18 @@ int64_t LowBitSource::getBlockDepth(int64_t wanted) const {
 //===----------------------------------------------------------------------===//
 
 Value LowBitSource::getPanelOffset(KernelEmitter &e, Value slot, Value block,
-                                   int64_t rows) {
+                                   int64_t rows, int64_t panelRows) {
   const LowBitLayout &layout = weights.layout;
   Value panel = e.floorDiv(slot, LowBitLayout::slots);
   Value first = e.sub(slot, e.mul(panel, e.index(LowBitLayout::slots)));
-  Value row = e.mul(e.add(e.mul(panel, e.index(layout.blocks)), block),
-                    e.index(rows * layout.columns()));
+  Value row = e.add(e.mul(panel, e.index(panelRows * layout.columns())),
+                    e.mul(block, e.index(rows * layout.columns())));
   return e.add(row, e.mul(first, e.index(layout.lanes)));
+}
+
+Value LowBitSource::getWordOffset(KernelEmitter &e, Value slot, Value block) {
+  return getPanelOffset(e, slot, block, weights.layout.wordsPerBlock,
+                        weights.layout.wordsPerPanel);
 }
 
 LowBitSource::BlockParameters LowBitSource::loadParameters(KernelEmitter &e,
@@ -81,7 +86,7 @@ LowBitSource::BlockParameters LowBitSource::loadParameters(KernelEmitter &e,
   BlockParameters parameters;
   int64_t lanes = weights.layout.lanes;
   auto type = VectorType::get(lanes, e.b.getF32Type());
-  Value at = getPanelOffset(e, slot, block, 1);
+  Value at = getPanelOffset(e, slot, block, 1, weights.layout.blocks);
   Value panel = e.floorDiv(slot, LowBitLayout::slots);
   Value column = e.mul(e.sub(slot, e.mul(panel, e.index(LowBitLayout::slots))),
                        e.index(lanes));
@@ -189,7 +194,7 @@ void LowBitSource::pack(KernelEmitter &e, const MicroKernel &kernel,
   // The block's rows from `first` on, `count` of them, go to `target`.
   auto unpackRows = [&](Value block, Value first, int64_t count, Value target) {
     BlockParameters parameters = loadParameters(e, kernel.vectors, slot, block);
-    Value base = getPanelOffset(e, slot, block, layout.wordsPerBlock);
+    Value base = getWordOffset(e, slot, block);
     forEachStep(e, count, [&](Value row, int64_t number) {
       Value from = e.add(first, row);
       for (int64_t v = 0; v < kernel.vectors; ++v) {
@@ -230,19 +235,23 @@ void LowBitSource::pack(KernelEmitter &e, const MicroKernel &kernel,
       }
     });
   };
-  // Either whole blocks, or a part of one.
-  std::optional<int64_t> known = e.asConstant(depth);
-  int64_t partDepth = known ? *known : getBlockDepth(kLargestDepth / 2);
-  if (partDepth % size == 0) {
-    Value first = e.floorDiv(k, size);
-    Value count = e.floorDiv(depth, size);
-    return e.forLoop(e.index(0), count, 1, [&](Value i) {
-      Value target = e.add(offset, e.mul(i, e.index(size * kernel.columns())));
-      unpackRows(e.add(first, i), e.index(0), size, target);
-    });
-  }
-  Value block = e.floorDiv(k, size);
-  unpackRows(block, e.sub(k, e.mul(block, e.index(size))), partDepth, offset);
+  // Blocks, or equal parts of them; what does not fill one comes last.
+  int64_t part = getBlockDepth(1), rest = layout.depth % part;
+  auto unpackPart = [&](Value i, int64_t count) {
+    Value at = e.add(k, e.mul(i, e.index(part)));
+    Value block = e.floorDiv(at, size);
+    Value first =
+        part == size ? e.index(0) : e.sub(at, e.mul(block, e.index(size)));
+    unpackRows(block, first, count,
+               e.add(offset, e.mul(i, e.index(part * kernel.columns()))));
+  };
+  Value whole = e.floorDiv(depth, part);
+  e.forLoop(e.index(0), whole, 1, [&](Value i) { unpackPart(i, part); });
+  if (rest == 0)
+    return;
+  Value hasRest =
+      e.compare(arith::CmpIPredicate::ne, e.mul(whole, e.index(part)), depth);
+  e.ifThen(hasRest, [&] { unpackPart(whole, rest); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -250,8 +259,9 @@ void LowBitSource::pack(KernelEmitter &e, const MicroKernel &kernel,
 //===----------------------------------------------------------------------===//
 
 /// The sum of a block's elements of the input.
-Value LowBitSource::sumInput(KernelEmitter &e, Value input, Value start) {
-  int64_t size = weights.layout.blockSize, lanes = weights.layout.lanes;
+Value LowBitSource::sumInput(KernelEmitter &e, Value input, Value start,
+                             int64_t size) {
+  int64_t lanes = weights.layout.lanes;
   int64_t main = size / lanes * lanes;
   Value sum = constantFloat(e, 0);
   if (main) {
@@ -335,40 +345,41 @@ LowBitSource::multiply(KernelEmitter &e, const MicroKernel &kernel, Value input,
     return out;
   };
 
-  return e.forLoop(
-      e.index(0), e.index(layout.blocks), 1, sums,
-      [&](Value block, ValueRange total) {
-        Value base = getPanelOffset(e, slot, block, layout.wordsPerBlock);
-        int64_t step = layout.step();
-        int64_t main = layout.blockSize / step * step;
-        SmallVector<Value> products(total.size(), zero);
-        products = e.forLoop(e.index(0), e.index(main), step, products,
-                             [&](Value row, ValueRange in) {
-                               return multiplyRun(base, block, row, step, in);
-                             });
-        if (main < layout.blockSize)
-          products = multiplyRun(base, block, e.index(main),
-                                 layout.blockSize - main, products);
-        BlockParameters parameters = loadParameters(e, vectors, slot, block);
-        SmallVector<Value> out;
-        for (auto [r, offset] : llvm::enumerate(rowOffsets)) {
-          Value inputSum;
-          if (parameters.zeroPoints[0]) {
-            Value start =
-                e.add(offset, e.mul(block, e.index(layout.blockSize)));
-            inputSum = e.splat(
-                arith::NegFOp::create(e.b, e.loc, sumInput(e, input, start)),
-                lanes);
-          }
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value product = products[r * vectors + v];
-            if (inputSum)
-              product =
-                  fma(e, kernel, parameters.zeroPoints[v], inputSum, product);
-            out.push_back(fma(e, kernel, parameters.scales[v], product,
-                              total[r * vectors + v]));
-          }
-        }
-        return out;
-      });
+  auto multiplyBlock = [&](Value block, int64_t size, ValueRange total) {
+    Value base = getWordOffset(e, slot, block);
+    int64_t step = layout.step(), main = size / step * step;
+    SmallVector<Value> products(total.size(), zero);
+    products = e.forLoop(e.index(0), e.index(main), step, products,
+                         [&](Value row, ValueRange in) {
+                           return multiplyRun(base, block, row, step, in);
+                         });
+    if (main < size)
+      products = multiplyRun(base, block, e.index(main), size - main, products);
+    BlockParameters parameters = loadParameters(e, vectors, slot, block);
+    SmallVector<Value> out;
+    for (auto [r, offset] : llvm::enumerate(rowOffsets)) {
+      Value inputSum;
+      if (parameters.zeroPoints[0]) {
+        Value start = e.add(offset, e.mul(block, e.index(layout.blockSize)));
+        inputSum = e.splat(
+            arith::NegFOp::create(e.b, e.loc, sumInput(e, input, start, size)),
+            lanes);
+      }
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value product = products[r * vectors + v];
+        if (inputSum)
+          product = fma(e, kernel, parameters.zeroPoints[v], inputSum, product);
+        out.push_back(fma(e, kernel, parameters.scales[v], product,
+                          total[r * vectors + v]));
+      }
+    }
+    return out;
+  };
+  sums = e.forLoop(e.index(0), e.index(layout.fullBlocks()), 1, sums,
+                   [&](Value block, ValueRange total) {
+                     return multiplyBlock(block, layout.blockSize, total);
+                   });
+  if (int64_t size = layout.shortBlock())
+    sums = multiplyBlock(e.index(layout.fullBlocks()), size, sums);
+  return sums;
 }

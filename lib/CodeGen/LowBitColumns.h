@@ -37,9 +37,14 @@ public:
   };
   BlockParameters loadParameters(KernelEmitter &e, int64_t vectors,
                                  mlir::Value slot, mlir::Value block);
-  /// Where the panel of `slot` has row 0 of `block`, if each block has `rows`.
+  /// Where the panel of `slot` has row 0 of `block`, if each block has `rows`,
+  /// and the panel `panelRows`.
   mlir::Value getPanelOffset(KernelEmitter &e, mlir::Value slot,
-                             mlir::Value block, int64_t rows);
+                             mlir::Value block, int64_t rows,
+                             int64_t panelRows);
+  /// The same for words.
+  mlir::Value getWordOffset(KernelEmitter &e, mlir::Value slot,
+                            mlir::Value block);
 
 private:
   mlir::Value lookUp(KernelEmitter &e, mlir::Value codes);
@@ -47,7 +52,8 @@ private:
                         const LowBitLayout::Plane &plane);
   void forEachStep(KernelEmitter &e, int64_t size,
                    llvm::function_ref<void(mlir::Value, int64_t)> body);
-  mlir::Value sumInput(KernelEmitter &e, mlir::Value input, mlir::Value start);
+  mlir::Value sumInput(KernelEmitter &e, mlir::Value input, mlir::Value start,
+                       int64_t size);
 
   LowBitWeights weights;
   mlir::Value n;

@@ -26,10 +26,6 @@ bool DigitProduct::isSupported(const LowBitWeights &weights,
          weights.layout.blockSize % getRun(weights) == 0;
 }
 
-static Value constantInt(KernelEmitter &e, int64_t value) {
-  return arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(value));
-}
-
 static Value constantFloat(KernelEmitter &e, float value) {
   return arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(value));
 }
@@ -82,6 +78,38 @@ static Value allocateOnStack(KernelEmitter &e, int64_t elements, Type type) {
                                   e.b.getI64IntegerAttr(64));
 }
 
+void DigitProduct::allocateScratch(KernelEmitter &e, Type element) {
+  const LowBitLayout &layout = weights.layout;
+  if (layout.shortBlock() == 0)
+    return;
+  scratch = allocateOnStack(e, layout.blockSize, element);
+  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(element));
+  e.forLoop(e.index(layout.shortBlock()), e.index(layout.blockSize), 1,
+            [&](Value k) { e.store(zero, scratch, k); });
+}
+
+void DigitProduct::forEachBlock(KernelEmitter &e,
+                                llvm::function_ref<void(Value, bool)> body) {
+  Value full = e.index(weights.layout.fullBlocks());
+  e.forLoop(e.index(0), full, 1, [&](Value block) { body(block, false); });
+  if (weights.layout.shortBlock())
+    body(full, true);
+}
+
+DigitProduct::Elements DigitProduct::findBlock(KernelEmitter &e, Value input,
+                                               Value row, Value block,
+                                               bool isShort) {
+  const LowBitLayout &layout = weights.layout;
+  Value start = e.add(e.mul(row, e.index(layout.depth)),
+                      e.mul(block, e.index(layout.blockSize)));
+  if (!isShort)
+    return {input, start};
+  e.forLoop(e.index(0), e.index(layout.shortBlock()), 1, [&](Value k) {
+    e.store(e.load(input, e.add(start, k)), scratch, k);
+  });
+  return {scratch, e.index(0)};
+}
+
 void DigitProduct::prepare(KernelEmitter &e, Value input, Value numRows,
                            int64_t maxRows) {
   const LowBitLayout &layout = weights.layout;
@@ -89,20 +117,21 @@ void DigitProduct::prepare(KernelEmitter &e, Value input, Value numRows,
   words = allocateOnStack(e, maxRows * planes * planeSize(), e.b.getI32Type());
   scales = allocateOnStack(e, maxRows * layout.blocks, e.b.getF32Type());
   sums = allocateOnStack(e, maxRows * layout.blocks, e.b.getF32Type());
+  allocateScratch(e, e.b.getF32Type());
   e.forLoop(e.index(0), numRows, 1, [&](Value row) {
-    e.forLoop(e.index(0), e.index(layout.blocks), 1,
-              [&](Value block) { writeBlock(e, input, row, block); });
+    forEachBlock(e, [&](Value block, bool isShort) {
+      writeBlock(e, findBlock(e, input, row, block, isShort), row, block);
+    });
   });
 }
 
-void DigitProduct::writeBlock(KernelEmitter &e, Value input, Value row,
+void DigitProduct::writeBlock(KernelEmitter &e, Elements elements, Value row,
                               Value block) {
+  Value input = elements.buffer, start = elements.start;
   const LowBitLayout &layout = weights.layout;
   int64_t size = layout.blockSize, lanes = layout.lanes;
   Type i32 = e.b.getI32Type(), f32 = e.b.getF32Type();
   auto type = VectorType::get(lanes, f32);
-  Value start =
-      e.add(e.mul(row, e.index(depth())), e.mul(block, e.index(size)));
   // Blocks are multiples of 32 elements, so of whole vectors, too.
   Value largest =
       e.forLoop(e.index(0), e.index(size), lanes, ValueRange{e.zero(type)},
@@ -185,6 +214,7 @@ void DigitProduct::allocate(KernelEmitter &e, int64_t maxGroups) {
       allocateOnStack(e, maxGroups * planes * planeSize(), e.b.getI32Type());
   sums = allocateOnStack(e, maxGroups * layout.blocks * byteRows,
                          e.b.getF32Type());
+  allocateScratch(e, e.b.getI8Type());
 }
 
 void DigitProduct::prepareBytes(KernelEmitter &e, Value input, Value first,
@@ -192,44 +222,41 @@ void DigitProduct::prepareBytes(KernelEmitter &e, Value input, Value first,
   Value last = e.sub(e.add(first, numRows), e.index(1));
   e.forLoop(e.index(0), e.ceilDiv(numRows, byteRows), 1, [&](Value group) {
     Value row = e.add(first, e.mul(group, e.index(byteRows)));
-    e.forLoop(e.index(0), e.index(weights.layout.blocks), 1, [&](Value block) {
-      writeBytes(e, input, last, row, group, block);
+    forEachBlock(e, [&](Value block, bool isShort) {
+      for (int64_t r = 0; r < byteRows; ++r) {
+        Value from = e.min(e.add(row, e.index(r)), last);
+        writeBytes(e, findBlock(e, input, from, block, isShort), group, block,
+                   r);
+      }
     });
   });
 }
 
-void DigitProduct::writeBytes(KernelEmitter &e, Value input, Value last,
-                              Value firstRow, Value group, Value block) {
+void DigitProduct::writeBytes(KernelEmitter &e, Elements from, Value group,
+                              Value block, int64_t row) {
   const LowBitLayout &layout = weights.layout;
   int64_t size = layout.blockSize;
-  Type i32 = e.b.getI32Type();
-  for (int64_t r = 0; r < byteRows; ++r) {
-    Value row = e.min(e.add(firstRow, e.index(r)), last);
-    Value start =
-        e.add(e.mul(row, e.index(depth())), e.mul(block, e.index(size)));
-    for (auto [p, plane] : llvm::enumerate(layout.planes)) {
-      int64_t chunk = getChunk(plane);
-      auto ints = VectorType::get(chunk, i32);
-      Value total = e.forLoop(
-          e.index(0), e.index(size), chunk, ValueRange{e.zero(ints)},
-          [&](Value k, ValueRange in) {
-            Value x = e.loadVector(input, e.add(start, k), chunk);
-            Value word = e.floorDiv(e.add(e.mul(block, e.index(size)), k),
-                                    plane.codesPerWord());
-            storeWords(e, x, plane, digitOffset(e, group, p, word, 0, r));
-            return SmallVector<Value>{arith::AddIOp::create(
-                e.b, e.loc, in[0],
-                arith::ExtSIOp::create(e.b, e.loc, ints, x))};
-          })[0];
-      total = vector::ReductionOp::create(e.b, e.loc,
-                                          vector::CombiningKind::ADD, total);
-      if (p != 0)
-        continue;
-      Value at = e.mul(e.add(e.mul(group, e.index(layout.blocks)), block),
-                       e.index(byteRows));
-      e.store(arith::SIToFPOp::create(e.b, e.loc, e.b.getF32Type(), total),
-              sums, e.add(at, e.index(r)));
-    }
+  for (auto [p, plane] : llvm::enumerate(layout.planes)) {
+    int64_t chunk = getChunk(plane);
+    auto ints = VectorType::get(chunk, e.b.getI32Type());
+    Value total = e.forLoop(
+        e.index(0), e.index(size), chunk, ValueRange{e.zero(ints)},
+        [&](Value k, ValueRange in) {
+          Value x = e.loadVector(from.buffer, e.add(from.start, k), chunk);
+          Value word = e.floorDiv(e.add(e.mul(block, e.index(size)), k),
+                                  plane.codesPerWord());
+          storeWords(e, x, plane, digitOffset(e, group, p, word, 0, row));
+          return SmallVector<Value>{arith::AddIOp::create(
+              e.b, e.loc, in[0], arith::ExtSIOp::create(e.b, e.loc, ints, x))};
+        })[0];
+    total = vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
+                                        total);
+    if (p != 0)
+      continue;
+    Value at = e.mul(e.add(e.mul(group, e.index(layout.blocks)), block),
+                     e.index(byteRows));
+    e.store(arith::SIToFPOp::create(e.b, e.loc, e.b.getF32Type(), total), sums,
+            e.add(at, e.index(row)));
   }
 }
 
@@ -320,11 +347,12 @@ Value DigitProduct::widen(KernelEmitter &e, Value pairs, int64_t factor,
 DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
                                                     LowBitSource &source,
                                                     int64_t vectors, Value row,
-                                                    Value slot, Value block) {
+                                                    Value slot, Value block,
+                                                    int64_t size) {
   const LowBitLayout &layout = weights.layout;
-  int64_t lanes = layout.lanes, size = layout.blockSize;
+  int64_t lanes = layout.lanes;
   auto wordType = VectorType::get(lanes, e.b.getI32Type());
-  Value base = source.getPanelOffset(e, slot, block, layout.wordsPerBlock);
+  Value base = source.getWordOffset(e, slot, block);
   SmallVector<Value> zeros(vectors * digits, e.zero(wordType));
   int64_t run = getRun(weights);
   return e.forLoop(
@@ -333,8 +361,8 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
         for (auto [p, plane] : llvm::enumerate(layout.planes)) {
           int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
           Value firstWord = e.floorDiv(k, perWord);
-          Value inRow =
-              e.floorDiv(e.add(e.mul(block, e.index(size)), k), perWord);
+          Value inRow = e.floorDiv(
+              e.add(e.mul(block, e.index(layout.blockSize)), k), perWord);
           int64_t mask = ((int64_t(1) << plane.bits) - 1) * 0x01010101;
           // Of the plane at the lowest bits, four products go into the sums.
           bool isDirect = unit.hasVNNI && plane.shift == 0;
@@ -417,6 +445,40 @@ SmallVector<Value> DigitProduct::combineBytes(
   return out;
 }
 
+SmallVector<Value> DigitProduct::combineDigits(
+    KernelEmitter &e, LowBitSource::BlockParameters &parameters,
+    BlockSums &parts, Value row, Value block, ValueRange total) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t lanes = layout.lanes, vectors = int64_t(parts.size()) / digits;
+  auto type = VectorType::get(lanes, e.b.getF32Type());
+  Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
+  Value scale = e.splat(e.load(scales, at), lanes);
+  Value inputSum = e.splat(e.load(sums, at), lanes);
+  Value base = e.splat(constantFloat(e, 256), lanes);
+  SmallVector<Value> out;
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value number;
+    for (int64_t d = digits; d-- > 0;) {
+      Value digit =
+          arith::SIToFPOp::create(e.b, e.loc, type, parts[v * digits + d]);
+      number = number ? Value(arith::AddFOp::create(
+                            e.b, e.loc, digit,
+                            arith::MulFOp::create(e.b, e.loc, number, base)))
+                      : digit;
+    }
+    if (Value zero = parameters.zeroPoints[v])
+      number = arith::SubFOp::create(
+          e.b, e.loc, number,
+          arith::MulFOp::create(e.b, e.loc, zero, inputSum));
+    Value factor =
+        arith::MulFOp::create(e.b, e.loc, parameters.scales[v], scale);
+    out.push_back(arith::AddFOp::create(
+        e.b, e.loc, total[v],
+        arith::MulFOp::create(e.b, e.loc, number, factor)));
+  }
+  return out;
+}
+
 SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
                                           LowBitSource &source, int64_t vectors,
                                           Value row, Value slot) {
@@ -425,40 +487,21 @@ SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
   auto type = VectorType::get(lanes, e.b.getF32Type());
   SmallVector<Value> zeros(vectors * std::max<int64_t>(1, byteRows),
                            e.zero(type));
-  return e.forLoop(
-      e.index(0), e.index(layout.blocks), 1, zeros,
-      [&](Value block, ValueRange total) {
-        BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block);
-        LowBitSource::BlockParameters parameters =
-            loadParameters(e, source, vectors, slot, block);
-        if (byteRows)
-          return combineBytes(e, parameters, parts, row, block, total);
-        Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
-        Value scale = e.splat(e.load(scales, at), lanes);
-        Value inputSum = e.splat(e.load(sums, at), lanes);
-        Value base = e.splat(constantFloat(e, 256), lanes);
-        SmallVector<Value> out;
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value number;
-          for (int64_t d = digits; d-- > 0;) {
-            Value digit = arith::SIToFPOp::create(e.b, e.loc, type,
-                                                  parts[v * digits + d]);
-            number = number
-                         ? Value(arith::AddFOp::create(
-                               e.b, e.loc, digit,
-                               arith::MulFOp::create(e.b, e.loc, number, base)))
-                         : digit;
-          }
-          if (Value zero = parameters.zeroPoints[v])
-            number = arith::SubFOp::create(
-                e.b, e.loc, number,
-                arith::MulFOp::create(e.b, e.loc, zero, inputSum));
-          Value factor =
-              arith::MulFOp::create(e.b, e.loc, parameters.scales[v], scale);
-          out.push_back(arith::AddFOp::create(
-              e.b, e.loc, total[v],
-              arith::MulFOp::create(e.b, e.loc, number, factor)));
-        }
-        return out;
-      });
+  auto addBlock = [&](Value block, int64_t size, ValueRange total) {
+    BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block, size);
+    LowBitSource::BlockParameters parameters =
+        loadParameters(e, source, vectors, slot, block);
+    if (byteRows)
+      return combineBytes(e, parameters, parts, row, block, total);
+    return combineDigits(e, parameters, parts, row, block, total);
+  };
+  SmallVector<Value> total =
+      e.forLoop(e.index(0), e.index(layout.fullBlocks()), 1, zeros,
+                [&](Value block, ValueRange in) {
+                  return addBlock(block, layout.blockSize, in);
+                });
+  if (layout.shortBlock())
+    total = addBlock(e.index(layout.fullBlocks()), layout.shortBlockInMemory(),
+                     total);
+  return total;
 }

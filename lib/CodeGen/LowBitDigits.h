@@ -51,17 +51,33 @@ public:
 private:
   using BlockSums = llvm::SmallVector<mlir::Value>;
 
-  void writeBytes(KernelEmitter &e, mlir::Value input, mlir::Value last,
-                  mlir::Value firstRow, mlir::Value group, mlir::Value block);
+  llvm::SmallVector<mlir::Value>
+  combineDigits(KernelEmitter &e, LowBitSource::BlockParameters &parameters,
+                BlockSums &parts, mlir::Value row, mlir::Value block,
+                mlir::ValueRange total);
+  /// Where elements begin in a flat buffer.
+  struct Elements {
+    mlir::Value buffer, start;
+  };
+  /// The elements of a block, from `row` of `input`; those of a short one are
+  /// copied to `scratch`, and zeros follow.
+  Elements findBlock(KernelEmitter &e, mlir::Value input, mlir::Value row,
+                     mlir::Value block, bool isShort);
+  /// Calls for each block, the short one apart.
+  void forEachBlock(KernelEmitter &e,
+                    llvm::function_ref<void(mlir::Value, bool)> body);
+  void allocateScratch(KernelEmitter &e, mlir::Type element);
+  void writeBytes(KernelEmitter &e, Elements from, mlir::Value group,
+                  mlir::Value block, int64_t row);
   llvm::SmallVector<mlir::Value>
   combineBytes(KernelEmitter &e, LowBitSource::BlockParameters &parameters,
                BlockSums &parts, mlir::Value group, mlir::Value block,
                mlir::ValueRange total);
-  void writeBlock(KernelEmitter &e, mlir::Value input, mlir::Value row,
+  void writeBlock(KernelEmitter &e, Elements from, mlir::Value row,
                   mlir::Value block);
   BlockSums multiplyBlock(KernelEmitter &e, LowBitSource &source,
                           int64_t vectors, mlir::Value row, mlir::Value slot,
-                          mlir::Value block);
+                          mlir::Value block, int64_t size);
   /// Rows of codes after which sums of 16 bits must be widened.
   static int64_t getRun(const LowBitWeights &weights);
   LowBitSource::BlockParameters
@@ -74,6 +90,7 @@ private:
                       mlir::Value sum);
   mlir::Value widen(KernelEmitter &e, mlir::Value pairs, int64_t factor,
                     mlir::Value sum);
+  /// The k of all blocks, the last one as long as others.
   int64_t depth() const {
     return weights.layout.blocks * weights.layout.blockSize;
   }
@@ -93,6 +110,8 @@ private:
   /// [row][plane][digit][word of codes][phase], and [row][block]; of bytes,
   /// [group][plane][row][word of codes][phase] and [group][block][row].
   mlir::Value words, scales, sums;
+  /// A block of the input; none if all are full.
+  mlir::Value scratch;
 };
 
 } // namespace quantc

@@ -162,9 +162,8 @@ static MatchedProduct matchProblem(KernelEmitter &e, linalg::LinalgOp root,
   GemmProblem &p = match.problem;
   Value input = root->getOperand(body.input), out = root.getDpsInits()[0];
   auto outType = cast<MemRefType>(out.getType());
-  auto codesType = cast<MemRefType>(root->getOperand(body.codes).getType());
-  p.k = e.index(codesType.getDimSize(0) * codesType.getDimSize(1));
-  p.n = e.index(codesType.getDimSize(2));
+  p.k = e.index(body.depth);
+  p.n = e.index(body.columns);
   p.m = e.index(1);
   SmallVector<unsigned> rowLoops;
   for (int64_t i = 0; i + 1 < outType.getRank(); ++i) {
@@ -187,8 +186,7 @@ bool quantc::emitLowBitProduct(KernelEmitter &e, WeightPacker &packer,
   std::optional<LowBitBody> body = matchLowBitProduct(root);
   if (!body || !root.hasPureBufferSemantics())
     return false;
-  auto codesType = cast<MemRefType>(root->getOperand(body->codes).getType());
-  if (!codesType.hasStaticShape() || codesType.getNumElements() == 0)
+  if (body->depth == 0 || body->columns == 0)
     return false;
   for (Value operand : root->getOperands())
     if (!cast<MemRefType>(operand.getType()).getLayout().isIdentity())

@@ -96,9 +96,28 @@ static bool matchNumber(linalg::LinalgOp op, Value value, LowBitBody &body) {
   return body.codes >= 0;
 }
 
+/// The size of blocks along the loop `k`, as the scales or zero points are
+/// indexed; 0 if they are in another way.
+static int64_t getBlockSize(linalg::LinalgOp op, const LowBitBody &body,
+                            AffineExpr k) {
+  int operand = body.scales >= 0 ? body.scales : body.zeroPoints;
+  if (operand < 0)
+    return 0;
+  AffineMap map = op.getIndexingMapsArray()[operand];
+  if (map.getNumResults() == 0)
+    return 0;
+  auto block = dyn_cast<AffineBinaryOpExpr>(map.getResult(0));
+  if (!block || block.getKind() != AffineExprKind::FloorDiv ||
+      block.getLHS() != k)
+    return 0;
+  auto size = dyn_cast<AffineConstantExpr>(block.getRHS());
+  return size ? size.getValue() : 0;
+}
+
 std::optional<LowBitBody> quantc::matchLowBitProduct(linalg::LinalgOp op) {
+  unsigned numReductions = op.getNumReductionLoops();
   if (!isa<linalg::GenericOp>(op) || op.getNumDpsInits() != 1 ||
-      op.getNumReductionLoops() != 2)
+      numReductions < 1 || numReductions > 2)
     return std::nullopt;
   Block *block = op.getBlock();
   auto sum =
@@ -123,15 +142,33 @@ std::optional<LowBitBody> quantc::matchLowBitProduct(linalg::LinalgOp op) {
   else if ((body.scales = getOperandNumber(op, scaled.getRhs())) < 0)
     return std::nullopt;
 
-  // The loops: [..., n, block, k].
+  // The loops: [..., n, block, k], or [..., n, k].
   unsigned loops = op.getNumLoops();
   MLIRContext *context = op.getContext();
   SmallVector<AffineExpr> outer;
-  for (unsigned i = 0; i + 3 < loops; ++i)
+  unsigned column = loops - 1 - numReductions;
+  for (unsigned i = 0; i < column; ++i)
     outer.push_back(getAffineDimExpr(i, context));
-  AffineExpr n = getAffineDimExpr(loops - 3, context);
-  AffineExpr b = getAffineDimExpr(loops - 2, context);
+  AffineExpr n = getAffineDimExpr(column, context);
   AffineExpr k = getAffineDimExpr(loops - 1, context);
+  AffineExpr b = getAffineDimExpr(loops - 2, context);
+  SmallVector<AffineExpr> inner{b, k};
+  auto codesType = cast<ShapedType>(op->getOperand(body.codes).getType());
+  if (!codesType.hasStaticShape() ||
+      codesType.getRank() != int64_t(numReductions) + 1)
+    return std::nullopt;
+  body.columns = codesType.getShape().back();
+  if (numReductions == 2) {
+    body.blockSize = codesType.getDimSize(1);
+    body.depth = codesType.getDimSize(0) * body.blockSize;
+  } else {
+    body.depth = codesType.getDimSize(0);
+    body.blockSize = getBlockSize(op, body, k);
+    if (body.blockSize <= 0)
+      return std::nullopt;
+    inner = {k};
+    b = k.floorDiv(body.blockSize);
+  }
   auto hasMap = [&](int operand, ArrayRef<AffineExpr> tail, bool isOuter) {
     if (operand < 0)
       return true;
@@ -142,8 +179,9 @@ std::optional<LowBitBody> quantc::matchLowBitProduct(linalg::LinalgOp op) {
     return llvm::equal(op.getIndexingMapsArray()[operand].getResults(),
                        expected);
   };
-  if (!hasMap(body.input, {b, k}, true) ||
-      !hasMap(body.codes, {b, k, n}, false) ||
+  SmallVector<AffineExpr> ofCodes(inner);
+  ofCodes.push_back(n);
+  if (!hasMap(body.input, inner, true) || !hasMap(body.codes, ofCodes, false) ||
       !hasMap(body.scales, {b, n}, false) ||
       !hasMap(body.zeroPoints, {b, n}, false) ||
       !hasMap(op.getNumDpsInputs(), {n}, true))
@@ -155,9 +193,10 @@ std::optional<LowBitBody> quantc::matchLowBitProduct(linalg::LinalgOp op) {
 // Packing
 //===----------------------------------------------------------------------===//
 
-LowBitLayout::LowBitLayout(unsigned bits, int64_t blocks, int64_t blockSize,
+LowBitLayout::LowBitLayout(unsigned bits, int64_t depth, int64_t blockSize,
                            int64_t lanes)
-    : lanes(lanes), blocks(blocks), blockSize(blockSize) {
+    : depth(depth), lanes(lanes), blocks(llvm::divideCeil(depth, blockSize)),
+      blockSize(blockSize) {
   for (unsigned size : {8u, 4u, 2u, 1u}) {
     if (!(bits & size))
       continue;
@@ -165,6 +204,14 @@ LowBitLayout::LowBitLayout(unsigned bits, int64_t blocks, int64_t blockSize,
     planes.push_back({size, shift, wordsPerBlock});
     wordsPerBlock += llvm::divideCeil(blockSize, 32 / size);
   }
+  wordsPerPanel = blocks * wordsPerBlock;
+  if (int64_t size = shortBlockInMemory())
+    wordsPerPanel -= llvm::divideCeil(blockSize, planes.back().codesPerWord()) -
+                     llvm::divideCeil(size, planes.back().codesPerWord());
+}
+
+int64_t LowBitLayout::shortBlockInMemory() const {
+  return std::min<int64_t>(blockSize, llvm::alignTo(shortBlock(), 32));
 }
 
 /// The elements of a constant of bytes or floats, as T; splats are expanded.
@@ -207,17 +254,18 @@ static SmallVector<uint32_t> packCodes(memref::GlobalOp global,
   SmallVector<uint8_t> codes = readElements<uint8_t>(global);
   int64_t columns = layout.columns();
   int64_t panels = llvm::divideCeil(n, columns);
-  int64_t perBlock = layout.wordsPerBlock * columns;
-  SmallVector<uint32_t> words(panels * layout.blocks * perBlock, 0);
+  SmallVector<uint32_t> words(panels * layout.wordsPerPanel * columns, 0);
   unsigned mask = (1u << bits) - 1;
-  for (int64_t row = 0; row < layout.blocks * layout.blockSize; ++row) {
+  for (int64_t row = 0; row < layout.depth; ++row) {
     int64_t block = row / layout.blockSize, k = row % layout.blockSize;
     for (int64_t column = 0; column < n; ++column) {
       unsigned code = (codes[row * n + column] + offset) & mask;
       int64_t panel = column / columns;
-      uint32_t *target = words.data() +
-                         (panel * layout.blocks + block) * perBlock +
-                         column % columns;
+      uint32_t *target =
+          words.data() +
+          (panel * layout.wordsPerPanel + block * layout.wordsPerBlock) *
+              columns +
+          column % columns;
       for (const LowBitLayout::Plane &plane : layout.planes) {
         unsigned part = (code >> plane.shift) & ((1u << plane.bits) - 1);
         int64_t word = plane.firstWord + k / plane.codesPerWord();
@@ -333,12 +381,8 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                                                        const LowBitBody &body,
                                                        int64_t lanes) {
   auto func = root->getParentOfType<func::FuncOp>();
-  auto codesType = cast<MemRefType>(root->getOperand(body.codes).getType());
-  if (!codesType.hasStaticShape())
-    return std::nullopt;
-  int64_t n = codesType.getDimSize(2);
-  LowBitLayout layout(body.bits, codesType.getDimSize(0),
-                      codesType.getDimSize(1), lanes);
+  int64_t n = body.columns;
+  LowBitLayout layout(body.bits, body.depth, body.blockSize, lanes);
   // First look whether all are constants, then change them.
   SmallVector<std::pair<BlockArgument, SmallVector<memref::GlobalOp>>> found;
   for (int operand : {body.codes, body.scales, body.zeroPoints}) {

@@ -6,6 +6,9 @@
 //   out + x * ((extend(truncate(code)) - zero) * scale), or
 //   out + x * (table[truncate(code)] * scale).
 //
+// Where blocks do not divide k, there is one loop over k for both, and the last
+// block is short.
+//
 // The codes are stored in as many bits as the truncation leaves.
 //
 //===----------------------------------------------------------------------===//
@@ -27,6 +30,8 @@ struct LowBitBody {
   /// holds for all blocks.
   int input = -1, codes = -1, scales = -1, zeroPoints = -1;
   float constantScale = 1, constantZeroPoint = 0;
+  /// K, and N; the last block may be short.
+  int64_t depth = 0, blockSize = 0, columns = 0;
   /// The table that codes are indices into, or null.
   mlir::Value table;
   /// The input as a factor: its element, cast to f32.
@@ -48,12 +53,19 @@ struct LowBitLayout {
   };
 
   static constexpr int64_t slots = 4;
+  int64_t depth = 1;
   int64_t lanes = 1, blocks = 1, blockSize = 1;
   llvm::SmallVector<Plane> planes;
-  /// Rows of words of a block.
-  int64_t wordsPerBlock = 0;
+  /// Rows of words of a block, and of a panel: those that a short block at its
+  /// end does not need are missing.
+  int64_t wordsPerBlock = 0, wordsPerPanel = 0;
 
-  LowBitLayout(unsigned bits, int64_t blocks, int64_t blockSize, int64_t lanes);
+  LowBitLayout(unsigned bits, int64_t depth, int64_t blockSize, int64_t lanes);
+  /// The blocks of full size, and what is left for a short one (or 0).
+  int64_t fullBlocks() const { return depth / blockSize; }
+  int64_t shortBlock() const { return depth % blockSize; }
+  /// The k for which a short block has words: whole ones for all planes.
+  int64_t shortBlockInMemory() const;
   int64_t columns() const { return slots * lanes; }
   /// The k after which all planes start a new word.
   int64_t step() const { return planes.back().codesPerWord(); }

@@ -84,3 +84,36 @@ func.func @argument(%x: tensor<1x2x8xf32>, %w: tensor<2x8x2xi8>) -> tensor<1x2xf
   } -> tensor<1x2xf32>
   return %p : tensor<1x2xf32>
 }
+
+// -----
+
+#x = affine_map<(d0, d1, d2) -> (d0, d2)>
+#w = affine_map<(d0, d1, d2) -> (d2, d1)>
+#s = affine_map<(d0, d1, d2) -> (d2 floordiv 64, d1)>
+#y = affine_map<(d0, d1, d2) -> (d0, d1)>
+
+// A block of 64 and one of 8: 16 words and 4 rows of 32 columns, and scales of two blocks.
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}_bits8sx8blocks2({{.*}} : !llvm.array<768 x i32>
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}_bits8sx8blocks2scales0({{.*}} : !llvm.array<64 x f32>
+// OUTLINE-LABEL: func.func @short_block
+// OUTLINE: kernel.call
+func.func @short_block(%x: tensor<1x72xf32>) -> tensor<1x2xf32> {
+  %w = arith.constant dense<"0x010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102010201020102"> : tensor<72x2xi8>
+  %s = arith.constant dense<[[1.0, 3.0], [0.5, 0.25]]> : tensor<2x2xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2xf32>) -> tensor<1x2xf32>
+  %p = linalg.generic {indexing_maps = [#x, #w, #s, #y],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w, %s : tensor<1x72xf32>, tensor<72x2xi8>, tensor<2x2xf32>)
+      outs(%f : tensor<1x2xf32>) {
+  ^bb0(%a: f32, %b: i8, %c: f32, %o: f32):
+    %1 = arith.extsi %b : i8 to i32
+    %2 = arith.sitofp %1 : i32 to f32
+    %3 = arith.mulf %2, %c : f32
+    %4 = arith.mulf %a, %3 : f32
+    %5 = arith.addf %o, %4 : f32
+    linalg.yield %5 : f32
+  } -> tensor<1x2xf32>
+  return %p : tensor<1x2xf32>
+}

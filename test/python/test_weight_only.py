@@ -64,7 +64,10 @@ def check(model, shape, k, tolerance=1e-5):
     assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("recipe", ["w4-asym-g32", "w3-sym-g64", "w2-asym", "mxfp4", "w4a8-asym-g64"])
+@pytest.mark.parametrize(
+    "recipe",
+    ["w4-asym-g32", "w3-sym-g64", "w2-asym", "mxfp4", "w4a8-asym-g64", "w4-asym-g128", "w3-asym-g96", "w4a8-g160"],
+)
 def test_targets_agree(recipe):
     """One row is multiplied in integers: the same bits, whatever instructions there are, and float's result."""
     rng = np.random.default_rng(3)
@@ -79,6 +82,27 @@ def test_targets_agree(recipe):
         weights = quantc.quantize_matrix(w, recipe)
         expected = x.astype(np.float64) @ weights.values.astype(np.float64)
         assert np.abs(results[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 40, "m"])
+@pytest.mark.parametrize("recipe", ["w4-asym-g128", "w3-g48", "w8-asym-g700", "w6-sym-g1000"])
+@pytest.mark.parametrize("k", [600, 1601])
+def test_blocks_that_do_not_divide(k, rows, recipe):
+    """The last block is short: the same numbers, as fast, and no bytes for what is not there."""
+    rng = np.random.default_rng(2)
+    w = rng.standard_normal((k, 72), np.float32)
+    model = make_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [constant("w", w)], [rows], k, 72)
+    compiled = quantc.compile(model.SerializeToString(), quantize=recipe)
+    weights = quantc.quantize_matrix(w, recipe)
+    for count in (1, 9, 300) if rows == "m" else (rows,):
+        x = rng.standard_normal((count, k), np.float32)
+        expected = x.astype(np.float64) @ weights.values.astype(np.float64)
+        actual = compiled.run({"x": x})[0]
+        assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
+    bits, group = int(recipe[1]), int(recipe.rpartition("g")[2])
+    # Columns are padded to whole panels, and a short block of one plane to whole words.
+    if bits in (4, 8):
+        assert compiled.weight_bytes <= 128 * ((k + 32) * bits / 8 + 5 * -(-k // group))
 
 
 @pytest.mark.parametrize("rows", [1, 5])

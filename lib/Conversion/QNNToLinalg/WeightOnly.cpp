@@ -72,10 +72,13 @@ struct ConvertWeightOnlyMatMul : OpConversionPattern<qnn::WeightOnlyMatMulOp> {
     dims.back() = getDim(rewriter, loc, w, 1);
 
     // The loops: those of the result, the block, k inside of it. Blocks that do
-    // not divide K leave one loop over k.
+    // not divide K leave one loop over k, and the last one short.
     int64_t blockSize = op.getBlockSize();
     int64_t k = cast<RankedTensorType>(w.getType()).getDimSize(0);
-    bool isSplit = !ShapedType::isDynamic(k) && k > 0 && k % blockSize == 0;
+    bool isKnown = !ShapedType::isDynamic(k) && k > 0;
+    if (isKnown)
+      blockSize = std::min(blockSize, k);
+    bool isSplit = isKnown && k % blockSize == 0;
     int64_t numLoops = type.getRank() + 1 + isSplit;
     MLIRContext *ctx = rewriter.getContext();
     AffineExpr n = getAffineDimExpr(type.getRank() - 1, ctx);
