@@ -184,10 +184,7 @@ void KernelEmitter::parallelFor(Value upper, Value condition,
     clauses.ifExpr = condition;
   auto parallel = omp::ParallelOp::create(b, loc, clauses);
   b.createBlock(&parallel.getRegion());
-  // Who is done waits at the end of the region, not of the loop, too.
-  omp::WsloopOperands sharing;
-  sharing.nowait = b.getUnitAttr();
-  auto share = omp::WsloopOp::create(b, loc, sharing);
+  auto share = omp::WsloopOp::create(b, loc, omp::WsloopOperands());
   omp::TerminatorOp::create(b, loc);
   b.createBlock(&share.getRegion());
   omp::LoopNestOperands bounds;

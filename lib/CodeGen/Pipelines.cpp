@@ -74,6 +74,7 @@ static void addConversionToLLVM(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(quantc::createOutlineLoopsPass());
 }
 
 void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,

@@ -17,6 +17,7 @@ struct quantc_block {
 struct quantc_call {
   struct quantc_call *outer; /* the call of another model that this one is in */
   struct quantc_block blocks; /* head of a ring of all live allocations */
+  int is_in_loop; /* that runs on several threads: nobody can leave it */
   jmp_buf on_failure;
 };
 
@@ -26,6 +27,16 @@ void quantc_call_begin(struct quantc_call *call);
 void quantc_call_end(struct quantc_call *call);
 /* Hands an allocation of `call` over to whoever holds its pointer. */
 void quantc_block_release(void *pointer);
+
+/* What quantc_rt_set_num_threads was given on this thread: 0 if nothing, -1 for
+   all processors. */
+int32_t quantc_rt_num_threads(void);
+
+/* Calls `execute` with `call`, having started the threads that it may need.
+   Not there in a model without parallel loops. */
+void quantc_team_run(struct quantc_call *call,
+                     void (*execute)(struct quantc_call *))
+    __attribute__((weak));
 
 /* Stores this thread's error message and returns 1. */
 int quantc_set_error(const char *format, ...)

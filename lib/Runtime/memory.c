@@ -142,6 +142,7 @@ void _mlir_memref_to_llvm_free(void *pointer) {
 void quantc_call_begin(struct quantc_call *call) {
   call->outer = quantc_current_call;
   call->blocks.next = call->blocks.previous = &call->blocks;
+  call->is_in_loop = 0;
   quantc_current_call = call;
 }
 
@@ -151,13 +152,10 @@ void quantc_call_end(struct quantc_call *call) {
     _mlir_memref_to_llvm_free(call->blocks.next + 1);
 }
 
-/* libomp's; not there in a model that runs on one thread. */
-extern int omp_in_parallel(void) __attribute__((weak));
-
 void quantc_rt_fail(const char *message) {
   struct quantc_call *call = quantc_current_call;
   /* A thread cannot leave a parallel loop by itself. */
-  if (!call || (omp_in_parallel && omp_in_parallel())) {
+  if (!call || call->is_in_loop) {
     fprintf(stderr, "quantc: fatal error in a parallel loop: %s\n", message);
     abort();
   }

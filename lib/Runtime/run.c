@@ -280,6 +280,53 @@ const QuantcModelInfo *quantc_rt_info(struct quantc_model *model) {
   return chosen ? chosen->info : model->variants[model->num_variants - 1].info;
 }
 
+/* The call of a model, and what it was called with. */
+struct run {
+  struct quantc_call call;
+  const QuantcModelInfo *model;
+  quantc_rt_entry entry;
+  const DLTensor *const *inputs;
+  DLManagedTensor **outputs;
+  int32_t failed;
+};
+
+/* Does the run that `call` is in. */
+static void execute(struct quantc_call *call) {
+  struct run *run = (struct run *)call;
+  const QuantcModelInfo *model = run->model;
+  DLManagedTensor **outputs = run->outputs;
+  quantc_call_begin(call);
+  if (setjmp(call->on_failure)) {
+    quantc_call_end(call);
+    return;
+  }
+  size_t input_bytes = all_descriptors_bytes(model->inputs, model->num_inputs);
+  size_t output_bytes =
+      all_descriptors_bytes(model->outputs, model->num_outputs);
+  char *memory = _mlir_memref_to_llvm_alloc(input_bytes + output_bytes);
+  void **in = place_descriptors(model->inputs, model->num_inputs, memory);
+  void **out = place_descriptors(model->outputs, model->num_outputs,
+                                 memory + input_bytes);
+  for (size_t i = 0; i < model->num_inputs; ++i)
+    fill_descriptor(in[i], run->inputs[i]);
+  run->entry(in, out);
+  for (size_t i = 0; i < model->num_outputs; ++i) {
+    outputs[i] = make_output(&model->outputs[i], out[i]);
+    if (outputs[i])
+      continue;
+    while (i--) {
+      free(outputs[i]);
+      outputs[i] = NULL;
+    }
+    quantc_rt_fail("out of memory");
+  }
+  /* From here on nothing can fail: the results leave the call. */
+  for (size_t i = 0; i < model->num_outputs; ++i)
+    quantc_block_release(((struct descriptor *)out[i])->allocated);
+  quantc_call_end(call);
+  run->failed = 0;
+}
+
 int32_t quantc_rt_run(struct quantc_model *library,
                       const DLTensor *const *inputs, size_t num_inputs,
                       DLManagedTensor **outputs, size_t num_outputs) {
@@ -297,44 +344,24 @@ int32_t quantc_rt_run(struct quantc_model *library,
     if (check_input(model, inputs, i) || check_state(model, inputs, i))
       return 1;
 
-  struct quantc_call call;
-  quantc_call_begin(&call);
-  if (setjmp(call.on_failure)) {
-    quantc_call_end(&call);
-    return 1;
-  }
-  size_t input_bytes = all_descriptors_bytes(model->inputs, num_inputs);
-  size_t output_bytes = all_descriptors_bytes(model->outputs, num_outputs);
-  char *memory = _mlir_memref_to_llvm_alloc(input_bytes + output_bytes);
-  void **in = place_descriptors(model->inputs, num_inputs, memory);
-  void **out =
-      place_descriptors(model->outputs, num_outputs, memory + input_bytes);
-  for (size_t i = 0; i < num_inputs; ++i)
-    fill_descriptor(in[i], inputs[i]);
-  variant->entry(in, out);
-  for (size_t i = 0; i < num_outputs; ++i) {
-    outputs[i] = make_output(&model->outputs[i], out[i]);
-    if (outputs[i])
-      continue;
-    while (i--) {
-      free(outputs[i]);
-      outputs[i] = NULL;
-    }
-    quantc_rt_fail("out of memory");
-  }
-  /* From here on nothing can fail: the results leave the call. */
-  for (size_t i = 0; i < num_outputs; ++i)
-    quantc_block_release(((struct descriptor *)out[i])->allocated);
-  quantc_call_end(&call);
-  return 0;
+  struct run run = {.model = model,
+                    .entry = variant->entry,
+                    .inputs = inputs,
+                    .outputs = outputs,
+                    .failed = 1};
+  if (quantc_team_run)
+    quantc_team_run(&run.call, execute);
+  else
+    execute(&run.call);
+  return run.failed;
 }
 
-/* libomp's; not there in a model that runs on one thread. */
-extern void omp_set_num_threads(int) __attribute__((weak));
-extern int omp_get_num_procs(void) __attribute__((weak));
+/* How many threads the calling thread asked for: 0 if it did not, -1 for all
+   processors. */
+static _Thread_local int32_t asked_threads;
+
+int32_t quantc_rt_num_threads(void) { return asked_threads; }
 
 void quantc_rt_set_num_threads(int32_t num_threads) {
-  if (!omp_set_num_threads || !omp_get_num_procs)
-    return;
-  omp_set_num_threads(num_threads > 0 ? num_threads : omp_get_num_procs());
+  asked_threads = num_threads > 0 ? num_threads : -1;
 }

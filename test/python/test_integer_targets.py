@@ -73,23 +73,11 @@ def build_model(path, rng):
 
 # libomp with one thread: there is none for this target here.
 OPENMP = r"""
-#include <stdarg.h>
-void __kmpc_fork_call(void *loc, int count, void (*task)(int *, int *, void *), ...) {
-  int zero = 0;
-  va_list list;
-  va_start(list, task);
-  task(&zero, &zero, count ? va_arg(list, void *) : 0);
-  va_end(list);
-}
-int __kmpc_global_thread_num(void *loc) { return 0; }
-void __kmpc_serialized_parallel(void *loc, int thread) {}
-void __kmpc_end_serialized_parallel(void *loc, int thread) {}
-void __kmpc_barrier(void *loc, int thread) {}
-void __kmpc_for_static_fini(void *loc, int thread) {}
-void __kmpc_for_static_init_8u(void *loc, int thread, int kind, int *last, unsigned long *lower,
-                               unsigned long *upper, long *stride, long step, long chunk) {
-  *last = 1;
-}
+void GOMP_parallel(void (*task)(void *), void *data, unsigned threads, unsigned flags) { task(data); }
+int omp_get_thread_num(void) { return 0; }
+int omp_get_num_threads(void) { return 1; }
+int omp_get_max_threads(void) { return 1; }
+int omp_get_num_procs(void) { return 1; }
 """
 
 

@@ -365,6 +365,23 @@ def ParallelizeLoopsPass
   ];
 }
 
+def OutlineLoopsPass : Pass<"quantc-outline-loops", "mlir::ModuleOp"> {
+  let summary = "Leave parallel loops to the runtime";
+  let description = [{
+    Takes functions of the LLVM dialect in which `omp.parallel` holds nothing
+    but a loop. Its body becomes a function over a range of iterations, with
+    what it uses in a struct, and the loop a call of `quantc_rt_parallel`: that
+    hands ranges to the threads that a run of the model has, and calls the
+    function for all iterations where there is one thread, or `if` says that
+    the loop is short. So a run starts threads once, and with one thread enters
+    no OpenMP library at all.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+  let statistics = [
+    Statistic<"numLoops", "outlined-loops", "Loops that became functions">
+  ];
+}
+
 def IsolateKernelsPass : Pass<"quantc-isolate-kernels", "mlir::ModuleOp"> {
   let summary = "Tell LLVM what holds for kernels";
   let description = [{

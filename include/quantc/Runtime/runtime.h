@@ -40,6 +40,12 @@ void quantc_rt_set_num_threads(int32_t num_threads);
 /* Leaves the running call with an error: where `cf.assert` goes. */
 _Noreturn void quantc_rt_fail(const char *message);
 
+/* Iterations [first, end) of a parallel loop. */
+typedef void (*quantc_rt_loop)(void *context, int64_t first, int64_t end);
+/* Runs iterations [0, size): on all threads of the run if `use_threads`. */
+void quantc_rt_parallel(quantc_rt_loop body, void *context, int64_t size,
+                        int32_t use_threads);
+
 /* What --profile puts around the call of a kernel. */
 uint64_t quantc_rt_profile_begin(void);
 void quantc_rt_profile_end(QuantcKernelCounters *counters, uint64_t start,
