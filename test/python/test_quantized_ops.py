@@ -349,6 +349,54 @@ def test_transposed_convolutions(attributes):
     check_equal(graph, x)
 
 
+@pytest.mark.parametrize("is_dynamic", [False, True])
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize(
+    "size, kernel", [((7,), (2,)), ((5, 6), (2, 2)), ((3, 4), (3, 2)), ((4, 3), (1, 1)), ((2, 3, 2), (2, 1, 3))]
+)
+def test_transposed_convolutions_that_tile(size, kernel, per_channel, is_dynamic):
+    """Products, whose elements are moved to their places; scales and bias are repeated for a tile."""
+    rng = np.random.default_rng(sum(size))
+    graph, channels, filters = Graph(), 8, 5
+    x = rng.integers(0, 256, (2, channels, *size)).astype(np.uint8)
+    dims = ["n", channels, *(f"d{i}" for i in range(len(size)))] if is_dynamic else x.shape
+    w = rng.integers(-127, 128, (channels, filters, *kernel)).astype(np.int8)
+    sw = rng.uniform(0.01, 0.05, filters if per_channel else ()).astype(np.float32)
+    bias = graph.constant(rng.integers(-900, 900, filters), np.int32)
+    axis = lambda at: {"axis": at} if per_channel else {}
+    y = graph.node(
+        "ConvTranspose",
+        graph.dq(graph.input(TensorProto.UINT8, dims), 0.0173, 119, np.uint8),
+        graph.dq(graph.constant(w), sw, 0 * sw, np.int8, **axis(1)),
+        graph.dq(bias, sw * np.float32(0.0173), 0 * sw, np.int32, **axis(0)),
+        strides=kernel,
+    )
+    activated = graph.node("Relu", y)
+    graph.output(graph.q(y, 0.317, 131, np.uint8), np.uint8)
+    sigmoid = graph.node("Sigmoid", graph.dq(graph.q(activated, 0.217, 3, np.uint8), 0.217, 3, np.uint8))
+    graph.output(graph.q(sigmoid, 1 / 256, 1, np.uint8), np.uint8)
+    check_equal(graph, x)
+    if is_dynamic:
+        check_equal(graph, np.concatenate([x, x[:, :, :1]], axis=2)[:1])
+
+
+@pytest.mark.parametrize("filters, kernel", [(1, (2, 2)), (3, (4,))])
+def test_tiling_floats(filters, kernel):
+    rng = np.random.default_rng(filters)
+    graph = Graph()
+    x = rng.normal(size=(2, 6, *(5 for _ in kernel))).astype(np.float32)
+    y = graph.node(
+        "ConvTranspose",
+        graph.input(x),
+        graph.constant(rng.normal(size=(6, filters, *kernel)), np.float32),
+        graph.constant(rng.normal(size=filters), np.float32),
+        strides=kernel,
+    )
+    graph.output(graph.node("Sigmoid", y), np.float32)
+    expected, (result,) = run_reference(graph.model(), [x])[0], quantc.compile(graph.model()).run([x])
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
 @pytest.mark.parametrize(
     "op, attributes",

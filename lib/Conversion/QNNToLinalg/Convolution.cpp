@@ -81,7 +81,8 @@ struct ConvertConv : OpConversionPattern<qnn::ConvOp> {
 //===- conv_transpose -----------------------------------------------------===//
 
 /// Puts zeros between the input's elements, and convolves with the reversed
-/// kernel. A kernel that just tiles the result is a matrix product instead.
+/// kernel. A kernel of floats that just tiles the result is a matrix product
+/// instead, for graphs that `qnn-multiply-tiles` has not seen: calibration's.
 struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
   using OpConversionPattern::OpConversionPattern;
 

@@ -7,6 +7,8 @@
 
 #include "mlir/IR/PatternMatch.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
@@ -144,7 +146,7 @@ static LogicalResult verifyElements(OpTy op, int64_t channels) {
   return success();
 }
 
-/// What both convolutions sum: some channels, under the kernel.
+/// What a convolution sums: some channels, under the kernel.
 static int64_t countKernel(RankedTensorType weights, int64_t channels) {
   for (int64_t size : weights.getShape().drop_front(2)) {
     if (ShapedType::isDynamic(size) || ShapedType::isDynamic(channels))
@@ -334,9 +336,18 @@ std::optional<int64_t> ConvTransposeOp::getInputAxis(unsigned index) {
   return index == 0 ? 1 : 0;
 }
 
+/// Of the kernel's elements along a dimension, each element of the result meets
+/// those whose distance is a multiple of the stride.
 int64_t ConvTransposeOp::getNumSummed() {
   RankedTensorType weights = getWeights().getType();
-  return countKernel(weights, weights.getDimSize(0));
+  int64_t count = weights.getDimSize(0);
+  for (auto [size, stride, dilation] : llvm::zip(
+           weights.getShape().drop_front(2), getStrides(), getDilations())) {
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(count))
+      return ShapedType::kDynamic;
+    count *= llvm::divideCeil(size, stride / std::gcd(stride, dilation));
+  }
+  return count;
 }
 
 Value ConvTransposeOp::buildQuantized(OpBuilder &builder,

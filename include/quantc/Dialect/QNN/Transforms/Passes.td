@@ -167,6 +167,42 @@ def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
   ];
 }
 
+def MultiplyTilesPass : Pass<"qnn-multiply-tiles", "::mlir::func::FuncOp"> {
+  let summary = "Make products of transposed convolutions that tile";
+  let description = [{
+    Where a transposed convolution's kernel is as large as its stride, each
+    element of the input makes a tile of the result of its own. That is a product
+    (a convolution of 1x1 with a channel for each element of a tile), whose
+    elements are moved to their places afterwards. What follows element by
+    element, and is the same for a whole channel (bias, requantization,
+    activation), is computed before they move, so that it stays behind the sums:
+
+    ```mlir
+    // Before.
+    %acc = qnn.conv_transpose %x, %w {strides = array<i64: 2, 2>, ...}
+      : tensor<1x8x4x4xui8>, tensor<8x3x2x2xi8> -> tensor<1x3x8x8xi32>
+    %y = qnn.requantize %acc, %s {axis = 1 : i64}
+      : tensor<1x3x8x8xi32>, tensor<3xf32> -> tensor<1x3x8x8xui8>
+    // After; weights are moved, and scales repeated.
+    %acc = qnn.conv %x, %v {strides = array<i64: 1, 1>, ...}
+      : tensor<1x8x4x4xui8>, tensor<12x8x1x1xi8> -> tensor<1x12x4x4xi32>
+    %z = qnn.requantize %acc, %t {axis = 1 : i64}
+      : tensor<1x12x4x4xi32>, tensor<12xf32> -> tensor<1x12x4x4xui8>
+    %a = qnn.reshape %z, ... : tensor<1x3x2x2x4x4xui8>
+    %b = qnn.transpose %a [0, 1, 4, 2, 5, 3] : tensor<1x3x4x2x4x2xui8>
+    %y = qnn.reshape %b, ... : tensor<1x3x8x8xui8>
+    ```
+
+    All of the rest (overlapping kernels, groups, padding) is left alone.
+  }];
+  let dependentDialects = ["::quantc::qnn::QNNDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numProducts", "products",
+              "Transposed convolutions that became products">
+  ];
+}
+
 def FoldBatchNormPass : Pass<"qnn-fold-batch-norm", "::mlir::func::FuncOp"> {
   let summary = "Fold normalization, factors and summands into weights";
   let description = [{

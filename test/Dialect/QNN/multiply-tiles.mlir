@@ -1,0 +1,89 @@
+// RUN: quant-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(qnn-multiply-tiles))' | FileCheck %s
+// RUN: quant-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(qnn-multiply-tiles),qnn-fold-constants)' | FileCheck %s --check-prefix=FOLDED
+
+// What follows element by element comes before the movement, with each channel's
+// number as often as the kernel has elements.
+// CHECK-LABEL: func @integers(
+// CHECK-SAME:      %[[X:.*]]: tensor<1x2x3x4xui8>
+// CHECK:         %[[W:.*]] = qnn.transpose %{{.*}} [1, 2, 3, 0] {{.*}} -> tensor<2x2x1x2xi8>
+// CHECK:         %[[V:.*]] = qnn.reshape %[[W]], {{.*}} -> tensor<4x2x1x1xi8>
+// CHECK:         %[[ACC:.*]] = qnn.conv %[[X]], %[[V]] input_zero_point %{{.*}} : tensor<ui8> {{.*}} -> tensor<1x4x3x4xi32>
+// CHECK:         %[[BIASED:.*]] = qnn.binary add %[[ACC]], %{{.*}} : tensor<1x4x3x4xi32>, tensor<4x1x1xi32>
+// CHECK:         %[[Q:.*]] = qnn.requantize %[[BIASED]], %{{.*}} zero_point %{{.*}} : tensor<ui8> {axis = 1 : i64} : tensor<1x4x3x4xi32>, tensor<4xf32> -> tensor<1x4x3x4xui8>
+// CHECK:         %[[L:.*]] = qnn.lookup %[[Q]], %{{.*}} -> tensor<1x4x3x4xui8>
+// CHECK:         %[[TILES:.*]] = qnn.reshape %[[L]], %{{.*}} -> tensor<1x2x2x1x3x4xui8>
+// CHECK:         %[[T:.*]] = qnn.transpose %[[TILES]] [0, 1, 4, 2, 5, 3] : {{.*}} -> tensor<1x2x3x2x4x1xui8>
+// CHECK:         %[[Y:.*]] = qnn.reshape %[[T]], %{{.*}} -> tensor<1x2x6x4xui8>
+// CHECK:         return %[[Y]]
+// FOLDED-LABEL: func @integers(
+// FOLDED-DAG:     qnn.constant dense<{{\[\[\[\[}}1]], {{\[\[}}5]]], {{\[\[\[}}2]], {{\[\[}}6]]], {{\[\[\[}}3]], {{\[\[}}7]]], {{\[\[\[}}4]], {{\[\[}}8]]]]> : tensor<4x2x1x1xi8>
+// FOLDED-DAG:     qnn.constant dense<[5.000000e-01, 5.000000e-01, 2.500000e-01, 2.500000e-01]> : tensor<4xf32>
+func.func @integers(%x: tensor<1x2x3x4xui8>, %table: tensor<256xui8>) -> tensor<1x2x6x4xui8> {
+  %w = qnn.constant dense<[[[[1], [2]], [[3], [4]]], [[[5], [6]], [[7], [8]]]]> : tensor<2x2x2x1xi8>
+  %zx = qnn.constant dense<7> : tensor<ui8>
+  %bias = qnn.constant dense<[[[10]], [[20]]]> : tensor<2x1x1xi32>
+  %s = qnn.constant dense<[0.5, 0.25]> : tensor<2xf32>
+  %acc = qnn.conv_transpose %x, %w input_zero_point %zx : tensor<ui8>
+    {strides = array<i64: 2, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, output_padding = array<i64: 0, 0>}
+    : tensor<1x2x3x4xui8>, tensor<2x2x2x1xi8> -> tensor<1x2x6x4xi32>
+  %b = qnn.binary add %acc, %bias : tensor<1x2x6x4xi32>, tensor<2x1x1xi32> -> tensor<1x2x6x4xi32>
+  %q = qnn.requantize %b, %s zero_point %zx : tensor<ui8> {axis = 1 : i64} : tensor<1x2x6x4xi32>, tensor<2xf32> -> tensor<1x2x6x4xui8>
+  %y = qnn.lookup %q, %table : tensor<1x2x6x4xui8>, tensor<256xui8> -> tensor<1x2x6x4xui8>
+  return %y : tensor<1x2x6x4xui8>
+}
+
+// -----
+
+// Sizes that only the call tells; a second user wants the elements where they
+// belong, and so does what is not the same for a whole channel.
+// CHECK-LABEL: func @dynamic(
+// CHECK:         %[[P:.*]] = qnn.conv %{{.*}} bias %{{.*}} : tensor<9xf32> {{.*}} -> tensor<?x9x?xf32>
+// CHECK:         %[[N:.*]] = qnn.shape %[[P]][0, 1]
+// CHECK:         %[[D:.*]] = qnn.shape %[[P]][2, 3]
+// CHECK:         %[[M:.*]] = qnn.binary mul %[[D]], %{{.*}}
+// CHECK:         qnn.reshape {{.*}} -> tensor<?x3x3x?xf32>
+// CHECK:         qnn.transpose {{.*}} [0, 1, 3, 2]
+// CHECK:         %[[Y:.*]] = qnn.reshape {{.*}} -> tensor<?x3x?xf32>
+// CHECK:         qnn.binary mul %[[Y]], %{{.*}}
+func.func @dynamic(%x: tensor<?x2x?xf32>, %w: tensor<2x3x3xf32>, %b: tensor<3xf32>, %c: tensor<3x?xf32>) -> tensor<?x3x?xf32> {
+  %y = qnn.conv_transpose %x, %w bias %b : tensor<3xf32>
+    {strides = array<i64: 3>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, output_padding = array<i64: 0>}
+    : tensor<?x2x?xf32>, tensor<2x3x3xf32> -> tensor<?x3x?xf32>
+  %z = qnn.binary mul %y, %c : tensor<?x3x?xf32>, tensor<3x?xf32> -> tensor<?x3x?xf32>
+  return %z : tensor<?x3x?xf32>
+}
+
+// -----
+
+// A kernel of one element moves nothing.
+// CHECK-LABEL: func @pointwise(
+// CHECK:         %[[P:.*]] = qnn.conv %
+// CHECK-NEXT:    return %[[P]]
+func.func @pointwise(%x: tensor<1x2x4xf32>, %w: tensor<2x3x1xf32>) -> tensor<1x3x4xf32> {
+  %y = qnn.conv_transpose %x, %w
+    {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, output_padding = array<i64: 0>}
+    : tensor<1x2x4xf32>, tensor<2x3x1xf32> -> tensor<1x3x4xf32>
+  return %y : tensor<1x3x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @overlapping(
+// CHECK:         qnn.conv_transpose
+func.func @overlapping(%x: tensor<1x2x4xf32>, %w: tensor<2x3x3xf32>) -> tensor<1x3x9xf32> {
+  %y = qnn.conv_transpose %x, %w
+    {strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, output_padding = array<i64: 0>}
+    : tensor<1x2x4xf32>, tensor<2x3x3xf32> -> tensor<1x3x9xf32>
+  return %y : tensor<1x3x9xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @cut(
+// CHECK:         qnn.conv_transpose
+func.func @cut(%x: tensor<1x2x4xf32>, %w: tensor<2x3x2xf32>) -> tensor<1x3x7xf32> {
+  %y = qnn.conv_transpose %x, %w
+    {strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 1, 0>, output_padding = array<i64: 0>}
+    : tensor<1x2x4xf32>, tensor<2x3x2xf32> -> tensor<1x3x7xf32>
+  return %y : tensor<1x3x7xf32>
+}
