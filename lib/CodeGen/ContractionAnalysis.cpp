@@ -467,10 +467,8 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   DotProduct dot = matchQuantizedFactors(e, root, groups, dotUnit, p);
   if (!dot && hasParameters(p))
     return failure();
-  match.kernel = MicroKernel::choose(
-      unit, getAccumulator(root), toStatic(p.m),
-      numImageDims == 1 || isPointwise ? toStatic(p.n) : ShapedType::kDynamic,
-      dot);
+  match.kernel = MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),
+                                     toStatic(p.n), dot);
   if (isPointwise) {
     Value channelStride =
         dims->inputChannel.empty() ? e.index(0) : x.strides[rank - numTail];

@@ -1,5 +1,6 @@
 //===- GemmEmitter.cpp - Blocked matrix products --------------------------===//
 
+#include "GemmBlocking.h"
 #include "OrderedPanel.h"
 #include "QuantizedPanels.h"
 #include "RowPanels.h"
@@ -11,25 +12,20 @@ using namespace quantc;
 /// Products with fewer multiplications than this run on one thread: starting
 /// the others costs a few microseconds.
 static constexpr int64_t kParallelWork = 400000;
-/// Depth of a block of B: a panel of it fits half of a first-level cache.
-static constexpr int64_t kBlockDepth = 256;
-/// The same for panels of words, whatever their width.
-static constexpr int64_t kPanelBytes = 16384;
-/// Depth, in words, up to which the few rows that read B once are not split.
-static constexpr int64_t kStreamedDepth = 8192;
-/// Of the rows of A that a task packs: they fit half of a second-level cache.
-static constexpr int64_t kPackedBytes = 192 * 1024;
-/// Up to here a product is not split along k.
-static constexpr int64_t kMaxUnsplitDepth = 512;
-static constexpr int64_t kBlockRows = 144;
-static constexpr int64_t kBlockColumns = 128;
 
 namespace {
 class GemmEmitter {
 public:
   GemmEmitter(KernelEmitter &e, const GemmProblem &p, const MicroKernel &kernel,
-              ColumnSource &columns)
-      : e(e), p(p), kernel(kernel), columns(columns), quantized(e, p, kernel) {}
+              ColumnSource &columns, const GemmBlocking &blocking)
+      : e(e), p(p), kernel(kernel), columns(columns), quantized(e, p, kernel),
+        blocking(blocking), numSlots(columns.getNumSlots(e)),
+        numRowBlocks(e.ceilDiv(p.m, blocking.rows)),
+        numColumnBlocks(e.ceilDiv(numSlots, blocking.panels * kernel.vectors)) {
+    std::optional<int64_t> count = e.asConstant(numSlots);
+    alwaysFull =
+        columns.hasOnlyFullSlots() && count && *count % kernel.vectors == 0;
+  }
 
   void emit(bool useThreads);
 
@@ -63,14 +59,13 @@ private:
     Value order, orderOffset; // Of the panel's words, if it has one.
   };
 
-  bool readsPackedOnce();
   Value getNumWords(Value depth);
   void emitTask(Value task);
   void emitDepthBlock(Block &block, Value endSlot, Value scratch);
   void packQuantized(const Block &block, Tile &tile, Value slot, Value scratch);
-  void emitPanel(const Block &block, Tile tile);
   Tile makeTile(const Block &block, Value slot);
-  void emitRows(const Block &block, Tile tile);
+  void forEachRow(const Block &block, llvm::function_ref<void(Value)> emit);
+  void emitRow(const Block &block, Tile tile, Value row);
   void emitTile(const Block &block, const Tile &tile);
   void emitTileUnit(const Block &block, const Tile &tile);
   SmallVector<Value> emitDepth(const Block &block, const Tile &tile,
@@ -87,26 +82,11 @@ private:
   ColumnSource &columns;
   QuantizedPanels quantized;
 
-  int64_t blockRows, blockPanels, blockDepth;
-  bool splitsDepth, alwaysFull;
-  Value numRowBlocks, numSlots, numColumnBlocks;
+  GemmBlocking blocking;
+  Value numSlots, numRowBlocks, numColumnBlocks;
+  bool alwaysFull; // Whether all columns of each panel exist.
 };
 } // namespace
-
-/// How many of `k` products, in multiples of `unit`, are summed before the next
-/// block of B: if possible so that all blocks are equally deep, and no loop
-/// needs a remainder.
-static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
-                           int64_t depth) {
-  int64_t most = std::max<int64_t>(1, depth / unit);
-  if (!k)
-    return most * unit;
-  int64_t units = llvm::divideCeil(*k, unit);
-  for (int64_t count = most + most / 4; count > most / 2; --count)
-    if (units % count == 0)
-      return count * unit;
-  return most * unit;
-}
 
 /// How many words a panel holds for `depth` elements along k.
 Value GemmEmitter::getNumWords(Value depth) {
@@ -115,54 +95,7 @@ Value GemmEmitter::getNumWords(Value depth) {
   return e.ceilDiv(depth, kernel.dot.group);
 }
 
-/// Whether so few rows read each panel of a packed matrix that it may as well
-/// come from memory.
-bool GemmEmitter::readsPackedOnce() {
-  std::optional<int64_t> m = e.asConstant(p.m);
-  return columns.isPacked() && m && *m <= 2 * kernel.rows;
-}
-
 void GemmEmitter::emit(bool useThreads) {
-  std::optional<int64_t> m = e.asConstant(p.m), k = e.asConstant(p.k);
-  // Blocks of rows of about the same size.
-  int64_t numBlocks =
-      m ? llvm::divideCeil(std::max<int64_t>(*m, 1), kBlockRows) : 1;
-  int64_t rows =
-      m ? llvm::divideCeil(std::max<int64_t>(*m, 1), numBlocks) : kBlockRows;
-  if (kernel.dot.hasWideWords)
-    rows = std::clamp<int64_t>(kPackedBytes / (3 * *k), kernel.rows, rows);
-  blockRows = llvm::alignTo(rows, kernel.rows);
-  numRowBlocks = e.ceilDiv(p.m, blockRows);
-
-  numSlots = columns.getNumSlots(e);
-  blockPanels = std::max<int64_t>(1, kBlockColumns / kernel.columns());
-  if (std::optional<int64_t> slots = e.asConstant(numSlots)) {
-    // Enough blocks for a few threads, if there are enough panels.
-    int64_t panels = llvm::divideCeil(*slots, kernel.vectors);
-    blockPanels = std::min(blockPanels,
-                           std::max<int64_t>(2, llvm::divideCeil(panels, 4)));
-  }
-  numColumnBlocks = e.ceilDiv(numSlots, blockPanels * kernel.vectors);
-  std::optional<int64_t> count = e.asConstant(numSlots);
-  alwaysFull =
-      columns.hasOnlyFullSlots() && count && *count % kernel.vectors == 0;
-
-  int64_t group = kernel.dot.group;
-  int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
-  if (kernel.dot.hasWideWords || (kernel.dot && p.rowPanels))
-    maxUnsplit = wanted = *k;
-  else if (kernel.dot)
-    maxUnsplit = wanted =
-        group * (readsPackedOnce() ? kStreamedDepth
-                                   : kPanelBytes / (4 * kernel.columns()));
-  splitsDepth = !k || *k > maxUnsplit;
-  blockDepth =
-      splitsDepth
-          ? chooseDepth(k, std::max(columns.getBlockDepth(1), group), wanted)
-          : std::max<int64_t>(1, *k);
-  if (k && *k <= blockDepth)
-    splitsDepth = false;
-
   Value work = e.mul(e.mul(p.m, p.n), p.k);
   Value tasks = e.mul(numRowBlocks, numColumnBlocks);
   for (Value size : p.outerSizes) {
@@ -182,13 +115,13 @@ void GemmEmitter::emitTask(Value task) {
   SmallVector<Value> sizes(p.outerSizes);
   sizes.append({numRowBlocks, numColumnBlocks});
   SmallVector<Value> indices = e.delinearize(task, sizes);
-  int64_t blockSlots = blockPanels * kernel.vectors;
+  int64_t blockSlots = blocking.panels * kernel.vectors;
 
   Block block;
   block.outer.assign(indices.begin(), indices.end() - 2);
   block.aBase = getOffset(e, block.outer, p.a);
   block.outputs = OutputBases(e, p, block.outer);
-  block.firstRow = e.mul(indices[indices.size() - 2], e.index(blockRows));
+  block.firstRow = e.mul(indices[indices.size() - 2], e.index(blocking.rows));
   block.firstSlot = e.mul(indices.back(), e.index(blockSlots));
   Value endSlot = e.min(e.add(block.firstSlot, e.index(blockSlots)), numSlots);
 
@@ -206,43 +139,46 @@ void GemmEmitter::emitTask(Value task) {
     // Whole vectors of words are written, and whole tiles of them read.
     int64_t numWords =
         llvm::alignTo(columns.getNumWords().value_or(
-                          llvm::divideCeil(blockDepth, kernel.dot.group)),
+                          llvm::divideCeil(blocking.depth, kernel.dot.group)),
                       kernel.lanes);
     block.wordStride = numWords;
     if (!p.rowPanels)
-      block.words = allocate(blockRows * block.wordStride, accumulator);
+      block.words = allocate(blocking.rows * block.wordStride, accumulator);
     if (kernel.dot.hasWideWords)
-      block.wideWords = allocate(2 * blockRows * block.wordStride, accumulator);
+      block.wideWords =
+          allocate(2 * blocking.rows * block.wordStride, accumulator);
     scratch = allocate(numWords * width, accumulator);
     if (!isPacked && !columns.getNumWords())
       block.rawPanel =
           allocate(numWords * width * kernel.dot.group, e.b.getI8Type());
     if (quantized.needsRowSums() && !p.rowPanels)
-      block.rowSums = allocate(blockRows, accumulator);
+      block.rowSums = allocate(blocking.rows, accumulator);
     if (quantized.needsColumnSums() && !isPacked)
-      block.columnSums = allocate(blockPanels * width, accumulator);
+      block.columnSums = allocate(blocking.panels * width, accumulator);
   } else if (!isPacked) {
-    scratch = allocate(blockPanels * blockDepth * width, accumulator);
+    scratch = allocate(blocking.panels * blocking.depth * width, accumulator);
   }
-  block.partialStride = blockPanels * width;
-  if (splitsDepth)
-    block.partial = allocate(blockRows * block.partialStride, accumulator);
+  block.partialStride = blocking.panels * width;
+  if (blocking.splitsDepth)
+    block.partial = allocate(blocking.rows * block.partialStride, accumulator);
   block.edge = allocate(kernel.rows * width, accumulator);
   if (kernel.dot.usesTiles)
     block.zeroTiles = allocateZeros(e, kernel);
 
   // One turn at least, so that an empty sum is stored as well.
   Value end = e.max(p.k, e.index(1));
-  e.forLoop(zero, end, blockDepth, [&](Value k) {
+  e.forLoop(zero, end, blocking.depth, [&](Value k) {
     block.k = k;
-    block.depth = splitsDepth ? e.min(e.sub(p.k, k), e.index(blockDepth)) : p.k;
+    block.depth = blocking.splitsDepth
+                      ? e.min(e.sub(p.k, k), e.index(blocking.depth))
+                      : p.k;
     std::optional<int64_t> size = e.asConstant(p.k);
-    if (splitsDepth && size && *size % blockDepth == 0)
-      block.depth = e.index(blockDepth);
-    if (splitsDepth) {
+    if (blocking.splitsDepth && size && *size % blocking.depth == 0)
+      block.depth = e.index(blocking.depth);
+    if (blocking.splitsDepth) {
       block.isFirst = e.compare(arith::CmpIPredicate::eq, k, zero);
       block.isLast = e.compare(arith::CmpIPredicate::sge,
-                               e.add(k, e.index(blockDepth)), p.k);
+                               e.add(k, e.index(blocking.depth)), p.k);
     }
     emitDepthBlock(block, endSlot, scratch);
   });
@@ -250,27 +186,51 @@ void GemmEmitter::emitTask(Value task) {
 
 void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
   if (kernel.dot && !p.rowPanels) {
-    Value endRow = e.min(e.add(block.firstRow, e.index(blockRows)), p.m);
+    Value endRow = e.min(e.add(block.firstRow, e.index(blocking.rows)), p.m);
     quantized.packRows(block.outer, block.firstRow, endRow, block.k,
                        block.depth, block.words, block.wordStride,
                        block.rowSums, block.isFirst, block.wideWords);
   }
-  e.forLoop(block.firstSlot, endSlot, kernel.vectors, [&](Value slot) {
+  auto forEachPanel = [&](llvm::function_ref<void(Value)> emit) {
+    e.forLoop(block.firstSlot, endSlot, kernel.vectors, emit);
+  };
+  // Of floats, the scratch holds all panels.
+  auto getPlace = [&](Value slot) {
+    return e.mul(e.sub(slot, block.firstSlot),
+                 e.index(blocking.depth * kernel.lanes));
+  };
+  auto packFloats = [&](Value slot) {
+    columns.pack(e, kernel, block.outer, slot, block.k, block.depth, scratch,
+                 getPlace(slot));
+  };
+  auto useFloats = [&](Tile &tile, Value slot) {
+    tile.panel = scratch;
+    tile.panelOffset = getPlace(slot);
+    tile.isConverted = true;
+  };
+  if (blocking.sweepsRows) {
+    forEachPanel(packFloats);
+    return forEachRow(block, [&](Value row) {
+      forEachPanel([&](Value slot) {
+        Tile tile = makeTile(block, slot);
+        useFloats(tile, slot);
+        emitRow(block, tile, row);
+      });
+    });
+  }
+  forEachPanel([&](Value slot) {
     Tile tile = makeTile(block, slot);
     auto packed = columns.getPanel(e, block.outer, slot, block.k);
     tile.isConverted = !packed;
     if (packed) {
       std::tie(tile.panel, tile.panelOffset) = *packed;
     } else if (!kernel.dot) {
-      tile.panel = scratch;
-      tile.panelOffset = e.mul(e.sub(slot, block.firstSlot),
-                               e.index(blockDepth * kernel.lanes));
-      columns.pack(e, kernel, block.outer, slot, block.k, block.depth, scratch,
-                   tile.panelOffset);
+      packFloats(slot);
+      useFloats(tile, slot);
     }
     if (kernel.dot)
       packQuantized(block, tile, slot, scratch);
-    emitPanel(block, tile);
+    forEachRow(block, [&](Value row) { emitRow(block, tile, row); });
   });
 }
 
@@ -305,7 +265,7 @@ void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
   } else {
     // Words of bytes are as good as new; wider ones are worth making if many
     // rows read them.
-    if (!kernel.dot.takesDifferences() || readsPackedOnce())
+    if (!kernel.dot.takesDifferences() || blocking.readsPackedOnce)
       return;
     quantized.widenPanel(tile.panel, tile.panelOffset,
                          e.ceilDiv(block.depth, kernel.dot.group), scratch,
@@ -322,10 +282,6 @@ GemmEmitter::Tile GemmEmitter::makeTile(const Block &block, Value slot) {
       e.mul(e.sub(slot, block.firstSlot), e.index(kernel.lanes));
   for (int64_t v = 0; v < kernel.vectors; ++v)
     tile.slots.push_back(columns.getSlot(e, e.add(slot, e.index(v))));
-  return tile;
-}
-
-void GemmEmitter::emitPanel(const Block &block, Tile tile) {
   Value isFull;
   for (const ColumnSlot &slot : tile.slots) {
     Value full =
@@ -335,34 +291,38 @@ void GemmEmitter::emitPanel(const Block &block, Tile tile) {
   }
   if (!alwaysFull)
     tile.columnsFit = isFull;
-  emitRows(block, tile);
+  return tile;
 }
 
-void GemmEmitter::emitRows(const Block &block, Tile tile) {
-  Value end = e.min(e.add(block.firstRow, e.index(blockRows)), p.m);
+void GemmEmitter::forEachRow(const Block &block,
+                             llvm::function_ref<void(Value)> emit) {
+  Value end = e.min(e.add(block.firstRow, e.index(blocking.rows)), p.m);
+  e.forLoop(block.firstRow, end, kernel.rows, emit);
+}
+
+/// The tile of a panel that begins at `row`.
+void GemmEmitter::emitRow(const Block &block, Tile tile, Value row) {
   std::optional<int64_t> m = e.asConstant(p.m);
+  tile.row = row;
   tile.rows = kernel.rows;
+  if (kernel.dot.usesTiles)
+    return emitTileUnit(block, tile);
   // Where few rows are left, the last one is computed again for those that do
   // not exist, unless that were much of the work.
   int64_t rest = m ? *m % kernel.rows : 0;
   bool hasTail = rest && (kernel.rows - rest) * 16 > *m;
-  e.forLoop(block.firstRow, end, kernel.rows, [&](Value row) {
-    tile.row = row;
-    if (kernel.dot.usesTiles)
-      return emitTileUnit(block, tile);
-    if (m && !rest)
-      return emitTile(block, tile);
-    Value fits = e.compare(arith::CmpIPredicate::sle,
-                           e.add(row, e.index(kernel.rows)), p.m);
-    if (!hasTail) {
-      tile.rowsFit = fits;
-      return emitTile(block, tile);
-    }
-    Tile tail = tile;
-    tail.rows = rest;
-    e.ifThen(
-        fits, [&] { emitTile(block, tile); }, [&] { emitTile(block, tail); });
-  });
+  if (m && !rest)
+    return emitTile(block, tile);
+  Value fits = e.compare(arith::CmpIPredicate::sle,
+                         e.add(row, e.index(kernel.rows)), p.m);
+  if (!hasTail) {
+    tile.rowsFit = fits;
+    return emitTile(block, tile);
+  }
+  Tile tail = tile;
+  tail.rows = rest;
+  e.ifThen(
+      fits, [&] { emitTile(block, tile); }, [&] { emitTile(block, tail); });
 }
 
 /// The sums of one tile over the block's depth.
@@ -455,7 +415,7 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
   };
 
   SmallVector<Value> sums(count, e.zero(type));
-  if (splitsDepth) {
+  if (blocking.splitsDepth) {
     auto branch = scf::IfOp::create(e.b, e.loc, SmallVector<Type>(count, type),
                                     block.isFirst, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(e.b);
@@ -470,7 +430,7 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
   }
   sums = emitDepth(block, tile, rowOffsets, sums);
 
-  if (!splitsDepth)
+  if (!blocking.splitsDepth)
     return emitStores(block, tile, sums);
   e.ifThen(
       block.isLast, [&] { emitStores(block, tile, sums); },
@@ -484,7 +444,7 @@ void GemmEmitter::emitTile(const Block &block, const Tile &tile) {
 void GemmEmitter::emitTileUnit(const Block &block, const Tile &tile) {
   Value local = e.sub(tile.row, block.firstRow);
   TileOperand sums{block.edge, e.index(0), kernel.columns()};
-  if (splitsDepth)
+  if (blocking.splitsDepth)
     sums = {
         block.partial,
         e.add(e.mul(local, e.index(block.partialStride)), tile.partialOffset),
@@ -511,7 +471,7 @@ void GemmEmitter::emitTileUnit(const Block &block, const Tile &tile) {
     e.ifThen(
         tile.columnsFit, [&] { finish({}); }, [&] { finish(makeMasks(tile)); });
   };
-  if (!splitsDepth)
+  if (!blocking.splitsDepth)
     return finishAll();
   e.ifThen(block.isLast, finishAll);
 }
@@ -588,5 +548,7 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, Value row,
 void quantc::emitGemm(KernelEmitter &e, const GemmProblem &problem,
                       const MicroKernel &kernel, ColumnSource &columns,
                       bool useThreads) {
-  GemmEmitter(e, problem, kernel, columns).emit(useThreads);
+  GemmEmitter(e, problem, kernel, columns,
+              GemmBlocking::choose(e, problem, kernel, columns))
+      .emit(useThreads);
 }

@@ -63,12 +63,13 @@ static int64_t chooseVectors(int64_t n, int64_t lanes) {
   return best;
 }
 
-/// `most` rows at once, or a few less, so that the last block lacks few of `m`.
+/// `most` rows at once, or a few less, so that the last block lacks few of `m`:
+/// more rows read the panel less often, so that a little is not worth it.
 static int64_t balanceRows(int64_t m, int64_t most) {
   int64_t best = most;
   for (int64_t rows = most; !ShapedType::isDynamic(m) && rows > most * 3 / 4;
        --rows)
-    if (llvm::alignTo(m, rows) < llvm::alignTo(m, best))
+    if (llvm::alignTo(m, rows) * 65 < llvm::alignTo(m, best) * 64)
       best = rows;
   return best;
 }

@@ -1,0 +1,103 @@
+//===- GemmBlocking.cpp - How a product is cut into blocks ----------------===//
+
+#include "GemmBlocking.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Depth of a block of B: a panel of it fits half of a first-level cache.
+static constexpr int64_t kBlockDepth = 256;
+/// The same for panels of words, whatever their width.
+static constexpr int64_t kPanelBytes = 16384;
+/// Depth, in words, up to which the few rows that read B once are not split.
+static constexpr int64_t kStreamedDepth = 8192;
+/// Of the rows of A that a task packs: they fit half of a second-level cache.
+static constexpr int64_t kPackedBytes = 192 * 1024;
+/// Of the panels that a task packs before it sweeps over them: the same.
+static constexpr int64_t kSweptBytes = 256 * 1024;
+/// Up to here a product is not split along k.
+static constexpr int64_t kMaxUnsplitDepth = 512;
+static constexpr int64_t kBlockRows = 144;
+static constexpr int64_t kBlockColumns = 128;
+/// Blocks that a few threads share well.
+static constexpr int64_t kEnoughBlocks = 4;
+
+/// How many of `k` products, in multiples of `unit`, are summed before the next
+/// block of B: if possible so that all blocks are equally deep, and no loop
+/// needs a remainder.
+static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
+                           int64_t depth) {
+  int64_t most = std::max<int64_t>(1, depth / unit);
+  if (!k)
+    return most * unit;
+  int64_t units = llvm::divideCeil(*k, unit);
+  for (int64_t count = most + most / 4; count > most / 2; --count)
+    if (units % count == 0)
+      return count * unit;
+  return most * unit;
+}
+
+/// How many panels of floats, `depth` elements deep, a task packs to sweep over
+/// them; 0 if it should not. Panel by panel, a task would write a few columns
+/// of each row of C, and where rows are far from each other, no prefetcher
+/// follows.
+static int64_t chooseSweptPanels(const MicroKernel &kernel,
+                                 const ColumnSource &columns,
+                                 std::optional<int64_t> depth) {
+  if (kernel.dot || columns.isPacked() || !depth || *depth == 0)
+    return 0;
+  int64_t bytes = kernel.accumulator.getIntOrFloatBitWidth() / 8;
+  int64_t panels = kSweptBytes / (bytes * *depth * kernel.columns());
+  return panels < 2 ? 0 : panels;
+}
+
+GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
+                                  const MicroKernel &kernel,
+                                  ColumnSource &columns) {
+  GemmBlocking result;
+  std::optional<int64_t> m = e.asConstant(p.m), k = e.asConstant(p.k);
+  result.readsPackedOnce = columns.isPacked() && m && *m <= 2 * kernel.rows;
+
+  result.panels = std::max<int64_t>(1, kBlockColumns / kernel.columns());
+  if (int64_t panels = chooseSweptPanels(kernel, columns, k)) {
+    result.sweepsRows = true;
+    result.panels = panels;
+  }
+  int64_t columnBlocks = 1;
+  if (std::optional<int64_t> slots = e.asConstant(columns.getNumSlots(e))) {
+    int64_t panels = llvm::divideCeil(*slots, kernel.vectors);
+    result.panels =
+        std::min(result.panels,
+                 std::max<int64_t>(2, llvm::divideCeil(panels, kEnoughBlocks)));
+    columnBlocks = llvm::divideCeil(panels, result.panels);
+  }
+
+  // Blocks of rows of about the same size.
+  int64_t rows = kBlockRows;
+  if (m) {
+    rows = std::max<int64_t>(*m, 1);
+    if (!result.sweepsRows || columnBlocks < kEnoughBlocks)
+      rows = llvm::divideCeil(rows, llvm::divideCeil(rows, kBlockRows));
+  }
+  if (kernel.dot.hasWideWords)
+    rows = std::clamp<int64_t>(kPackedBytes / (3 * *k), kernel.rows, rows);
+  result.rows = llvm::alignTo(rows, kernel.rows);
+
+  int64_t group = kernel.dot.group;
+  int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
+  if (result.sweepsRows || kernel.dot.hasWideWords ||
+      (kernel.dot && p.rowPanels))
+    maxUnsplit = wanted = *k;
+  else if (kernel.dot)
+    maxUnsplit = wanted =
+        group * (result.readsPackedOnce ? kStreamedDepth
+                                        : kPanelBytes / (4 * kernel.columns()));
+  result.splitsDepth = !k || *k > maxUnsplit;
+  result.depth =
+      result.splitsDepth
+          ? chooseDepth(k, std::max(columns.getBlockDepth(1), group), wanted)
+          : std::max<int64_t>(1, *k);
+  if (k && *k <= result.depth)
+    result.splitsDepth = false;
+  return result;
+}
