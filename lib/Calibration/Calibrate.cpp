@@ -11,6 +11,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <atomic>
@@ -153,6 +154,38 @@ static void returnObserved(ModuleOp module) {
   module->removeAttr("qnn.outputs");
 }
 
+/// Whether `value` is the same in each run.
+static bool isFixed(Value value, llvm::DenseMap<Value, bool> &known) {
+  if (auto it = known.find(value); it != known.end())
+    return it->second;
+  Operation *op = value.getDefiningOp();
+  bool result = op && op->getNumRegions() == 0 &&
+                llvm::all_of(op->getOperands(), [&](Value operand) {
+                  return isFixed(operand, known);
+                });
+  return known[value] = result;
+}
+
+/// The names of values that fixed weights multiply: methods that choose
+/// weights ask for the Gram matrices of these. All channels of a result, which
+/// may be a vocabulary's words, would make a matrix of gigabytes.
+static llvm::StringSet<> findFactors(ModuleOp module) {
+  llvm::StringSet<> names;
+  llvm::DenseMap<Value, bool> known;
+  module.walk([&](qnn::ObserveOp observe) {
+    for (OpOperand &use : observe.getResult().getUses()) {
+      auto op = dyn_cast<qnn::QuantizableOpInterface>(use.getOwner());
+      if (!op || !op.getInputAxis(use.getOperandNumber()))
+        continue;
+      for (unsigned index : op.getQuantizableOperands())
+        if (index != use.getOperandNumber() &&
+            isFixed(op->getOperand(index), known))
+          names.insert(observe.getId());
+    }
+  });
+  return names;
+}
+
 FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
                                         const CalibrationOptions &options) {
   Statistics statistics;
@@ -174,18 +207,21 @@ FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
     if (failed(clean.run(*copy)))
       return failure();
   }
+  llvm::StringSet<> factors;
+  if (options.gram)
+    factors = findFactors(*copy);
   if (options.progress)
     options.progress("compiling for calibration", 0, 0);
   FailureOr<WatchedFunction> watched = compileWatched(*copy);
   if (failed(watched))
     return failure();
   std::vector<CollectOptions> collected;
-  for (int64_t axis : watched->axes) {
+  for (auto [name, axis] : llvm::zip_equal(watched->names, watched->axes)) {
     CollectOptions &collect = collected.emplace_back();
     if (axis >= 0)
       collect.channelAxis = axis;
     collect.moments = options.moments;
-    collect.gram = options.gram;
+    collect.gram = factors.contains(name);
   }
   Runner runner(watched->function, data, collected, options);
   if (llvm::Error error = runner.run())

@@ -61,21 +61,22 @@ Expected<Matrix> GPTQ::factorInverse(GramMatrix gram,
   // A matrix of few tokens has no full rank: damping gives it one, and more of
   // it is tried where rounding eats the first.
   for (double damping = options.damping; damping <= 1e3; damping *= 10) {
+    // With rows and columns turned around, the lower factor L of it gives the
+    // upper one of the inverse: L⁻¹ turned around.
     for (int64_t i = 0; i < k; ++i)
       for (int64_t j = 0; j < k; ++j)
-        h(i, j) = gram[order[i] * k + order[j]];
+        h(i, j) = gram[order[k - 1 - i] * k + order[k - 1 - j]];
     for (int64_t i = 0; i < k; ++i)
       h(i, i) += h(i, i) == 0 ? mean : damping * mean;
     Eigen::LLT<Matrix> lower(h);
-    if (lower.info() != Eigen::Success) {
-      if (damping == 0)
-        damping = 1e-4;
-      continue;
+    if (lower.info() == Eigen::Success) {
+      Matrix inverse = Matrix::Identity(k, k);
+      lower.matrixL().solveInPlace(inverse);
+      if (inverse.allFinite())
+        return Matrix(inverse.reverse());
     }
-    Matrix inverse = lower.solve(Matrix::Identity(k, k));
-    Eigen::LLT<Matrix> factor(inverse);
-    if (factor.info() == Eigen::Success)
-      return Matrix(factor.matrixU());
+    if (damping == 0)
+      damping = 1e-4;
   }
   return llvm::createStringError(
       "the Gram matrix of the inputs cannot be inverted: it is not positive");

@@ -89,6 +89,8 @@ def test_channels_are_what_the_product_sums_over(statistics):
     np.testing.assert_allclose(value.mean_abs, np.abs(relu).mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(value.mean_square, (relu**2.0).mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(value.gram, relu.T.astype(float) @ relu, rtol=1e-5)
+    # Nothing multiplies the result by a matrix.
+    assert statistics["p"].gram is None or not len(statistics["p"].gram)
 
 
 def test_shards_merge_to_one_run(model, statistics, tmp_path, quantc_cli):

@@ -5,6 +5,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
 
+#include <cmath>
 #include <random>
 
 using namespace llvm;
@@ -133,6 +134,25 @@ TEST(ValueStatistics, GramIsTheProduct) {
   statistics.add(x, {2, 3}, {1, false, true});
   EXPECT_EQ(statistics.gram,
             (std::vector<double>{17, 22, 27, 22, 29, 36, 27, 36, 45}));
+}
+
+// More rows than are summed at once, and columns that fill no tile.
+TEST(ValueStatistics, GramOfManyRows) {
+  constexpr int64_t rows = 300, columns = 101;
+  std::vector<float> x(rows * columns);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = float(int(i * 2654435761u >> 20) - 2048) / 64;
+  ValueStatistics statistics;
+  statistics.add(x, {rows, columns}, {1, false, true});
+  for (int64_t i = 0; i < columns; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      double sum = 0;
+      for (int64_t r = 0; r < rows; ++r)
+        sum += double(x[r * columns + i]) * x[r * columns + j];
+      double scale = std::sqrt(statistics.gram[i * columns + i] *
+                               statistics.gram[j * columns + j]);
+      EXPECT_NEAR(statistics.gram[i * columns + j], sum, 1e-5 * scale);
+    }
 }
 
 TEST(ValueStatistics, WhatIsNoNumber) {
