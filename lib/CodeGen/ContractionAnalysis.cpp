@@ -460,9 +460,10 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
       dims->inputChannel.empty()
           ? 1
           : toStatic(a.sizes[*a.positionOf(dims->inputChannel[0])]);
-  // A single row is left to the vector loops over channels (IntegerDepthwise).
+  // A filter of one channel is left to the vector loops over planes
+  // (IntegerDepthwise).
   VectorUnit dotUnit = unit;
-  if (e.isConstant(p.m, 1) && unit.hasWordPairs)
+  if (match.hasPlanes(e) && unit.hasWordPairs)
     dotUnit.hasVNNI = dotUnit.hasTiles = false;
   DotProduct dot = matchQuantizedFactors(e, root, groups, dotUnit, p);
   if (!dot && hasParameters(p))
@@ -497,6 +498,10 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   match.absorbed.push_back(root);
   llvm::append_range(match.absorbed, input.ops);
   return match;
+}
+
+bool MatchedProduct::hasPlanes(KernelEmitter &e) const {
+  return !matrixOperand && numChannels == 1 && e.isConstant(problem.m, 1);
 }
 
 FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,

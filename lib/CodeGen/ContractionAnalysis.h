@@ -28,6 +28,9 @@ struct MatchedProduct {
   mlir::OpOperand *matrixOperand = nullptr, *rowsOperand = nullptr;
   /// To be erased once the product is emitted, users first.
   llvm::SmallVector<mlir::Operation *> absorbed;
+
+  /// Whether it convolves planes with one filter of one channel each.
+  bool hasPlanes(KernelEmitter &e) const;
 };
 
 /// Describes `root` (on contiguous buffers) as a product, emitting the sizes

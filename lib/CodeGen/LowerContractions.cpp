@@ -69,15 +69,16 @@ static void useWordSource(MatchedProduct &match) {
 static bool useRows(KernelEmitter &e, WeightPacker &packer,
                     MatchedProduct &match) {
   const GemmProblem &p = match.problem;
-  // A single row has loops of its own.
-  if (match.matrixOperand || e.isConstant(p.m, 1))
+  // A filter of one channel has loops of its own.
+  if (match.matrixOperand || match.hasPlanes(e))
     return false;
   std::optional<int64_t> taps = matchWordTaps(match);
   if (const DotProduct &dot = match.kernel.dot) {
     std::optional<int64_t> k = e.asConstant(p.k);
     if (!taps || dot.sumsPairs || !k || *k > kMaxPairDepth)
       return false;
-  } else if (!match.kernel.accumulator.isF32() ||
+    // A single row does not pay for copies of the image.
+  } else if (!match.kernel.accumulator.isF32() || e.isConstant(p.m, 1) ||
              p.factorA.result != p.factorA.element ||
              !p.factorA.result.getType().isF32()) {
     return false;
@@ -144,8 +145,8 @@ static BytePairs usePairs(KernelEmitter &e, WeightPacker &packer,
   BytePairs result{std::nullopt, std::nullopt, "no side is constant"};
   if (match.matrixOperand)
     result = usePairsOfColumns(e, packer, match, unit);
-  // A single row has loops of its own.
-  if (result.columns || e.isConstant(match.problem.m, 1))
+  // A filter of one channel has loops of its own.
+  if (result.columns || match.hasPlanes(e))
     return result;
   BytePairs rows = usePairsOfRows(e, packer, match, unit);
   return rows.rows || !match.matrixOperand ? rows : result;
