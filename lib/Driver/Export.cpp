@@ -6,6 +6,7 @@
 
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Driver/Quantization.h"
+#include "quantc/JIT/Passes.h"
 #include "quantc/Pipelines/Pipelines.h"
 #include "quantc/Target/Native/Native.h"
 #include "quantc/Target/Native/Passes.h"
@@ -54,6 +55,15 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
     quantize.targets = std::move(*targets);
     qnn::QuantizationReport report;
     if (failed(quantizeModule(*module, quantize, options.progress, report)))
+      return failure();
+  }
+  if (options.exportIntegerOps) {
+    PassManager fold(&context, ModuleOp::getOperationName());
+    buildQNNOptimizePipeline(fold);
+    // ONNX has no transposed convolution of integers.
+    fold.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass());
+    fold.addPass(createFoldConstantsPass());
+    if (failed(fold.run(*module)))
       return failure();
   }
   if (options.exportContribOps) {

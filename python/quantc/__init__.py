@@ -311,15 +311,17 @@ def export(
     stats=None,
     shapes=None,
     standard_ops=False,
+    integer_ops=False,
     target="native",
 ):
     """Writes a quantized model as ONNX (QuantizeLinear and DequantizeLinear).
 
     The arguments are those of `compile`; without a recipe, the optimized model
     is written. Products with weights in groups are com.microsoft's MatMulNBits
-    and MatMulBnb4, unless only `standard_ops` are wanted.
+    and MatMulBnb4, unless only `standard_ops` are wanted. With `integer_ops` it
+    computes with MatMulInteger and ConvInteger where the library does.
     """
-    emit = "onnx-standard" if standard_ops else "onnx"
+    emit = "onnx" + "-integer" * integer_ops + "-standard" * standard_ops
     _run_driver(
         model, os.fspath(output), shapes, target, emit, quantize, calibration, stats
     )

@@ -219,8 +219,10 @@ static void compile(const nb::object &model, const std::string &output,
   options.target = target;
   options.prefix = prefix;
   options.writeHeader = false;
-  bool isExport = emit == "onnx" || emit == "onnx-standard";
-  options.exportContribOps = emit != "onnx-standard";
+  llvm::StringRef form = emit;
+  bool isExport = form.consume_front("onnx");
+  options.exportIntegerOps = isExport && form.consume_front("-integer");
+  options.exportContribOps = form != "-standard";
   std::optional<Stage> stage = parseStage(isExport ? "import" : emit);
   if (!stage)
     raise(compileError, "unknown stage '" + emit + "'");

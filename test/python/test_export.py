@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnx import helper, numpy_helper
 
 import quantc
 from real_models import MODELS
@@ -85,6 +86,80 @@ def test_exported_model(name, recipe, tmp_path):
             else:
                 error = np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(b), 1e-30)
                 assert error <= TOLERANCE, (size, error)
+
+
+INTEGER_CASES = [
+    ("mnist-conv", "w8a8"),
+    ("mnist-conv", "w8a8-s8"),
+    ("espcn-resize", "w8a8"),
+    ("ppocr-cls", "w8a8"),
+    ("ppocr-v4-rec", "w8a8"),
+    ("magika", "w8a8"),
+    ("magika", "w8a8-dynamic"),
+    ("minilm-l3", "w8a8"),
+    ("minilm-l3", "w4a8-dynamic"),
+]
+
+
+@pytest.mark.parametrize("name, recipe", INTEGER_CASES)
+def test_integer_ops(name, recipe, tmp_path):
+    """The library's own integer ops leave nothing to the order of float sums."""
+    model = MODELS[name]
+    path = locate(model)
+    feeds = list(itertools.islice(model.feeds(), 2))
+    options = {"quantize": recipe}
+    if "dynamic" not in recipe:
+        options["stats"] = quantc.calibrate(path, feeds[0][1], tmp_path / "model.stats")
+    quantc.export(path, tmp_path / "exported.onnx", integer_ops=True, **options)
+    onnx.checker.check_model(str(tmp_path / "exported.onnx"), full_check=True)
+    types = set(op_types(onnx.load(tmp_path / "exported.onnx").graph))
+    assert types & {"ConvInteger", "MatMulInteger"} and "Conv" not in types
+    ours = quantc.compile(path, **options)
+    # Its extended optimizations make products of 4-bit weights its own ones.
+    theirs = oracle(tmp_path / "exported.onnx", basic="w4" in recipe)
+    for size, feed in feeds:
+        for a, b in zip(ours.run(feed), theirs(feed), strict=True):
+            if a.dtype.kind in "iub":
+                np.testing.assert_array_equal(a, b, err_msg=str(size))
+            else:
+                error = np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(b), 1e-30)
+                assert error <= 1e-5, (size, error)
+
+
+def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
+    """A transposed convolution, a sum, an average and clamps."""
+    rng = np.random.default_rng(3)
+    constants = {
+        "w": rng.normal(size=(4, 3, 2, 2)), "b": rng.normal(size=3), "v": rng.normal(size=(3, 3, 3, 3)),
+        "low": np.array(-0.4), "high": np.array(0.6),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("ConvTranspose", ["x", "w", "b"], ["t"], name="t", strides=[2, 2]),
+        helper.make_node("Clip", ["t", "low", "high"], ["c"], name="c"),
+        helper.make_node("Conv", ["c", "v"], ["d"], name="d", pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["c", "d"], ["s"], name="s"),
+        helper.make_node("MaxPool", ["s"], ["m"], name="m", kernel_shape=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["m"], ["y"], name="y"),
+    ]
+    graph = helper.make_graph(
+        nodes, "layers",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 4, "h", "w"])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    x = rng.normal(size=(5, 4, 6, 7)).astype(np.float32)
+    options = {"quantize": "w8a8-insist", "calibration": {"x": x}}
+    quantc.export(model, tmp_path / "exported.onnx", integer_ops=True, **options)
+    types = set(op_types(onnx.load(tmp_path / "exported.onnx").graph))
+    assert "ConvInteger" in types and not types & {"Conv", "ConvTranspose"}
+    (ours,), (theirs,) = quantc.compile(model, **options).run({"x": x}), oracle(tmp_path / "exported.onnx")({"x": x})
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    onnx.save(model, tmp_path / "model.onnx")
+    np.savez(tmp_path / "x.npz", x=x)
+    flags = "--quantize=w8a8-insist", f"--calibration={tmp_path / 'x.npz'}", "--integer-ops"
+    quantc_cli.ok("export", tmp_path / "model.onnx", *flags, "-o", tmp_path / "cli.onnx")
+    assert set(op_types(onnx.load(tmp_path / "cli.onnx").graph)) == types
 
 
 @pytest.mark.parametrize("recipe, contrib", [("w4a16-g64", "MatMulNBits"), ("w8-g32", "MatMulNBits"), ("nf4-g64", "MatMulBnb4")])

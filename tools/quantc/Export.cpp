@@ -27,10 +27,17 @@ static cl::opt<bool> standardOps(
     "standard-ops", cl::sub(tool::exportCommand),
     cl::desc("Dequantize weights in groups by standard ops, in place of "
              "com.microsoft's MatMulNBits and MatMulBnb4"));
+static cl::opt<bool> integerOps(
+    "integer-ops", cl::sub(tool::exportCommand),
+    cl::desc(
+        "Write the integer ops that the library computes with (ConvInteger, "
+        "MatMulInteger), in place of QuantizeLinear and DequantizeLinear "
+        "around float ops"));
 
 int tool::runExport() {
   CompileOptions options;
   options.exportContribOps = !standardOps;
+  options.exportIntegerOps = integerOps;
   options.output = output;
   options.target = target;
   options.quantize = getQuantizeOptions();

@@ -51,6 +51,9 @@ struct CompileOptions {
   bool remarks = false;
   /// Whether an exported model may have ops of com.microsoft.
   bool exportContribOps = true;
+  /// Whether an exported model computes with the integer ops that the library
+  /// computes with, and not in QDQ form.
+  bool exportIntegerOps = false;
   /// What the names of the library's functions start with.
   std::string prefix = "quantc_model";
   /// A file, or "-" for the standard output (textual stages only).

@@ -149,6 +149,34 @@ LogicalResult GraphExporter::writeUnary(qnn::UnaryOp op) {
   return success();
 }
 
+/// ONNX Runtime has no Min and Max of bytes: of i32, they are the same.
+LogicalResult GraphExporter::writeByteExtremum(qnn::BinaryOp op) {
+  Type element = op.getType().getElementType();
+  Type wide = IntegerType::get(op->getContext(), 32);
+  std::string extremum =
+      compute(op, op.getKind() == BinaryKind::min ? "Min" : "Max",
+              {castTo(op, nameOf(op.getLhs()), wide),
+               castTo(op, nameOf(op.getRhs()), wide)});
+  namedNode(op, "Cast", {extremum}, {nameOf(op)})
+      .set("to", int64_t(onnx_import::elementTypeToONNX(element)));
+  return success();
+}
+
+/// Doubles hold the product of two f32, and round the sum once more at most.
+LogicalResult GraphExporter::writeFusedMultiplyAdd(qnn::FusedMultiplyAddOp op) {
+  Type element = op.getType().getElementType();
+  Type wide = Float64Type::get(op->getContext());
+  if (!element.isF32())
+    return failure();
+  auto asDouble = [&](Value v) { return castTo(op, nameOf(v), wide); };
+  std::string product =
+      compute(op, "Mul", {asDouble(op.getLhs()), asDouble(op.getRhs())});
+  std::string sum = compute(op, "Add", {product, asDouble(op.getAddend())});
+  namedNode(op, "Cast", {sum}, {nameOf(op)})
+      .set("to", int64_t(onnx_import::elementTypeToONNX(element)));
+  return success();
+}
+
 LogicalResult GraphExporter::writeBinary(qnn::BinaryOp op) {
   Value a = op.getLhs(), b = op.getRhs();
   auto simple = [&](StringRef type) {
@@ -167,9 +195,10 @@ LogicalResult GraphExporter::writeBinary(qnn::BinaryOp op) {
   case BinaryKind::pow:
     return simple("Pow");
   case BinaryKind::min:
-    return simple("Min");
   case BinaryKind::max:
-    return simple("Max");
+    if (op.getType().getElementType().isInteger(8))
+      return writeByteExtremum(op);
+    return simple(op.getKind() == BinaryKind::min ? "Min" : "Max");
   case BinaryKind::prelu:
     return simple("PRelu");
   case BinaryKind::logical_and:
@@ -219,6 +248,8 @@ LogicalResult GraphExporter::writeElementwise(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](qnn::UnaryOp op) { return writeUnary(op); })
       .Case([&](qnn::BinaryOp op) { return writeBinary(op); })
+      .Case(
+          [&](qnn::FusedMultiplyAddOp op) { return writeFusedMultiplyAdd(op); })
       .Case([&](qnn::CompareOp op) {
         node(op, getOpType(op.getKind()), {op.getLhs(), op.getRhs()});
         return success();

@@ -107,6 +107,8 @@ private:
   mlir::LogicalResult writeElementwise(mlir::Operation *op);
   mlir::LogicalResult writeUnary(qnn::UnaryOp op);
   mlir::LogicalResult writeBinary(qnn::BinaryOp op);
+  mlir::LogicalResult writeByteExtremum(qnn::BinaryOp op);
+  mlir::LogicalResult writeFusedMultiplyAdd(qnn::FusedMultiplyAddOp op);
   mlir::LogicalResult writeMovement(mlir::Operation *op);
   mlir::LogicalResult writeWindows(mlir::Operation *op);
   mlir::LogicalResult writeReduction(mlir::Operation *op);
