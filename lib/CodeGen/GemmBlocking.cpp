@@ -44,7 +44,8 @@ static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
 static int64_t chooseSweptPanels(const MicroKernel &kernel,
                                  const ColumnSource &columns,
                                  std::optional<int64_t> depth) {
-  if (kernel.dot || columns.isPacked() || !depth || *depth == 0)
+  if (kernel.dot || columns.isPacked() || columns.isInPlace() || !depth ||
+      *depth == 0)
     return 0;
   int64_t bytes = kernel.accumulator.getIntOrFloatBitWidth() / 8;
   int64_t panels = kSweptBytes / (bytes * *depth * kernel.columns());

@@ -50,7 +50,9 @@ private:
     int64_t rows;
     Value rowsFit; // Null if all rows exist.
     Value panel, panelOffset;
-    bool isConverted; // Whether the panel holds factors, not elements.
+    SmallVector<WordLoop> loops; // Of words that are no panel.
+    bool isConverted = true; // Whether the panel holds factors, not elements.
+    Value slot;              // The first of `slots`.
     SmallVector<ColumnSlot> slots;
     Value columnsFit; // Null if all columns exist.
     Value partialOffset;
@@ -73,8 +75,13 @@ private:
                                SmallVector<Value> sums);
   SmallVector<Value> makeMasks(const Tile &tile);
   void emitStores(const Block &block, const Tile &tile, ArrayRef<Value> sums);
+  SmallVector<Value> correct(const Block &block, const Tile &tile, Value row,
+                             ArrayRef<Value> sums);
   void emitStore(const Block &block, const Tile &tile, Value row,
                  ArrayRef<Value> sums, ArrayRef<Value> masks);
+  void emitPieces(const Block &block, const Tile &tile, Value row,
+                  ArrayRef<Value> sums,
+                  ArrayRef<SmallVector<ColumnPiece>> pieces);
 
   KernelEmitter &e;
   const GemmProblem &p;
@@ -147,7 +154,8 @@ void GemmEmitter::emitTask(Value task) {
     if (kernel.dot.hasWideWords)
       block.wideWords =
           allocate(2 * blocking.rows * block.wordStride, accumulator);
-    scratch = allocate(numWords * width, accumulator);
+    if (!columns.isInPlace())
+      scratch = allocate(numWords * width, accumulator);
     if (!isPacked && !columns.getNumWords())
       block.rawPanel =
           allocate(numWords * width * kernel.dot.group, e.b.getI8Type());
@@ -155,7 +163,7 @@ void GemmEmitter::emitTask(Value task) {
       block.rowSums = allocate(blocking.rows, accumulator);
     if (quantized.needsColumnSums() && !isPacked)
       block.columnSums = allocate(blocking.panels * width, accumulator);
-  } else if (!isPacked) {
+  } else if (!isPacked && !columns.isInPlace()) {
     scratch = allocate(blocking.panels * blocking.depth * width, accumulator);
   }
   block.partialStride = blocking.panels * width;
@@ -206,7 +214,6 @@ void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
   auto useFloats = [&](Tile &tile, Value slot) {
     tile.panel = scratch;
     tile.panelOffset = getPlace(slot);
-    tile.isConverted = true;
   };
   if (blocking.sweepsRows) {
     forEachPanel(packFloats);
@@ -222,13 +229,23 @@ void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
     Tile tile = makeTile(block, slot);
     auto packed = columns.getPanel(e, block.outer, slot, block.k);
     tile.isConverted = !packed;
-    if (packed) {
+    if (columns.isInPlace()) {
+      ColumnWords words =
+          columns.getWords(e, block.outer, slot, block.k, block.depth);
+      tile.panel = words.buffer;
+      tile.panelOffset = words.offset;
+      tile.loops = words.loops;
+    } else if (packed) {
       std::tie(tile.panel, tile.panelOffset) = *packed;
     } else if (!kernel.dot) {
       packFloats(slot);
       useFloats(tile, slot);
     }
-    if (kernel.dot)
+    for (const ColumnSlot &column : tile.slots)
+      if (Value zeros =
+              quantized.getColumnZeros(block.outer, column, alwaysFull))
+        tile.zeros.push_back(zeros);
+    if (kernel.dot && !columns.isInPlace())
       packQuantized(block, tile, slot, scratch);
     forEachRow(block, [&](Value row) { emitRow(block, tile, row); });
   });
@@ -238,9 +255,6 @@ void GemmEmitter::emitDepthBlock(Block &block, Value endSlot, Value scratch) {
 void GemmEmitter::packQuantized(const Block &block, Tile &tile, Value slot,
                                 Value scratch) {
   bool isPacked = !tile.isConverted;
-  for (const ColumnSlot &column : tile.slots)
-    if (Value zeros = quantized.getColumnZeros(block.outer, column, alwaysFull))
-      tile.zeros.push_back(zeros);
   if (auto sums = columns.getColumnSums(e, block.outer, slot)) {
     std::tie(tile.columnSums, tile.columnSumsOffset) = *sums;
   } else {
@@ -280,6 +294,7 @@ GemmEmitter::Tile GemmEmitter::makeTile(const Block &block, Value slot) {
   Tile tile;
   tile.partialOffset =
       e.mul(e.sub(slot, block.firstSlot), e.index(kernel.lanes));
+  tile.slot = slot;
   for (int64_t v = 0; v < kernel.vectors; ++v)
     tile.slots.push_back(columns.getSlot(e, e.add(slot, e.index(v))));
   Value isFull;
@@ -329,11 +344,15 @@ void GemmEmitter::emitRow(const Block &block, Tile tile, Value row) {
 SmallVector<Value> GemmEmitter::emitDepth(const Block &block, const Tile &tile,
                                           ArrayRef<Value> rowOffsets,
                                           SmallVector<Value> sums) {
-  if (p.rowPanels)
+  if (p.rowPanels) {
+    ColumnWords words{tile.panel, tile.panelOffset, tile.loops};
+    if (words.loops.empty())
+      words.loops.push_back(
+          {getNumWords(block.depth), e.index(kernel.columns())});
     return p.rowPanels->emitProducts(e, kernel, block.outer, tile.row,
                                      e.floorDiv(block.k, kernel.dot.group),
-                                     getNumWords(block.depth), tile.panel,
-                                     tile.panelOffset, std::move(sums));
+                                     words, std::move(sums));
+  }
   if (tile.order)
     return emitOrderedPanel(
         e, kernel, quantized,
@@ -505,6 +524,9 @@ void GemmEmitter::emitStores(const Block &block, const Tile &tile,
     for (auto [i, sum] : llvm::enumerate(sums))
       e.storeVector(sum, block.edge, e.index(i * lanes));
     SmallVector<Value> masks = makeMasks(tile);
+    SmallVector<SmallVector<ColumnPiece>> pieces;
+    for (int64_t v = 0; v < vectors && columns.isInPlace(); ++v)
+      pieces.push_back(columns.getPieces(e, e.add(tile.slot, e.index(v))));
     Value rows = e.index(tile.rows);
     if (tile.rowsFit)
       rows = e.min(e.sub(p.m, tile.row), rows);
@@ -515,16 +537,17 @@ void GemmEmitter::emitStores(const Block &block, const Tile &tile,
             block.edge,
             e.add(e.mul(r, e.index(vectors * lanes)), e.index(v * lanes)),
             lanes));
-      emitStore(block, tile, e.add(tile.row, r), row, masks);
+      if (!columns.isInPlace())
+        return emitStore(block, tile, e.add(tile.row, r), row, masks);
+      emitPieces(block, tile, e.add(tile.row, r), row, pieces);
     });
   });
 }
 
-void GemmEmitter::emitStore(const Block &block, const Tile &tile, Value row,
-                            ArrayRef<Value> sums, ArrayRef<Value> masks) {
-  SmallVector<Value> columns, corrected(sums);
-  for (const ColumnSlot &slot : tile.slots)
-    columns.push_back(slot.offset);
+/// Corrects the sums of quantized operands by their zero points.
+SmallVector<Value> GemmEmitter::correct(const Block &block, const Tile &tile,
+                                        Value row, ArrayRef<Value> sums) {
+  SmallVector<Value> corrected(sums);
   if (kernel.dot) {
     Value rowSum, columnSum;
     if (block.rowSums)
@@ -542,7 +565,30 @@ void GemmEmitter::emitStore(const Block &block, const Tile &tile, Value row,
           tile.zeros.empty() ? Value() : tile.zeros[v], rowSum, columnSum);
     }
   }
-  emitOutputs(e, p, kernel, block.outputs, row, columns, corrected, masks);
+  return corrected;
+}
+
+void GemmEmitter::emitStore(const Block &block, const Tile &tile, Value row,
+                            ArrayRef<Value> sums, ArrayRef<Value> masks) {
+  SmallVector<Value> columns;
+  for (const ColumnSlot &slot : tile.slots)
+    columns.push_back(slot.offset);
+  emitOutputs(e, p, kernel, block.outputs, row, columns,
+              correct(block, tile, row, sums), masks);
+}
+
+/// The same for slots whose columns are not all there, or not one after the
+/// other.
+void GemmEmitter::emitPieces(const Block &block, const Tile &tile, Value row,
+                             ArrayRef<Value> sums,
+                             ArrayRef<SmallVector<ColumnPiece>> pieces) {
+  for (auto [sum, places] :
+       llvm::zip_equal(correct(block, tile, row, sums), pieces))
+    for (const ColumnPiece &piece : places)
+      e.ifThen(piece.exists, [&, sum = sum] {
+        emitOutputs(e, p, kernel, block.outputs, row, piece.offset, sum,
+                    piece.mask);
+      });
 }
 
 void quantc::emitGemm(KernelEmitter &e, const GemmProblem &problem,

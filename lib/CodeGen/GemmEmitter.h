@@ -69,6 +69,24 @@ struct ColumnSlot {
   mlir::Value offset, valid;
 };
 
+/// Columns of a slot that follow each other in C's row: lane 0 would be at
+/// `offset`. All lanes outside of `mask` belong to other pieces, or to none; if
+/// not `exists`, there are none.
+struct ColumnPiece {
+  mlir::Value offset, mask, exists;
+};
+
+/// The words along k, as an array with the last dimension fastest: how many
+/// there are in each dimension (a constant in all but the first one), and how
+/// far their vectors of columns are apart.
+struct WordLoop {
+  mlir::Value count, stride;
+};
+struct ColumnWords {
+  mlir::Value buffer, offset;
+  llvm::SmallVector<WordLoop> loops;
+};
+
 /// The right-hand side, as columns in slots of one vector each.
 class ColumnSource {
 public:
@@ -112,6 +130,19 @@ public:
                          mlir::Value slot, mlir::Value panel,
                          mlir::Value offset, mlir::Value sums,
                          mlir::Value sumsOffset) {}
+  /// Whether panels need not be made, since getWords knows where the words of
+  /// the one at `slot`, elements [k, k + depth), lie. Then slots may hold
+  /// columns that do not exist, and getPieces tells where C has the others.
+  virtual bool isInPlace() const { return false; }
+  virtual ColumnWords getWords(KernelEmitter &e, mlir::ValueRange outer,
+                               mlir::Value slot, mlir::Value k,
+                               mlir::Value depth) {
+    return {};
+  }
+  virtual llvm::SmallVector<ColumnPiece> getPieces(KernelEmitter &e,
+                                                   mlir::Value slot) {
+    return {};
+  }
   /// Before the first task, and after the last one.
   virtual void prepare(KernelEmitter &e, bool useThreads) {}
   virtual void release(KernelEmitter &e) {}

@@ -3,11 +3,11 @@
 #include "quantc/CodeGen/Passes.h"
 
 #include "DepthwiseEmitter.h"
+#include "InPlaceSource.h"
 #include "IntegerDepthwise.h"
 #include "LowBitWeights.h"
 #include "PackWeights.h"
 #include "ProductRoots.h"
-#include "WordSource.h"
 
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/IR/Remarks.h"
@@ -56,18 +56,38 @@ static std::optional<int64_t> matchWordTaps(const MatchedProduct &match) {
   return match.words->getNumTaps();
 }
 
-static void useWordSource(MatchedProduct &match) {
+/// Whether the image of `match` can be multiplied where it lies. Columns that
+/// are no whole vectors are stored with masks, which bytes have in vectors of
+/// 512 bits only; the halves of weights are multiplied by panels, and sums of
+/// columns are added up while those are made.
+static bool canStayInPlace(const MatchedProduct &match,
+                           const VectorUnit &unit) {
+  const DotProduct &dot = match.kernel.dot;
+  if (unit.bits < (dot ? 512 : 256) || dot.sumsPairs ||
+      (dot && (match.problem.quantizedA.hasZeroPoint() ||
+               match.problem.quantizedB.zeroPoints.buffer)))
+    return false;
+  std::optional<int64_t> m = KernelEmitter::asConstant(match.problem.m);
+  return InPlaceSource::pays(*match.words, match.numChannels, match.kernel,
+                             m.value_or(ShapedType::kDynamic));
+}
+
+static void useWordSource(MatchedProduct &match, const VectorUnit &unit) {
   const GemmProblem &p = match.problem;
-  match.columns = std::make_unique<WordSource>(*match.words, match.numChannels,
-                                               p.quantizedB.isFlipped,
-                                               p.outerSizes, match.kernel);
+  bool isFlipped = p.quantizedB.isFlipped;
+  if (canStayInPlace(match, unit))
+    match.columns = std::make_unique<InPlaceSource>(
+        *match.words, match.numChannels, isFlipped, p.outerSizes, match.kernel);
+  else if (WordSource::pays(*match.words, match.numChannels, match.kernel))
+    match.columns = std::make_unique<WordSource>(
+        *match.words, match.numChannels, isFlipped, p.outerSizes, match.kernel);
 }
 
 /// Packs filters that are constant, on the left-hand side of `match`, in the
 /// order in which a kernel reads them, if they are floats or bytes that the
 /// target multiplies as they are. Bytes are multiplied by words of the image.
 static bool useRows(KernelEmitter &e, WeightPacker &packer,
-                    MatchedProduct &match) {
+                    MatchedProduct &match, const VectorUnit &unit) {
   const GemmProblem &p = match.problem;
   // A filter of one channel has loops of its own.
   if (match.matrixOperand || match.hasPlanes(e))
@@ -86,7 +106,7 @@ static bool useRows(KernelEmitter &e, WeightPacker &packer,
   if (!packer.packRows(e, match, taps.value_or(1), /*mostSplit=*/1))
     return false;
   if (taps)
-    useWordSource(match);
+    useWordSource(match, unit);
   return true;
 }
 
@@ -135,7 +155,7 @@ static BytePairs usePairsOfRows(KernelEmitter &e, WeightPacker &packer,
     return {std::nullopt, std::nullopt, "too many of the weights are large"};
   match = std::move(pairs);
   if (taps)
-    useWordSource(match);
+    useWordSource(match, unit);
   return result;
 }
 
@@ -211,7 +231,7 @@ struct LowerContractionsPass
         continue;
       }
       BytePairs pairs;
-      bool hasRows = useRows(emitter, packer, *match);
+      bool hasRows = useRows(emitter, packer, *match, unit);
       if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
         pairs = usePairs(emitter, packer, *match, unit);
       if (pairs.columns) {

@@ -179,9 +179,8 @@ struct OutlineLoopsPass
     Value room = LLVM::AllocaOp::create(b, loc, pointer, context, one);
     b.setInsertionPoint(parallel);
     for (auto [i, value] : llvm::enumerate(captured)) {
-      Value place =
-          LLVM::GEPOp::create(b, loc, pointer, context, room,
-                              ArrayRef<LLVM::GEPArg>{0, int32_t(i)});
+      Value place = LLVM::GEPOp::create(b, loc, pointer, context, room,
+                                        ArrayRef<LLVM::GEPArg>{0, int32_t(i)});
       LLVM::StoreOp::create(b, loc, value, place);
     }
     Value useThreads;

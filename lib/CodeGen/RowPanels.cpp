@@ -5,6 +5,9 @@
 using namespace mlir;
 using namespace quantc;
 
+/// Taps of a line that are multiplied without a loop.
+static constexpr int64_t kMaxUnrolledTaps = 4;
+
 static constexpr int64_t kGroup = 4;
 
 //===----------------------------------------------------------------------===//
@@ -183,21 +186,18 @@ Value RowPanels::getRowSum(KernelEmitter &e, ValueRange outer,
   return e.load(words, e.add(e.index(numPanels + 1), e.add(first, row)));
 }
 
-SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
-                                           const MicroKernel &kernel,
-                                           ValueRange outer, Value row,
-                                           Value first, Value count,
-                                           Value columns, Value offset,
-                                           SmallVector<Value> sums) const {
+SmallVector<Value> RowPanels::emitProducts(
+    KernelEmitter &e, const MicroKernel &kernel, ValueRange outer, Value row,
+    Value first, const ColumnWords &columns, SmallVector<Value> sums) const {
   Value panel = e.add(getFirstPanel(e, outer), e.floorDiv(row, panelRows));
   Value begin = loadIndex(e, panel);
   int64_t numRows = sums.size() / kernel.vectors;
-  auto addWord = [&](Value place, Value at, ValueRange in) {
+  auto addWord = [&](Value column, Value at, ValueRange in) {
     SmallVector<Value> out(in), vectors;
-    Value column = e.add(offset, e.mul(place, e.index(kernel.columns())));
     for (int64_t v = 0; v < kernel.vectors; ++v)
-      vectors.push_back(e.loadVector(
-          columns, e.add(column, e.index(v * kernel.lanes)), kernel.lanes));
+      vectors.push_back(e.loadVector(columns.buffer,
+                                     e.add(column, e.index(v * kernel.lanes)),
+                                     kernel.lanes));
     for (int64_t r = 0; r < numRows; ++r) {
       Value word = e.load(words, e.add(at, e.index(r)));
       if (areFloats)
@@ -210,29 +210,52 @@ SmallVector<Value> RowPanels::emitProducts(KernelEmitter &e,
     }
     return out;
   };
+  // The loops from `depth` on; so far the word is `word`, and its vectors are
+  // at `column`.
   Value start = e.add(begin, e.mul(first, e.index(panelRows)));
-  auto addFrom = [&](Value from, Value end, int64_t step, ValueRange in) {
-    return e.forLoop(from, end, step, in, [&](Value word, ValueRange in) {
-      SmallVector<Value> out(in);
-      for (int64_t i = 0; i < step; ++i) {
-        Value place = e.add(word, e.index(i));
-        out =
-            addWord(place, e.add(start, e.mul(place, e.index(panelRows))), out);
-      }
-      return out;
-    });
-  };
-  // LLVM would add up the pairs of several steps first, and spill them.
-  int64_t unroll = kernel.dot.sumsPairs ? 1 : 2;
-  Value main = e.mul(e.floorDiv(count, unroll), e.index(unroll));
-  sums = addFrom(e.index(0), main, unroll, sums);
-  sums = addFrom(main, count, 1, sums);
+  std::function<SmallVector<Value>(unsigned, Value, Value, ValueRange)>
+      emitLoops = [&](unsigned depth, Value word, Value column, ValueRange in) {
+        ArrayRef<WordLoop> loops =
+            ArrayRef<WordLoop>(columns.loops).drop_front(depth);
+        if (loops.empty())
+          return addWord(column, e.add(start, e.mul(word, e.index(panelRows))),
+                         in);
+        Value inner = e.index(1);
+        for (const WordLoop &loop : loops.drop_front())
+          inner = e.mul(inner, loop.count);
+        auto emitSteps = [&](Value i, int64_t steps, ValueRange in) {
+          SmallVector<Value> out(in);
+          for (int64_t j = 0; j < steps; ++j) {
+            Value at = e.add(i, e.index(j));
+            out = emitLoops(depth + 1, e.add(word, e.mul(at, inner)),
+                            e.add(column, e.mul(at, loops[0].stride)), out);
+          }
+          return out;
+        };
+        Value count = loops[0].count, zero = e.index(0);
+        std::optional<int64_t> known = e.asConstant(count);
+        // LLVM would add up the pairs of several steps first, and spill them.
+        int64_t unroll = loops.size() > 1 || kernel.dot.sumsPairs ? 1 : 2;
+        if (depth > 0 && loops.size() == 1 && *known <= kMaxUnrolledTaps)
+          return emitSteps(zero, *known, in);
+        Value main = e.mul(e.floorDiv(count, unroll), e.index(unroll));
+        auto body = [&](int64_t steps) {
+          return [&emitSteps, steps](Value i, ValueRange in) {
+            return emitSteps(i, steps, in);
+          };
+        };
+        SmallVector<Value> out =
+            e.forLoop(zero, main, unroll, in, body(unroll));
+        return e.forLoop(main, count, 1, out, body(1));
+      };
+  sums = emitLoops(0, e.index(0), columns.offset, sums);
   if (!hasHalves)
     return sums;
   Value halves = e.add(begin, e.index(numWords * panelRows));
   Value end = loadIndex(e, e.add(panel, e.index(1)));
   return e.forLoop(
       halves, end, panelRows + 1, sums, [&](Value at, ValueRange in) {
-        return addWord(loadIndex(e, at), e.add(at, e.index(1)), in);
+        Value place = e.mul(loadIndex(e, at), columns.loops[0].stride);
+        return addWord(e.add(columns.offset, place), e.add(at, e.index(1)), in);
       });
 }

@@ -64,14 +64,14 @@ public:
   RowPanels(mlir::Value words, llvm::SmallVector<int64_t> matrixStrides,
             const WeightRows &rows, int64_t panelRows);
 
-  /// Adds the products of `count` words along k: those from `first` on of the
-  /// rows from `row` on, the first of a panel, by those from `offset` of
-  /// `columns` on, to `sums`, which has `kernel.vectors` vectors for each row.
-  /// Where there are halves it must be all words.
+  /// Adds the products of the words of the rows from `row` on, the first of a
+  /// panel, from word `first` along k on, by those of `columns`, to `sums`,
+  /// which has `kernel.vectors` vectors for each row. Where there are halves it
+  /// must be all words, and `columns` a panel.
   mlir::SmallVector<mlir::Value>
   emitProducts(KernelEmitter &e, const MicroKernel &kernel,
                mlir::ValueRange outer, mlir::Value row, mlir::Value first,
-               mlir::Value count, mlir::Value columns, mlir::Value offset,
+               const ColumnWords &columns,
                mlir::SmallVector<mlir::Value> sums) const;
 
   mlir::Value getRowSum(KernelEmitter &e, mlir::ValueRange outer,

@@ -26,10 +26,13 @@ static bool isPointwise(const Windows &windows) {
          (dim.inputSize == dim.outputSize || (input && input == output));
 }
 
-/// Whether a plane of floats is so small that to copy it, with its padding,
-/// costs less than the parts of vectors that would stay empty at the end of
-/// each line, and the questions whether windows lie on the border.
-static bool isSmallFloatImage(const Windows &windows, int64_t channels) {
+bool WordSource::pays(const Windows &windows, int64_t channels,
+                      const MicroKernel &kernel) {
+  if (kernel.dot)
+    return true;
+  // A plane of floats may be so small that to copy it, with its padding, costs
+  // less than the parts of vectors that would stay empty at the end of each
+  // line, and the questions whether windows lie on the border.
   int64_t bytes = 4;
   for (const Windows::Dim &dim : windows.dims) {
     std::optional<int64_t> size = KernelEmitter::asConstant(dim.outputSize);
@@ -51,7 +54,7 @@ bool WordSource::canRead(const Windows &windows, int64_t channels,
         dot.usesTiles)
       return false;
   } else if (!kernel.accumulator.isF32() || ShapedType::isDynamic(channels) ||
-             isPointwise(windows) || !isSmallFloatImage(windows, channels)) {
+             isPointwise(windows)) {
     return false;
   }
   if (kernel.lanes % kGroup != 0)
@@ -222,8 +225,8 @@ void WordSource::packDirect(KernelEmitter &e, ValueRange outer, Value slot,
 /// Where the columns of one slot are in a plane: line by line, each with the
 /// lanes from which on it holds. A line's place is that of lane 0, even if that
 /// is before the line.
-SmallVector<WordSource::Piece> WordSource::getPieces(KernelEmitter &e,
-                                                     Value slot) {
+SmallVector<WordSource::Piece> WordSource::getLinePieces(KernelEmitter &e,
+                                                         Value slot) {
   int64_t lanes = kernel.lanes;
   const Line &line = lines.back();
   Value width = windows.dims.back().outputSize;
@@ -285,7 +288,7 @@ SmallVector<Value> WordSource::packWindows(KernelEmitter &e, ValueRange outer,
             e.index(getSlack()));
   SmallVector<SmallVector<Piece>> pieces;
   for (int64_t v = 0; v < kernel.vectors; ++v)
-    pieces.push_back(getPieces(e, e.add(slot, e.index(v))));
+    pieces.push_back(getLinePieces(e, e.add(slot, e.index(v))));
 
   auto loadWords = [&](Value at) {
     return line.stride == 1 ? e.loadVector(image, at, lanes)

@@ -23,9 +23,12 @@ public:
   WordSource(const Windows &windows, int64_t channels, bool isFlipped,
              mlir::ValueRange outerSizes, const MicroKernel &kernel);
 
-  /// Whether there is a WordSource for such windows, and it pays.
+  /// Whether there is a WordSource for such windows.
   static bool canRead(const Windows &windows, int64_t channels,
                       const MicroKernel &kernel);
+  /// Whether panels from it cost less than from the input itself.
+  static bool pays(const Windows &windows, int64_t channels,
+                   const MicroKernel &kernel);
 
   mlir::Value getNumSlots(KernelEmitter &e) override;
   ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
@@ -41,7 +44,7 @@ public:
                  mlir::Value panel, mlir::Value offset, mlir::Value sums,
                  mlir::Value sumsOffset) override;
 
-private:
+protected:
   /// Channels of a word of bytes.
   static constexpr int64_t kGroup = 4;
 
@@ -72,8 +75,8 @@ private:
   void setLines(KernelEmitter &e);
   Value getImage(KernelEmitter &e, ValueRange outer);
   Value getPlaneWords(KernelEmitter &e);
-  int64_t getSlack() const;
-  mlir::SmallVector<Piece> getPieces(KernelEmitter &e, Value slot);
+  virtual int64_t getSlack() const;
+  mlir::SmallVector<Piece> getLinePieces(KernelEmitter &e, Value slot);
 
   Value interleave(KernelEmitter &e, llvm::ArrayRef<Value> channels);
   Value loadBytes(KernelEmitter &e, Value at, Value mask);

@@ -31,12 +31,12 @@ struct loop {
 
 /* The threads of a run. Words that different threads write lie apart. */
 struct quantc_team {
-  struct loop loop;        /* the current one; no body: the run is over */
-  unsigned num_threads;    /* as many as the run may use */
-  unsigned num_waiting;    /* those that take part beside the first; 0: none
-                              have been started */
-  int is_in_loop;          /* of the first thread */
-  int has_loops;           /* that several threads are worth */
+  struct loop loop;     /* the current one; no body: the run is over */
+  unsigned num_threads; /* as many as the run may use */
+  unsigned num_waiting; /* those that take part beside the first; 0: none
+                           have been started */
+  int is_in_loop;       /* of the first thread */
+  int has_loops;        /* that several threads are worth */
   struct quantc_call *call;
   void (*execute)(struct quantc_call *);
   _Alignas(64) atomic_uint round; /* loops that have begun */

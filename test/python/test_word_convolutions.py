@@ -89,3 +89,37 @@ def test_large_image(kernel, strides):
         "pads": (kernel[0] // 2,) * 4, "group": 1, "batch": 2, "signs": "us", "zero": 0, "is_line": False, "seed": 1,
     }  # fmt: skip
     check(form, "native", threads=2)
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(form=FORMS, has_residual=st.booleans())
+def test_floats(target, form, has_residual):
+    """Of small integers, so that sums are exact, with what follows in the kernel."""
+    channels, filters = form["channels"] * form["group"], form["filters"] * form["group"]
+    image, kernel, dilations, pads = (form[name] for name in ("image", "kernel", "dilations", "pads"))
+    strides = (1, 1) if form["zero"] else form["strides"]  # what stays in place has no other
+    if any(image[i] + pads[i] + pads[i + 2] <= (kernel[i] - 1) * dilations[i] for i in (0, 1)):
+        return  # No window fits.
+    rng = np.random.default_rng(form["seed"])
+    x = rng.integers(-9, 10, (form["batch"], channels, *image))
+    w = rng.integers(-9, 10, (filters, form["channels"], *kernel))
+    expected = convolve(x, w, strides, dilations, pads, form["group"])
+    residual = rng.integers(-9, 10, expected.shape)
+    nodes = [
+        helper.make_node(
+            "Conv", ["x", "w"], ["c"], strides=strides, dilations=dilations, pads=pads, group=form["group"]
+        ),
+        helper.make_node("Add", ["c", "r"], ["a"]),
+        helper.make_node("Relu", ["a" if has_residual else "c"], ["y"]),
+    ]
+    if not has_residual:
+        del nodes[1]
+    inputs = {"x": x, "r": residual} if has_residual else {"x": x}
+    with tempfile.TemporaryDirectory() as folder:
+        model = compile_nodes(
+            nodes, [(name, np.float32, array.shape) for name, array in inputs.items()],
+            {"w": w.astype(np.float32)}, ("y", np.float32, expected.shape), target, Path(folder),
+        )
+        (y,) = model.run({name: array.astype(np.float32) for name, array in inputs.items()})
+    np.testing.assert_array_equal(y, np.maximum(expected + has_residual * residual, 0))
