@@ -167,6 +167,9 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   for (StringRef arg : {"--gc-sections", "--build-id=none", "-Bsymbolic",
                         "--as-needed", "--hash-style=gnu"})
     addLinkerArg(arg);
+  // Names of kernels are for profiles; the library's own functions keep theirs.
+  if (!options.hasProfile)
+    addLinkerArg("--strip-all");
   for (StringRef option : {"relro", "noexecstack", "defs"})
     args.insert(args.end(), {"-z", option.str()});
   addLinkerArg("--version-script=" + Twine(script));
