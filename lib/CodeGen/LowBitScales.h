@@ -2,8 +2,9 @@
 //
 // Many formats store the scales of blocks in 8 bits: powers of two (MXFP4),
 // E4M3 times one number (NVFP4), integers times one number a column (double
-// quantization). Where all scales of a constant are such numbers, exactly, they
-// are stored so, and become floats in registers.
+// quantization) or for 256 elements of it (Q4_K, Q6_K). Where all scales of a
+// constant are such numbers, exactly, they are stored so, and become floats in
+// registers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,12 +26,15 @@ enum class ScaleStorage {
   /// Signed bytes times a factor, or codes of E4M3 times a factor: for each
   /// panel the factors of the columns (f32), then [block][column] bytes.
   Byte,
-  Float8
+  Float8,
+  /// Signed bytes times a factor for each 256 elements of a column: for each
+  /// panel [factor][column] f32, then [block][column] bytes.
+  SuperBlockByte
 };
 
 /// The smallest storage from which `scales` [blocks, n] come back as they are.
-ScaleStorage chooseScaleStorage(mlir::ArrayRef<float> scales, int64_t blocks,
-                                int64_t n);
+ScaleStorage chooseScaleStorage(mlir::ArrayRef<float> scales,
+                                const LowBitLayout &layout, int64_t n);
 
 /// The bytes of such storage, which is not Float32.
 std::vector<char> packScales(mlir::ArrayRef<float> scales, ScaleStorage storage,

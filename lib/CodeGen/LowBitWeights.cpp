@@ -299,8 +299,8 @@ static ScaleStorage chooseCommonStorage(ArrayRef<memref::GlobalOp> globals,
   for (memref::GlobalOp global : globals) {
     if (!seen.insert(global).second)
       continue;
-    ScaleStorage own = quantc::chooseScaleStorage(readElements<float>(global),
-                                                  layout.blocks, n);
+    ScaleStorage own =
+        quantc::chooseScaleStorage(readElements<float>(global), layout, n);
     if (common && *common != own)
       return ScaleStorage::Float32;
     common = own;

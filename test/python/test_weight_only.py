@@ -105,6 +105,22 @@ def test_blocks_that_do_not_divide(k, rows, recipe):
         assert compiled.weight_bytes <= 128 * ((k + 32) * bits / 8 + 5 * -(-k // group))
 
 
+@pytest.mark.parametrize("recipe, bits", [("q6_k", 6.63), ("q4_k", 5.38), ("w4-sym-g64-dq", 4.17)])
+@pytest.mark.parametrize("k", [1024, 960])
+def test_scales_of_two_levels_stay_so(recipe, bits, k):
+    """Bytes and a factor for each super-block, or column, and the same numbers as with floats; also of zeros."""
+    rng = np.random.default_rng(4)
+    w = rng.standard_normal((k, 128), np.float32)
+    w[:, 5] = 0
+    w[256:512, 7] = 0
+    model = make_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [constant("w", w)], [3], k, 128)
+    compiled = quantc.compile(model.SerializeToString(), quantize=recipe)
+    x = rng.standard_normal((3, k), np.float32)
+    expected = x.astype(np.float64) @ quantc.quantize_matrix(w, recipe).values.astype(np.float64)
+    assert np.abs(compiled.run({"x": x})[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert 8 * compiled.weight_bytes <= 1.01 * bits * k * 128
+
+
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize("recipe", ["w8a8-dynamic-token", "w4a8-g64"])
 def test_tokens_of_bytes(recipe, rows):
