@@ -2,14 +2,17 @@
 
 Same groups, bits and matrices (embeddings stay in float on both sides), same tokens to calibrate with and to score.
 Theirs runs in ONNX Runtime, ours in compiled libraries. Needs the packages onnx_ir and sympy, which ONNX Runtime's
-quantizer imports; its modes HQQ and GPTQ need torch.
+quantizer imports. Its mode HQQ computes with torch; GPTQ computes with numpy, and imports torch to tell its arrays.
 """
 
 import argparse
+import importlib.util
 import json
 import logging
+import sys
 import tempfile
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,8 @@ def quantize_theirs(path, mode, block, calibration, count):
             calibration_data_reader=Windows(calibration, count), block_size=block, actorder=True
         ),
     }[mode]()
+    if mode == "GPTQ" and not importlib.util.find_spec("torch"):
+        sys.modules["torch"] = types.ModuleType("torch")  # All its arrays are numpy's.
     quantizer = matmul_nbits_quantizer.MatMulNBitsQuantizer(
         onnx.load(path), bits=4, block_size=block, is_symmetric=False, algo_config=config
     )
