@@ -3,6 +3,7 @@
 #ifndef QUANTC_DIALECT_QNN_IR_CONTRACTIONOPS_H
 #define QUANTC_DIALECT_QNN_IR_CONTRACTIONOPS_H
 
+#include "mlir/IR/PatternMatch.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 
 #include "quantc/Dialect/QNN/IR/ContractionOpsEnums.h.inc"
