@@ -19,6 +19,9 @@ static constexpr int64_t kSweptBytes = 256 * 1024;
 static constexpr int64_t kMaxUnsplitDepth = 512;
 static constexpr int64_t kBlockRows = 144;
 static constexpr int64_t kBlockColumns = 128;
+/// Elements of a buffer that a file's choice may ask for at most, since buffers
+/// lie on the stack.
+static constexpr int64_t kMaxElements = 64 * 1024;
 /// Blocks that a few threads share well.
 static constexpr int64_t kEnoughBlocks = 4;
 
@@ -59,29 +62,46 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
   std::optional<int64_t> m = e.asConstant(p.m), k = e.asConstant(p.k);
   result.readsPackedOnce = columns.isPacked() && m && *m <= 2 * kernel.rows;
 
-  result.panels = std::max<int64_t>(1, kBlockColumns / kernel.columns());
-  if (int64_t panels = chooseSweptPanels(kernel, columns, k)) {
+  const Blocking &wished = kernel.blocking;
+  int64_t mostColumns =
+      wished.blockColumns
+          ? std::min(wished.blockColumns, kMaxElements / kBlockRows)
+          : kBlockColumns;
+  result.panels = std::max<int64_t>(1, mostColumns / kernel.columns());
+  int64_t swept = chooseSweptPanels(kernel, columns, k);
+  // Panels that are swept have the whole depth.
+  if (swept && (!wished.depth || wished.depth >= *k)) {
     result.sweepsRows = true;
-    result.panels = panels;
+    if (!wished.blockColumns || result.panels > 2 * swept)
+      result.panels = swept;
   }
   int64_t columnBlocks = 1;
   if (std::optional<int64_t> slots = e.asConstant(columns.getNumSlots(e))) {
     int64_t panels = llvm::divideCeil(*slots, kernel.vectors);
-    result.panels =
-        std::min(result.panels,
-                 std::max<int64_t>(2, llvm::divideCeil(panels, kEnoughBlocks)));
+    result.panels = std::min(result.panels, std::max<int64_t>(panels, 1));
+    if (!wished.blockColumns)
+      result.panels = std::min(
+          result.panels,
+          std::max<int64_t>(2, llvm::divideCeil(panels, kEnoughBlocks)));
     columnBlocks = llvm::divideCeil(panels, result.panels);
   }
 
   // Blocks of rows of about the same size.
-  int64_t rows = kBlockRows;
+  int64_t mostRows =
+      wished.blockRows
+          ? std::min(wished.blockRows,
+                     std::max<int64_t>(kernel.rows,
+                                       kMaxElements /
+                                           (result.panels * kernel.columns())))
+          : kBlockRows;
+  int64_t rows = mostRows;
   if (m) {
     rows = std::max<int64_t>(*m, 1);
-    if (!result.sweepsRows || columnBlocks < kEnoughBlocks)
-      rows = llvm::divideCeil(rows, llvm::divideCeil(rows, kBlockRows));
+    if (wished.blockRows || !result.sweepsRows || columnBlocks < kEnoughBlocks)
+      rows = llvm::divideCeil(rows, llvm::divideCeil(rows, mostRows));
   }
   if (kernel.dot.hasWideWords)
-    rows = std::clamp<int64_t>(kPackedBytes / (3 * *k), kernel.rows, rows);
+    rows = std::max(std::min(kPackedBytes / (3 * *k), rows), kernel.rows);
   result.rows = llvm::alignTo(rows, kernel.rows);
 
   int64_t group = kernel.dot.group;
@@ -89,6 +109,11 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
   if (result.sweepsRows || kernel.dot.hasWideWords ||
       (kernel.dot && p.rowPanels))
     maxUnsplit = wanted = *k;
+  else if (wished.depth)
+    maxUnsplit = wanted =
+        std::min(wished.depth,
+                 group * kMaxElements /
+                     std::max(result.rows, result.panels * kernel.columns()));
   else if (kernel.dot)
     maxUnsplit = wanted =
         group * (result.readsPackedOnce ? kStreamedDepth

@@ -9,8 +9,7 @@
 using namespace mlir;
 using namespace quantc;
 
-/// Products with fewer multiplications than this run on one thread: starting
-/// the others costs a few microseconds.
+/// Products with fewer multiplications than this run on one thread.
 static constexpr int64_t kParallelWork = 400000;
 
 namespace {
@@ -591,10 +590,11 @@ void GemmEmitter::emitPieces(const Block &block, const Tile &tile, Value row,
       });
 }
 
-void quantc::emitGemm(KernelEmitter &e, const GemmProblem &problem,
-                      const MicroKernel &kernel, ColumnSource &columns,
-                      bool useThreads) {
-  GemmEmitter(e, problem, kernel, columns,
-              GemmBlocking::choose(e, problem, kernel, columns))
-      .emit(useThreads);
+Blocking quantc::emitGemm(KernelEmitter &e, const GemmProblem &problem,
+                          const MicroKernel &kernel, ColumnSource &columns,
+                          bool useThreads) {
+  GemmBlocking blocking = GemmBlocking::choose(e, problem, kernel, columns);
+  GemmEmitter(e, problem, kernel, columns, blocking).emit(useThreads);
+  return {kernel.rows, kernel.vectors, blocking.depth, blocking.rows,
+          blocking.panels * kernel.columns()};
 }

@@ -202,9 +202,10 @@ void emitOutputs(KernelEmitter &e, const GemmProblem &problem,
                  mlir::ArrayRef<mlir::Value> sums,
                  mlir::ArrayRef<mlir::Value> masks);
 
-void emitGemm(KernelEmitter &e, const GemmProblem &problem,
-              const MicroKernel &kernel, ColumnSource &columns,
-              bool useThreads);
+/// Returns the blocks that the product was cut into.
+Blocking emitGemm(KernelEmitter &e, const GemmProblem &problem,
+                  const MicroKernel &kernel, ColumnSource &columns,
+                  bool useThreads);
 
 } // namespace quantc
 

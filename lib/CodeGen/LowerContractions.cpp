@@ -172,36 +172,83 @@ static BytePairs usePairs(KernelEmitter &e, WeightPacker &packer,
   return rows.rows || !match.matrixOperand ? rows : result;
 }
 
-static void remarkOn(MatchedProduct &match, const BytePairs &pairs,
-                     bool hasBytePairs) {
-  auto remark = [&](StringRef name, std::string text) {
-    remark::analysis(
-        match.root.getLoc(),
-        remark::RemarkOpts::name(name).category("lower-contractions"))
-        << text;
+/// What the file of choices calls a product: what its loops read and write.
+static std::string describeProduct(linalg::LinalgOp root) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  auto print = [&](OpOperand &operand) {
+    auto type = cast<MemRefType>(operand.get().getType());
+    os << ' ';
+    llvm::interleave(
+        root.getMatchingIndexingMap(&operand).getResults(), os,
+        [&](AffineExpr index) { os << index; }, ",");
+    os << ':';
+    for (int64_t size : type.getShape())
+      os << (ShapedType::isDynamic(size) ? "?" : std::to_string(size)) << 'x';
+    // Signs are in what the body does with bytes.
+    bool isUnsigned =
+        llvm::any_of(root.getMatchingBlockArgument(&operand).getUsers(),
+                     [](Operation *user) { return isa<arith::ExtUIOp>(user); });
+    os << (isUnsigned ? "u" : "") << type.getElementType();
   };
+  os << root->getName().stripDialect();
+  for (OpOperand *input : root.getDpsInputOperands())
+    if (isa<MemRefType>(input->get().getType()))
+      print(*input);
+  os << " ->";
+  print(*root.getDpsInitOperand(0));
+  return text;
+}
+
+/// What is wrong with the choice of blocks for a product, if anything.
+static std::string findProblem(const VectorUnit &unit,
+                               const MicroKernel &kernel) {
+  const Blocking &wished = unit.blocking;
+  if (kernel.dot.usesTiles) {
+    bool isPossible =
+        (!wished.rows || wished.rows == 16 || wished.rows == 32) &&
+        wished.vectors <= 2;
+    return isPossible ? ""
+                      : "products of tiles take 16 or 32 rows and 1 or 2 "
+                        "vectors";
+  }
+  if ((!wished.rows && !wished.vectors) ||
+      kernel.rows * kernel.vectors <= unit.numRegisters)
+    return "";
+  return llvm::formatv("{0} x {1} sums do not fit into {2} registers",
+                       kernel.rows, kernel.vectors, unit.numRegisters);
+}
+
+static void say(MatchedProduct &match, StringRef name, std::string text) {
+  remark::analysis(match.root.getLoc(), remark::RemarkOpts::name(name).category(
+                                            "lower-contractions"))
+      << text;
+}
+
+static void remarkOn(MatchedProduct &match, StringRef name,
+                     const BytePairs &pairs, bool hasBytePairs) {
   if (pairs.columns)
-    remark("BytePairs",
-           llvm::formatv("sums of two products in 16 bits could saturate: {0} "
-                         "of {1} panels of weights are proved not to, {2} of "
-                         "{3} words are widened",
-                         pairs.columns->provedPanels, pairs.columns->panels,
-                         pairs.columns->wideWords, pairs.columns->words));
+    say(match, "BytePairs",
+        llvm::formatv("sums of two products in 16 bits could saturate: {0} "
+                      "of {1} panels of weights are proved not to, {2} of "
+                      "{3} words are widened",
+                      pairs.columns->provedPanels, pairs.columns->panels,
+                      pairs.columns->wideWords, pairs.columns->words));
   else if (pairs.rows)
-    remark("BytePairs",
-           llvm::formatv("sums of two products in 16 bits could saturate: {0} "
-                         "of {1} words of weights are multiplied in halves",
-                         pairs.rows->splitWords, pairs.rows->words));
+    say(match, "BytePairs",
+        llvm::formatv("sums of two products in 16 bits could saturate: {0} "
+                      "of {1} words of weights are multiplied in halves",
+                      pairs.rows->splitWords, pairs.rows->words));
   else if (hasBytePairs && match.kernel.dot.takesDifferences())
-    remark("BytePairs",
-           llvm::formatv("sums of two products in 16 bits could saturate: all "
-                         "bytes are widened, as {0}",
-                         pairs.whyNot));
-  remark("Kernel",
-         llvm::formatv("multiplies {0} in blocks of {1} x {2}",
-                       match.depthwise ? StringRef("channel by channel")
-                                       : match.kernel.dot.describe(),
-                       match.kernel.rows, match.kernel.columns()));
+    say(match, "BytePairs",
+        llvm::formatv("sums of two products in 16 bits could saturate: all "
+                      "bytes are widened, as {0}",
+                      pairs.whyNot));
+  say(match, "Kernel",
+      llvm::formatv("multiplies {0} in blocks of {1} x {2}: {3}",
+                    match.depthwise ? StringRef("channel by channel")
+                                    : match.kernel.dot.describe(),
+                    match.kernel.rows, match.kernel.columns(), name));
 }
 
 namespace {
@@ -210,6 +257,15 @@ struct LowerContractionsPass
   using LowerContractionsPassBase::LowerContractionsPassBase;
 
   void runOnOperation() override {
+    if (!kernels.empty()) {
+      llvm::Expected<KernelChoices> loaded = KernelChoices::load(kernels);
+      if (!loaded) {
+        emitError(UnknownLoc::get(&getContext()),
+                  llvm::toString(loaded.takeError()));
+        return signalPassFailure();
+      }
+      choices = std::move(*loaded);
+    }
     VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
     WeightPacker packer(getOperation(), releaseWeights);
     SmallVector<linalg::LinalgOp> roots;
@@ -223,37 +279,83 @@ struct LowerContractionsPass
       if (emitLowBitProduct(emitter, packer, root, unit, threads)) {
         ++numContractions;
         ++numPackedWeights;
-        continue;
+      } else if (failed(lower(emitter, packer, root, unit))) {
+        return signalPassFailure();
       }
-      FailureOr<MatchedProduct> match = matchProduct(emitter, root, unit);
-      if (failed(match)) {
-        ++numUnmatched;
-        continue;
-      }
-      BytePairs pairs;
-      bool hasRows = useRows(emitter, packer, *match, unit);
-      if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
-        pairs = usePairs(emitter, packer, *match, unit);
-      if (pairs.columns) {
-        numProvedPanels += pairs.columns->provedPanels;
-        numMixedPanels += pairs.columns->panels - pairs.columns->provedPanels;
-      }
-      remarkOn(*match, pairs, unit.hasBytePairs);
-      if (match->matrixOperand)
-        ++numContractions;
-      else
-        ++numConvolutions;
-      numPackedWeights += packer.pack(emitter, *match) || pairs.rows || hasRows;
-      // Only kernels run on several threads: nothing calls them in parallel.
-      if (match->depthwise)
-        emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,
-                      threads);
-      else if (!emitIntegerDepthwise(emitter, *match, threads))
-        emitGemm(emitter, match->problem, match->kernel, *match->columns,
-                 threads);
-      for (Operation *op : match->absorbed)
-        op->erase();
     }
+    if (record)
+      recordProducts(getOperation(), products);
   }
+
+  LogicalResult lower(KernelEmitter &emitter, WeightPacker &packer,
+                      linalg::LinalgOp root, VectorUnit unit) {
+    std::string name = describeProduct(root);
+    const Blocking *chosen = choices.find(describeTarget(targetFeatures), name);
+    if (chosen)
+      unit.blocking = *chosen;
+    FailureOr<MatchedProduct> match = matchProduct(emitter, root, unit);
+    if (failed(match)) {
+      ++numUnmatched;
+      return success();
+    }
+    if (std::string problem = findProblem(unit, match->kernel);
+        !problem.empty())
+      return root.emitError(kernels + ": '" + name + "': " + problem);
+    BytePairs pairs;
+    bool hasRows = useRows(emitter, packer, *match, unit);
+    if (unit.hasBytePairs && match->kernel.dot.takesDifferences())
+      pairs = usePairs(emitter, packer, *match, unit);
+    if (pairs.columns) {
+      numProvedPanels += pairs.columns->provedPanels;
+      numMixedPanels += pairs.columns->panels - pairs.columns->provedPanels;
+    }
+    if (match->matrixOperand)
+      ++numContractions;
+    else
+      ++numConvolutions;
+    numPackedWeights += packer.pack(emitter, *match) || pairs.rows || hasRows;
+    remarkOn(*match, name, pairs, unit.hasBytePairs);
+    // Only kernels run on several threads: nothing calls them in parallel.
+    if (match->depthwise) {
+      emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,
+                    threads);
+    } else if (!emitIntegerDepthwise(emitter, *match, threads)) {
+      Blocking blocking = emitGemm(emitter, match->problem, match->kernel,
+                                   *match->columns, threads);
+      // The file may also say that the cost model's are the best.
+      if (!(unit.blocking == Blocking())) {
+        ++numChosen;
+        say(*match, "KernelChoice",
+            "takes the blocks of a file: " + blocking.describe());
+      }
+      products.push_back(describe(*match, name, blocking, unit));
+    }
+    for (Operation *op : match->absorbed)
+      op->erase();
+    return success();
+  }
+
+  /// For those who look for better blocks.
+  static ProductKernel describe(const MatchedProduct &match, StringRef name,
+                                const Blocking &blocking,
+                                const VectorUnit &unit) {
+    auto toStatic = [](Value size) {
+      return KernelEmitter::asConstant(size).value_or(-1);
+    };
+    ProductKernel product;
+    linalg::LinalgOp root = match.root;
+    product.function = root->getParentOfType<func::FuncOp>().getName();
+    product.kernel = name;
+    product.blocking = blocking;
+    product.m = toStatic(match.problem.m);
+    product.n = toStatic(match.problem.n);
+    product.k = toStatic(match.problem.k);
+    product.lanes = match.kernel.lanes;
+    product.registers = MicroKernel::countRegisters(unit, match.kernel.dot);
+    return product;
+  }
+
+  KernelChoices choices;
+  std::vector<ProductKernel> products;
 };
 } // namespace

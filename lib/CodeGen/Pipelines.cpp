@@ -96,6 +96,8 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   contractions.targetFeatures = options.targetFeatures;
   contractions.threads = options.threads;
   contractions.releaseWeights = options.releaseWeights;
+  contractions.kernels = options.kernels;
+  contractions.record = options.profile;
   pm.addPass(quantc::createLowerContractionsPass(contractions));
   quantc::LowerRowsPassOptions rows;
   rows.targetFeatures = options.targetFeatures;

@@ -74,8 +74,18 @@ static int64_t balanceRows(int64_t m, int64_t most) {
   return best;
 }
 
-MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
-                                int64_t m, int64_t n, const DotProduct &dot) {
+int64_t MicroKernel::countRegisters(const VectorUnit &unit,
+                                    const DotProduct &dot) {
+  if (dot.usesTiles)
+    return 0;
+  // All but four registers accumulate: two hold the panel's vectors, one the
+  // broadcast element of the left-hand side, one is spare. Sums of pairs take
+  // one more register, and words of two forms another.
+  return unit.numRegisters - 4 - (dot.sumsPairs ? 2 : 0);
+}
+
+static MicroKernel chooseShape(const VectorUnit &unit, Type accumulator,
+                               int64_t m, int64_t n, const DotProduct &dot) {
   MicroKernel kernel;
   kernel.dot = dot;
   kernel.accumulator = accumulator;
@@ -89,12 +99,7 @@ MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
     kernel.rows = !ShapedType::isDynamic(m) && m <= 16 ? 16 : 32;
     return kernel;
   }
-  // All but four registers accumulate: two hold the panel's vectors, one the
-  // broadcast element of the left-hand side, one is spare.
-  int64_t accumulators = unit.numRegisters - 4;
-  // Sums of pairs take one more register, and words of two forms another.
-  if (dot.sumsPairs)
-    accumulators -= 2;
+  int64_t accumulators = MicroKernel::countRegisters(unit, dot);
   kernel.vectors = isNarrow ? 1 : 2;
   kernel.rows = accumulators / kernel.vectors;
   if (!isNarrow && unit.numRegisters == 32 &&
@@ -112,5 +117,16 @@ MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
   while (!isNarrow && kernel.rows * kernel.vectors * 2 <= accumulators &&
          kernel.vectors < 8)
     kernel.vectors *= 2;
+  return kernel;
+}
+
+MicroKernel MicroKernel::choose(const VectorUnit &unit, Type accumulator,
+                                int64_t m, int64_t n, const DotProduct &dot) {
+  MicroKernel kernel = chooseShape(unit, accumulator, m, n, dot);
+  kernel.blocking = unit.blocking;
+  if (unit.blocking.rows)
+    kernel.rows = unit.blocking.rows;
+  if (unit.blocking.vectors)
+    kernel.vectors = unit.blocking.vectors;
   return kernel;
 }

@@ -5,6 +5,8 @@
 
 #include "DotProduct.h"
 
+#include "quantc/CodeGen/KernelChoices.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 
 namespace quantc {
@@ -27,6 +29,8 @@ struct VectorUnit {
   /// Chosen for one product: to use those, whether the signed factor is the
   /// left one, and what DotProduct says of words.
   bool usesBytePairs = false, hasSignedRows = false, hasWideWords = false;
+  /// Blocks that are wished for it.
+  Blocking blocking;
 
   static VectorUnit fromFeatures(llvm::StringRef features);
 };
@@ -42,8 +46,14 @@ struct MicroKernel {
   int64_t vectors = 1;
   bool useFMA = false;
   DotProduct dot;
+  /// What is wished of the rest.
+  Blocking blocking;
 
   int64_t columns() const { return lanes * vectors; }
+
+  /// How many vectors of sums fit into registers beside the operands, if there
+  /// is a choice.
+  static int64_t countRegisters(const VectorUnit &unit, const DotProduct &dot);
 
   /// The best shape for `accumulator`; sizes may be ShapedType::kDynamic.
   static MicroKernel choose(const VectorUnit &unit, mlir::Type accumulator,

@@ -290,15 +290,21 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
 LogicalResult Compilation::lowerToLLVM(ModuleOp module,
                                        const native::TargetSpec &target,
                                        bool releaseWeights) {
-  return runPasses(module, "lower to LLVM", [&](OpPassManager &pm) {
-    pm.addPass(native::createRecordInterfacePass());
-    LinalgToLLVMOptions lowering;
-    lowering.targetFeatures = target.features;
-    lowering.releaseWeights = releaseWeights;
-    lowering.printMemoryPlan = options.printMemoryPlan;
-    lowering.profile = options.profile;
-    buildLinalgToLLVMPipeline(pm, lowering);
-  });
+  LogicalResult lowered =
+      runPasses(module, "lower to LLVM", [&](OpPassManager &pm) {
+        pm.addPass(native::createRecordInterfacePass());
+        LinalgToLLVMOptions lowering;
+        lowering.targetFeatures = target.features;
+        lowering.releaseWeights = releaseWeights;
+        lowering.printMemoryPlan = options.printMemoryPlan;
+        lowering.profile = options.profile;
+        lowering.kernels = options.kernels;
+        buildLinalgToLLVMPipeline(pm, lowering);
+      });
+  std::vector<ProductKernel> products = takeProducts(module);
+  if (statistics)
+    statistics->products = std::move(products);
+  return lowered;
 }
 
 LogicalResult Compilation::emitText(ModuleOp module) {

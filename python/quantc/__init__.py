@@ -16,12 +16,13 @@ from ._profile import Profile
 from .calibration import Statistics, _write_data, calibrate, choose_range
 from .recipe import Activations, Override, Recipe, Transformation, Weights
 from .recipe import to_text as _to_text
-from .tuning import Tuning, tune
+from .tuning import KernelTuning, Tuning, tune, tune_kernels
 from .weights import quantize_matrix
 
 __all__ = [
     "Activations",
     "CompileError",
+    "KernelTuning",
     "Model",
     "Override",
     "Profile",
@@ -39,6 +40,8 @@ __all__ = [
     "generate",
     "load",
     "quantize_matrix",
+    "tune",
+    "tune_kernels",
 ]
 
 # Types that numpy gets from ml_dtypes, and what they are in memory. Types below
@@ -229,7 +232,7 @@ def load(path):
 
 def _run_driver(
     model, output, shapes, target, emit, quantize, calibration, stats, profile=False, kv_cache=None,
-    kv_cache_in_place=False,
+    kv_cache_in_place=False, kernels=None,
 ):
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
@@ -257,6 +260,7 @@ def _run_driver(
             profile,
             kv_cache or "",
             kv_cache_in_place,
+            os.fspath(kernels or ""),
         )
 
 
@@ -271,6 +275,7 @@ def compile(
     profile=False,
     kv_cache=None,
     kv_cache_in_place=False,
+    kernels=None,
 ):
     """Compiles an ONNX model and loads the result.
 
@@ -287,6 +292,7 @@ def compile(
       profile: whether the library times its kernels, for `Model.profile`.
       kv_cache: how a decoder stores its keys and values: "int8", "int4" or "fp8".
       kv_cache_in_place: whether they grow in buffers that the caller gives, without copies.
+      kernels: a file with blocks for products, as `tune_kernels` writes it.
     """
     folder = None
     if output is None:
@@ -294,7 +300,10 @@ def compile(
         output = os.path.join(folder, "model.so")
     try:
         path = os.fspath(output)
-        _run_driver(model, path, shapes, target, "lib", quantize, calibration, stats, profile, kv_cache, kv_cache_in_place)
+        _run_driver(
+            model, path, shapes, target, "lib", quantize, calibration, stats, profile, kv_cache, kv_cache_in_place,
+            kernels,
+        )
         result = load(path)
     finally:
         # A loaded library needs its file no longer.

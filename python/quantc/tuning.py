@@ -1,11 +1,28 @@
-"""Which layers to quantize, found by measuring."""
+"""Which layers to quantize, and in what blocks to compute: found by measuring."""
 
 import os
 import tempfile
 
+import numpy as np
+
 from . import _quantc
 from .calibration import _write_data
 from .recipe import to_text
+
+
+def _to_model(model):
+    if hasattr(model, "SerializeToString"):
+        return model.SerializeToString()
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model)
+    return os.fspath(model)
+
+
+def _to_shapes(shapes):
+    return {
+        name: [-1 if size is None else int(size) for size in shape]
+        for name, shape in (shapes or {}).items()
+    }
 
 
 class Tuning:
@@ -70,21 +87,13 @@ def tune(
       runs: how many runs a time is the median of.
       threads: how many threads a run uses.
     """
-    if hasattr(model, "SerializeToString"):
-        model = model.SerializeToString()
-    elif isinstance(model, (bytearray, memoryview)):
-        model = bytes(model)
-    elif not isinstance(model, bytes):
-        model = os.fspath(model)
+    model = _to_model(model)
     if minimize not in ("latency", "bytes"):
         raise ValueError(f'minimize="{minimize}": use "latency" or "bytes"')
     for name, limit in (("max_loss", max_loss), ("max_bytes", max_bytes), ("max_latency", max_latency)):
         if limit is not None and not limit > 0:
             raise ValueError(f"{name} must be positive")
-    shapes = {
-        name: [-1 if size is None else int(size) for size in shape]
-        for name, shape in (shapes or {}).items()
-    }
+    shapes = _to_shapes(shapes)
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         return Tuning(
             _quantc.tune(
@@ -103,3 +112,72 @@ def tune(
                 threads,
             )
         )
+
+
+class KernelTuning:
+    """What `tune_kernels` found.
+
+    `path` is the file of blocks, `kernels` what is known of each product: its
+    name, its blocks by the compiler (`default`) and now (`blocks`), and the
+    seconds that it takes in a run. Printed, it is a table.
+    """
+
+    def __init__(self, result, path):
+        self.path = path
+        self.kernels = result["kernels"]
+        self.default_seconds = result["default_seconds"]
+        self.seconds = result["seconds"]
+        self._table = result["table"]
+
+    def __fspath__(self):
+        return self.path
+
+    def __str__(self):
+        return self._table
+
+    def __repr__(self):
+        return f"KernelTuning({self.path!r}, {len(self.kernels)} kernels)"
+
+
+def tune_kernels(
+    model,
+    path,
+    inputs,
+    quantize=None,
+    calibration=None,
+    stats=None,
+    shapes=None,
+    target="native",
+    rounds=7,
+    threads=1,
+):
+    """Searches the blocks in which the products of a model are fastest on this
+    machine, and adds them to a file: `compile(..., kernels=path)` uses it.
+
+    Args:
+      model: a path, the bytes of a model, or an `onnx.ModelProto`.
+      path: the file. Products that it knows are not searched again.
+      inputs: an array for each input, by its name.
+      quantize, calibration, stats: as `compile` takes them.
+      shapes: sizes for dynamic dimensions, as in `{"x": (1, 128)}`.
+      target: what to compile for; this machine must be able to run it.
+      rounds: turns of each candidate, of which the fastest counts.
+      threads: how many threads a run uses.
+    """
+    path = os.fspath(path)
+    if rounds < 1:
+        raise ValueError("rounds must be positive")
+    with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
+        result = _quantc.tune_kernels(
+            _to_model(model),
+            path,
+            {name: np.asarray(array) for name, array in inputs.items()},
+            to_text(quantize),
+            "" if calibration is None else _write_data(calibration, folder),
+            os.fspath(getattr(stats, "path", stats) or ""),
+            _to_shapes(shapes),
+            target,
+            rounds,
+            threads,
+        )
+    return KernelTuning(result, path)

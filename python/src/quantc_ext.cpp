@@ -15,6 +15,7 @@
 #include "quantc/Driver/LoadedModel.h"
 #include "quantc/Driver/Profile.h"
 #include "quantc/Driver/Tune.h"
+#include "quantc/Driver/TuneKernels.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -209,8 +210,10 @@ static void compile(const nb::object &model, const std::string &output,
                     const std::string &prefix, const std::string &quantize,
                     const std::string &calibration,
                     const std::string &statistics, bool profile,
-                    const std::string &kvCache, bool cacheInPlace) {
+                    const std::string &kvCache, bool cacheInPlace,
+                    const std::string &kernels) {
   CompileOptions options;
+  options.kernels = kernels;
   options.cacheInPlace = cacheInPlace;
   options.kvCache = kvCache;
   options.profile = profile;
@@ -379,6 +382,91 @@ static nb::dict tune(const nb::object &model, const std::string &quantize,
   return result;
 }
 
+static nb::dict describeBlocks(const Blocking &blocking) {
+  nb::dict result;
+  result["rows"] = blocking.rows;
+  result["vectors"] = blocking.vectors;
+  result["depth"] = blocking.depth;
+  result["block_rows"] = blocking.blockRows;
+  result["block_columns"] = blocking.blockColumns;
+  return result;
+}
+
+static nb::dict
+tuneKernelsOfModel(const nb::object &model, const std::string &cache,
+                   const std::map<std::string, nb::ndarray<nb::ro>> &inputs,
+                   const std::string &quantize, const std::string &calibration,
+                   const std::string &statistics,
+                   const std::map<std::string, std::vector<int64_t>> &shapes,
+                   const std::string &target, int rounds, int threads) {
+  TuneKernelsOptions options;
+  options.target = target;
+  options.quantize = {quantize, calibration, statistics};
+  for (const auto &[name, sizes] : shapes)
+    options.shapes[name].assign(sizes.begin(), sizes.end());
+  options.cache = cache;
+  options.rounds = rounds;
+  options.threads = threads;
+  std::optional<TensorsOfArrays> tensors;
+  options.makeInputs = [&](const LoadedModel &library)
+      -> llvm::Expected<llvm::SmallVector<const DLTensor *>> {
+    nb::gil_scoped_acquire acquire;
+    std::vector<nb::ndarray<nb::ro>> ordered;
+    for (const QuantcTensorInfo &info : library.inputs()) {
+      auto found = inputs.find(info.name);
+      if (found == inputs.end())
+        return llvm::createStringError("input '" + llvm::Twine(info.name) +
+                                       "' is missing");
+      ordered.push_back(found->second);
+    }
+    tensors.emplace(ordered);
+    return llvm::SmallVector<const DLTensor *>(tensors->pointers.begin(),
+                                               tensors->pointers.end());
+  };
+  std::string errors;
+  options.report = [&](mlir::DiagnosticSeverity severity,
+                       llvm::StringRef text) {
+    if (severity == mlir::DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + text.str();
+  };
+  bool isBytes = nb::isinstance<nb::bytes>(model);
+  std::string path, bytes, table;
+  if (isBytes) {
+    auto object = nb::borrow<nb::bytes>(model);
+    bytes.assign(object.c_str(), object.size());
+  } else {
+    path = nb::borrow<nb::str>(model).c_str();
+  }
+  mlir::FailureOr<TuneKernelsResult> tuned = mlir::failure();
+  {
+    nb::gil_scoped_release release;
+    tuned = tuneKernels(path, bytes, options);
+    if (succeeded(tuned)) {
+      llvm::raw_string_ostream os(table);
+      tuned->printTable(os);
+    }
+  }
+  if (mlir::failed(tuned))
+    raise(compileError, errors.empty() ? "tuning failed" : errors);
+  nb::list kernels;
+  for (const TunedKernel &kernel : tuned->kernels) {
+    nb::dict entry;
+    entry["kernel"] = kernel.kernel;
+    entry["default"] = describeBlocks(kernel.base);
+    entry["blocks"] = describeBlocks(kernel.best);
+    entry["default_seconds"] = kernel.baseSeconds;
+    entry["seconds"] = kernel.seconds;
+    entry["known"] = kernel.isKnown;
+    kernels.append(entry);
+  }
+  nb::dict result;
+  result["kernels"] = kernels;
+  result["default_seconds"] = tuned->baseSeconds;
+  result["seconds"] = tuned->seconds;
+  result["table"] = table;
+  return result;
+}
+
 static void mergeStatisticsFiles(const std::vector<std::string> &inputs,
                                  const std::string &output) {
   if (llvm::Error error = mergeStatistics(inputs, output))
@@ -435,7 +523,7 @@ NB_MODULE(_quantc, m) {
         nb::arg("prefix"), nb::arg("quantize") = "",
         nb::arg("calibration") = "", nb::arg("statistics") = "",
         nb::arg("profile") = false, nb::arg("kv_cache") = "",
-        nb::arg("kv_cache_in_place") = false);
+        nb::arg("kv_cache_in_place") = false, nb::arg("kernels") = "");
   m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),
@@ -445,6 +533,10 @@ NB_MODULE(_quantc, m) {
         nb::arg("max_loss"), nb::arg("max_bytes"), nb::arg("max_latency"),
         nb::arg("minimize_bytes"), nb::arg("bits"), nb::arg("samples"),
         nb::arg("runs"), nb::arg("threads"));
+  m.def("tune_kernels", &tuneKernelsOfModel, nb::arg("model"), nb::arg("cache"),
+        nb::arg("inputs"), nb::arg("quantize"), nb::arg("calibration"),
+        nb::arg("statistics"), nb::arg("shapes"), nb::arg("target"),
+        nb::arg("rounds"), nb::arg("threads"));
   m.def("merge_statistics", &mergeStatisticsFiles, nb::arg("inputs"),
         nb::arg("output"));
   addRanges(m);

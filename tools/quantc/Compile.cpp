@@ -48,6 +48,12 @@ static cl::opt<bool>
             cl::desc("Let the library time its kernels, for quantc bench "
                      "--profile"));
 
+static cl::opt<std::string>
+    kernels("kernels", cl::sub(tool::compileCommand),
+            cl::value_desc("kernels.yaml"),
+            cl::desc("Blocks for products, as quantc tune --kernels found them "
+                     "(default: the compiler chooses)"));
+
 static cl::opt<bool> foldQuantization(
     "fold-quantization", cl::init(true), cl::sub(tool::compileCommand),
     cl::desc("Compute with integers where the model is quantized (default)"));
@@ -97,6 +103,7 @@ int tool::runCompile() {
   options.prefix = prefix;
   options.printMemoryPlan = printMemoryPlan;
   options.profile = profile;
+  options.kernels = kernels;
   options.foldQuantization = foldQuantization;
   options.verifyFolded = verifyFolded;
   options.remarks = printRemarks;

@@ -14,8 +14,9 @@ static cl::opt<std::string> input(cl::Positional, cl::Required,
                                   cl::desc("<model.onnx>"),
                                   cl::sub(tool::tuneCommand));
 static cl::opt<std::string> output("o", cl::sub(tool::tuneCommand),
-                                   cl::value_desc("recipe.yaml"),
-                                   cl::desc("The recipe to write"));
+                                   cl::value_desc("file.yaml"),
+                                   cl::desc("The recipe to write, or the file "
+                                            "of kernels to add to"));
 static cl::opt<double> maxLoss(
     "max-loss", cl::sub(tool::tuneCommand), cl::value_desc("0.05"),
     cl::desc("Noise at the worst output, as a part of it (0.1: 20 dB)"));
@@ -47,6 +48,11 @@ static cl::list<std::string> shapes(
     "shape", cl::sub(tool::tuneCommand), cl::value_desc("name:1x128"),
     cl::desc("Sizes for an input's dynamic dimensions (? to leave one)"));
 
+static cl::opt<bool>
+    kernels("kernels", cl::sub(tool::tuneCommand),
+            cl::desc("Search blocks for the products of a model on this "
+                     "machine, not a recipe: for quantc compile --kernels"));
+
 /// A positive number with one of these units behind it, times its factor.
 static Expected<double>
 parseQuantity(StringRef option, StringRef text,
@@ -67,6 +73,23 @@ parseQuantity(StringRef option, StringRef text,
 
 int tool::runTune() {
   TuneOptions options;
+  for (const std::string &shape : shapes)
+    if (Error error = parseShape(shape, options.shapes))
+      return fail(std::move(error));
+  if (kernels) {
+    const std::pair<StringRef, int> others[] = {
+        {"max-loss", maxLoss.getNumOccurrences()},
+        {"max-bytes", maxBytes.getNumOccurrences()},
+        {"max-latency", maxLatency.getNumOccurrences()},
+        {"minimize", minimize.getNumOccurrences()},
+        {"bits", bits.getNumOccurrences()}};
+    for (auto [name, occurrences] : others)
+      if (occurrences)
+        return fail(createStringError("--" + name +
+                                      " is for a recipe: leave it out with "
+                                      "--kernels"));
+    return runTuneKernels(input, output, options.shapes, threads);
+  }
   options.quantize = getQuantizeOptions();
   if (options.quantize.recipe.empty())
     options.quantize.recipe = "w8a8";
@@ -99,9 +122,6 @@ int tool::runTune() {
   options.samples = samples;
   options.runs = runs;
   options.threads = threads;
-  for (const std::string &shape : shapes)
-    if (Error error = parseShape(shape, options.shapes))
-      return fail(std::move(error));
   options.report = printDiagnostic;
   options.progress = getProgressLine();
   mlir::FailureOr<TuneResult> result = tuneModel(input, "", options);

@@ -40,6 +40,10 @@ int runCalibrate();
 int runReport();
 int runStats();
 int runTune();
+/// tune --kernels
+int runTuneKernels(llvm::StringRef model, llvm::StringRef output,
+                   const llvm::StringMap<llvm::SmallVector<int64_t>> &shapes,
+                   int threads);
 
 } // namespace quantc::tool
 

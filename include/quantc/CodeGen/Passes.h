@@ -28,12 +28,17 @@ struct LinalgToLLVMOptions
       *this, "release-weights",
       llvm::cl::desc("Free weights' bytes once only packed copies are read"),
       llvm::cl::init(false)};
+  Option<std::string> kernels{
+      *this, "kernels",
+      llvm::cl::desc("A file with blocks for some products (KernelChoices.h)"),
+      llvm::cl::init("")};
   Option<bool> printMemoryPlan{
       *this, "print-memory-plan",
       llvm::cl::desc("Print where each buffer lies in the arena"),
       llvm::cl::init(false)};
   Option<bool> profile{*this, "profile",
-                       llvm::cl::desc("Time each call of a kernel"),
+                       llvm::cl::desc("Time each call of a kernel, and list "
+                                      "the products"),
                        llvm::cl::init(false)};
 };
 

@@ -132,7 +132,8 @@ def LowerContractionsPass
     micro-kernel in the vector dialect. Panels of the right-hand side are packed
     on the fly, a convolution's windows too (its padding is never stored), or
     at compile time if every caller passes a constant; a constant of which only
-    packed copies are read is erased. Other forms stay as they are, for the
+    packed copies are read is erased. A cost model cuts products into blocks,
+    unless a file has others for the target and the product. Other forms stay as they are, for the
     lowering to loops.
   }];
   let options = [
@@ -142,7 +143,13 @@ def LowerContractionsPass
            "Run the blocks of large products in parallel">,
     Option<"releaseWeights", "release-weights", "bool", "false",
            "Free the bytes of weights once only packed copies are read; no "
-           "other module of the context may use them">
+           "other module of the context may use them">,
+    Option<"kernels", "kernels", "std::string", "\"\"",
+           "A file with blocks for some products, as quantc tune --kernels "
+           "writes it; the cost model chooses the others">,
+    Option<"record", "record", "bool", "false",
+           "List the products and their blocks in the module's attribute "
+           "qnn.products">
   ];
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
@@ -155,6 +162,7 @@ def LowerContractionsPass
     Statistic<"numPackedWeights", "packed-weights",
               "Constants packed at compile time">,
     Statistic<"numUnmatched", "unmatched", "Roots that stay loops">,
+    Statistic<"numChosen", "chosen", "Products with the blocks of a file">,
     Statistic<"numProvedPanels", "proved-panels",
               "Panels of weights whose sums of pairs of bytes cannot saturate">,
     Statistic<"numMixedPanels", "mixed-panels",

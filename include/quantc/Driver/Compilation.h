@@ -7,6 +7,7 @@
 #ifndef QUANTC_DRIVER_COMPILATION_H
 #define QUANTC_DRIVER_COMPILATION_H
 
+#include "quantc/CodeGen/KernelChoices.h"
 #include "quantc/Driver/Quantization.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -64,6 +65,9 @@ struct CompileOptions {
   bool printMemoryPlan = false;
   /// Whether the library times the calls of its kernels.
   bool profile = false;
+  /// A file with blocks for products (KernelChoices); empty leaves all of them
+  /// to the cost model.
+  std::string kernels;
   /// Called when a step begins; `total` is 0 if it has no parts.
   std::function<void(llvm::StringRef step, size_t done, size_t total)> progress;
   /// Called for each error and warning.
@@ -77,6 +81,8 @@ struct CompileStatistics {
   std::map<std::string, size_t> qnnOps;
   /// Of a model that was quantized.
   std::optional<qnn::QuantizationReport> quantization;
+  /// With `profile`: the products, as they were cut into blocks.
+  std::vector<ProductKernel> products;
   uint64_t weightBytes = 0, libraryBytes = 0, peakMemoryBytes = 0;
 
   void print(llvm::raw_ostream &os) const;
