@@ -4,6 +4,7 @@
 
 #include "../NodeContext.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
