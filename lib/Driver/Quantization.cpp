@@ -52,14 +52,14 @@ private:
 };
 } // namespace
 
-static bool needsGram(const Recipe &recipe) {
-  return recipe.weights.rounding.needsGram() ||
+static bool usesGram(const Recipe &recipe) {
+  return recipe.weights.rounding.usesGram() ||
          llvm::any_of(recipe.transformations,
                       [](const Transformation &t) {
                         return t.kind == Transformation::Kind::AWQ;
                       }) ||
          llvm::any_of(recipe.overrides, [](const Override &o) {
-           return o.weights && o.weights->rounding.needsGram();
+           return o.weights && o.weights->rounding.usesGram();
          });
 }
 
@@ -83,7 +83,7 @@ FailureOr<DataSet> Quantization::openData() {
 CalibrationOptions Quantization::getCalibrationOptions(const Recipe &recipe) {
   CalibrationOptions run;
   run.moments = !recipe.transformations.empty() || needsMoments(recipe);
-  run.gram = needsGram(recipe);
+  run.gram = usesGram(recipe);
   run.threads = llvm::hardware_concurrency().compute_thread_count();
   run.progress = progress;
   return run;
@@ -142,9 +142,12 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   llvm::Expected<Recipe> recipe = Recipe::load(options.recipe);
   if (!recipe)
     return fail(recipe.takeError());
+  bool hasSource = !options.calibration.empty() || !options.statistics.empty();
+  bool wantsStatistics =
+      recipe->needsStatistics() || (hasSource && recipe->usesStatistics());
   if (failed(check(*recipe)) || failed(runPasses([&](OpPassManager &pm) {
         // Only statistics ask whose they are, and it takes all bytes to tell.
-        buildPrepareQuantizationPipeline(pm, recipe->needsStatistics());
+        buildPrepareQuantizationPipeline(pm, wantsStatistics);
       })))
     return failure();
   // A file's statistics are those of the graph as it is; data can tell later
@@ -167,8 +170,7 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   for (const Transformation &transformation : recipe->transformations)
     if (transformation.precedesCalibration() && failed(apply(transformation)))
       return failure();
-  if (!options.statistics.empty() && recipe->needsStatistics() &&
-      failed(require()))
+  if (!options.statistics.empty() && wantsStatistics && failed(require()))
     return failure();
   for (const Transformation &transformation : recipe->transformations) {
     if (transformation.precedesCalibration())
@@ -182,8 +184,7 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   }
   if (recipe->sequential && recipe->needsStatistics())
     return quantizeSequentially(*recipe, report);
-  bool hasSource = !options.calibration.empty() || !options.statistics.empty();
-  if (hasSource && recipe->needsStatistics() && failed(require()))
+  if (hasSource && wantsStatistics && failed(require()))
     return failure();
   return runPasses([&](OpPassManager &pm) {
     pm.addNestedPass<func::FuncOp>(

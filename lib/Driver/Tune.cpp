@@ -136,7 +136,7 @@ LogicalResult Tuner::prepare() {
     return fail("give what to keep to: a loss, bytes or a latency");
 
   CalibrationOptions run;
-  run.gram = base.weights.rounding.needsGram();
+  run.gram = base.weights.rounding.usesGram();
   run.threads = std::max(1, options.threads);
   run.progress = options.progress;
   module = importForCalibration(path, bytes, options.shapes, run, context);

@@ -65,6 +65,14 @@ bool RoundingRecipe::needsGram() const {
   return false;
 }
 
+bool RoundingRecipe::usesGram() const {
+  auto created = WeightMethod::create(method);
+  if (created)
+    return (*created)->usesGram();
+  llvm::consumeError(created.takeError());
+  return false;
+}
+
 unsigned WeightRecipe::storageBits() const {
   for (unsigned width : {2u, 4u, 8u})
     if (bits <= width)
@@ -87,6 +95,13 @@ bool Recipe::needsStatistics() const {
              [](const Transformation &t) { return t.needsStatistics(); }) ||
          llvm::any_of(overrides, [](const Override &o) {
            return o.weights && o.weights->needsStatistics();
+         });
+}
+
+bool Recipe::usesStatistics() const {
+  return needsStatistics() || weights.rounding.usesGram() ||
+         llvm::any_of(overrides, [](const Override &o) {
+           return o.weights && o.weights->rounding.usesGram();
          });
 }
 

@@ -88,6 +88,7 @@ protected:
 class Clip : public Nearest {
 public:
   using Nearest::Nearest;
+  bool usesGram() const override { return true; }
 
 protected:
   Expected<GroupParameters> chooseParameters(const GroupQuantizer &quantizer,

@@ -141,6 +141,23 @@ def test_gptq_loses_less_than_nearest(mlp, bits):
     assert errors["-gptq"] <= 0.8 * errors[""]
 
 
+def test_clipping_looks_at_data_if_there_are_any(mlp):
+    """As the function does that is given the Gram matrix; without data, the weights decide."""
+    x = np.random.default_rng(1).standard_normal((1, K)).astype(np.float32)
+    calibration = {"x": mlp.calibration[None].reshape(-1, 100, K)}
+    w, results = {**mlp.weights}, []
+    for given in (None, calibration):
+        values = mlp.run_all(mlp.calibration)
+        for name, inputs in (("gate", "normed"), ("up", "normed"), ("down", "h")):
+            gram = None if given is None else values[inputs].astype(np.float64).T @ values[inputs].astype(np.float64)
+            w[name] = quantc.quantize_matrix(mlp.weights[name], "w3-clip-asym-g32", gram).values
+        model = quantc.compile(str(mlp.path), quantize="w3-clip-asym-g32", calibration=given)
+        results.append(model.run({"x": x})[0])
+        expected = mlp.run_all(x, w)["y"]
+        assert np.abs(results[-1] - expected).max() <= 1e-4 * np.abs(expected).max()
+    assert np.abs(results[0] - results[1]).max() >= 1e-2 * np.abs(expected).max()
+
+
 def round_to(w, dtype, group):
     """The nearest numbers of a small float type, scaled by the largest |w|."""
     import ml_dtypes

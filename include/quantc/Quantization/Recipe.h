@@ -52,6 +52,8 @@ struct RoundingRecipe {
 
   /// Whether it needs statistics of products of inputs.
   bool needsGram() const;
+  /// Whether it takes Gram matrices into account, if there are data.
+  bool usesGram() const;
   bool operator==(const RoundingRecipe &other) const;
 };
 
@@ -179,6 +181,8 @@ struct Recipe {
   bool operator==(const Recipe &other) const;
 
   bool needsStatistics() const;
+  /// Whether statistics, if there are any, make a difference.
+  bool usesStatistics() const;
   /// Whether a range of an activation comes from statistics.
   bool hasStaticActivations() const;
 };

@@ -123,6 +123,8 @@ public:
   virtual ~WeightMethod() = default;
   /// Whether `quantize` needs the Gram matrix of the inputs.
   virtual bool needsGram() const { return false; }
+  /// Whether it takes the Gram matrix into account, if there is one.
+  virtual bool usesGram() const { return needsGram(); }
   virtual llvm::Expected<QuantizedMatrix> quantize(const WeightMatrix &weights,
                                                    const WeightFormat &format,
                                                    GramMatrix gram) const = 0;
