@@ -200,6 +200,10 @@ FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
   pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass(observers));
   if (failed(pm.run(*copy)))
     return failure();
+  // Before what multiplies the values of interest is cut off.
+  llvm::StringSet<> factors;
+  if (options.gram)
+    factors = findFactors(*copy);
   if (!options.names.empty()) {
     returnObserved(*copy);
     PassManager clean(module.getContext(), ModuleOp::getOperationName());
@@ -207,9 +211,6 @@ FailureOr<Statistics> quantc::calibrate(ModuleOp module, const DataSet &data,
     if (failed(clean.run(*copy)))
       return failure();
   }
-  llvm::StringSet<> factors;
-  if (options.gram)
-    factors = findFactors(*copy);
   if (options.progress)
     options.progress("compiling for calibration", 0, 0);
   FailureOr<WatchedFunction> watched = compileWatched(*copy);
