@@ -2,13 +2,14 @@
 
 #include "quantc/CodeGen/KernelChoices.h"
 
+#include "quantc/Support/YAML.h"
+
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/YAMLTraits.h"
 
 #include <array>
 
@@ -81,29 +82,12 @@ std::string Blocking::describe() const {
 
 llvm::Expected<KernelChoices> KernelChoices::parse(llvm::StringRef text,
                                                    llvm::StringRef source) {
-  struct Collected {
-    llvm::StringRef source;
-    std::string message;
-  } collected{source, ""};
-  llvm::yaml::Input input(
-      text, nullptr,
-      [](const llvm::SMDiagnostic &diagnostic, void *context) {
-        auto &collected = *static_cast<Collected *>(context);
-        if (collected.message.empty())
-          collected.message =
-              llvm::formatv("{0}:{1}: {2}", collected.source,
-                            diagnostic.getLineNo(), diagnostic.getMessage());
-      },
-      &collected);
   ChoicesFile file;
-  // As operator>> does, which crashes for an empty document.
-  llvm::yaml::EmptyContext context;
-  if (input.setCurrentDocument())
-    llvm::yaml::yamlize(input, file, true, context);
-  if (input.error() || !file.version)
-    return llvm::createStringError(
-        collected.message.empty() ? (source + ": is no file of kernels").str()
-                                  : collected.message);
+  constexpr llvm::StringLiteral expected = "is no file of kernels";
+  if (llvm::Error error = readYAML(text, source, expected, file))
+    return error;
+  if (!file.version)
+    return llvm::createStringError(source + ": " + expected);
   KernelChoices result;
   result.choices = std::move(file.kernels);
   return result;

@@ -58,11 +58,7 @@ FailureOr<DataSet> quantc::openData(StringRef path, ModuleOp module) {
 LogicalResult quantc::calibrateModel(StringRef path, StringRef bytes,
                                      const CalibrateOptions &options) {
   MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
-  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
-    if (options.report)
-      options.report(diagnostic.getSeverity(), formatDiagnostic(diagnostic));
-    return success();
-  });
+  forwardDiagnostics(context, options.report);
   OwningOpRef<ModuleOp> module =
       importForCalibration(path, bytes, options.shapes, options.run, context);
   if (!module)

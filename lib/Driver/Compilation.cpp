@@ -98,12 +98,7 @@ Compilation::Compilation(const CompileOptions &options,
                          CompileStatistics *statistics)
     : options(options), statistics(statistics),
       context(getDriverDialects(), MLIRContext::Threading::DISABLED) {
-  context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
-    if (this->options.report)
-      this->options.report(diagnostic.getSeverity(),
-                           formatDiagnostic(diagnostic));
-    return success();
-  });
+  forwardDiagnostics(context, options.report);
   if (!options.remarks)
     return;
   remark::RemarkCategories categories;

@@ -21,11 +21,7 @@ using namespace quantc;
 static LogicalResult exportModel(StringRef path, StringRef bytes,
                                  const CompileOptions &options) {
   MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
-  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
-    if (options.report)
-      options.report(diagnostic.getSeverity(), formatDiagnostic(diagnostic));
-    return success();
-  });
+  forwardDiagnostics(context, options.report);
   auto fail = [&](const Twine &text) {
     return emitError(UnknownLoc::get(&context), text);
   };

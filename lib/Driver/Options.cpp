@@ -84,6 +84,17 @@ std::string quantc::formatDiagnostic(Diagnostic &diagnostic) {
   return text;
 }
 
+void quantc::forwardDiagnostics(
+    MLIRContext &context,
+    std::function<void(DiagnosticSeverity, StringRef)> report) {
+  context.getDiagEngine().registerHandler(
+      [report = std::move(report)](Diagnostic &diagnostic) {
+        if (report)
+          report(diagnostic.getSeverity(), formatDiagnostic(diagnostic));
+        return success();
+      });
+}
+
 uint64_t quantc::getPeakMemoryBytes() {
   // What getrusage says may be that of the program which started this one.
   if (auto status = llvm::MemoryBuffer::getFileAsStream("/proc/self/status")) {

@@ -19,11 +19,7 @@ using namespace quantc;
 FailureOr<QuantizationReport>
 quantc::reportModel(StringRef path, const ReportOptions &options) {
   MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
-  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
-    if (options.report)
-      options.report(diagnostic.getSeverity(), formatDiagnostic(diagnostic));
-    return success();
-  });
+  forwardDiagnostics(context, options.report);
   OwningOpRef<ModuleOp> module =
       importForCalibration(path, "", options.shapes, options.run, context);
   if (!module)

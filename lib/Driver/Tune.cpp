@@ -38,12 +38,7 @@ public:
   Tuner(StringRef path, StringRef bytes, const TuneOptions &options)
       : path(path), bytes(bytes), options(options),
         context(getDriverDialects(), MLIRContext::Threading::DISABLED) {
-    context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
-      if (this->options.report)
-        this->options.report(diagnostic.getSeverity(),
-                             formatDiagnostic(diagnostic));
-      return success();
-    });
+    forwardDiagnostics(context, options.report);
   }
 
   FailureOr<TuneResult> run();

@@ -2,6 +2,8 @@
 
 #include "quantc/Quantization/Recipe.h"
 
+#include "quantc/Support/YAML.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/SourceMgr.h"
@@ -324,26 +326,9 @@ static std::string findProblemIn(const Recipe &recipe) {
 
 llvm::Expected<Recipe> Recipe::fromYAML(StringRef text, StringRef source) {
   Recipe recipe;
-  struct Collected {
-    StringRef source;
-    std::string message;
-  } collected{source, ""};
-  llvm::yaml::Input input(
-      text, nullptr,
-      [](const llvm::SMDiagnostic &diagnostic, void *context) {
-        auto &collected = *static_cast<Collected *>(context);
-        if (collected.message.empty())
-          collected.message =
-              llvm::formatv("{0}:{1}: {2}", collected.source,
-                            diagnostic.getLineNo(), diagnostic.getMessage());
-      },
-      &collected);
-  input >> recipe;
-  if (input.error())
-    return llvm::createStringError(
-        collected.message.empty()
-            ? (source + ": expected keys and values").str()
-            : collected.message);
+  if (llvm::Error error =
+          readYAML(text, source, "expected keys and values", recipe))
+    return error;
   std::string problem = findProblemIn(recipe);
   if (!problem.empty())
     return llvm::createStringError(source + ": " + problem);

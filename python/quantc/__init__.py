@@ -12,6 +12,8 @@ import numpy as np
 
 from . import _quantc
 from ._quantc import CompileError, RunError, Tensor
+from ._arguments import to_model as _to_model
+from ._arguments import to_shapes as _to_shapes
 from ._profile import Profile
 from .calibration import Statistics, _write_data, calibrate, choose_range
 from .recipe import Activations, Override, Recipe, Transformation, Weights
@@ -234,16 +236,7 @@ def _run_driver(
     model, output, shapes, target, emit, quantize, calibration, stats, profile=False, kv_cache=None,
     kv_cache_in_place=False, kernels=None,
 ):
-    if hasattr(model, "SerializeToString"):
-        model = model.SerializeToString()
-    elif isinstance(model, (bytearray, memoryview)):
-        model = bytes(model)
-    elif not isinstance(model, bytes):
-        model = os.fspath(model)
-    shapes = {
-        name: [-1 if size is None else int(size) for size in shape]
-        for name, shape in (shapes or {}).items()
-    }
+    model, shapes = _to_model(model), _to_shapes(shapes)
     stats = os.fspath(getattr(stats, "path", stats) or "")
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         data = "" if calibration is None else _write_data(calibration, folder)

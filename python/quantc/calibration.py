@@ -7,6 +7,7 @@ import typing
 import numpy as np
 
 from . import _quantc
+from ._arguments import to_model, to_shapes
 
 
 class Choice(typing.NamedTuple):
@@ -173,16 +174,7 @@ def calibrate(
       threads: how many samples run at a time (default: one a processor).
       progress: called with a step's name, what is done, and the total (or 0).
     """
-    if hasattr(model, "SerializeToString"):
-        model = model.SerializeToString()
-    elif isinstance(model, (bytearray, memoryview)):
-        model = bytes(model)
-    elif not isinstance(model, bytes):
-        model = os.fspath(model)
-    shapes = {
-        name: [-1 if size is None else int(size) for size in shape]
-        for name, shape in (shapes or {}).items()
-    }
+    model, shapes = to_model(model), to_shapes(shapes)
     output = os.fspath(output)
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         _quantc.calibrate(

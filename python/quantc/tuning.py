@@ -6,23 +6,9 @@ import tempfile
 import numpy as np
 
 from . import _quantc
+from ._arguments import to_model, to_shapes
 from .calibration import _write_data
 from .recipe import to_text
-
-
-def _to_model(model):
-    if hasattr(model, "SerializeToString"):
-        return model.SerializeToString()
-    if isinstance(model, (bytes, bytearray, memoryview)):
-        return bytes(model)
-    return os.fspath(model)
-
-
-def _to_shapes(shapes):
-    return {
-        name: [-1 if size is None else int(size) for size in shape]
-        for name, shape in (shapes or {}).items()
-    }
 
 
 class Tuning:
@@ -87,13 +73,13 @@ def tune(
       runs: how many runs a time is the median of.
       threads: how many threads a run uses.
     """
-    model = _to_model(model)
+    model = to_model(model)
     if minimize not in ("latency", "bytes"):
         raise ValueError(f'minimize="{minimize}": use "latency" or "bytes"')
     for name, limit in (("max_loss", max_loss), ("max_bytes", max_bytes), ("max_latency", max_latency)):
         if limit is not None and not limit > 0:
             raise ValueError(f"{name} must be positive")
-    shapes = _to_shapes(shapes)
+    shapes = to_shapes(shapes)
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         return Tuning(
             _quantc.tune(
@@ -169,13 +155,13 @@ def tune_kernels(
         raise ValueError("rounds must be positive")
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         result = _quantc.tune_kernels(
-            _to_model(model),
+            to_model(model),
             path,
             {name: np.asarray(array) for name, array in inputs.items()},
             to_text(quantize),
             "" if calibration is None else _write_data(calibration, folder),
             os.fspath(getattr(stats, "path", stats) or ""),
-            _to_shapes(shapes),
+            to_shapes(shapes),
             target,
             rounds,
             threads,

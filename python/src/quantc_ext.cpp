@@ -204,6 +204,24 @@ nb::list Model::run(const std::vector<nb::ndarray<nb::ro>> &arrays) const {
   return list;
 }
 
+/// The bytes of a model, or the path of its file: parts of the argument, which
+/// lives as long as the call.
+static std::pair<llvm::StringRef, std::optional<llvm::StringRef>>
+readModel(const nb::object &model) {
+  if (!nb::isinstance<nb::bytes>(model))
+    return {nb::borrow<nb::str>(model).c_str(), std::nullopt};
+  auto bytes = nb::borrow<nb::bytes>(model);
+  return {"", llvm::StringRef(bytes.c_str(), bytes.size())};
+}
+
+/// A report that writes errors, line by line, to `errors`.
+static auto collectErrors(std::string &errors) {
+  return [&errors](mlir::DiagnosticSeverity severity, llvm::StringRef text) {
+    if (severity == mlir::DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + text.str();
+  };
+}
+
 static void compile(const nb::object &model, const std::string &output,
                     const std::map<std::string, std::vector<int64_t>> &shapes,
                     const std::string &target, const std::string &emit,
@@ -225,37 +243,26 @@ static void compile(const nb::object &model, const std::string &output,
   llvm::StringRef form = emit;
   bool isExport = form.consume_front("onnx");
   options.exportIntegerOps = isExport && form.consume_front("-integer");
-  options.exportContribOps = form != "-standard";
-  std::optional<Stage> stage = parseStage(isExport ? "import" : emit);
+  options.exportContribOps = !(isExport && form.consume_front("-standard"));
+  std::optional<Stage> stage =
+      parseStage(isExport && form.empty() ? "import" : emit);
   if (!stage)
     raise(compileError, "unknown stage '" + emit + "'");
   options.emit = *stage;
   for (const auto &[name, sizes] : shapes)
     options.shapes[name].assign(sizes.begin(), sizes.end());
   std::string errors;
-  options.report = [&](mlir::DiagnosticSeverity severity,
-                       llvm::StringRef text) {
-    if (severity == mlir::DiagnosticSeverity::Error)
-      errors += (errors.empty() ? "" : "\n") + text.str();
-  };
+  options.report = collectErrors(errors);
 
-  bool isBytes = nb::isinstance<nb::bytes>(model);
-  llvm::StringRef input;
-  if (isBytes) {
-    auto bytes = nb::borrow<nb::bytes>(model);
-    input = llvm::StringRef(bytes.c_str(), bytes.size());
-  } else {
-    input = nb::borrow<nb::str>(model).c_str();
-  }
+  auto [path, bytes] = readModel(model);
   mlir::LogicalResult result = mlir::failure();
   {
     nb::gil_scoped_release release;
     if (isExport)
-      result =
-          isBytes ? exportBytes(input, options) : exportFile(input, options);
+      result = bytes ? exportBytes(*bytes, options) : exportFile(path, options);
     else
       result =
-          isBytes ? compileBytes(input, options) : compileFile(input, options);
+          bytes ? compileBytes(*bytes, options) : compileFile(path, options);
   }
   if (mlir::failed(result))
     raise(compileError, errors.empty() ? "compilation failed" : errors);
@@ -283,23 +290,12 @@ runCalibration(const nb::object &model, const std::string &data,
       progress(step.str(), done, total);
     };
   std::string errors;
-  options.report = [&](mlir::DiagnosticSeverity severity,
-                       llvm::StringRef text) {
-    if (severity == mlir::DiagnosticSeverity::Error)
-      errors += (errors.empty() ? "" : "\n") + text.str();
-  };
-  bool isBytes = nb::isinstance<nb::bytes>(model);
-  std::string path, bytes;
-  if (isBytes) {
-    auto object = nb::borrow<nb::bytes>(model);
-    bytes.assign(object.c_str(), object.size());
-  } else {
-    path = nb::borrow<nb::str>(model).c_str();
-  }
+  options.report = collectErrors(errors);
+  auto [path, bytes] = readModel(model);
   mlir::LogicalResult result = mlir::failure();
   {
     nb::gil_scoped_release release;
-    result = calibrateModel(path, bytes, options);
+    result = calibrateModel(path, bytes.value_or(""), options);
   }
   if (mlir::failed(result))
     raise(compileError, errors.empty() ? "calibration failed" : errors);
@@ -337,24 +333,13 @@ static nb::dict tune(const nb::object &model, const std::string &quantize,
   options.runs = runs;
   options.threads = threads;
   std::string errors;
-  options.report = [&](mlir::DiagnosticSeverity severity,
-                       llvm::StringRef text) {
-    if (severity == mlir::DiagnosticSeverity::Error)
-      errors += (errors.empty() ? "" : "\n") + text.str();
-  };
-  bool isBytes = nb::isinstance<nb::bytes>(model);
-  std::string path, bytes;
-  if (isBytes) {
-    auto object = nb::borrow<nb::bytes>(model);
-    bytes.assign(object.c_str(), object.size());
-  } else {
-    path = nb::borrow<nb::str>(model).c_str();
-  }
+  options.report = collectErrors(errors);
+  auto [path, bytes] = readModel(model);
   mlir::FailureOr<TuneResult> tuned = mlir::failure();
   std::string table;
   {
     nb::gil_scoped_release release;
-    tuned = tuneModel(path, bytes, options);
+    tuned = tuneModel(path, bytes.value_or(""), options);
     if (succeeded(tuned)) {
       llvm::raw_string_ostream os(table);
       tuned->printTable(os);
@@ -424,23 +409,13 @@ tuneKernelsOfModel(const nb::object &model, const std::string &cache,
                                                tensors->pointers.end());
   };
   std::string errors;
-  options.report = [&](mlir::DiagnosticSeverity severity,
-                       llvm::StringRef text) {
-    if (severity == mlir::DiagnosticSeverity::Error)
-      errors += (errors.empty() ? "" : "\n") + text.str();
-  };
-  bool isBytes = nb::isinstance<nb::bytes>(model);
-  std::string path, bytes, table;
-  if (isBytes) {
-    auto object = nb::borrow<nb::bytes>(model);
-    bytes.assign(object.c_str(), object.size());
-  } else {
-    path = nb::borrow<nb::str>(model).c_str();
-  }
+  options.report = collectErrors(errors);
+  auto [path, bytes] = readModel(model);
+  std::string table;
   mlir::FailureOr<TuneKernelsResult> tuned = mlir::failure();
   {
     nb::gil_scoped_release release;
-    tuned = tuneKernels(path, bytes, options);
+    tuned = tuneKernels(path, bytes.value_or(""), options);
     if (succeeded(tuned)) {
       llvm::raw_string_ostream os(table);
       tuned->printTable(os);

@@ -14,8 +14,6 @@ from quantc import language
 ort = pytest.importorskip("onnxruntime")
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "lm"
-if not (FOLDER / "model.onnx").exists():
-    FOLDER = Path("/work/shared/lm")
 pytestmark = pytest.mark.skipif(not (FOLDER / "model.onnx").exists(), reason="needs the language model")
 
 WINDOW = 128

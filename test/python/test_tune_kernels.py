@@ -101,6 +101,8 @@ def test_results_do_not_depend_on_blocks(files, quantc_cli, target):
     try:
         expected = quantc.compile(folder / "model.onnx", target=target).run(inputs)
     except quantc.RunError as error:
+        if "this processor lacks" not in str(error):
+            raise
         pytest.skip(str(error))
     for blocks in ODD:
         write_choices(folder / "odd.yaml", described, names, blocks)

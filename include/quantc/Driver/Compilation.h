@@ -104,6 +104,11 @@ mlir::LogicalResult compileBytes(llvm::StringRef bytes,
 /// A diagnostic in the model's language: "node 'conv1': ..." with its notes.
 std::string formatDiagnostic(mlir::Diagnostic &diagnostic);
 
+/// Gives all diagnostics of `context` to `report`, if there is one.
+void forwardDiagnostics(
+    mlir::MLIRContext &context,
+    std::function<void(mlir::DiagnosticSeverity, llvm::StringRef)> report);
+
 } // namespace quantc
 
 #endif // QUANTC_DRIVER_COMPILATION_H

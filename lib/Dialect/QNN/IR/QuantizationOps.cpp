@@ -98,6 +98,19 @@ static bool isSmallFloat(Type type) {
 
 //===- quantize -----------------------------------------------------------===//
 
+std::optional<int64_t> QuantizeOp::getParameterAxis() {
+  return getBlockSize() ? std::nullopt : getAxis();
+}
+
+std::optional<int64_t> DequantizeOp::getParameterAxis() {
+  return getBlockSize() ? std::nullopt : getAxis();
+}
+
+std::optional<int64_t> RequantizeOp::getParameterAxis() { return getAxis(); }
+
+/// A table is the same for all elements.
+SmallVector<unsigned> LookupOp::getParameterOperands() { return {}; }
+
 LogicalResult QuantizeOp::verify() {
   Type element = getType().getElementType();
   if (!isQuantizedInteger(element) && !isSmallFloat(element))

@@ -107,29 +107,19 @@ Value Tiling::repeat(ImplicitLocOpBuilder &b, Value value,
   return reshape(b, rows, shape);
 }
 
-static bool isSingleOrList(Value parameter, std::optional<int64_t> axis) {
-  return !parameter || isSingle(parameter) ||
-         (axis == channelAxis && typeOf(parameter).getRank() == 1 &&
-          typeOf(parameter).hasStaticShape());
-}
-
 bool Tiling::isPerChannel(Operation *user, Value tiles) const {
   if (user->getNumResults() != 1)
     return false;
-  if (auto requantize = dyn_cast<RequantizeOp>(user))
-    return requantize.getInput() == tiles &&
-           isSingleOrList(requantize.getScale(), requantize.getAxis()) &&
-           isSingleOrList(requantize.getZeroPoint(), requantize.getAxis());
-  if (auto dequantize = dyn_cast<DequantizeOp>(user))
-    return dequantize.getInput() == tiles && dequantize.getBlockSize() == 0 &&
-           isSingleOrList(dequantize.getScale(), dequantize.getAxis()) &&
-           isSingleOrList(dequantize.getZeroPoint(), dequantize.getAxis());
-  if (auto quantize = dyn_cast<QuantizeOp>(user))
-    return quantize.getInput() == tiles && quantize.getBlockSize() == 0 &&
-           isSingleOrList(quantize.getScale(), quantize.getAxis()) &&
-           isSingleOrList(quantize.getZeroPoint(), quantize.getAxis());
-  if (auto lookup = dyn_cast<LookupOp>(user))
-    return lookup.getInput() == tiles;
+  if (auto pointwise = dyn_cast<PointwiseOpInterface>(user)) {
+    bool isList = pointwise.getParameterAxis() == channelAxis;
+    return user->getOperand(0) == tiles &&
+           llvm::all_of(pointwise.getParameterOperands(), [&](unsigned index) {
+             Value parameter = user->getOperand(index);
+             return typeOf(parameter).getRank() <= 1 &&
+                    (isSingle(parameter) ||
+                     (isList && typeOf(parameter).hasStaticShape()));
+           });
+  }
   int64_t rank = typeOf(tiles).getRank();
   return isElementwise(user) && llvm::all_of(user->getOperands(), [&](Value v) {
            RankedTensorType type = typeOf(v);
@@ -146,13 +136,19 @@ Value Tiling::computeUnmoved(ImplicitLocOpBuilder &b, Operation *user,
                              Value moved, Value unmoved) const {
   IRMapping mapping;
   mapping.map(moved, unmoved);
-  for (Value operand : user->getOperands()) {
-    if (operand == moved || isa<LookupOp>(user))
-      continue;
-    int64_t numBehind =
-        isElementwise(user) ? typeOf(unmoved).getRank() - channelAxis - 1 : 0;
-    if (typeOf(operand).getNumElements() != 1)
-      mapping.map(operand, repeat(b, operand, numBehind));
+  SmallVector<unsigned> parameters;
+  // Elementwise ops broadcast them: the dimensions behind are there, too.
+  int64_t numBehind = 0;
+  if (auto pointwise = dyn_cast<PointwiseOpInterface>(user)) {
+    parameters = pointwise.getParameterOperands();
+  } else {
+    parameters = llvm::to_vector(llvm::seq(user->getNumOperands()));
+    numBehind = typeOf(unmoved).getRank() - channelAxis - 1;
+  }
+  for (unsigned index : parameters) {
+    Value parameter = user->getOperand(index);
+    if (parameter != moved && typeOf(parameter).getNumElements() != 1)
+      mapping.map(parameter, repeat(b, parameter, numBehind));
   }
   Operation *copy = b.clone(*user, mapping);
   Type element = typeOf(user->getResult(0)).getElementType();

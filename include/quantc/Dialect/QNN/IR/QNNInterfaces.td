@@ -58,6 +58,30 @@ def QNN_SameScaleOpInterface : OpInterface<"SameScaleOpInterface"> {
   ];
 }
 
+def QNN_PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
+  let cppNamespace = "::quantc::qnn";
+  let description = [{
+    An op that makes each element of its result of the same element of operand
+    0, and of parameters: one number each, or a list with a number for each
+    index of an axis. So it may be computed before or after elements move.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The operands that are parameters. Others, such as a table, are the same
+      for all elements whatever their shape.
+    }], "::llvm::SmallVector<unsigned>", "getParameterOperands", (ins), [{}], [{
+      return ::llvm::to_vector(
+          ::llvm::seq<unsigned>(1, $_op->getNumOperands()));
+    }]>,
+    InterfaceMethod<[{
+      The axis that lists of parameters lie along; none if they have another
+      form, such as one number for each block.
+    }], "std::optional<int64_t>", "getParameterAxis", (ins), [{}], [{
+      return std::nullopt;
+    }]>
+  ];
+}
+
 def QNN_QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
   let cppNamespace = "::quantc::qnn";
   let description = [{

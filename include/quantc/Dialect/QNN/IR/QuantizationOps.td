@@ -4,7 +4,9 @@
 
 include "quantc/Dialect/QNN/IR/QNNBase.td"
 
-def QNN_QuantizeOp : QNN_Op<"quantize"> {
+def QNN_QuantizeOp : QNN_Op<"quantize", [
+    DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
+                              ["getParameterAxis"]>]> {
   let summary = "From real numbers to integers or small floats";
   let description = [{
     `y = saturate(roundeven(x / scale) + zero_point)` for integers, and
@@ -42,7 +44,9 @@ def QNN_QuantizeOp : QNN_Op<"quantize"> {
   let hasVerifier = 1;
 }
 
-def QNN_DequantizeOp : QNN_Op<"dequantize"> {
+def QNN_DequantizeOp : QNN_Op<"dequantize", [
+    DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
+                              ["getParameterAxis"]>]> {
   let summary = "From integers or small floats to real numbers";
   let description = [{
     `y = (x - zero_point) · scale`, with the subtraction in a wider integer.
@@ -66,7 +70,9 @@ def QNN_DequantizeOp : QNN_Op<"dequantize"> {
   let hasVerifier = 1;
 }
 
-def QNN_RequantizeOp : QNN_Op<"requantize"> {
+def QNN_RequantizeOp : QNN_Op<"requantize", [
+    DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
+                              ["getParameterAxis"]>]> {
   let summary = "From an integer accumulator to a narrower integer";
   let description = [{
     `y = saturate(roundeven(float(x) · scale) + zero_point)`, with one f32
@@ -146,7 +152,9 @@ def QNN_UnpackOp : QNN_InferredOp<"unpack"> {
   let hasVerifier = 1;
 }
 
-def QNN_LookupOp : QNN_InferredOp<"lookup"> {
+def QNN_LookupOp : QNN_InferredOp<"lookup", [
+    DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
+                              ["getParameterOperands"]>]> {
   let summary = "Replaces each small integer by an element of a table";
   let description = [{
     `y[i] = table[x[i]]`: decodes codebooks such as NF4, and is any function of
