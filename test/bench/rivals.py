@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -279,6 +280,12 @@ def make_cases(names, folder):
             yield Case(model.name, "int8", quantize_theirs(locate(model.model), calibration, "MinMax", own), feed)
 
 
+def artefact(engine, path):
+    """Bytes of the file that an engine loads."""
+    suffixes = {"Quantc": ".so", "IREE": ".vmfb"}
+    return path.with_suffix(suffixes.get(engine, path.suffix)).stat().st_size
+
+
 def measure(case, threads, seconds, engines):
     quantc.compile(str(case.path), output=str(case.path.with_suffix(".so")))
     turns = [Turn(engine, case, threads) for engine in engines]
@@ -291,10 +298,11 @@ def measure(case, threads, seconds, engines):
     for turn in turns:
         turn.stop()
         if turn.error:
-            turn.text = "-"
+            turn.text = turn.load = "-"
             print(f"  {turn.engine}: {turn.error}", file=sys.stderr)
             continue
         turn.text = f"{turn.median:.3g}"
+        turn.load = f"{1e3 * turn.loaded:.0f} ms, {turn.peak:.0f} MB, {artefact(turn.engine, case.path) / 1e6:.3g} MB"
         if reference and case.kind == "f32":
             for ours, theirs in zip(turn.outputs, reference.outputs):
                 if np.linalg.norm(ours - theirs) > 1e-3 * np.linalg.norm(theirs):
@@ -302,21 +310,30 @@ def measure(case, threads, seconds, engines):
     return turns
 
 
-def page(rows, engines, versions):
-    lines = [
-        "# Beside other engines",
-        "",
-        "<!-- Written by `test/bench/rivals.py --update-docs`. -->",
-        "",
-        f"Medians in milliseconds on {processor()}: {versions}. All engines get the same ONNX file and run in turns, in",
-        "one process each. `int8` models are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights per",
-        "channel), `int8` layers have one scale a column. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine",
-        "cannot take the model.",
-        "",
-        "| case | form | threads | " + " | ".join(engines) + " | best / Quantc |",
-        "| --- | --- | ---: |" + " ---: |" * (len(engines) + 1),
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
+def table(headings, rows):
+    rule = ["---:" if heading not in ("case", "form") else "---" for heading in headings]
+    return ["| " + " | ".join(row) + " |" for row in (headings, rule, *rows)]
+
+
+def page(rows, loads, engines, versions):
+    """`rows` are of times, `loads` of what the engines take beside time."""
+    text = (
+        f"Medians in milliseconds on {processor()}: {versions}. All engines get the same ONNX file and run in turns, in "
+        "one process each. `int8` models are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights "
+        "per channel), `int8` layers have one scale a column. `best / Quantc` above 1: Quantc is the fastest. `-`: the "
+        "engine cannot take the model."
+    )
+    loading = (
+        "What a process takes that loads a model and runs it on one thread: milliseconds to load it, megabytes at most in "
+        "memory (those of Python and NumPy, about 60, among them), megabytes of the file that it loads. ONNX Runtime and "
+        "OpenVINO load the ONNX file, and compile it each time."
+    )
+    lines = ["# Beside other engines", "", "<!-- Written by `test/bench/rivals.py --update-docs`. -->", ""]
+    lines += [textwrap.fill(text, 120, break_on_hyphens=False), ""]
+    lines += table(("case", "form", "threads", *engines, "best / Quantc"), rows)
+    if loads:
+        lines += ["", "## Loading", "", textwrap.fill(loading, 120, break_on_hyphens=False), ""]
+        lines += table(("case", "form", *engines), loads)
     return "\n".join(lines) + "\n"
 
 
@@ -341,7 +358,8 @@ def main():
     args = parser.parse_args()
     line = "{:32}{:>6}{:>9}" + "{:>14}" * len(args.engines) + "{:>15}"
     print(line.format("case", "form", "threads", *args.engines, "best / Quantc"), flush=True)
-    rows = []
+    rows, loads = [], []
+    models = {model.name for model in MODELS}
     with tempfile.TemporaryDirectory() as folder:
         for case in make_cases(args.names, Path(folder)):
             for threads in args.threads:
@@ -349,10 +367,12 @@ def main():
                 others = [t.median for t in turns if not t.error and t.engine != "Quantc"]
                 own = next((t.median for t in turns if not t.error and t.engine == "Quantc"), None)
                 ratio = f"{min(others) / own:.2f}" if own and others else "-"
+                if case.name in models and threads == 1:
+                    loads.append((case.name, case.kind, *(t.load for t in turns)))
                 rows.append((case.name, case.kind, str(threads), *(t.text for t in turns), ratio))
                 print(line.format(*rows[-1]), flush=True)
     if args.update_docs:
-        PAGE.write_text(page(rows, args.engines, versions(args.engines)))
+        PAGE.write_text(page(rows, loads, args.engines, versions(args.engines)))
 
 
 if __name__ == "__main__":
