@@ -118,8 +118,9 @@ Expected<DataSet> DataSet::fromArrays(std::vector<NumpyArray> arrays,
       if (batch == 0 || shape[0] % batch)
         return error("the first dimension must be a multiple of the model's");
     } else if (int64_t(shape.size()) != rank + 1) {
-      return error("there must be as many dimensions, or one more for the "
-                   "samples");
+      return error(rank == 0 ? "there must be one dimension, for the samples"
+                             : "there must be as many dimensions, or one more "
+                               "for the samples");
     } else if (!fits(input, shape.drop_front())) {
       return error("the dimensions after the samples' must agree");
     }

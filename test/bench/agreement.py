@@ -8,10 +8,12 @@ integer kernels saturated (`session.x64quantprecision` does not reach all of the
 
 import argparse
 import itertools
+import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 from timing import ROOT  # noqa: F401  (puts our modules on the path)
 
 import quantc
@@ -44,8 +46,30 @@ def difference(outputs, expected):
     return worst
 
 
+PRODUCTS = {"Conv", "ConvTranspose", "MatMul", "Gemm", "LSTM", "GRU"}
+
+
+def float_products(graph, quantized=frozenset()):
+    """Nodes that multiply what is no quantized value, bodies included."""
+    quantized = quantized | {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    return sum(n.op_type in PRODUCTS and not quantized.issuperset(n.input[:2]) for n in graph.node) + sum(
+        float_products(a.g, quantized) for n in graph.node for a in n.attribute if a.HasField("g")
+    )
+
+
+def float_products_left(path, folder):
+    """The same of our graph of integers."""
+    bin_dir = ROOT / "build" / "bin"
+    text = folder / "model.mlir"
+    subprocess.run([bin_dir / "quantc", "compile", path, "--emit=import", "-o", text], check=True, capture_output=True)
+    command = [bin_dir / "quant-opt", text, "--qnn-optimize=verify-folded", "--mlir-elide-elementsattrs-if-larger=8"]
+    graph = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    products = [line for line in graph.splitlines() if "qnn.matmul" in line or "qnn.conv" in line]
+    return sum("i32" not in line.split("->")[-1] for line in products)
+
+
 def measure(name, form, folder):
-    """Ours from theirs, ours from theirs without optimizations, and those two from each other."""
+    """Ours from theirs, ours from theirs without optimizations, and those two from each other; products of floats."""
     model = MODELS[name]
     feeds = [feed for _, feed in itertools.islice(model.feeds(), 3)]
     path = quantized_models.quantize(quantized_models.prepare(locate(model), folder), feeds, form, folder)
@@ -55,7 +79,7 @@ def measure(name, form, folder):
         ours, theirs, unoptimized = library.run(feed), optimized(feed), plain(feed)
         pairs = (ours, theirs), (ours, unoptimized), (unoptimized, theirs)
         worst = np.maximum(worst, [difference(*pair) for pair in pairs])
-    return worst
+    return *worst, float_products(onnx.load(str(path)).graph), float_products_left(path, folder)
 
 
 def main():
@@ -63,15 +87,15 @@ def main():
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--forms", nargs="*", default=list(quantized_models.FORMS))
     args = parser.parse_args()
-    print(f"{'model':20}{'form':26}{'ours':>10}{'plain':>10}{'each other':>12}", flush=True)
+    print(f"{'model':20}{'form':26}{'ours':>10}{'plain':>10}{'each other':>12}{'floats':>8}{'left':>6}", flush=True)
     for name, form in itertools.product(args.names, args.forms):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                own, plain, other = measure(name, form, Path(folder))
+                own, plain, other, floats, left = measure(name, form, Path(folder))
             except Exception as error:  # The quantizer and ONNX Runtime refuse some.
                 print(f"{name:20}{form:26}{str(error).strip().splitlines()[0][:80]}", flush=True)
                 continue
-        print(f"{name:20}{form:26}{own:10.1e}{plain:10.1e}{other:12.1e}", flush=True)
+        print(f"{name:20}{form:26}{own:10.1e}{plain:10.1e}{other:12.1e}{floats:8}{left:6}", flush=True)
 
 
 if __name__ == "__main__":

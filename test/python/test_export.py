@@ -162,6 +162,89 @@ def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
     assert set(op_types(onnx.load(tmp_path / "cli.onnx").graph)) == types
 
 
+AGAIN_CASES = [
+    ("espcn-resize", "w8a8", {}),
+    ("ppocr-cls", "w8a8", {}),
+    ("silero-vad-static", None, {}),
+    ("silero-vad-static", "w8a8", {}),
+    ("silero-vad-static", "w8a8", {"integer_ops": True}),
+    ("silero-vad-seq", "w8a8", {}),
+    ("silero-vad", "w8", {}),
+    ("magika", "w8a8-dynamic", {"integer_ops": True}),
+    ("minilm-l3", "w8a8", {}),
+    ("minilm-l3", "w4a16-g64", {}),
+]
+
+
+@pytest.mark.parametrize("name, recipe, form", AGAIN_CASES)
+def test_exported_model_is_read_again(name, recipe, form, tmp_path):
+    """What we write is a model like any other, and means to us what it meant before."""
+    model = MODELS[name]
+    path = locate(model)
+    feeds = list(itertools.islice(model.feeds(), 2))
+    options = {"quantize": recipe} if recipe else {}
+    if recipe == "w8a8":
+        options["stats"] = quantc.calibrate(path, feeds[0][1], tmp_path / "model.stats")
+    quantc.export(path, tmp_path / "exported.onnx", **options, **form)
+    before, again = quantc.compile(path, **options), quantc.compile(tmp_path / "exported.onnx")
+    for size, feed in feeds:
+        for a, b in zip(before.run(feed), again.run(feed), strict=True):
+            assert a.shape == b.shape and a.dtype == b.dtype
+            error = np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(a), 1e-30)
+            assert error <= 1e-6, (size, error)
+
+
+RECURRENT = {
+    "lstm": ("y, h, c = LSTM <hidden_size = 8> (x, w, r)", 4, 1),
+    "lstm-both-ways": ('y, h, c = LSTM <hidden_size = 8, direction = "bidirectional"> (x, w, r)', 4, 2),
+    "lstm-lengths": ('y, h, c = LSTM <hidden_size = 8> (x, w, r, "", lengths)', 4, 1),
+    "lstm-state": ('y, h, c = LSTM <hidden_size = 8> (x, w, r, "", "", state, state)', 4, 1),
+    "gru": ('y, h = GRU <hidden_size = 8, direction = "reverse"> (x, w, r)', 3, 1),
+    "gru-state": ('y, h = GRU <hidden_size = 8, linear_before_reset = 1> (x, w, r, "", "", state)', 3, 1),
+}
+
+
+@pytest.mark.parametrize("recipe", [None, "w8a8"])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_ops(name, recipe, tmp_path):
+    """Their loops run in ONNX Runtime, and are read again: of one batch and of unknown ones."""
+    text, gates, directions = RECURRENT[name]
+    # What starts from one batch says so; the input does not.
+    batch = "1" if "state" in text else "b"
+    states = "float[d, 1, b, 8] y, float[d, b, 8] h" + (", float[d, b, 8] c" if gates == 4 else "")
+    states = states.replace("float[d, 1, b, 8] y", "float[t, d, b, 8] y")
+    inputs = "float[t, b, 16] x" + (f", float[1, {batch}, 8] state" if batch == "1" else "")
+    inputs += ", int32[b] lengths" if "lengths" in text else ""
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> g ({inputs}) => ({states}) {{ {text} }}')
+    rng = np.random.default_rng(0)
+    for weight, columns in (("w", 16), ("r", 8)):
+        values = rng.standard_normal((directions, gates * 8, columns)).astype(np.float32) / 3
+        model.graph.initializer.append(numpy_helper.from_array(values, weight))
+
+    def feed(steps, batch):
+        return {
+            "x": rng.standard_normal((steps, batch, 16)).astype(np.float32),
+            "state": rng.standard_normal((1, batch, 8)).astype(np.float32),
+            "lengths": rng.integers(1, steps + 1, batch).astype(np.int32),
+        }
+
+    names = {i.name for i in model.graph.input}
+    feeds = [
+        {k: v for k, v in feed(steps, b).items() if k in names}
+        for steps, b in [(5, 1), (1, 1), (9, 1)] + ([] if batch == "1" else [(4, 3)])
+    ]
+    options = {"quantize": recipe} if recipe else {}
+    if recipe == "w8a8":
+        options["calibration"] = feeds[:3]
+    quantc.export(model, tmp_path / "exported.onnx", **options)
+    before, again = quantc.compile(model, **options), quantc.compile(tmp_path / "exported.onnx")
+    theirs = oracle(tmp_path / "exported.onnx")
+    for inputs in feeds:
+        for a, b, c in zip(before.run(inputs), again.run(inputs), theirs(inputs), strict=True):
+            np.testing.assert_allclose(b, a, rtol=0, atol=1e-6)
+            np.testing.assert_allclose(c, a, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("recipe, contrib", [("w4a16-g64", "MatMulNBits"), ("w8-g32", "MatMulNBits"), ("nf4-g64", "MatMulBnb4")])
 def test_ops_of_grouped_weights(recipe, contrib, tmp_path):
     path = locate(MODELS["minilm-l3"])

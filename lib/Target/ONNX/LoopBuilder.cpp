@@ -56,7 +56,7 @@ static bool isConstantTrue(Value value) {
 
 bool LoopBuilder::isPreallocated(RankedTensorType listType,
                                  const Collected &how) const {
-  return isCounted && how.axis == 0 &&
+  return runsToEnd && how.axis == 0 &&
          (how.itemShape || llvm::none_of(listType.getShape().drop_front(),
                                          ShapedType::isDynamic));
 }
@@ -186,7 +186,8 @@ LoopBuilder::tryBuild(MutableArrayRef<RankedTensorType> types) {
   }
   bool hasCondition = results[0] && results[0] != conditionTensor &&
                       !isConstantTrue(results[0]);
-  if (isCounted && hasCondition) {
+  if (runsToEnd && hasCondition) {
+    runsToEnd = false;
     isCounted = false;
     isStable = false;
   }
@@ -275,18 +276,26 @@ LoopBuilder::tryBuild(MutableArrayRef<RankedTensorType> types) {
   return b.create(state);
 }
 
+/// What a loop carries on from nothing becomes something: a list that is empty
+/// at first is joined to items whose other dimensions are not 0 either.
+static RankedTensorType presumeGrowth(RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getShape());
+  llvm::replace(shape, int64_t(0), ShapedType::kDynamic);
+  return RankedTensorType::get(shape, type.getElementType());
+}
+
 FailureOr<SmallVector<Value>> LoopBuilder::build() {
   SmallVector<RankedTensorType> types;
   for (Value v : init) {
     if (!v)
       return ctx.emitError("an initial value is left out");
-    types.push_back(cast<RankedTensorType>(v.getType()));
+    types.push_back(presumeGrowth(cast<RankedTensorType>(v.getType())));
   }
   if (condition && isConstantTrue(condition))
     condition = {};
   if (tripCount && cast<RankedTensorType>(tripCount.getType()).getRank() != 0)
     tripCount = ctx.reshape(tripCount, {});
-  isCounted = tripCount && !condition;
+  runsToEnd = isCounted = tripCount && !condition;
   // Each attempt makes a dimension dynamic or gives up counting: this ends.
   while (true) {
     FailureOr<Operation *> loop = tryBuild(types);

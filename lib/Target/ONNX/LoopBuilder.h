@@ -66,7 +66,9 @@ private:
                       const Collected &how) const;
 
   NodeContext &ctx;
-  /// Whether the trip count alone decides.
+  /// Whether the trip count alone decides when it ends.
+  bool runsToEnd = false;
+  /// Whether it is an scf.for: it runs to its end, and nothing grows.
   bool isCounted = false;
 };
 
