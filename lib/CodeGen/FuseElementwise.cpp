@@ -3,6 +3,8 @@
 #include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
 
+#include "ProductRoots.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -29,10 +31,71 @@ static bool isCheap(linalg::GenericOp op) {
   return cost <= 2;
 }
 
+/// Whether nothing needs `op`: what fusion replaced stays for a while.
+static bool isDead(Operation *op) {
+  return wouldOpBeTriviallyDead(op) && llvm::all_of(op->getUsers(), isDead);
+}
+
+/// The only op that reads `value`, or null.
+static Operation *getOnlyUser(Value value) {
+  Operation *only = nullptr;
+  for (Operation *user : value.getUsers()) {
+    if (user == only || isDead(user))
+      continue;
+    if (only)
+      return nullptr;
+    only = user;
+  }
+  return only;
+}
+
+/// The product whose result `value` is, or becomes element by element without
+/// being anything else's; null if there is none.
+static linalg::LinalgOp findProduct(Value value) {
+  auto op = value.getDefiningOp<linalg::LinalgOp>();
+  if (!op || !getOnlyUser(value))
+    return {};
+  if (quantc::isProductRoot(op))
+    return op;
+  if (op.getNumParallelLoops() == op.getNumLoops())
+    for (Value input : op.getDpsInputs())
+      if (linalg::LinalgOp product = findProduct(input))
+        return product;
+  return {};
+}
+
+/// Whether `producer` makes a product's sums smaller, and what `consumer` makes
+/// of them meets a later product, which that would follow: what one product
+/// leaves for the other goes through memory, and better as 8-bit integers than
+/// as sums of 32 bits.
+static bool narrowsEarlierProduct(linalg::GenericOp producer,
+                                  linalg::GenericOp consumer) {
+  linalg::LinalgOp product = findProduct(producer.getResult(0));
+  if (!product ||
+      getElementTypeOrSelf(producer.getResult(0)).getIntOrFloatBitWidth() >=
+          getElementTypeOrSelf(product->getResult(0)).getIntOrFloatBitWidth())
+    return false;
+  auto isLater = [&](Value value) {
+    linalg::LinalgOp other = findProduct(value);
+    return other && other != product &&
+           other->getBlock() == product->getBlock() &&
+           product->isBeforeInBlock(other);
+  };
+  while (consumer && consumer.getNumParallelLoops() == consumer.getNumLoops()) {
+    if (llvm::any_of(consumer.getDpsInputs(), isLater))
+      return true;
+    if (consumer->getNumResults() != 1)
+      return false;
+    consumer = dyn_cast_or_null<linalg::GenericOp>(
+        getOnlyUser(consumer.getResult(0)));
+  }
+  return false;
+}
+
 static bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!producer || !consumer)
+  if (!producer || !consumer || narrowsEarlierProduct(producer, consumer))
     return false;
   if (!llvm::all_of(producer->getUsers(),
                     [&](Operation *user) { return user == consumer; }))

@@ -1,5 +1,4 @@
-//===- ProductRoots.cpp - Which ops are products
-//----------------------------===//
+//===- ProductRoots.cpp - Which ops are products --------------------------===//
 
 #include "ProductRoots.h"
 

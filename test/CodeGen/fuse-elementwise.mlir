@@ -105,3 +105,54 @@ func.func @bias_behind_reshape(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %bias:
   } -> tensor<?x?x16xf32>
   return %3 : tensor<?x?x16xf32>
 }
+
+// The earlier product of two that are added up leaves 8-bit integers for the
+// later one, not sums of 32 bits; what follows both is with the later one.
+// CHECK-LABEL: func.func @two_products
+// CHECK: %[[FIRST:.*]] = linalg.matmul
+// CHECK: %[[BYTES:.*]] = linalg.generic
+// CHECK-SAME: ins(%[[FIRST]] : tensor<8x8xi32>)
+// CHECK-SAME: outs({{.*}} : tensor<8x8xi8>)
+// CHECK: arith.trunci
+// CHECK-NEXT: linalg.yield
+// CHECK: %[[SECOND:.*]] = linalg.matmul
+// CHECK: linalg.generic
+// CHECK-SAME: ins({{.*}}%[[BYTES]]{{.*}})
+// CHECK: arith.trunci
+// CHECK: arith.extsi
+// CHECK: arith.addi
+// CHECK-NOT: linalg.generic
+func.func @two_products(%a: tensor<8x8xi32>, %b: tensor<8x8xi32>) -> tensor<8x8xi32> {
+  %z = arith.constant 0 : i32
+  %e = tensor.empty() : tensor<8x8xi32>
+  %n = tensor.empty() : tensor<8x8xi8>
+  %f = linalg.fill ins(%z : i32) outs(%e : tensor<8x8xi32>) -> tensor<8x8xi32>
+  %0 = linalg.matmul ins(%a, %b : tensor<8x8xi32>, tensor<8x8xi32>) outs(%f : tensor<8x8xi32>) -> tensor<8x8xi32>
+  %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0 : tensor<8x8xi32>) outs(%n : tensor<8x8xi8>) {
+  ^bb0(%x: i32, %o: i8):
+    %t = arith.trunci %x : i32 to i8
+    linalg.yield %t : i8
+  } -> tensor<8x8xi8>
+  %2 = linalg.matmul ins(%b, %a : tensor<8x8xi32>, tensor<8x8xi32>) outs(%f : tensor<8x8xi32>) -> tensor<8x8xi32>
+  %3 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%2 : tensor<8x8xi32>) outs(%n : tensor<8x8xi8>) {
+  ^bb0(%x: i32, %o: i8):
+    %t = arith.trunci %x : i32 to i8
+    linalg.yield %t : i8
+  } -> tensor<8x8xi8>
+  %4 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%1 : tensor<8x8xi8>) outs(%e : tensor<8x8xi32>) {
+  ^bb0(%x: i8, %o: i32):
+    %t = arith.extsi %x : i8 to i32
+    linalg.yield %t : i32
+  } -> tensor<8x8xi32>
+  %5 = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%4, %3 : tensor<8x8xi32>, tensor<8x8xi8>) outs(%e : tensor<8x8xi32>) {
+  ^bb0(%x: i32, %y: i8, %o: i32):
+    %t = arith.extsi %y : i8 to i32
+    %s = arith.addi %x, %t : i32
+    linalg.yield %s : i32
+  } -> tensor<8x8xi32>
+  return %5 : tensor<8x8xi32>
+}
