@@ -85,6 +85,9 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(quantc::createFuseElementwisePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  quantc::MultiplyReciprocalsPassOptions reciprocals;
+  reciprocals.targetFeatures = options.targetFeatures;
+  pm.addPass(quantc::createMultiplyReciprocalsPass(reciprocals));
   pm.addPass(quantc::createOutlineKernelsPass());
   addBufferization(pm);
   quantc::PlanMemoryPassOptions plan;

@@ -72,6 +72,36 @@ def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
   ];
 }
 
+def MultiplyReciprocalsPass : Pass<"quantc-multiply-reciprocals"> {
+  let summary = "Quantize by products instead of a division";
+  let description = [{
+    ONNX's QuantizeLinear divides by the scale, and multiplying by its
+    reciprocal rounds some ties another way. Where the scale is a constant and
+    the quotient is rounded and clamped to a range of at most 16 bits, a product
+    with a reciprocal of twice the precision gives the same integers, at a
+    fraction of a division's time (`quantc/Support/Reciprocal.h`). This is
+    proven for each scale by the numbers where the integers change; scales for
+    which it is not so keep their division, and so do targets without fma.
+
+    ```mlir
+    %q = arith.divf %x, %scale : f32
+    // becomes
+    %l = arith.mulf %x, %low : f32
+    %q = math.fma %x, %high, %l : f32
+    ```
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::math::MathDialect"
+  ];
+  let statistics = [
+    Statistic<"numReplaced", "replaced", "Divisions that became products">
+  ];
+}
+
 def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
   let summary = "Outline groups of linalg ops into shared kernels";
   let description = [{

@@ -1,0 +1,123 @@
+//===- MultiplyReciprocals.cpp - Quantize without a division --------------===//
+
+#include "quantc/CodeGen/Passes.h"
+#include "quantc/Support/Reciprocal.h"
+
+#include "Target.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_MULTIPLYRECIPROCALSPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+
+/// Integers up to here are compared one by one: those of 16 bits, moved by
+/// their zero point.
+static constexpr double kMostLimit = 131072;
+
+static std::optional<double> getConstant(Value value) {
+  APFloat number(0.0);
+  if (!value.getType().isF32() ||
+      !matchPattern(value, m_ConstantFloat(&number)))
+    return std::nullopt;
+  return number.convertToFloat();
+}
+
+/// What `rounded`, an integer, is clamped to after a zero point was added:
+/// the largest magnitude that makes a difference. None if it is used otherwise.
+static std::optional<int64_t> findLimit(Value rounded) {
+  double zeroPoint = 0;
+  std::optional<double> least, most;
+  Value value = rounded;
+  while (value.hasOneUse() && !(least && most)) {
+    Operation *user = *value.user_begin();
+    if (user->getNumOperands() != 2 || user->getNumResults() != 1)
+      return std::nullopt;
+    Value other = user->getOperand(user->getOperand(0) == value ? 1 : 0);
+    std::optional<double> constant = getConstant(other);
+    if (!constant)
+      return std::nullopt;
+    if (isa<arith::AddFOp>(user) && !least && !most)
+      zeroPoint += *constant;
+    else if (isa<arith::MaxNumFOp, arith::MaximumFOp>(user) && !least)
+      least = constant;
+    else if (isa<arith::MinNumFOp, arith::MinimumFOp>(user) && !most)
+      most = constant;
+    else
+      return std::nullopt;
+    value = user->getResult(0);
+  }
+  if (!least || !most)
+    return std::nullopt;
+  double limit =
+      std::max(std::abs(*least - zeroPoint), std::abs(*most - zeroPoint));
+  if (!(limit <= kMostLimit))
+    return std::nullopt;
+  return int64_t(std::ceil(limit));
+}
+
+namespace {
+struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::DivFOp op,
+                                PatternRewriter &rewriter) const override {
+    std::optional<double> divisor = getConstant(op.getRhs());
+    if (!divisor)
+      return rewriter.notifyMatchFailure(op, "the divisor is no f32 constant");
+    auto rounding = op->hasOneUse()
+                        ? dyn_cast<math::RoundEvenOp>(*op->user_begin())
+                        : math::RoundEvenOp();
+    if (!rounding)
+      return rewriter.notifyMatchFailure(op, "the quotient is not rounded");
+    std::optional<int64_t> limit = findLimit(rounding.getResult());
+    if (!limit)
+      return rewriter.notifyMatchFailure(
+          op, "the rounded quotient is not clamped to an 8- or 16-bit range");
+    std::optional<quantc::Reciprocal> reciprocal =
+        quantc::findReciprocal(float(*divisor), *limit);
+    if (!reciprocal)
+      return rewriter.notifyMatchFailure(
+          op, "products round other than the quotient for some numbers");
+    auto makeConstant = [&](float number) -> Value {
+      return arith::ConstantOp::create(rewriter, op.getLoc(),
+                                       rewriter.getF32FloatAttr(number));
+    };
+    Value x = op.getLhs(), high = makeConstant(reciprocal->high);
+    if (reciprocal->low == 0) {
+      rewriter.replaceOpWithNewOp<arith::MulFOp>(op, x, high);
+      return success();
+    }
+    Value rest = arith::MulFOp::create(rewriter, op.getLoc(), x,
+                                       makeConstant(reciprocal->low));
+    rewriter.replaceOpWithNewOp<math::FmaOp>(op, x, high, rest);
+    return success();
+  }
+};
+
+struct MultiplyReciprocalsPass
+    : public quantc::impl::MultiplyReciprocalsPassBase<
+          MultiplyReciprocalsPass> {
+  using Base::Base;
+  void runOnOperation() override {
+    // Elsewhere an fma is a call.
+    if (!quantc::VectorUnit::fromFeatures(targetFeatures).hasFMA)
+      return;
+    auto countDivisions = [&] {
+      int64_t count = 0;
+      getOperation()->walk([&](arith::DivFOp) { ++count; });
+      return count;
+    };
+    int64_t before = countDivisions();
+    RewritePatternSet patterns(&getContext());
+    patterns.add<MultiplyReciprocal>(&getContext());
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
+    numReplaced += before - countDivisions();
+  }
+};
+} // namespace

@@ -1,0 +1,118 @@
+// RUN: quant-opt %s --quantc-multiply-reciprocals=target-features=+avx2,+fma | FileCheck %s
+// RUN: quant-opt %s --quantc-multiply-reciprocals | FileCheck %s --check-prefix=PLAIN
+
+// Without fma, a division is cheaper.
+// PLAIN-COUNT-8: arith.divf
+// PLAIN-NOT: math.fma
+
+// CHECK-LABEL: func.func @scale
+// CHECK-SAME: %[[X:.*]]: f32
+// CHECK-DAG: %[[HIGH:.*]] = arith.constant 33.33{{.*}} : f32
+// CHECK-DAG: %[[LOW:.*]] = arith.constant {{.*}}E-6 : f32
+// CHECK: %[[L:.*]] = arith.mulf %[[X]], %[[LOW]]
+// CHECK: %[[Q:.*]] = math.fma %[[X]], %[[HIGH]], %[[L]]
+// CHECK: math.roundeven %[[Q]]
+func.func @scale(%x: f32) -> f32 {
+  %s = arith.constant 0.03 : f32
+  %lo = arith.constant 0.0 : f32
+  %hi = arith.constant 255.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b : f32
+}
+
+// The zero point moves the range.
+// CHECK-LABEL: func.func @zero_point
+// CHECK: math.fma
+func.func @zero_point(%x: f32) -> f32 {
+  %s = arith.constant 0.1 : f32
+  %z = arith.constant 12.0 : f32
+  %lo = arith.constant -128.0 : f32
+  %hi = arith.constant 127.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %t = arith.addf %r, %z : f32
+  %a = arith.minnumf %t, %hi : f32
+  %b = arith.maxnumf %a, %lo : f32
+  return %b : f32
+}
+
+// CHECK-LABEL: func.func @power_of_two
+// CHECK: %[[F:.*]] = arith.constant 8.0{{.*}} : f32
+// CHECK: arith.mulf %{{.*}}, %[[F]]
+// CHECK-NOT: math.fma
+func.func @power_of_two(%x: f32) -> f32 {
+  %s = arith.constant 0.125 : f32
+  %lo = arith.constant -32768.0 : f32
+  %hi = arith.constant 32767.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b : f32
+}
+
+// Nothing bounds the integers, so that each bit of the quotient counts.
+// CHECK-LABEL: func.func @not_clamped
+// CHECK: arith.divf
+func.func @not_clamped(%x: f32) -> f32 {
+  %s = arith.constant 0.03 : f32
+  %lo = arith.constant 0.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  return %a : f32
+}
+
+// CHECK-LABEL: func.func @wide_range
+// CHECK: arith.divf
+func.func @wide_range(%x: f32) -> f32 {
+  %s = arith.constant 0.03 : f32
+  %lo = arith.constant -2147483648.0 : f32
+  %hi = arith.constant 2147483520.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b : f32
+}
+
+// CHECK-LABEL: func.func @used_twice
+// CHECK: arith.divf
+func.func @used_twice(%x: f32) -> (f32, f32) {
+  %s = arith.constant 0.03 : f32
+  %lo = arith.constant 0.0 : f32
+  %hi = arith.constant 255.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b, %q : f32, f32
+}
+
+// CHECK-LABEL: func.func @scale_at_run_time
+// CHECK: arith.divf
+func.func @scale_at_run_time(%x: f32, %s: f32) -> f32 {
+  %lo = arith.constant 0.0 : f32
+  %hi = arith.constant 255.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b : f32
+}
+
+// CHECK-LABEL: func.func @no_scale
+// CHECK: arith.divf
+func.func @no_scale(%x: f32) -> f32 {
+  %s = arith.constant -0.03 : f32
+  %lo = arith.constant 0.0 : f32
+  %hi = arith.constant 255.0 : f32
+  %q = arith.divf %x, %s : f32
+  %r = math.roundeven %q : f32
+  %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b : f32
+}
