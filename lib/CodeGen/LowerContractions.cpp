@@ -25,9 +25,15 @@ using namespace quantc;
 /// pairs of bytes to pay.
 static constexpr int64_t kMaxPairDepth = 8192;
 static constexpr double kMaxWideShare = 0.6;
-/// Of the words of filters that may be multiplied in halves: three operations
-/// each, where four do without pairs, and as many bytes again in the library.
+/// Of the words of filters that may be multiplied in halves in any case: as
+/// many bytes again are in the library.
 static constexpr double kMaxSplitShare = 0.15;
+/// Beyond that it must be a fourth faster than to widen all bytes.
+static constexpr double kSplitGain = 0.75;
+/// What it takes, in operations, to multiply a word of four bytes in pairs (in
+/// halves, twice that) and one of two widened bytes, and to write such a word
+/// into a panel of the image and to read it again (measured with AVX2).
+static constexpr double kPairOps = 3, kWideOps = 2.2, kPanelOps = 8;
 
 namespace {
 /// What is known about sums of pairs of bytes in a product.
@@ -137,18 +143,33 @@ static BytePairs usePairsOfColumns(KernelEmitter &e, WeightPacker &packer,
   return result;
 }
 
+/// Up to which share of words in halves `m` filters of `k` elements are
+/// multiplied in pairs: few filters have little use of the panels that widened
+/// bytes need, where pairs read the image of `taps` elements a channel as it
+/// lies.
+static double getMostSplit(int64_t m, int64_t k, std::optional<int64_t> taps) {
+  int64_t words =
+      taps ? llvm::divideCeil(k / *taps, 4) * *taps : llvm::divideCeil(k, 4);
+  double panel = taps ? 0 : kPanelOps * words;
+  double widened = llvm::divideCeil(k, 2) * (kWideOps * m + kPanelOps);
+  double share = (kSplitGain * widened - panel) / (kPairOps * words * m) - 1;
+  return std::max(share, kMaxSplitShare);
+}
+
 /// The same for weights on the left-hand side, as filters are.
 static BytePairs usePairsOfRows(KernelEmitter &e, WeightPacker &packer,
                                 MatchedProduct &match, VectorUnit unit) {
+  std::optional<int64_t> m = e.asConstant(match.problem.m);
   std::optional<int64_t> k = e.asConstant(match.problem.k);
-  if (!k || *k > kMaxPairDepth)
+  if (!m || !k || *k > kMaxPairDepth)
     return {std::nullopt, std::nullopt, "the sums are long"};
   unit.hasSignedRows = true;
   MatchedProduct pairs = matchAgain(e, match, unit);
   BytePairs result;
   std::optional<int64_t> taps = matchWordTaps(pairs);
   if (pairs.kernel.dot.sumsPairs)
-    result.rows = packer.packRows(e, pairs, taps.value_or(1), kMaxSplitShare);
+    result.rows =
+        packer.packRows(e, pairs, taps.value_or(1), getMostSplit(*m, *k, taps));
   if (!result.rows)
     return {std::nullopt, std::nullopt, "no side is constant"};
   if (!result.rows->isPacked)

@@ -206,6 +206,7 @@ def convolve(x, w, strides, dilations, pads, group):
 CONVOLUTIONS = {
     "3x3": (16, 24, (14, 14), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 1),
     "odd": (3, 7, (13, 17), (5, 3), (2, 1), (1, 2), (2, 0, 1, 3), 1),
+    "few": (3, 2, (13, 40), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 1),
     "pointwise": (40, 20, (7, 9), (1, 1), (1, 1), (1, 1), (0, 0, 0, 0), 1),
     "pointwise, strided": (8, 12, (9, 9), (1, 1), (2, 2), (1, 1), (0, 0, 0, 0), 1),
     "depthwise": (19, 19, (12, 21), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 19),
@@ -243,7 +244,7 @@ def test_convolution(name, signs, tmp_path):
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
 @pytest.mark.parametrize("kind", ["few", "many", "edge"])
-@pytest.mark.parametrize("name", ["3x3", "odd", "pointwise", "grouped"])
+@pytest.mark.parametrize("name", ["3x3", "odd", "few", "pointwise", "grouped"])
 def test_pairs_of_filters(name, kind, target, tmp_path):
     """Filters whose pairs could saturate with the largest activations are multiplied in halves."""
     seed = list(f"{name}{kind}{target}".encode())
@@ -269,6 +270,23 @@ def test_pairs_of_filters(name, kind, target, tmp_path):
                               ("y", np.int32, [2, o, "rows", "columns"]), target, tmp_path)
         (y,) = model.run({"x": x})
         np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("channels, filters, are_widened", [(3, 1, False), (3, 3, False), (24, 2, False), (24, 64, True)])
+def test_what_few_filters_do_with_large_weights(channels, filters, are_widened, tmp_path, quantc_cli):
+    """Panels of widened bytes cost more than to multiply most words in halves, and more so the fewer use them."""
+    rng = np.random.default_rng(7)
+    w = np.clip(rng.normal(0, 42, (filters, channels, 3, 3)).round(), -128, 127).astype(np.int8)
+    node = helper.make_node("ConvInteger", ["x", "w"], ["y"], name="layer", pads=[1, 1, 1, 1])
+    types = [("x", onnx.TensorProto.UINT8, channels), ("y", onnx.TensorProto.INT32, filters)]
+    infos = [helper.make_tensor_value_info(n, t, (1, c, 40, 40)) for n, t, c in types]
+    graph = helper.make_graph([node], "layer", infos[:1], infos[1:], [numpy_helper.from_array(w, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
+    flags = "--target=x86-64-v3", "--print-remarks", "--emit=obj", "-o", tmp_path / "m.o"
+    done = quantc_cli("compile", tmp_path / "m.onnx", *flags)
+    assert done.returncode == 0, done.stderr
+    assert ("all bytes are widened, as too many of the weights are large" in done.stderr) == are_widened
+    assert ("words of weights are multiplied in halves" in done.stderr) != are_widened
 
 
 @pytest.mark.parametrize("signs", ["us", "ss"])
