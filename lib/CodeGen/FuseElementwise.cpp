@@ -86,8 +86,8 @@ static bool narrowsEarlierProduct(linalg::GenericOp producer,
       return true;
     if (consumer->getNumResults() != 1)
       return false;
-    consumer = dyn_cast_or_null<linalg::GenericOp>(
-        getOnlyUser(consumer.getResult(0)));
+    consumer =
+        dyn_cast_or_null<linalg::GenericOp>(getOnlyUser(consumer.getResult(0)));
   }
   return false;
 }

@@ -72,7 +72,8 @@ TEST(Reciprocal, OneProductRoundsTiesAnotherWay) {
     float divisor = i / 1000.0f, reciprocal = 1 / divisor;
     for (int n = 0; n < 255; ++n) {
       float x = (n + 0.5f) * divisor;
-      different += std::nearbyint(x * reciprocal) != std::nearbyint(x / divisor);
+      different +=
+          std::nearbyint(x * reciprocal) != std::nearbyint(x / divisor);
     }
   }
   EXPECT_GT(different, 0);
