@@ -22,6 +22,8 @@ static constexpr int64_t kBlockColumns = 128;
 /// Elements of a buffer that a file's choice may ask for at most, since buffers
 /// lie on the stack.
 static constexpr int64_t kMaxElements = 64 * 1024;
+/// The last panel gets its own code if it would waste a vector of this many.
+static constexpr int64_t kLeastWaste = 24;
 /// Blocks that a few threads share well.
 static constexpr int64_t kEnoughBlocks = 4;
 
@@ -40,19 +42,38 @@ static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
   return most * unit;
 }
 
-/// How many panels of floats, `depth` elements deep, a task packs to sweep over
-/// them; 0 if it should not. Panel by panel, a task would write a few columns
-/// of each row of C, and where rows are far from each other, no prefetcher
-/// follows.
-static int64_t chooseSweptPanels(const MicroKernel &kernel,
+/// How many panels, `depth` elements deep, a task packs to sweep over them; 0
+/// if it should not. Panel by panel, a task would write a few columns of each
+/// row of C, and where rows are far from each other, no prefetcher follows.
+static int64_t chooseSweptPanels(const GemmProblem &p,
+                                 const MicroKernel &kernel,
                                  const ColumnSource &columns,
                                  std::optional<int64_t> depth) {
-  if (kernel.dot || columns.isPacked() || columns.isInPlace() || !depth ||
-      *depth == 0)
+  if (columns.isPacked() || columns.isInPlace() || !depth || *depth == 0)
     return 0;
+  int64_t count = *depth;
+  if (kernel.dot) {
+    // Where the left-hand side is packed, too, words are not split along k.
+    if (!p.rowPanels || kernel.dot.usesTiles)
+      return 0;
+    count = columns.getNumWords().value_or(
+        llvm::divideCeil(*depth, kernel.dot.group));
+  }
   int64_t bytes = kernel.accumulator.getIntOrFloatBitWidth() / 8;
-  int64_t panels = kSweptBytes / (bytes * *depth * kernel.columns());
+  int64_t panels = kSweptBytes / (bytes * count * kernel.columns());
   return panels < 2 ? 0 : panels;
+}
+
+/// The vectors that the last panel has to compute, if doing so by code of its
+/// own saves much of the work; else 0.
+static int64_t chooseLastVectors(KernelEmitter &e, const MicroKernel &kernel,
+                                 ColumnSource &columns) {
+  std::optional<int64_t> slots = e.asConstant(columns.getNumSlots(e));
+  if (!slots || columns.isPacked() || kernel.dot.usesTiles)
+    return 0;
+  int64_t rest = *slots % kernel.vectors;
+  int64_t wasted = rest ? kernel.vectors - rest : 0;
+  return wasted * kLeastWaste > *slots ? rest : 0;
 }
 
 GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
@@ -68,7 +89,7 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
           ? std::min(wished.blockColumns, kMaxElements / kBlockRows)
           : kBlockColumns;
   result.panels = std::max<int64_t>(1, mostColumns / kernel.columns());
-  int64_t swept = chooseSweptPanels(kernel, columns, k);
+  int64_t swept = chooseSweptPanels(p, kernel, columns, k);
   // Panels that are swept have the whole depth.
   if (swept && (!wished.depth || wished.depth >= *k)) {
     result.sweepsRows = true;
@@ -125,5 +146,6 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
           : std::max<int64_t>(1, *k);
   if (k && *k <= result.depth)
     result.splitsDepth = false;
+  result.lastVectors = chooseLastVectors(e, kernel, columns);
   return result;
 }

@@ -19,6 +19,8 @@ struct GemmBlocking {
   /// Whether a task packs all of its panels first, and computes row by row of
   /// micro-kernels then; otherwise panel by panel.
   bool sweepsRows = false;
+  /// Vectors of columns in the last panel, if it is worth code of its own.
+  int64_t lastVectors = 0;
 
   static GemmBlocking choose(KernelEmitter &e, const GemmProblem &problem,
                              const MicroKernel &kernel, ColumnSource &columns);
