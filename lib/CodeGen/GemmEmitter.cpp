@@ -155,7 +155,8 @@ void GemmEmitter::emitDepthBlock(GemmBlock &block, Value endSlot) {
   }
   if (!blocking.sweepsRows)
     return forEachPanel(block, endSlot, [&](const GemmTile &tile) {
-      packPanel(block, tile);
+      // Panels have room for all vectors, also where a tile has fewer.
+      packPanel(block, makeTile(block, tile.slot, kernel.vectors));
       forEachRow(block, [&](Value row) { tiles.emitRow(block, tile, row); });
     });
   e.forLoop(block.firstSlot, endSlot, kernel.vectors, [&](Value slot) {

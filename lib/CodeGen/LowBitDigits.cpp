@@ -20,10 +20,13 @@ int64_t DigitProduct::getRun(const LowBitWeights &weights) {
 
 bool DigitProduct::isSupported(const LowBitWeights &weights,
                                const VectorUnit &unit) {
-  return unit.bits >= 256 && unit.hasWordPairs &&
-         (!weights.table || !weights.multiples.empty()) &&
-         weights.layout.planes.front().bits <= 4 &&
-         weights.layout.blockSize % getRun(weights) == 0;
+  if (unit.bits < 256 || !unit.hasWordPairs ||
+      weights.layout.blockSize % getRun(weights) != 0)
+    return false;
+  if (weights.layout.planes.front().bits <= 4)
+    return !weights.table || !weights.multiples.empty();
+  // Products of 8 bits by 8 have no sums in 16 bits.
+  return unit.hasVNNI && !weights.table && !weights.mantissaBits;
 }
 
 static Value constantFloat(KernelEmitter &e, float value) {

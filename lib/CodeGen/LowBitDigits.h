@@ -1,12 +1,12 @@
-//===- LowBitDigits.h - Float times low-bit weights, in integers -*- C++
-//-*-===//
+//===- LowBitDigits.h - Floats times codes, in integers ---------*- C++ -*-===//
 //
 // x86 multiplies bytes four times as fast as floats, and codes of at most 4
 // bits are bytes after one mask. So a row of floats is written, block by block,
 // in fixed point with 23 bits of its largest element, as three signed digits
 // of 8 bits: each has an inner product with the codes, exact in integers, and
 // the three sums make one float. That loses no more than float arithmetic does.
-// Where an instruction adds up four products in 32 bits, it does both at once.
+// Where an instruction adds up four products in 32 bits, it does both at once,
+// and codes may have 8 bits.
 // Rows that are bytes already are multiplied as they are, several in turn, so
 // that codes are unpacked once for all of these.
 //
