@@ -118,8 +118,12 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
   int64_t rows = mostRows;
   if (m) {
     rows = std::max<int64_t>(*m, 1);
-    if (wished.blockRows || !result.sweepsRows || columnBlocks < kEnoughBlocks)
-      rows = llvm::divideCeil(rows, llvm::divideCeil(rows, mostRows));
+    int64_t rowBlocks = llvm::divideCeil(rows, mostRows);
+    // Each of them packs its panels again.
+    if (result.sweepsRows && !wished.blockRows)
+      rowBlocks = std::min<int64_t>(
+          rowBlocks, llvm::divideCeil(kEnoughBlocks, columnBlocks));
+    rows = llvm::divideCeil(rows, rowBlocks);
   }
   if (kernel.dot.hasWideWords)
     rows = std::max(std::min(kPackedBytes / (3 * *k), rows), kernel.rows);
