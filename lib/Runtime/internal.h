@@ -13,11 +13,13 @@ struct quantc_block {
   size_t size; /* of the whole allocation, this header included */
 };
 
-/* One running call. Compiled code reaches it through a thread-local pointer. */
+/* Bytes of the longest error message, its end included. */
+#define QUANTC_ERROR_SIZE 1024
+
+/* One running call, or one thread's part of a parallel loop. Compiled code reaches it through a thread-local pointer. */
 struct quantc_call {
-  struct quantc_call *outer; /* the call of another model that this one is in */
+  struct quantc_call *outer; /* the one that this one is in */
   struct quantc_block blocks; /* head of a ring of all live allocations */
-  int is_in_loop; /* that runs on several threads: nobody can leave it */
   jmp_buf on_failure;
 };
 

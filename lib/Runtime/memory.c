@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct quantc_block) <= ALIGNMENT, "header must fit");
 #define KEEP_MINIMUM (256 * 1024)
 
 _Thread_local struct quantc_call *quantc_current_call;
-static _Thread_local char error_message[1024];
+static _Thread_local char error_message[QUANTC_ERROR_SIZE];
 
 /* Blocks that no call uses. Taking and giving back swap one pointer, so threads
    need no lock; a full cache frees what does not fit. */
@@ -108,16 +108,10 @@ void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size) {
     block->base = base;
     block->size = total;
   }
-  /* Threads of a parallel loop have no call of their own: what they allocate
-     they free within the loop. */
   struct quantc_call *call = quantc_current_call;
-  if (call) {
-    block->next = call->blocks.next;
-    block->previous = &call->blocks;
-    block->next->previous = block->previous->next = block;
-  } else {
-    block->next = block->previous = block;
-  }
+  block->next = call->blocks.next;
+  block->previous = &call->blocks;
+  block->next->previous = block->previous->next = block;
   return block + 1;
 }
 
@@ -142,7 +136,6 @@ void _mlir_memref_to_llvm_free(void *pointer) {
 void quantc_call_begin(struct quantc_call *call) {
   call->outer = quantc_current_call;
   call->blocks.next = call->blocks.previous = &call->blocks;
-  call->is_in_loop = 0;
   quantc_current_call = call;
 }
 
@@ -153,12 +146,6 @@ void quantc_call_end(struct quantc_call *call) {
 }
 
 void quantc_rt_fail(const char *message) {
-  struct quantc_call *call = quantc_current_call;
-  /* A thread cannot leave a parallel loop by itself. */
-  if (!call || call->is_in_loop) {
-    fprintf(stderr, "quantc: fatal error in a parallel loop: %s\n", message);
-    abort();
-  }
   quantc_set_error("%s", message);
-  longjmp(call->on_failure, 1);
+  longjmp(quantc_current_call->on_failure, 1);
 }

@@ -14,6 +14,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -27,6 +28,14 @@ struct loop {
   quantc_rt_loop body;
   void *context;
   int64_t size;
+  struct failure *failure;
+};
+
+/* Why a loop ends early: what the first thread that failed says. */
+struct failure {
+  atomic_flag is_taken;
+  int has_message; /* read when the loop has ended */
+  char message[QUANTC_ERROR_SIZE];
 };
 
 /* The threads of a run. Words that different threads write lie apart. */
@@ -66,14 +75,26 @@ static unsigned count_threads(void) {
   return known == 2 ? 1 : (unsigned)omp_get_max_threads();
 }
 
-/* The part of a loop that one of the threads takes. */
+/* The part of a loop that one of the threads takes. A thread that fails leaves
+   its part, not the loop: it is a call of its own, which frees what the part
+   had allocated. */
 static void run_share(const struct loop *loop, unsigned thread,
                       unsigned num_threads) {
   int64_t each = loop->size / num_threads, rest = loop->size % num_threads;
   int64_t first = each * thread + (thread < rest ? thread : rest);
   int64_t count = each + (thread < rest);
-  if (count)
+  if (!count)
+    return;
+  struct quantc_call share;
+  quantc_call_begin(&share);
+  if (!setjmp(share.on_failure)) {
     loop->body(loop->context, first, first + count);
+  } else if (!atomic_flag_test_and_set(&loop->failure->is_taken)) {
+    snprintf(loop->failure->message, sizeof(loop->failure->message), "%s",
+             quantc_rt_last_error());
+    loop->failure->has_message = 1;
+  }
+  quantc_call_end(&share);
 }
 
 static void pause_briefly(void) {
@@ -129,7 +150,7 @@ static void take_part(void *argument) {
   team->num_waiting = (unsigned)omp_get_num_threads() - 1;
   team->execute(team->call);
   if (team->num_waiting)
-    start_round(team, (struct loop){NULL, NULL, 0});
+    start_round(team, (struct loop){0});
 }
 
 void quantc_team_run(struct quantc_call *call,
@@ -162,10 +183,10 @@ void quantc_rt_parallel(quantc_rt_loop body, void *context, int64_t size,
     body(context, 0, size);
     return;
   }
-  struct loop loop = {body, context, size};
+  struct failure failure = {.is_taken = ATOMIC_FLAG_INIT};
+  struct loop loop = {body, context, size, &failure};
   team->has_loops = 1;
   team->is_in_loop = 1;
-  team->call->is_in_loop = 1;
   if (!team->num_waiting) {
     GOMP_parallel(take_share, &loop, team->num_threads, 0);
   } else {
@@ -175,6 +196,7 @@ void quantc_rt_parallel(quantc_rt_loop body, void *context, int64_t size,
     while (atomic_load_explicit(&team->num_running, memory_order_acquire))
       wait_a_little(&turn);
   }
-  team->call->is_in_loop = 0;
   team->is_in_loop = 0;
+  if (failure.has_message)
+    quantc_rt_fail(failure.message);
 }

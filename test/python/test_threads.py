@@ -1,6 +1,7 @@
 """Threads of a model: started once a run, and never where one is asked for."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -128,3 +129,48 @@ def test_loops_that_are_short_start_none(folder):
 def test_without_a_word_all_processors(folder):
     _, forks, _ = run(folder, [0] * 4, OMP_NUM_THREADS="2")
     assert forks[0] > 1 and forks[3] == 1
+
+
+FAIL = r"""
+import sys
+import numpy as np, quantc
+model = quantc.load("fails.so")
+model.set_num_threads(int(sys.argv[1]))
+x = np.ones(1 << 20, np.float32)
+for bad in (None, 5, len(x) - 5, None):
+    given = x.copy()
+    if bad is not None:
+        given[bad] = -1
+    try:
+        (y,) = model.run({"x": given})
+        print((y == 1).all())
+    except RuntimeError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_loop_that_fails_is_an_error(threads, tmp_path, quantc_cli):
+    """Whichever thread finds it; and the next run is a run as any other."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1 << 20]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Abs", ["x"], ["y"])], "fails", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "fails.onnx")
+    quantc_cli.ok("compile", "--emit=linalg", tmp_path / "fails.onnx", "-o", tmp_path / "fails.mlir")
+    text = (tmp_path / "fails.mlir").read_text()
+    check = r"""
+      %zero = arith.constant 0.0 : f32
+      %ok = arith.cmpf oge, \1, %zero : f32
+      cf.assert %ok, "a number is negative"
+"""
+    text, count = re.subn(r"(?<=\n)(?=[^\n]*math.absf (%\w+))", check, text)
+    assert count == 1
+    (tmp_path / "fails.mlir").write_text(text)
+    quantc_cli.ok("compile", tmp_path / "fails.mlir", "-o", tmp_path / "fails.so")
+    done = subprocess.run(
+        [sys.executable, "-c", FAIL, str(threads)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == lines[3] == "True"
+    assert all("a number is negative" in line for line in lines[1:3]), lines
