@@ -16,9 +16,10 @@ struct quantc_block {
 /* Bytes of the longest error message, its end included. */
 #define QUANTC_ERROR_SIZE 1024
 
-/* One running call, or one thread's part of a parallel loop. Compiled code reaches it through a thread-local pointer. */
+/* One running call, or one thread's part of a parallel loop. Compiled code
+ * reaches it through a thread-local pointer. */
 struct quantc_call {
-  struct quantc_call *outer; /* the one that this one is in */
+  struct quantc_call *outer;  /* the one that this one is in */
   struct quantc_block blocks; /* head of a ring of all live allocations */
   jmp_buf on_failure;
 };
