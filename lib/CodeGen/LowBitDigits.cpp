@@ -213,11 +213,16 @@ void DigitProduct::writeBlock(KernelEmitter &e, Elements elements, Value row,
 void DigitProduct::allocate(KernelEmitter &e, int64_t maxGroups) {
   const LowBitLayout &layout = weights.layout;
   int64_t planes = layout.planes.size();
-  words =
-      allocateOnStack(e, maxGroups * planes * planeSize(), e.b.getI32Type());
+  auto type =
+      MemRefType::get({maxGroups * planes * planeSize()}, e.b.getI32Type());
+  words = memref::AllocOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
   sums = allocateOnStack(e, maxGroups * layout.blocks * byteRows,
                          e.b.getF32Type());
   allocateScratch(e, e.b.getI8Type());
+}
+
+void DigitProduct::release(KernelEmitter &e) {
+  memref::DeallocOp::create(e.b, e.loc, words);
 }
 
 void DigitProduct::prepareBytes(KernelEmitter &e, Value input, Value first,

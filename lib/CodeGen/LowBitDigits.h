@@ -35,8 +35,9 @@ public:
   /// f32 buffer, to the stack.
   void prepare(KernelEmitter &e, mlir::Value input, mlir::Value numRows,
                int64_t maxRows);
-  /// Room on the stack for groups of rows of bytes.
+  /// Room for groups of rows of bytes, more than stacks have for sure.
   void allocate(KernelEmitter &e, int64_t maxGroups);
+  void release(KernelEmitter &e);
   /// Writes the bytes of the rows from `first` on; a group that is not whole
   /// repeats the last row.
   void prepareBytes(KernelEmitter &e, mlir::Value input, mlir::Value first,

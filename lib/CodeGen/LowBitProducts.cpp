@@ -15,9 +15,10 @@ static constexpr int64_t kFewRows = 4;
 /// The same where the number of rows comes at run time and each row unpacks.
 static constexpr int64_t kFewDynamicRows = 2;
 /// Rows of bytes for which codes are unpacked once, and the bytes of rows that
-/// are prepared at a time: they should stay in the second-level cache.
+/// are prepared at a time: they should stay in the second-level cache, beside a
+/// panel of codes, and the more there are, the less often codes are read.
 static constexpr int64_t kByteRows = 4;
-static constexpr int64_t kPreparedBytes = 128 * 1024;
+static constexpr int64_t kPreparedBytes = 512 * 1024;
 /// Starting threads costs about as much as this many multiplications.
 static constexpr int64_t kParallelWork = 400000;
 
@@ -90,6 +91,7 @@ public:
         });
       });
     });
+    integers->release(e);
   }
 
 private:
