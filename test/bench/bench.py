@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from timing import ROOT, interleaved, onnx_runtime, split_page
 
+import bert
 import fetch
 import quantc
 import resnet50
@@ -47,13 +48,16 @@ CASES = [
 ]
 
 
+BUILDERS = {"bert-base": bert.build, "resnet50": resnet50.build}
+
+
 def locate(name):
     path = MODELS_DIR / f"{name}.onnx"
-    if name != "resnet50":
+    if name not in BUILDERS:
         fetch.fetch(MODELS_DIR, [name])
     elif not path.exists():
         MODELS_DIR.mkdir(parents=True, exist_ok=True)
-        resnet50.build(path)
+        BUILDERS[name](path)
     return path
 
 

@@ -31,11 +31,27 @@ from timing import ROOT
 
 import quantc
 from accuracy import quantize_theirs
-from bench import CASES as MODELS
-from bench import locate, processor
+from bench import CASES, locate, processor
+from bench import Case as Model
 from integer import Conv, MatMul
+from real_models import log_mel, speech_like
 
 PAGE = ROOT / "docs" / "Rivals.md"
+MODELS = CASES + [
+    Model(
+        "BERT-base shape",
+        "1 x 128 tokens",
+        "bert-base",
+        lambda r: {"embeddings": r.standard_normal((1, 128, 768), np.float32)},
+    ),
+    # It is quantized already.
+    Model(
+        "Whisper-tiny encoder",
+        "1 x 80 x 800",
+        "smart-turn-int8-qdq",
+        lambda r: {"input_features": log_mel(speech_like(r, 128000))[None]},
+    ),
+]
 BURST = 0.05  # seconds
 
 
@@ -270,10 +286,11 @@ def make_cases(names, folder):
     for model in MODELS:
         feed = model.feed(np.random.default_rng(0))
         path = folder / f"{model.model}.onnx"
-        if wanted(f"{model.name} f32"):
+        is_quantized = "int8" in model.model
+        if wanted(f"{model.name} int8" if is_quantized else f"{model.name} f32"):
             path.write_bytes(locate(model.model).read_bytes())
-            yield Case(model.name, "f32", path, feed)
-        if wanted(f"{model.name} int8"):
+            yield Case(model.name, "int8" if is_quantized else "f32", path, feed)
+        if not is_quantized and wanted(f"{model.name} int8"):
             calibration = [model.feed(np.random.default_rng(seed)) for seed in range(1, 5)]
             own = folder / model.model
             own.mkdir()
@@ -315,6 +332,21 @@ def table(headings, rows):
     return ["| " + " | ".join(row) + " |" for row in (headings, rule, *rows)]
 
 
+def keep_rows(caption, headings, rows):
+    """`rows`, and those of the page with other cases, where that says `caption` as well."""
+    text = PAGE.read_text()
+    if caption not in text:
+        return rows
+    keys = headings.index("form") + 1 + ("threads" in headings)
+    own = {row[:keys]: row for row in rows}
+    kept = []
+    for line in text.splitlines():
+        cells = tuple(cell.strip() for cell in line[1:-1].split("|"))
+        if line.startswith("| ") and len(cells) == len(headings) and cells[0] not in ("case", "---"):
+            kept.append(own.pop(cells[:keys], cells))
+    return kept + list(own.values())
+
+
 def page(rows, loads, engines, versions):
     """`rows` are of times, `loads` of what the engines take beside time."""
     text = (
@@ -328,12 +360,11 @@ def page(rows, loads, engines, versions):
         "memory (those of Python and NumPy, about 60, among them), megabytes of the file that it loads. ONNX Runtime and "
         "OpenVINO load the ONNX file, and compile it each time."
     )
-    lines = ["# Beside other engines", "", "<!-- Written by `test/bench/rivals.py --update-docs`. -->", ""]
-    lines += [textwrap.fill(text, 120, break_on_hyphens=False), ""]
-    lines += table(("case", "form", "threads", *engines, "best / Quantc"), rows)
-    if loads:
-        lines += ["", "## Loading", "", textwrap.fill(loading, 120, break_on_hyphens=False), ""]
-        lines += table(("case", "form", *engines), loads)
+    text, loading = (textwrap.fill(part, 120, break_on_hyphens=False) for part in (text, loading))
+    times, taken = ("case", "form", "threads", *engines, "best / Quantc"), ("case", "form", *engines)
+    lines = ["# Beside other engines", "", "<!-- Written by `test/bench/rivals.py --update-docs`. -->", "", text, ""]
+    lines += [*table(times, keep_rows(text, times, rows)), "", "## Loading", "", loading, ""]
+    lines += table(taken, keep_rows(loading, taken, loads))
     return "\n".join(lines) + "\n"
 
 
@@ -354,7 +385,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.5, help="for each engine, case and number of threads")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--engines", nargs="*", default=available(), choices=list(ENGINES))
-    parser.add_argument("--update-docs", action="store_true", help="write docs/Rivals.md")
+    parser.add_argument("--update-docs", action="store_true", help="write docs/Rivals.md, where rows of other cases stay")
     args = parser.parse_args()
     line = "{:32}{:>6}{:>9}" + "{:>14}" * len(args.engines) + "{:>15}"
     print(line.format("case", "form", "threads", *args.engines, "best / Quantc"), flush=True)
