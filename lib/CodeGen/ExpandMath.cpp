@@ -9,7 +9,10 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "Target.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -157,10 +160,32 @@ struct ExpandFunction : OpRewritePattern<OpTy> {
   }
 };
 
+/// x86 rounds as the processor is set, which is half to even unless a program
+/// changes that for all of its arithmetic.
+struct ConvertNearest : OpRewritePattern<arith::FPToSIOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::FPToSIOp op,
+                                PatternRewriter &rewriter) const override {
+    auto rounding = op.getIn().getDefiningOp<math::RoundEvenOp>();
+    if (!rounding)
+      return rewriter.notifyMatchFailure(op, "the number is not rounded");
+    if (!getElementTypeOrSelf(op.getIn()).isF32() ||
+        !getElementTypeOrSelf(op.getType()).isInteger(32))
+      return rewriter.notifyMatchFailure(op, "not from f32 to i32");
+    rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(
+        op, op.getType(), rewriter.getStringAttr("llvm.lrint"),
+        rounding.getOperand());
+    return success();
+  }
+};
+
 struct ExpandMathPass
     : public quantc::impl::ExpandMathPassBase<ExpandMathPass> {
+  using Base::Base;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
+    if (quantc::VectorUnit::fromFeatures(targetFeatures).convertsNearest)
+      patterns.add<ConvertNearest>(&getContext());
     patterns.add<ExpandFunction<math::ExpOp, &FloatMath::exp>,
                  ExpandFunction<math::ErfOp, &FloatMath::erf>>(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);

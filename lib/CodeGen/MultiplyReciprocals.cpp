@@ -29,35 +29,39 @@ static std::optional<double> getConstant(Value value) {
   return number.convertToFloat();
 }
 
-/// What `rounded`, an integer, is clamped to after a zero point was added:
-/// the largest magnitude that makes a difference. None if it is used otherwise.
-static std::optional<int64_t> findLimit(Value rounded) {
-  double zeroPoint = 0;
-  std::optional<double> least, most;
-  Value value = rounded;
-  while (value.hasOneUse() && !(least && most)) {
+/// The largest magnitude up to which the integer counts that `quotient` is
+/// rounded to: it is clamped, before or after it is rounded and a zero point is
+/// added. None if it is not rounded, not clamped, or used otherwise.
+static std::optional<int64_t> findLimit(Value quotient) {
+  double zeroPoint = 0, limit = 0;
+  bool isRounded = false, hasLeast = false, hasMost = false;
+  Value value = quotient;
+  while (value.hasOneUse() && !(isRounded && hasLeast && hasMost)) {
     Operation *user = *value.user_begin();
+    if (isa<math::RoundEvenOp>(user)) {
+      isRounded = true;
+      value = user->getResult(0);
+      continue;
+    }
     if (user->getNumOperands() != 2 || user->getNumResults() != 1)
       return std::nullopt;
     Value other = user->getOperand(user->getOperand(0) == value ? 1 : 0);
     std::optional<double> constant = getConstant(other);
     if (!constant)
       return std::nullopt;
-    if (isa<arith::AddFOp>(user) && !least && !most)
+    if (isa<arith::AddFOp>(user) && isRounded)
       zeroPoint += *constant;
-    else if (isa<arith::MaxNumFOp, arith::MaximumFOp>(user) && !least)
-      least = constant;
-    else if (isa<arith::MinNumFOp, arith::MinimumFOp>(user) && !most)
-      most = constant;
+    else if (isa<arith::MaxNumFOp, arith::MaximumFOp>(user))
+      hasLeast = true;
+    else if (isa<arith::MinNumFOp, arith::MinimumFOp>(user))
+      hasMost = true;
     else
       return std::nullopt;
+    if (!isa<arith::AddFOp>(user))
+      limit = std::max(limit, std::abs(*constant - zeroPoint));
     value = user->getResult(0);
   }
-  if (!least || !most)
-    return std::nullopt;
-  double limit =
-      std::max(std::abs(*least - zeroPoint), std::abs(*most - zeroPoint));
-  if (!(limit <= kMostLimit))
+  if (!isRounded || !hasLeast || !hasMost || !(limit <= kMostLimit))
     return std::nullopt;
   return int64_t(std::ceil(limit));
 }
@@ -70,15 +74,10 @@ struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
     std::optional<double> divisor = getConstant(op.getRhs());
     if (!divisor)
       return rewriter.notifyMatchFailure(op, "the divisor is no f32 constant");
-    auto rounding = op->hasOneUse()
-                        ? dyn_cast<math::RoundEvenOp>(*op->user_begin())
-                        : math::RoundEvenOp();
-    if (!rounding)
-      return rewriter.notifyMatchFailure(op, "the quotient is not rounded");
-    std::optional<int64_t> limit = findLimit(rounding.getResult());
+    std::optional<int64_t> limit = findLimit(op.getResult());
     if (!limit)
       return rewriter.notifyMatchFailure(
-          op, "the rounded quotient is not clamped to an 8- or 16-bit range");
+          op, "the quotient is not rounded and clamped to 8 or 16 bits");
     std::optional<quantc::Reciprocal> reciprocal =
         quantc::findReciprocal(float(*divisor), *limit);
     if (!reciprocal)

@@ -44,8 +44,10 @@ static void addBufferization(OpPassManager &pm) {
 
 /// Scalar and vector code that the conversions to LLVM accept, without calls to
 /// functions that the library would miss.
-static void addLegalization(OpPassManager &pm) {
-  pm.addPass(quantc::createExpandMathPass());
+static void addLegalization(OpPassManager &pm, const std::string &features) {
+  quantc::ExpandMathPassOptions math;
+  math.targetFeatures = features;
+  pm.addPass(quantc::createExpandMathPass(math));
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));
@@ -118,7 +120,7 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
-  addLegalization(pm);
+  addLegalization(pm, options.targetFeatures);
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   addConversionToLLVM(pm);

@@ -29,6 +29,7 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
     unit.numRegisters = 32;
     unit.hasFMA = true;
   }
+  unit.convertsNearest = enabled.contains("sse2");
   // Wide registers need the extension for bytes and words.
   unit.hasWordPairs = unit.bits == 512 ? enabled.contains("avx512bw")
                                        : enabled.contains("sse2");

@@ -1,4 +1,5 @@
 // RUN: quant-opt %s --quantc-expand-math | FileCheck %s
+// RUN: quant-opt %s --quantc-expand-math=target-features=+sse2 | FileCheck %s --check-prefix=X86
 
 // CHECK-LABEL: func.func @exp
 // CHECK-NOT: math.exp
@@ -25,4 +26,27 @@ func.func @exp64(%x: f64) -> f64 {
 func.func @erf(%x: vector<8xf32>) -> vector<8xf32> {
   %0 = math.erf %x : vector<8xf32>
   return %0 : vector<8xf32>
+}
+
+// One instruction rounds and converts on x86.
+// CHECK-LABEL: func.func @nearest
+// CHECK: math.roundeven
+// CHECK: arith.fptosi
+// X86-LABEL: func.func @nearest
+// X86-SAME: %[[X:.*]]: vector<16xf32>
+// X86-NEXT: llvm.call_intrinsic "llvm.lrint"(%[[X]]) : (vector<16xf32>) -> vector<16xi32>
+func.func @nearest(%x: vector<16xf32>) -> vector<16xi32> {
+  %0 = math.roundeven %x : vector<16xf32>
+  %1 = arith.fptosi %0 : vector<16xf32> to vector<16xi32>
+  return %1 : vector<16xi32>
+}
+
+// Not for 64 bits, and not without the rounding.
+// X86-LABEL: func.func @others
+// X86-NOT: lrint
+func.func @others(%x: f32) -> (i64, i32) {
+  %0 = math.roundeven %x : f32
+  %1 = arith.fptosi %0 : f32 to i64
+  %2 = arith.fptosi %x : f32 to i32
+  return %1, %2 : i64, i32
 }

@@ -2,7 +2,7 @@
 // RUN: quant-opt %s --quantc-multiply-reciprocals | FileCheck %s --check-prefix=PLAIN
 
 // Without fma, a division is cheaper.
-// PLAIN-COUNT-8: arith.divf
+// PLAIN-COUNT-9: arith.divf
 // PLAIN-NOT: math.fma
 
 // CHECK-LABEL: func.func @scale
@@ -37,6 +37,23 @@ func.func @zero_point(%x: f32) -> f32 {
   %a = arith.minnumf %t, %hi : f32
   %b = arith.maxnumf %a, %lo : f32
   return %b : f32
+}
+
+// As QuantizeLinear is lowered: the clamp comes first.
+// CHECK-LABEL: func.func @clamped_first
+// CHECK: math.fma
+func.func @clamped_first(%x: f32) -> i32 {
+  %s = arith.constant 0.1 : f32
+  %z = arith.constant 12 : i32
+  %lo = arith.constant -140.0 : f32
+  %hi = arith.constant 115.0 : f32
+  %q = arith.divf %x, %s : f32
+  %a = arith.maxnumf %q, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  %r = math.roundeven %b : f32
+  %i = arith.fptosi %r : f32 to i32
+  %t = arith.addi %i, %z : i32
+  return %t : i32
 }
 
 // CHECK-LABEL: func.func @power_of_two
@@ -113,6 +130,18 @@ func.func @no_scale(%x: f32) -> f32 {
   %q = arith.divf %x, %s : f32
   %r = math.roundeven %q : f32
   %a = arith.maxnumf %r, %lo : f32
+  %b = arith.minnumf %a, %hi : f32
+  return %b : f32
+}
+
+// CHECK-LABEL: func.func @not_rounded
+// CHECK: arith.divf
+func.func @not_rounded(%x: f32) -> f32 {
+  %s = arith.constant 0.03 : f32
+  %lo = arith.constant 0.0 : f32
+  %hi = arith.constant 255.0 : f32
+  %q = arith.divf %x, %s : f32
+  %a = arith.maxnumf %q, %lo : f32
   %b = arith.minnumf %a, %hi : f32
   return %b : f32
 }

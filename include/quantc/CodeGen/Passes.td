@@ -334,10 +334,17 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
     those of ONNX Runtime, rounding by rounding (but for subnormal results):
     integers computed from their results are its integers. f16 and bf16 compute
     in f32; f64 keeps its calls into libm.
+
+    A number that is rounded to the nearest integer (half to even) and then
+    converted is one instruction on x86 (`cvtps2dq`), which LLVM does not find.
   }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">
+  ];
   let dependentDialects = [
-    "mlir::arith::ArithDialect", "mlir::math::MathDialect",
-    "mlir::vector::VectorDialect"
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::math::MathDialect", "mlir::vector::VectorDialect"
   ];
 }
 

@@ -33,20 +33,28 @@ static Value widenInt(OpBuilder &b, Location loc, Value stored, Type type) {
 
 /// `x` (f32) rounded to the nearest integer, moved by the zero point (i32, may
 /// be null) and clamped to the range of `type`, as stored. The clamp comes
-/// before the conversion, and its maxnum turns NaN into the smallest integer.
+/// before the rounding, which it commutes with as its ends are integers, so
+/// that one instruction may round and convert; its maxnum turns NaN into the
+/// smallest integer.
 static Value roundAndSaturate(OpBuilder &b, Location loc, Value x,
                               Value zeroPoint, Type type) {
   unsigned width = type.getIntOrFloatBitWidth();
-  double low = isUnsigned(type) ? 0 : -std::ldexp(1.0, width - 1);
-  double high = low + std::ldexp(1.0, width) - 1;
-  Type f32 = b.getF32Type();
-  Value y = math::RoundEvenOp::create(b, loc, x);
+  int64_t low = isUnsigned(type) ? 0 : -(int64_t(1) << (width - 1));
+  int64_t high = low + (int64_t(1) << width) - 1;
+  Type f32 = b.getF32Type(), i32 = b.getI32Type();
+  auto getEnd = [&](int64_t end) -> Value {
+    if (!zeroPoint)
+      return constantScalar(b, loc, f32, double(end));
+    Value moved = arith::SubIOp::create(
+        b, loc, constantScalar(b, loc, i32, double(end)), zeroPoint);
+    return arith::SIToFPOp::create(b, loc, f32, moved);
+  };
+  Value y = arith::MaxNumFOp::create(b, loc, x, getEnd(low));
+  y = arith::MinNumFOp::create(b, loc, y, getEnd(high));
+  y = math::RoundEvenOp::create(b, loc, y);
+  Value integer = arith::FPToSIOp::create(b, loc, i32, y);
   if (zeroPoint)
-    y = arith::AddFOp::create(b, loc, y,
-                              arith::SIToFPOp::create(b, loc, f32, zeroPoint));
-  y = arith::MaxNumFOp::create(b, loc, y, constantScalar(b, loc, f32, low));
-  y = arith::MinNumFOp::create(b, loc, y, constantScalar(b, loc, f32, high));
-  Value integer = arith::FPToSIOp::create(b, loc, b.getI32Type(), y);
+    integer = arith::AddIOp::create(b, loc, integer, zeroPoint);
   return arith::TruncIOp::create(b, loc, getStorageType(type), integer);
 }
 

@@ -3,11 +3,14 @@
 // CHECK-LABEL: @quantize
 // CHECK: linalg.generic
 // CHECK: %[[Q:.*]] = arith.divf
-// CHECK: %[[R:.*]] = math.roundeven %[[Q]]
-// CHECK: %[[Z:.*]] = arith.addf %[[R]]
-// CHECK: %[[L:.*]] = arith.maxnumf %[[Z]]
+// CHECK: %[[Z:.*]] = arith.extui %{{.*}} : i8 to i32
+// CHECK: arith.subi %{{.*}}, %[[Z]]
+// CHECK: %[[L:.*]] = arith.maxnumf %[[Q]]
+// CHECK: arith.subi %{{.*}}, %[[Z]]
 // CHECK: %[[H:.*]] = arith.minnumf %[[L]]
-// CHECK: arith.fptosi %[[H]] : f32 to i32
+// CHECK: %[[R:.*]] = math.roundeven %[[H]]
+// CHECK: %[[I:.*]] = arith.fptosi %[[R]] : f32 to i32
+// CHECK: arith.addi %[[I]], %[[Z]]
 // CHECK-NOT: qnn.
 func.func @quantize(%x: tensor<4x8xf32>, %s: tensor<f32>, %z: tensor<ui8>)
     -> tensor<4x8xui8> {
