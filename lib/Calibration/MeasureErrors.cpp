@@ -18,6 +18,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <cmath>
 #include <set>
 
 using namespace mlir;
@@ -168,6 +169,13 @@ quantc::measureErrors(ModuleOp reference, ModuleOp quantized,
     if (failed(runWatched(rightFunction->function, sample->inputs, rightOutputs,
                           error, keeper)))
       return fail(i, error);
+    for (auto [info, output] : llvm::zip_equal(outputInfos, rightOutputs))
+      if (info.second && llvm::any_of(getFloats(output), [](float value) {
+            return std::isnan(value);
+          }))
+        return fail(i, "output '" + info.first +
+                           "' is NaN in float: there is nothing to compare "
+                           "with");
     keeper.finish();
     Comparer total(wholeFunction->names, keeper.kept, errors.values,
                    &ValueErrors::total);

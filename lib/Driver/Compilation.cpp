@@ -216,6 +216,9 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     return fail("--profile counts the kernels of one target, and '" +
                 options.target + "' names " + Twine(targets->size()));
 
+  if (llvm::Error error = checkRecipeIsGiven(options.quantize))
+    return fail(std::move(error));
+
   if (reached == Stage::Import) {
     if ((!options.kvCache.empty() || options.cacheInPlace) &&
         failed(runPasses(*module, "change cache", [&](OpPassManager &pm) {

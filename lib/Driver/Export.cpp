@@ -27,6 +27,8 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
   };
   if (options.output.empty() || options.output == "-")
     return fail("an ONNX model needs a file: give -o");
+  if (llvm::Error error = checkRecipeIsGiven(options.quantize))
+    return fail(llvm::toString(std::move(error)));
   onnx_import::ImportOptions importOptions;
   importOptions.shapes = options.shapes;
   importOptions.progress = options.progress;

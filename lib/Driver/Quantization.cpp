@@ -192,6 +192,17 @@ LogicalResult Quantization::run(qnn::QuantizationReport &report) {
   });
 }
 
+llvm::Error quantc::checkRecipeIsGiven(const QuantizeOptions &options) {
+  if (!options.recipe.empty() ||
+      (options.calibration.empty() && options.statistics.empty()))
+    return llvm::Error::success();
+  return llvm::createStringError(
+      (options.statistics.empty() ? "data to calibrate with are"
+                                  : "a file of statistics is") +
+      llvm::Twine(" given, but no recipe: say how to quantize "
+                  "(--quantize=w8a8)"));
+}
+
 llvm::Expected<std::vector<ProductCosts>>
 quantc::getTargetCosts(StringRef target) {
   llvm::Expected<SmallVector<native::TargetSpec>> specs =

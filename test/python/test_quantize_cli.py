@@ -94,6 +94,22 @@ def test_errors(folder, quantc_cli):
     assert done.returncode == 1
     assert "needs statistics" in done.stderr
     assert not target.exists()
+    # What nobody asked for is not left out in silence.
+    for command in ("compile", "export"):
+        for flag in ("--stats=model.stats", f"--calibration={folder / 'data.npz'}"):
+            done = quantc_cli(command, folder / "model.onnx", flag, "-o", target)
+            assert done.returncode == 1 and "but no recipe: say how to quantize" in done.stderr
+            assert not target.exists()
+
+
+def test_report_on_data_that_are_no_numbers(folder, quantc_cli):
+    x = np.load(folder / "data.npz")["x"]
+    np.savez(folder / "nan.npz", x=np.where(np.arange(SIZE) == 5, np.nan, x).astype(np.float32))
+    quantc_cli.ok("calibrate", folder / "model.onnx", f"--data={folder / 'data.npz'}", "-o", folder / "model.stats")
+    flags = f"--data={folder / 'nan.npz'}", f"--stats={folder / 'model.stats'}"
+    done = quantc_cli("report", folder / "model.onnx", *flags, "-o", folder / "none.html")
+    assert done.returncode == 1 and "sample 0: output 'y' is NaN in float" in done.stderr
+    assert not (folder / "none.html").exists()
 
 
 def make_depthwise(path):
