@@ -27,7 +27,8 @@ struct QuantizeOptions {
   std::vector<ProductCosts> targets = {};
 };
 
-/// Fails if there is something to calibrate with, but no recipe that asks for it.
+/// Fails if there is something to calibrate with, but no recipe that asks for
+/// it.
 llvm::Error checkRecipeIsGiven(const QuantizeOptions &options);
 
 /// What products take on what `--target` names.
