@@ -9,8 +9,9 @@
 using namespace mlir;
 using namespace quantc;
 
-Value quantc::getNumWords(KernelEmitter &e, const MicroKernel &kernel,
-                          const ColumnSource &columns, Value depth) {
+/// How many words a panel holds for `depth` elements along k.
+static Value getNumWords(KernelEmitter &e, const MicroKernel &kernel,
+                         const ColumnSource &columns, Value depth) {
   if (std::optional<int64_t> all = columns.getNumWords())
     return e.index(*all);
   return e.ceilDiv(depth, kernel.dot.group);

@@ -67,23 +67,24 @@ public:
 
 private:
   using Value = mlir::Value;
-  template <typename T> using Values = llvm::SmallVector<T>;
 
   MicroKernel getKernel(const GemmTile &tile) const;
   void emitTile(const GemmBlock &block, const GemmTile &tile);
   void emitTileUnit(const GemmBlock &block, const GemmTile &tile);
-  Values<Value> emitDepth(const GemmBlock &block, const GemmTile &tile,
-                          llvm::ArrayRef<Value> rowOffsets, Values<Value> sums);
-  Values<Value> makeMasks(const GemmTile &tile);
+  llvm::SmallVector<Value> emitDepth(const GemmBlock &block,
+                                     const GemmTile &tile,
+                                     llvm::ArrayRef<Value> rowOffsets,
+                                     llvm::SmallVector<Value> sums);
+  llvm::SmallVector<Value> makeMasks(const GemmTile &tile);
   void emitStores(const GemmBlock &block, const GemmTile &tile,
                   llvm::ArrayRef<Value> sums);
-  Values<Value> correct(const GemmBlock &block, const GemmTile &tile, Value row,
-                        llvm::ArrayRef<Value> sums);
+  llvm::SmallVector<Value> correct(const GemmBlock &block, const GemmTile &tile,
+                                   Value row, llvm::ArrayRef<Value> sums);
   void emitStore(const GemmBlock &block, const GemmTile &tile, Value row,
                  llvm::ArrayRef<Value> sums, llvm::ArrayRef<Value> masks);
   void emitPieces(const GemmBlock &block, const GemmTile &tile, Value row,
                   llvm::ArrayRef<Value> sums,
-                  llvm::ArrayRef<Values<ColumnPiece>> pieces);
+                  llvm::ArrayRef<llvm::SmallVector<ColumnPiece>> pieces);
 
   KernelEmitter &e;
   const GemmProblem &p;
@@ -92,10 +93,6 @@ private:
   QuantizedPanels &quantized;
   const GemmBlocking &blocking;
 };
-
-/// How many words a panel holds for `depth` elements along k.
-mlir::Value getNumWords(KernelEmitter &e, const MicroKernel &kernel,
-                        const ColumnSource &columns, mlir::Value depth);
 
 } // namespace quantc
 

@@ -68,7 +68,9 @@ static std::optional<int64_t> findLimit(Value quotient) {
 
 namespace {
 struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
-  using OpRewritePattern::OpRewritePattern;
+  MultiplyReciprocal(MLIRContext *context, Pass::Statistic &numReplaced)
+      : OpRewritePattern(context), numReplaced(numReplaced) {}
+
   LogicalResult matchAndRewrite(arith::DivFOp op,
                                 PatternRewriter &rewriter) const override {
     std::optional<double> divisor = getConstant(op.getRhs());
@@ -87,6 +89,7 @@ struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
       return arith::ConstantOp::create(rewriter, op.getLoc(),
                                        rewriter.getF32FloatAttr(number));
     };
+    ++numReplaced;
     Value x = op.getLhs(), high = makeConstant(reciprocal->high);
     if (reciprocal->low == 0) {
       rewriter.replaceOpWithNewOp<arith::MulFOp>(op, x, high);
@@ -97,6 +100,9 @@ struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
     rewriter.replaceOpWithNewOp<math::FmaOp>(op, x, high, rest);
     return success();
   }
+
+private:
+  Pass::Statistic &numReplaced;
 };
 
 struct MultiplyReciprocalsPass
@@ -107,16 +113,9 @@ struct MultiplyReciprocalsPass
     // Elsewhere an fma is a call.
     if (!quantc::VectorUnit::fromFeatures(targetFeatures).hasFMA)
       return;
-    auto countDivisions = [&] {
-      int64_t count = 0;
-      getOperation()->walk([&](arith::DivFOp) { ++count; });
-      return count;
-    };
-    int64_t before = countDivisions();
     RewritePatternSet patterns(&getContext());
-    patterns.add<MultiplyReciprocal>(&getContext());
+    patterns.add<MultiplyReciprocal>(&getContext(), numReplaced);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
-    numReplaced += before - countDivisions();
   }
 };
 } // namespace
