@@ -4,10 +4,11 @@
 #define QUANTC_LIB_CODEGEN_BYTETABLE_H
 
 #include "KernelEmitter.h"
+#include "Target.h"
 
 namespace quantc {
 
-/// A table that holds a byte for each byte.
+/// A table that holds a number for each byte.
 class ByteTable {
 public:
   static constexpr int64_t kEntries = 256;
@@ -16,15 +17,20 @@ public:
   /// or a tensor), if that is a table; else null.
   static mlir::Value matchIndex(mlir::Value source, mlir::ValueRange indices);
 
-  /// With `hasPermutes` the target permutes the bytes of two registers of 512
-  /// bits, and the table is loaded here.
-  ByteTable(KernelEmitter &e, mlir::Value table, bool hasPermutes);
+  /// Whether `op` (of a body on tensors, or on buffers) reads such a table.
+  static bool isLookup(mlir::Operation &op);
+
+  /// A table whose entries the target permutes is loaded here.
+  ByteTable(KernelEmitter &e, mlir::Value table, TablePermutes permutes);
 
   /// The entries of up to 64 bytes, or of one.
   mlir::Value lookUp(KernelEmitter &e, mlir::Value bytes) const;
 
 private:
-  mlir::Value permute(KernelEmitter &e, mlir::Value bytes) const;
+  mlir::Type getEntryType() const;
+  mlir::Value permuteBytes(KernelEmitter &e, mlir::Value bytes) const;
+  mlir::Value permuteWords(KernelEmitter &e, mlir::Value bytes) const;
+  mlir::Value gather(KernelEmitter &e, mlir::Value bytes) const;
 
   mlir::Value table;
   llvm::SmallVector<mlir::Value> rows;

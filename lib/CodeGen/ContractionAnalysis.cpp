@@ -149,13 +149,9 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
       !epilogue.getIndexingMapsArray().back().isIdentity())
     return;
   for (Operation &op : epilogue.getBody()->without_terminator())
-    if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      if (!ByteTable::matchIndex(load.getMemref(), load.getIndices()))
-        return;
-    } else if (!op.hasTrait<OpTrait::Elementwise>() &&
-               !op.hasTrait<OpTrait::ConstantLike>()) {
+    if (!ByteTable::isLookup(op) && !op.hasTrait<OpTrait::Elementwise>() &&
+        !op.hasTrait<OpTrait::ConstantLike>())
       return;
-    }
   // The epilogue's loops are the positions of the output's dimensions.
   auto toPositions = [&](ArrayRef<unsigned> loops) {
     SmallVector<unsigned> positions;
@@ -524,7 +520,7 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
                                         ? matchConvolution(e, root, unit)
                                         : matchContraction(e, root, unit);
   if (succeeded(match))
-    match->problem.hasBytePermutes = unit.hasBytePermutes;
+    match->problem.permutes = unit.permutes;
   if (succeeded(match) && !isConvolution) {
     // After the epilogue, before what it reads.
     auto *it = match->absorbed.begin();

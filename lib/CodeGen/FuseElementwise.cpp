@@ -109,8 +109,19 @@ static bool shouldFuse(OpOperand *operand) {
   return producer.getNumLoops() == consumer.getNumLoops() || isCheap(producer);
 }
 
+/// Whether `expand` adds dimensions of size 1 and nothing else.
+static bool addsUnitDims(tensor::ExpandShapeOp expand) {
+  return llvm::all_of(
+      expand.getReassociationIndices(), [&](ArrayRef<int64_t> group) {
+        return llvm::count_if(group, [&](int64_t dim) {
+                 return expand.getResultType().getDimSize(dim) != 1;
+               }) <= 1;
+      });
+}
+
 /// Whether a reshape before an elementwise op is better behind it: where it
-/// stands between a contraction and its epilogue.
+/// stands between a contraction and its epilogue, or a reduction and what
+/// follows for each row.
 static bool shouldMoveReshape(OpOperand *operand) {
   auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
@@ -127,6 +138,7 @@ static bool shouldMoveReshape(OpOperand *operand) {
   };
   // Or its epilogue, from which another op kept the reshape away.
   return isContraction(producer) ||
+         (producer.getNumReductionLoops() && addsUnitDims(expand)) ||
          (producer.getNumParallelLoops() == producer.getNumLoops() &&
           llvm::any_of(producer->getOperands(), [&](Value value) {
             return isContraction(value.getDefiningOp());

@@ -54,10 +54,10 @@ struct QuantizedFactor {
 
 /// Emits `value`, an expression over the values in `known`, with `lanes`
 /// elements a value (0 for scalars). Entries of a ByteTable are looked up with
-/// permutations if the target `hasBytePermutes`.
+/// the `permutes` that the target has.
 mlir::Value emitExpression(KernelEmitter &e, mlir::Value value, int64_t lanes,
                            llvm::DenseMap<mlir::Value, mlir::Value> &known,
-                           bool hasBytePermutes = false);
+                           TablePermutes permutes = {});
 
 /// The factor that `loaded` gives, in the accumulator's type.
 mlir::Value emitFactor(KernelEmitter &e, const MicroKernel &kernel,
@@ -166,7 +166,7 @@ struct GemmProblem {
   mlir::linalg::GenericOp epilogue;
   llvm::SmallVector<StridedMatrix> epilogueInputs;
   /// For tables in the epilogue, see ByteTable.
-  bool hasBytePermutes = false;
+  TablePermutes permutes;
   StridedMatrix output;
 };
 

@@ -71,7 +71,7 @@ public:
 
 private:
   void emitTask(Value first, Value count) {
-    ByteTable entries(e, table, /*hasPermutes=*/true);
+    ByteTable entries(e, table, {/*bytes=*/true});
     auto emitVector = [&](Value at, Value mask) {
       Value place = e.add(first, at);
       Value bytes = e.loadVector(input, place, kLanes, mask);
@@ -97,7 +97,7 @@ struct LowerLookupsPass
   using LowerLookupsPassBase::LowerLookupsPassBase;
 
   void runOnOperation() override {
-    if (!VectorUnit::fromFeatures(targetFeatures).hasBytePermutes)
+    if (!VectorUnit::fromFeatures(targetFeatures).permutes.bytes)
       return;
     SmallVector<std::pair<linalg::GenericOp, Value>> lookups;
     getOperation().walk([&](linalg::GenericOp op) {

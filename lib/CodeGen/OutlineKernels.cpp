@@ -79,11 +79,8 @@ static linalg::GenericOp findEpilogue(linalg::LinalgOp root) {
     return nullptr;
   // Gathers and positions are better off in loops of their own, but for tables.
   for (Operation &op : consumer.getBody()->without_terminator()) {
-    auto extract = dyn_cast<tensor::ExtractOp>(op);
-    if (isa<linalg::IndexOp>(op) ||
-        (extract && !quantc::ByteTable::matchIndex(extract.getTensor(),
-                                                   extract.getIndices())) ||
-        op.getNumRegions())
+    if (isa<linalg::IndexOp>(op) || op.getNumRegions() ||
+        (isa<tensor::ExtractOp>(op) && !quantc::ByteTable::isLookup(op)))
       return nullptr;
   }
   return consumer;

@@ -15,7 +15,7 @@ using namespace quantc;
 
 Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
                              llvm::DenseMap<Value, Value> &known,
-                             bool hasBytePermutes) {
+                             TablePermutes permutes) {
   if (Value found = known.lookup(value))
     return found;
   auto toVector = [&](Type type) -> Type {
@@ -34,17 +34,15 @@ Value quantc::emitExpression(KernelEmitter &e, Value value, int64_t lanes,
              load &&
              ByteTable::matchIndex(load.getMemref(), load.getIndices())) {
     Value byte = ByteTable::matchIndex(load.getMemref(), load.getIndices());
-    result =
-        ByteTable(e, load.getMemref(), lanes && hasBytePermutes)
-            .lookUp(e, emitExpression(e, byte, lanes, known, hasBytePermutes));
+    result = ByteTable(e, load.getMemref(), lanes ? permutes : TablePermutes())
+                 .lookUp(e, emitExpression(e, byte, lanes, known, permutes));
   } else if (!op || !op->hasTrait<OpTrait::Elementwise>()) {
     // A scalar from outside of the expression.
     result = lanes ? e.splat(value, lanes) : value;
   } else {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands())
-      operands.push_back(
-          emitExpression(e, operand, lanes, known, hasBytePermutes));
+      operands.push_back(emitExpression(e, operand, lanes, known, permutes));
     OperationState state(e.loc, op->getName());
     state.addOperands(operands);
     state.addTypes(toVector(value.getType()));
@@ -130,8 +128,7 @@ Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
             : e.loadVector(input.buffer, e.add(at, offset), lanes, mask);
   }
   auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
-  return emitExpression(e, yield.getOperand(0), lanes, known,
-                        p.hasBytePermutes);
+  return emitExpression(e, yield.getOperand(0), lanes, known, p.permutes);
 }
 
 void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,

@@ -54,7 +54,7 @@ class RowEmitter {
 public:
   RowEmitter(KernelEmitter &e, const RowProgram &program,
              const VectorUnit &unit)
-      : e(e), program(program),
+      : e(e), program(program), permutes(unit.permutes),
         lanes(std::max<int64_t>(RowReduction::kPartialSums, unit.bits / 32)) {}
 
   void emit(bool useThreads);
@@ -84,6 +84,7 @@ private:
 
   KernelEmitter &e;
   const RowProgram &program;
+  TablePermutes permutes;
   int64_t lanes;
   SmallVector<Value> rowSizes;
   Value columns;
@@ -344,7 +345,7 @@ SmallVector<Value> RowEmitter::emitColumns(unsigned level, Value column,
         continue;
       }
       Value result = op.getBody()->getTerminator()->getOperand(0);
-      Value value = emitExpression(e, result, lanes, known);
+      Value value = emitExpression(e, result, lanes, known, permutes);
       loaded[step.output()] = value;
       if (slotOf.contains(i)) {
         auto [flat, base] = slotAt(i, row);

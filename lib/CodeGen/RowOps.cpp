@@ -2,6 +2,8 @@
 
 #include "RowOps.h"
 
+#include "ByteTable.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -86,6 +88,7 @@ std::optional<RowOpKind> quantc::classifyRowOp(linalg::GenericOp op,
       return std::nullopt;
   for (Operation &inner : op.getBody()->without_terminator())
     if (!inner.hasTrait<OpTrait::ConstantLike>() &&
+        !ByteTable::isLookup(inner) &&
         (!inner.hasTrait<OpTrait::Elementwise>() || inner.getNumResults() != 1))
       return std::nullopt;
   for (OpOperand &operand : op->getOpOperands())

@@ -39,7 +39,8 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   unit.hasBytePairs =
       unit.hasWordPairs && (unit.bits > 128 || enabled.contains("ssse3"));
   unit.hasTiles = unit.hasVNNI && enabled.contains("amx-int8");
-  unit.hasBytePermutes = unit.bits == 512 && enabled.contains("avx512vbmi");
+  unit.permutes.words = unit.bits == 512;
+  unit.permutes.bytes = unit.bits == 512 && enabled.contains("avx512vbmi");
   unit.hasDotProd = enabled.contains("dotprod");
   unit.hasMixedDotProd = enabled.contains("i8mm");
   return unit;

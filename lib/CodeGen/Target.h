@@ -11,6 +11,12 @@
 
 namespace quantc {
 
+/// Elements of two registers of 512 bits that a target permutes (x86): bytes,
+/// words of 32 bits.
+struct TablePermutes {
+  bool bytes = false, words = false;
+};
+
 /// The vector unit, as the target's feature list describes it.
 struct VectorUnit {
   int64_t bits = 128;
@@ -26,8 +32,7 @@ struct VectorUnit {
   bool hasTiles = false;
   /// Pairs of u8 by s8 with sums that saturate at 16 bits (x86).
   bool hasBytePairs = false;
-  /// Permutations of the bytes of two registers (x86).
-  bool hasBytePermutes = false;
+  TablePermutes permutes;
   /// Chosen for one product: to use those, whether the signed factor is the
   /// left one, and what DotProduct says of words.
   bool usesBytePairs = false, hasSignedRows = false, hasWideWords = false;

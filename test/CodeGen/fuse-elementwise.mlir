@@ -106,6 +106,41 @@ func.func @bias_behind_reshape(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %bias:
   return %3 : tensor<?x?x16xf32>
 }
 
+#reduced = affine_map<(d0, d1) -> (d0)>
+
+// Dimensions of size 1 do not keep what follows for a row from its use.
+// CHECK-LABEL: func.func @value_of_row
+// CHECK:         %[[MOST:.*]] = linalg.generic {{.*}}"reduction"
+// CHECK:         linalg.generic
+// CHECK-SAME:      ins(%{{.*}}, %[[MOST]] : tensor<8x16xi8>, tensor<8xi8>)
+// CHECK-COUNT-2:   arith.extui
+// CHECK:           arith.subi
+func.func @value_of_row(%x: tensor<8x16xi8>, %init: tensor<8xi8>, %e: tensor<8x16xi32>) -> tensor<8x16xi32> {
+  %most = linalg.generic {indexing_maps = [#id, #reduced], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<8x16xi8>) outs(%init : tensor<8xi8>) {
+  ^bb0(%a: i8, %o: i8):
+    %m = arith.maxui %a, %o : i8
+    linalg.yield %m : i8
+  } -> tensor<8xi8>
+  %kept = tensor.expand_shape %most [[0, 1]] output_shape [8, 1] : tensor<8xi8> into tensor<8x1xi8>
+  %e1 = tensor.empty() : tensor<8x1xi32>
+  %wide = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%kept : tensor<8x1xi8>) outs(%e1 : tensor<8x1xi32>) {
+  ^bb0(%a: i8, %o: i32):
+    %w = arith.extui %a : i8 to i32
+    linalg.yield %w : i32
+  } -> tensor<8x1xi32>
+  %row = tensor.collapse_shape %wide [[0, 1]] : tensor<8x1xi32> into tensor<8xi32>
+  %r = linalg.generic {indexing_maps = [#id, #reduced, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %row : tensor<8x16xi8>, tensor<8xi32>) outs(%e : tensor<8x16xi32>) {
+  ^bb0(%a: i8, %b: i32, %o: i32):
+    %w = arith.extui %a : i8 to i32
+    %d = arith.subi %w, %b : i32
+    linalg.yield %d : i32
+  } -> tensor<8x16xi32>
+  return %r : tensor<8x16xi32>
+}
+
 // The earlier product of two that are added up leaves 8-bit integers for the
 // later one, not sums of 32 bits; what follows both is with the later one.
 // CHECK-LABEL: func.func @two_products

@@ -185,6 +185,34 @@ func.func private @ordered(%x: memref<4x20xf32>, %y: memref<4xf32>) {
   return
 }
 
+// Numbers that a table holds for bytes: of 16 registers with 512 bits.
+// CHECK-LABEL: func.func private @table
+// CHECK:         vector.gather %{{.*}} : memref<256xf32>, vector<8xi32>
+// WIDE-LABEL:  func.func private @table
+// WIDE-COUNT-16: vector.load %{{.*}} : memref<256xf32>, vector<16xf32>
+// WIDE-COUNT-8:  llvm.x86.avx512.vpermi2var.ps.512
+// WIDE-COUNT-7:  arith.select {{.*}} vector<16xf32>
+func.func private @table(%x: memref<4x16xi8>, %table: memref<256xf32>, %y: memref<4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = memref.alloc() : memref<4x16xf32>
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<4x16xi8>) outs(%e : memref<4x16xf32>) {
+  ^bb0(%a: i8, %o: f32):
+    %i = arith.index_castui %a : i8 to index
+    %v = memref.load %table[%i] : memref<256xf32>
+    linalg.yield %v : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%y : memref<4xf32>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%e : memref<4x16xf32>) outs(%y : memref<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %o, %a : f32
+    linalg.yield %r : f32
+  }
+  memref.dealloc %e : memref<4x16xf32>
+  return
+}
+
 // Positions, and buffers that the kernel reads otherwise than it writes them,
 // are left to the loops.
 // CHECK-LABEL: func.func private @position

@@ -2,7 +2,7 @@
 // RUN: quant-opt %s --quantc-multiply-reciprocals | FileCheck %s --check-prefix=PLAIN
 
 // Without fma, a division is cheaper.
-// PLAIN-COUNT-9: arith.divf
+// PLAIN-COUNT-12: arith.divf
 // PLAIN-NOT: math.fma
 
 // CHECK-LABEL: func.func @scale
@@ -144,4 +144,64 @@ func.func @not_rounded(%x: f32) -> f32 {
   %a = arith.maxnumf %q, %lo : f32
   %b = arith.minnumf %a, %hi : f32
   return %b : f32
+}
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+#column = affine_map<(d0, d1) -> (d1)>
+
+// The reciprocal of a row's sum, and what its product lacks of the quotient.
+// CHECK-LABEL: func.func @by_row
+// CHECK:       ^bb0(%[[A:.*]]: f32, %[[B:.*]]: f32,
+// CHECK:         %[[WIDE:.*]] = arith.extf %[[A]]
+// CHECK:         %[[X:.*]] = arith.mulf %[[WIDE]]
+// CHECK:         %[[D:.*]] = arith.extf %[[B]]
+// CHECK:         %[[Y:.*]] = arith.divf %{{.*}}, %[[D]] : f64
+// CHECK:         %[[Q:.*]] = arith.mulf %[[X]], %[[Y]]
+// CHECK:         %[[N:.*]] = arith.negf %[[Q]]
+// CHECK:         %[[R:.*]] = math.fma %[[N]], %[[D]], %[[X]]
+// CHECK:         %[[BETTER:.*]] = math.fma %[[R]], %[[Y]], %[[Q]]
+// CHECK:         %[[DONE:.*]] = arith.cmpf ueq, %[[R]]
+// CHECK:         arith.select %[[DONE]], %[[Q]], %[[BETTER]]
+func.func @by_row(%x: tensor<4x8xf32>, %s: tensor<4xf32>, %e: tensor<4x8xf64>) -> tensor<4x8xf64> {
+  %c = arith.constant 255.0 : f64
+  %0 = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %s : tensor<4x8xf32>, tensor<4xf32>) outs(%e : tensor<4x8xf64>) {
+  ^bb0(%a: f32, %b: f32, %o: f64):
+    %w = arith.extf %a : f32 to f64
+    %n = arith.mulf %w, %c : f64
+    %d = arith.extf %b : f32 to f64
+    %q = arith.divf %n, %d : f64
+    linalg.yield %q : f64
+  } -> tensor<4x8xf64>
+  return %0 : tensor<4x8xf64>
+}
+
+// Each element of a row has a divisor of its own.
+// CHECK-LABEL: func.func @by_column
+// CHECK-NOT:     math.fma
+func.func @by_column(%x: tensor<4x8xf32>, %s: tensor<8xf32>, %e: tensor<4x8xf64>) -> tensor<4x8xf64> {
+  %0 = linalg.generic {indexing_maps = [#id, #column, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %s : tensor<4x8xf32>, tensor<8xf32>) outs(%e : tensor<4x8xf64>) {
+  ^bb0(%a: f32, %b: f32, %o: f64):
+    %n = arith.extf %a : f32 to f64
+    %d = arith.extf %b : f32 to f64
+    %q = arith.divf %n, %d : f64
+    linalg.yield %q : f64
+  } -> tensor<4x8xf64>
+  return %0 : tensor<4x8xf64>
+}
+
+// What f64 holds may be too small for a remainder.
+// CHECK-LABEL: func.func @any_f64
+// CHECK-NOT:     math.fma
+func.func @any_f64(%x: tensor<4x8xf64>, %s: tensor<4xf32>, %e: tensor<4x8xf64>) -> tensor<4x8xf64> {
+  %0 = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %s : tensor<4x8xf64>, tensor<4xf32>) outs(%e : tensor<4x8xf64>) {
+  ^bb0(%a: f64, %b: f32, %o: f64):
+    %d = arith.extf %b : f32 to f64
+    %q = arith.divf %a, %d : f64
+    linalg.yield %q : f64
+  } -> tensor<4x8xf64>
+  return %0 : tensor<4x8xf64>
 }

@@ -556,3 +556,18 @@ def test_group_query_attention_checks_lengths(rng):
     model = build("GroupQueryAttention", inputs, dict(num_heads=4, kv_num_heads=2), {"y": F})
     with pytest.raises(quantc.RunError, match="'the_node'.*seqlens_k"):
         quantc.compile(model).run(inputs)
+
+
+def test_qlinear_softmax_of_ties(rng):
+    """Rows whose k largest elements get 256 / k steps: a half for 512."""
+    x = np.zeros((520, 520), np.uint8)
+    for k, row in enumerate(x):
+        row[rng.permutation(520)[: k + 1]] = 255
+    inputs = {
+        "x": x,
+        "x_scale": scale(1.0),
+        "x_zero": np.array(0, np.uint8),
+        "y_scale": scale(1 / 256),
+        "y_zero": np.array(0, np.uint8),
+    }
+    compare("QLinearSoftmax", inputs, dict(axis=-1, opset=13), {"y": U8}, [n for n in inputs if "_" in n])

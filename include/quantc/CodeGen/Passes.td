@@ -73,7 +73,7 @@ def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
 }
 
 def MultiplyReciprocalsPass : Pass<"quantc-multiply-reciprocals"> {
-  let summary = "Quantize by products instead of a division";
+  let summary = "Products with reciprocals instead of divisions";
   let description = [{
     ONNX's QuantizeLinear divides by the scale, and multiplying by its
     reciprocal rounds some ties another way. Where the scale is a constant and
@@ -82,6 +82,12 @@ def MultiplyReciprocalsPass : Pass<"quantc-multiply-reciprocals"> {
     fraction of a division's time (`quantc/Support/Reciprocal.h`). This is
     proven for each scale by the numbers where the integers change; scales for
     which it is not so keep their division, and so do targets without fma.
+
+    A softmax of bytes divides in f64 by the sum of each row. Where the divisor
+    was f32 and is the same for all of the innermost loop, and the dividend was
+    f32 but for a constant factor, one reciprocal a row and a product that is
+    corrected by its exact remainder give the same quotients (Markstein 1990,
+    "Computation of elementary functions on the IBM RISC System/6000").
 
     ```mlir
     %q = arith.divf %x, %scale : f32
