@@ -18,6 +18,32 @@
 using namespace mlir;
 using namespace quantc;
 
+/// From QDQ form to the one that is wanted.
+static void buildFormPipeline(OpPassManager &pm,
+                              const CompileOptions &options) {
+  switch (options.exportForm) {
+  case ExportForm::qdq:
+    return;
+  case ExportForm::mixed: {
+    // Without a recipe, what the model quantizes is integer ops already.
+    if (options.quantize.recipe.empty())
+      return;
+    pm.addNestedPass<func::FuncOp>(qnn::createFoldUnfusedPass());
+    FoldConstantsPassOptions constants;
+    constants.keepDequantized = true;
+    pm.addPass(createFoldConstantsPass(constants));
+    return;
+  }
+  case ExportForm::integerOps:
+    buildQNNOptimizePipeline(pm);
+    // ONNX has no transposed convolution of integers.
+    pm.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass());
+    pm.addPass(createFoldConstantsPass());
+    return;
+  }
+  llvm_unreachable("all forms return");
+}
+
 static LogicalResult exportModel(StringRef path, StringRef bytes,
                                  const CompileOptions &options) {
   MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
@@ -55,15 +81,10 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
     if (failed(quantizeModule(*module, quantize, options.progress, report)))
       return failure();
   }
-  if (options.exportIntegerOps) {
-    PassManager fold(&context, ModuleOp::getOperationName());
-    buildQNNOptimizePipeline(fold);
-    // ONNX has no transposed convolution of integers.
-    fold.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass());
-    fold.addPass(createFoldConstantsPass());
-    if (failed(fold.run(*module)))
-      return failure();
-  }
+  PassManager fold(&context, ModuleOp::getOperationName());
+  buildFormPipeline(fold, options);
+  if (failed(fold.run(*module)))
+    return failure();
   if (options.exportContribOps) {
     PassManager fuse(&context, ModuleOp::getOperationName());
     fuse.addNestedPass<func::FuncOp>(

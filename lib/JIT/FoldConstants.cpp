@@ -73,7 +73,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
                  const llvm::MapVector<Operation *, int64_t> &chosen) {
     if (!isa_and_present<qnn::QNNDialect>(op->getDialect()) ||
         op->getNumOperands() == 0 || op->getNumRegions() || !isPure(op) ||
-        isCodedWeight(op))
+        isCodedWeight(op) || (keepDequantized && isa<qnn::DequantizeOp>(op)))
       return std::nullopt;
     int64_t source = 0;
     for (Value operand : op->getOperands()) {

@@ -315,15 +315,22 @@ def export(
     standard_ops=False,
     integer_ops=False,
     target="native",
+    qdq=False,
 ):
-    """Writes a quantized model as ONNX (QuantizeLinear and DequantizeLinear).
+    """Writes a quantized model as ONNX.
 
     The arguments are those of `compile`; without a recipe, the optimized model
     is written. Products with weights in groups are com.microsoft's MatMulNBits
-    and MatMulBnb4, unless only `standard_ops` are wanted. With `integer_ops` it
-    computes with MatMulInteger and ConvInteger where the library does.
+    and MatMulBnb4, unless only `standard_ops` are wanted.
+
+    It computes with integers where the library does: by QuantizeLinear and
+    DequantizeLinear around ops of which ONNX Runtime makes integer ones, and by
+    MatMulInteger and ConvInteger elsewhere. With `qdq` it is QuantizeLinear and
+    DequantizeLinear everywhere, with `integer_ops` integer ops.
     """
-    emit = "onnx" + "-integer" * integer_ops + "-standard" * standard_ops
+    if qdq and integer_ops:
+        raise ValueError("qdq and integer_ops exclude each other")
+    emit = "onnx" + "-integer" * integer_ops + "-qdq" * qdq + "-standard" * standard_ops
     _run_driver(
         model, os.fspath(output), shapes, target, emit, quantize, calibration, stats
     )

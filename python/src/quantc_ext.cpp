@@ -242,7 +242,10 @@ static void compile(const nb::object &model, const std::string &output,
   options.writeHeader = false;
   llvm::StringRef form = emit;
   bool isExport = form.consume_front("onnx");
-  options.exportIntegerOps = isExport && form.consume_front("-integer");
+  if (isExport && form.consume_front("-integer"))
+    options.exportForm = ExportForm::integerOps;
+  else if (isExport && form.consume_front("-qdq"))
+    options.exportForm = ExportForm::qdq;
   options.exportContribOps = !(isExport && form.consume_front("-standard"));
   std::optional<Stage> stage =
       parseStage(isExport && form.empty() ? "import" : emit);

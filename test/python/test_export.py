@@ -49,12 +49,18 @@ CASES = [
     ("espcn-resize", "w8a8-s8"),
     ("ppocr-cls", "w8a8"),
     ("ppocr-v4-rec", None),
+    ("ppocr-v4-rec", "w8a8"),
+    ("ppocr-v4-det", "w8a8"),
     ("silero-vad", None),
     ("silero-vad-seq", None),
+    ("silero-vad", "w8a8"),
+    ("silero-vad-seq", "w8a8"),
     ("silero-vad-static", "w8"),
+    ("silero-vad-static", "w8a8"),
     ("magika", "w8"),
     ("minilm-l3", None),
     ("minilm-l3", "w8"),
+    ("minilm-l3", "w8a8"),
     ("minilm-l3", "w4a16-g64"),
     ("minilm-l3", "w4a16-hqq-g64"),
     ("minilm-l3", "w2-asym-g32"),
@@ -73,7 +79,7 @@ def test_exported_model(name, recipe, tmp_path):
     feeds = list(itertools.islice(model.feeds(), 3))
     options = {"quantize": recipe} if recipe else {}
     if recipe and "a8" in recipe and "dynamic" not in recipe:
-        options["stats"] = quantc.calibrate(path, feeds[0][1], tmp_path / "model.stats")
+        options["stats"] = quantc.calibrate(path, [feeds[0][1]], tmp_path / "model.stats")
     quantc.export(path, tmp_path / "exported.onnx", **options)
     onnx.checker.check_model(str(tmp_path / "exported.onnx"), full_check=True)
     ours = quantc.compile(path, **options)
@@ -126,7 +132,7 @@ def test_integer_ops(name, recipe, tmp_path):
                 assert error <= 1e-5, (size, error)
 
 
-def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
+def make_layers():
     """A transposed convolution, a sum, an average and clamps."""
     rng = np.random.default_rng(3)
     constants = {
@@ -148,7 +154,11 @@ def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
         [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    x = rng.normal(size=(5, 4, 6, 7)).astype(np.float32)
+    return model, rng.normal(size=(5, 4, 6, 7)).astype(np.float32)
+
+
+def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
+    model, x = make_layers()
     options = {"quantize": "w8a8-insist", "calibration": {"x": x}}
     quantc.export(model, tmp_path / "exported.onnx", integer_ops=True, **options)
     types = set(op_types(onnx.load(tmp_path / "exported.onnx").graph))
@@ -160,6 +170,33 @@ def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
     flags = "--quantize=w8a8-insist", f"--calibration={tmp_path / 'x.npz'}", "--integer-ops"
     quantc_cli.ok("export", tmp_path / "model.onnx", *flags, "-o", tmp_path / "cli.onnx")
     assert set(op_types(onnx.load(tmp_path / "cli.onnx").graph)) == types
+
+
+def test_forms(tmp_path, quantc_cli):
+    """By default integer ops where ONNX Runtime would multiply floats, with --qdq nowhere."""
+    model, x = make_layers()
+    options = {"quantize": "w8a8-insist", "calibration": {"x": x}}
+    quantc.export(model, tmp_path / "default.onnx", **options)
+    quantc.export(model, tmp_path / "qdq.onnx", qdq=True, **options)
+    types = {form: list(op_types(onnx.load(tmp_path / f"{form}.onnx").graph)) for form in ("default", "qdq")}
+    # The transposed convolution is none to ONNX Runtime's integers, nor is a
+    # convolution whose floats others want as well.
+    assert "ConvInteger" in types["default"] and "ConvTranspose" not in types["default"]
+    assert {"Conv", "ConvTranspose", "QuantizeLinear"} <= set(types["qdq"])
+    assert not {"ConvInteger", "MatMulInteger"} & set(types["qdq"])
+    (ours,), (theirs,) = quantc.compile(model, **options).run({"x": x}), oracle(tmp_path / "default.onnx")({"x": x})
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    onnx.save(model, tmp_path / "model.onnx")
+    np.savez(tmp_path / "x.npz", x=x)
+    flags = "--quantize=w8a8-insist", f"--calibration={tmp_path / 'x.npz'}", "-o", tmp_path / "cli.onnx"
+    for form, flag in (("default", []), ("qdq", ["--qdq"])):
+        quantc_cli.ok("export", tmp_path / "model.onnx", *flags, *flag)
+        assert list(op_types(onnx.load(tmp_path / "cli.onnx").graph)) == types[form]
+    (tmp_path / "cli.onnx").unlink()
+    result = quantc_cli("export", tmp_path / "model.onnx", *flags, "--qdq", "--integer-ops")
+    assert result.returncode and "exclude each other" in result.stderr and not (tmp_path / "cli.onnx").exists()
+    with pytest.raises(ValueError, match="exclude each other"):
+        quantc.export(model, tmp_path / "cli.onnx", qdq=True, integer_ops=True, **options)
 
 
 AGAIN_CASES = [

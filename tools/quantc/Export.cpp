@@ -29,15 +29,22 @@ static cl::opt<bool> standardOps(
              "com.microsoft's MatMulNBits and MatMulBnb4"));
 static cl::opt<bool> integerOps(
     "integer-ops", cl::sub(tool::exportCommand),
-    cl::desc(
-        "Write the integer ops that the library computes with (ConvInteger, "
-        "MatMulInteger), in place of QuantizeLinear and DequantizeLinear "
-        "around float ops"));
+    cl::desc("Write the integer ops that the library computes with "
+             "(ConvInteger, MatMulInteger) everywhere; by default only where "
+             "ONNX Runtime would multiply floats otherwise"));
+static cl::opt<bool>
+    qdq("qdq", cl::sub(tool::exportCommand),
+        cl::desc("Write no integer ops, only QuantizeLinear and "
+                 "DequantizeLinear around float ops, as other tools want it"));
 
 int tool::runExport() {
+  if (integerOps && qdq)
+    return fail(
+        createStringError("--integer-ops and --qdq exclude each other"));
   CompileOptions options;
   options.exportContribOps = !standardOps;
-  options.exportIntegerOps = integerOps;
+  if (integerOps || qdq)
+    options.exportForm = qdq ? ExportForm::qdq : ExportForm::integerOps;
   options.output = output;
   options.target = target;
   options.quantize = getQuantizeOptions();

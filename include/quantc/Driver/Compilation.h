@@ -26,6 +26,17 @@ namespace quantc {
 /// Where to stop; see docs/Architecture.md. Each prints what the next reads.
 enum class Stage { Import, Linalg, LLVM, Assembly, Object, Library };
 
+/// How an exported model says that operands of an op are integers.
+enum class ExportForm {
+  /// By QuantizeLinear and DequantizeLinear around float ops where ONNX Runtime
+  /// makes integer ops of that, and by integer ops where it does not.
+  mixed,
+  /// By QuantizeLinear and DequantizeLinear only.
+  qdq,
+  /// By the integer ops that the library computes with.
+  integerOps
+};
+
 /// The stage with this name in `--emit`, if there is one.
 std::optional<Stage> parseStage(llvm::StringRef name);
 
@@ -52,9 +63,8 @@ struct CompileOptions {
   bool remarks = false;
   /// Whether an exported model may have ops of com.microsoft.
   bool exportContribOps = true;
-  /// Whether an exported model computes with the integer ops that the library
-  /// computes with, and not in QDQ form.
-  bool exportIntegerOps = false;
+  /// The form of a model that is quantized and exported.
+  ExportForm exportForm = ExportForm::mixed;
   /// What the names of the library's functions start with.
   std::string prefix = "quantc_model";
   /// A file, or "-" for the standard output (textual stages only).

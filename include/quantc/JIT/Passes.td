@@ -16,11 +16,13 @@ def FoldConstantsPass : Pass<"qnn-fold-constants", "::mlir::ModuleOp"> {
 
     Results larger than `max-growth` times the constants they come from stay (an
     expanded constant is cheaper to expand again than to store), unless they are
-    below 64 KB.
+    below 64 KB. With `keep-dequantized`, a graph in QDQ form keeps it.
   }];
   let options = [
     Option<"maxGrowth", "max-growth", "double", "2.0",
-           "Largest ratio of a result's bytes to its constants' bytes">
+           "Largest ratio of a result's bytes to its constants' bytes">,
+    Option<"keepDequantized", "keep-dequantized", "bool", "false",
+           "Leave what dequantizes constants, and what computes with that">
   ];
   let statistics = [
     Statistic<"numFolded", "ops-folded", "Ops computed at compile time">,

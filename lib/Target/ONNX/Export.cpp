@@ -5,11 +5,31 @@
 
 #include "GraphExporter.h"
 
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
+
+#include "mlir/Transforms/ControlFlowSinkUtils.h"
+
 #include "onnx/checker.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_export;
+
+/// Constants of one branch become initializers of its graph: ONNX Runtime looks
+/// nowhere else for the scales of weights there, and refuses the model.
+static void sinkConstants(func::FuncOp func) {
+  DominanceInfo dominance(func);
+  func.walk<WalkOrder::PreOrder>([&](RegionBranchOpInterface branch) {
+    SmallVector<Region *> regions;
+    getSinglyExecutedRegionsToSink(branch, regions);
+    controlFlowSink(
+        regions, dominance,
+        [](Operation *op, Region *) { return isa<qnn::ConstantOp>(op); },
+        [](Operation *op, Region *region) {
+          op->moveBefore(&region->front(), region->front().begin());
+        });
+  });
+}
 
 static LogicalResult exportModel(ModuleOp module, std::string &bytes,
                                  const ExportOptions &options) {
@@ -23,6 +43,7 @@ static LogicalResult exportModel(ModuleOp module, std::string &bytes,
   import.set_version(opset);
   auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
   model.mutable_graph()->set_name(name ? name.str() : "main");
+  sinkConstants(func);
   GraphExporter exporter(*model.mutable_graph(), options);
   if (failed(exporter.run(func)))
     return failure();

@@ -173,6 +173,25 @@ static Value getIntegerBias(Value bias, Value scale,
   return dequantize.getInput();
 }
 
+bool qnn::isClampedByQuantize(QuantizeOp op, BinaryKind kind, float bound) {
+  auto scale = getConstantFloats(op.getScale());
+  SmallVector<int64_t> zero{0};
+  if (op.getZeroPoint()) {
+    auto ints = getConstantInts(op.getZeroPoint());
+    if (!ints || ints->size() != 1)
+      return false;
+    zero = *ints;
+  }
+  if (!scale || scale->size() != 1)
+    return false;
+  double integer = std::nearbyint(bound / scale->front()) + double(zero[0]);
+  Type element = op.getType().getElementType();
+  unsigned width = element.getIntOrFloatBitWidth();
+  double low = element.isUnsignedInteger() ? 0 : -std::ldexp(1, width - 1);
+  double high = low + std::ldexp(1, width) - 1;
+  return kind == BinaryKind::max ? integer <= low : integer >= high;
+}
+
 namespace {
 
 struct FoldContraction : OpInterfaceRewritePattern<QuantizableOpInterface> {
@@ -434,7 +453,8 @@ struct FoldClamp : OpRewritePattern<QuantizeOp> {
           op.getScale(), op.getZeroPoint(), op.getAxisAttr(),
           op.getBlockSizeAttr(), op.getSaturateAttr(), op.getPrecisionAttr());
     };
-    bool isAbsorbed = isAbsorbedBy(op, kind, bound);
+    bool isAbsorbed = isClampedByQuantize(
+        op, kind, bound ? getConstantFloats(bound)->front() : 0.0f);
     Value limit;
     if (!isAbsorbed)
       limit = quantize(bound ? bound : createScalar(rewriter, loc, 0));
@@ -461,27 +481,6 @@ private:
             binary.getKind() == BinaryKind::min) &&
            getConstantFloats(binary.getRhs()) &&
            isClampedDequantize(binary.getLhs());
-  }
-
-  /// Whether the clamp to the type's range does what the bound asks for.
-  static bool isAbsorbedBy(QuantizeOp op, BinaryKind kind, Value bound) {
-    auto scale = getConstantFloats(op.getScale());
-    SmallVector<int64_t> zero{0};
-    if (op.getZeroPoint()) {
-      auto ints = getConstantInts(op.getZeroPoint());
-      if (!ints || ints->size() != 1)
-        return false;
-      zero = *ints;
-    }
-    if (!scale || scale->size() != 1)
-      return false;
-    float limit = bound ? getConstantFloats(bound)->front() : 0.0f;
-    double integer = std::nearbyint(limit / scale->front()) + double(zero[0]);
-    Type element = op.getType().getElementType();
-    unsigned width = element.getIntOrFloatBitWidth();
-    double low = element.isUnsignedInteger() ? 0 : -std::ldexp(1, width - 1);
-    double high = low + std::ldexp(1, width) - 1;
-    return kind == BinaryKind::max ? integer <= low : integer >= high;
   }
 };
 

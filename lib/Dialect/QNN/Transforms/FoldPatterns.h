@@ -3,6 +3,8 @@
 #ifndef QUANTC_LIB_DIALECT_QNN_TRANSFORMS_FOLDPATTERNS_H
 #define QUANTC_LIB_DIALECT_QNN_TRANSFORMS_FOLDPATTERNS_H
 
+#include "quantc/Dialect/QNN/IR/ConvolutionOps.h"
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 
 #include "mlir/IR/PatternMatch.h"
@@ -33,6 +35,16 @@ struct QuantizedContraction {
 
 /// Why a float contraction has no integer form, or nothing.
 std::string explainFloat(QuantizableOpInterface op);
+
+/// Whether a clamp at `bound` (max: from below) changes nothing of what is
+/// quantized, because the quantized type's range ends there.
+bool isClampedByQuantize(QuantizeOp op, BinaryKind kind, float bound);
+
+/// Whether a transposed convolution's kernels neither overlap nor leave gaps,
+/// and nothing is cut.
+bool isTiling(ConvTransposeOp op);
+/// Makes a product of a transposed convolution that tiles.
+void multiplyTiles(ConvTransposeOp op);
 
 /// dequantize -> contraction -> dequantize, biases, quantize -> requantize.
 void populateContractionPatterns(mlir::RewritePatternSet &, FoldCounts &);

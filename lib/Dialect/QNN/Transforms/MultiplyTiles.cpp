@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FoldPatterns.h"
 #include "QuantizedValues.h"
 
 #include "quantc/Dialect/QNN/IR/QNN.h"
@@ -31,8 +32,7 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// Whether tiles neither overlap nor leave gaps, and nothing is cut.
-static bool isTiling(ConvTransposeOp op) {
+bool qnn::isTiling(ConvTransposeOp op) {
   auto isZero = [](int64_t v) { return v == 0; };
   auto isOne = [](int64_t v) { return v == 1; };
   RankedTensorType weights = op.getWeights().getType();
@@ -226,6 +226,8 @@ void Tiling::rewrite() {
     dead->erase();
 }
 
+void qnn::multiplyTiles(ConvTransposeOp op) { Tiling(op).rewrite(); }
+
 namespace {
 struct MultiplyTilesPass : qnn::impl::MultiplyTilesPassBase<MultiplyTilesPass> {
   void runOnOperation() override {
@@ -235,7 +237,7 @@ struct MultiplyTilesPass : qnn::impl::MultiplyTilesPassBase<MultiplyTilesPass> {
         tilings.push_back(op);
     });
     for (ConvTransposeOp op : tilings)
-      Tiling(op).rewrite();
+      multiplyTiles(op);
     numProducts += tilings.size();
   }
 };

@@ -107,6 +107,21 @@ def FoldQuantizationPass
   ];
 }
 
+def FoldUnfusedPass : Pass<"qnn-fold-unfused", "::mlir::func::FuncOp"> {
+  let summary = "Make integer ops where ONNX Runtime would multiply floats";
+  let description = [{
+    Of a graph in QDQ form, ONNX Runtime makes integer ops of products with a
+    quantize right behind them, and of products of matrices without one. Others
+    (a convolution whose result stays float, weights of 4 bits, a product that
+    becomes a Gemm with its bias first) it multiplies as floats. Those become
+    integer ops as `qnn-fold-quantization` makes them, with what requantizes them;
+    transposed convolutions only where they tile: ONNX has none of integers.
+  }];
+  let dependentDialects = ["::quantc::qnn::QNNDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"numUnfused", "unfused", "Contractions folded">];
+}
+
 def VerifyFoldedPass : Pass<"qnn-verify-folded", "::mlir::func::FuncOp"> {
   let summary = "Fail if a quantized weight is dequantized for a float product";
   let description = [{
