@@ -2,10 +2,12 @@
 //
 // Frantar, Ashkboos, Hoefler, Alistarh: GPTQ (arXiv 2210.17323). Rows (inputs)
 // are rounded one after the other; the error of each is spread over the rows
-// that are still to come, by the inverse of the inputs' Gram matrix.
+// that are still to come, by the inverse of the inputs' Gram matrix. What comes
+// out is made better by descent (Descent.cpp).
 //
 //===----------------------------------------------------------------------===//
 
+#include "Descent.h"
 #include "WeightMethodImpl.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -37,30 +39,47 @@ public:
                                      GramMatrix gram) const override;
 
 private:
-  /// The upper factor U of H⁻¹ = Uᵀ·U, for the rows in `order`.
-  Expected<Matrix> factorInverse(GramMatrix gram,
-                                 ArrayRef<int64_t> order) const;
+  /// The upper factor U of H⁻¹ = Uᵀ·U, for the rows in `order`; and the part of
+  /// the mean diagonal that H has more than the Gram matrix.
+  Expected<Matrix> factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
+                                 double &damping) const;
+  double getDamping(GramMatrix gram, int64_t k) const;
   WeightMethodOptions options;
 };
 
 } // namespace
 
-Expected<Matrix> GPTQ::factorInverse(GramMatrix gram,
-                                     ArrayRef<int64_t> order) const {
-  int64_t k = order.size();
+/// The mean of the diagonal; without any input all errors are equal.
+static double getMeanDiagonal(GramMatrix gram, int64_t k) {
   double mean = 0;
   for (int64_t i = 0; i < k; ++i)
     mean += gram[i * k + i] / double(k);
+  return mean <= 0 ? 1 : mean;
+}
+
+/// The more inputs there are for a token, the more of what the Gram matrix says
+/// is chance, which weights would follow.
+double GPTQ::getDamping(GramMatrix gram, int64_t k) const {
+  if (options.damping > 0)
+    return options.damping;
+  constexpr double least = 0.01, perInput = 1.5;
+  return gram.numTokens
+             ? std::clamp(perInput * double(k) / double(gram.numTokens), least,
+                          1.0)
+             : least;
+}
+
+Expected<Matrix> GPTQ::factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
+                                     double &damping) const {
+  int64_t k = order.size();
+  double mean = getMeanDiagonal(gram, k);
   if (!std::isfinite(mean))
     return llvm::createStringError(
         "the Gram matrix of the inputs is not finite");
-  // Without any input all errors are equal.
-  if (mean <= 0)
-    mean = 1;
   Matrix h(k, k);
   // A matrix of few tokens has no full rank: damping gives it one, and more of
   // it is tried where rounding eats the first.
-  for (double damping = options.damping; damping <= 1e3; damping *= 10) {
+  for (; damping <= 1e3; damping *= 10) {
     // With rows and columns turned around, the lower factor L of it gives the
     // upper one of the inverse: L⁻¹ turned around.
     for (int64_t i = 0; i < k; ++i)
@@ -75,8 +94,6 @@ Expected<Matrix> GPTQ::factorInverse(GramMatrix gram,
       if (inverse.allFinite())
         return Matrix(inverse.reverse());
     }
-    if (damping == 0)
-      damping = 1e-4;
   }
   return llvm::createStringError(
       "the Gram matrix of the inputs cannot be inverted: it is not positive");
@@ -100,10 +117,11 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       return gram[a * k + a] > gram[b * k + b];
     });
-  Expected<Matrix> factor = factorInverse(gram, order);
+  double damping = getDamping(gram, k);
+  Expected<Matrix> factor = factorInverse(gram, order, damping);
   if (!factor)
     return factor.takeError();
-  const Matrix &u = *factor;
+  Matrix u = std::move(*factor);
 
   FloatMatrix w(k, n);
   for (int64_t i = 0; i < k; ++i)
@@ -167,6 +185,12 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
       w.bottomRows(k - end).noalias() -=
           u.block(begin, end, end - begin, k - end).cast<float>().transpose() *
           errors;
+  }
+  if (options.sweeps > 0) {
+    u.resize(0, 0);
+    w.resize(0, 0);
+    Descent(weights, gram, damping * getMeanDiagonal(gram, k), quantizer)
+        .run(result, options.sweeps, options.updateBlock);
   }
   return result;
 }

@@ -12,8 +12,8 @@ using namespace quantc;
 
 bool RoundingRecipe::operator==(const RoundingRecipe &other) const {
   auto fields = [](const RoundingRecipe &r) {
-    return std::tie(r.method, r.blockSize, r.damping, r.actOrder, r.iterations,
-                    r.norm);
+    return std::tie(r.method, r.blockSize, r.damping, r.actOrder, r.sweeps,
+                    r.iterations, r.norm);
   };
   return fields(*this) == fields(other);
 }
@@ -162,8 +162,10 @@ std::string quantc::findProblem(const WeightRecipe &r, llvm::StringRef key) {
     return formatv("{0}.rounding: {1}", key,
                    llvm::toString(method.takeError()));
   if (r.rounding.method == "gptq" &&
-      (r.rounding.blockSize < 1 || r.rounding.damping <= 0))
-    return formatv("{0}: gptq-block-size and gptq-damping must be positive",
+      (r.rounding.blockSize < 1 || r.rounding.damping < 0 ||
+       r.rounding.sweeps < 0))
+    return formatv("{0}: gptq-block-size must be positive, gptq-damping and "
+                   "gptq-sweeps not negative",
                    key);
   if (r.rounding.method == "hqq") {
     if (r.format != NumberFormat::Integer ||

@@ -47,6 +47,7 @@ quantc::quantizeMatrix(const WeightMatrix &weights, const WeightRecipe &recipe,
   options.updateBlock = recipe.rounding.blockSize;
   options.damping = recipe.rounding.damping;
   options.actOrder = recipe.rounding.actOrder;
+  options.sweeps = recipe.rounding.sweeps;
   options.iterations = recipe.rounding.iterations;
   options.norm = recipe.rounding.norm;
   auto method = WeightMethod::create(recipe.rounding.method, options);

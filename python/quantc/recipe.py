@@ -24,6 +24,7 @@ class Weights:
     gptq_block_size: typing.Optional[int] = None
     gptq_damping: typing.Optional[float] = None
     gptq_act_order: typing.Optional[bool] = None
+    gptq_sweeps: typing.Optional[int] = None
     hqq_iterations: typing.Optional[int] = None
     hqq_norm: typing.Optional[float] = None
 

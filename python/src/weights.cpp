@@ -27,7 +27,8 @@ void addWeights(nb::module_ &m) {
   using Gram = nb::ndarray<const double, nb::c_contig>;
   m.def(
       "quantize_matrix",
-      [](const Matrix &weights, const std::string &name, const Gram &gram) {
+      [](const Matrix &weights, const std::string &name, const Gram &gram,
+         uint64_t tokens) {
         auto raise = [](llvm::Error error) {
           throw nb::value_error(llvm::toString(std::move(error)).c_str());
         };
@@ -40,7 +41,8 @@ void addWeights(nb::module_ &m) {
           throw nb::value_error("gram must be [k, k], or its diagonal [k]");
         llvm::Expected<QuantizedMatrix> matrix = quantizeMatrix(
             {llvm::ArrayRef(weights.data(), weights.size()), k, n},
-            recipe->weights, llvm::ArrayRef(gram.data(), gram.size()));
+            recipe->weights,
+            {llvm::ArrayRef(gram.data(), gram.size()), tokens});
         if (!matrix)
           raise(matrix.takeError());
         nb::dict result;
@@ -71,5 +73,6 @@ void addWeights(nb::module_ &m) {
             toArray<float, float>(llvm::ArrayRef(values), rows, columns);
         return result;
       },
-      nb::arg("weights"), nb::arg("recipe"), nb::arg("gram"));
+      nb::arg("weights"), nb::arg("recipe"), nb::arg("gram"),
+      nb::arg("tokens"));
 }

@@ -61,7 +61,7 @@ def measure(path, form, group, windows, methods=tuple(RECIPES)):
         method: {
             matrix: get_error(
                 weights,
-                quantc.quantize_matrix(weights, RECIPES[method].format(form, group), seen[name]).values,
+                quantc.quantize_matrix(weights, RECIPES[method].format(form, group), seen[name], 256 * windows).values,
                 unseen[name],
             )
             for matrix, (name, weights) in products.items()

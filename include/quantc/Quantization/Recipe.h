@@ -41,11 +41,13 @@ struct RoundingRecipe {
   /// A weight method, as WeightMethod::create reads it.
   std::string method = "nearest";
   /// GPTQ: rows that are updated together, what is added to the diagonal of
-  /// the Hessian (as a part of its mean), and whether rows go by the size of
-  /// their activations.
+  /// the Hessian (as a part of its mean; 0 for what the number of tokens asks
+  /// for), whether rows go by the size of their activations, and how often all
+  /// codes are chosen again.
   int64_t blockSize = 128;
-  double damping = 0.01;
+  double damping = 0;
   bool actOrder = true;
+  int64_t sweeps = 2;
   /// HQQ: steps, and the norm that is minimized.
   int64_t iterations = 20;
   double norm = 0.7;

@@ -89,7 +89,14 @@ struct QuantizedMatrix {
 
 /// Xᵀ·X of the inputs [tokens, k], row-major; or the diagonal alone, where a
 /// method needs no more; or nothing.
-using GramMatrix = llvm::ArrayRef<double>;
+struct GramMatrix : llvm::ArrayRef<double> {
+  GramMatrix(llvm::ArrayRef<double> products = {}, uint64_t numTokens = 0)
+      : ArrayRef(products), numTokens(numTokens) {}
+  GramMatrix(const std::vector<double> &products) : ArrayRef(products) {}
+
+  /// How many rows the sums have; 0 if that is not known.
+  uint64_t numTokens;
+};
 
 /// The mean over outputs of (w - r)ᵀ·H·(w - r) for the columns of the two
 /// matrices: the squared error of the products, for H = Xᵀ·X.
@@ -104,11 +111,14 @@ struct WeightMethodOptions {
   /// the mean square of its input (1 without data), instead of a range.
   bool searchScales = false;
   /// GPTQ: rows that are updated together; what is added to the diagonal, as a
-  /// part of its mean; rows by falling activations, with the scales of the
-  /// groups fixed before.
+  /// part of its mean (0: 1.5 times the inputs there are for a token, 0.01 at
+  /// least and 1 at most); rows by falling activations, with the scales of the
+  /// groups fixed before; how often all codes are chosen again afterwards, each
+  /// given the others.
   int64_t updateBlock = 128;
-  double damping = 0.01;
+  double damping = 0;
   bool actOrder = true;
+  int64_t sweeps = 2;
   /// HQQ: steps, and the norm of the error that is made small.
   int64_t iterations = 20;
   double norm = 0.7;

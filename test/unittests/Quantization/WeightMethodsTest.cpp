@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <random>
+#include <utility>
 
 using namespace quantc;
 
@@ -223,6 +224,8 @@ TEST(GPTQ, EqualsElimination) {
   WeightMethodOptions options;
   options.actOrder = false;
   options.updateBlock = 7;
+  options.damping = 0.01;
+  options.sweeps = 0;
   QuantizedMatrix q =
       quantize("gptq", p, integers(4, RangeScheme::Restricted, 0), options);
   EXPECT_EQ(q.scales, std::vector<float>(5, 1.0f));
@@ -254,6 +257,53 @@ TEST(GPTQ, ErrorIsSmaller) {
         EXPECT_LE(getError(p, quantize("gptq", p, format, options)),
                   0.8 * getError(p, quantize("nearest", p, format)));
       }
+}
+
+TEST(GPTQ, NoSingleCodeCouldBeBetter) {
+  Problem p = makeProblem(40, 4, 300);
+  WeightMethodOptions options;
+  options.damping = 0.05;
+  options.sweeps = 100;
+  options.updateBlock = 16;
+  for (unsigned bits : {2u, 4u}) {
+    WeightFormat format = integers(bits, RangeScheme::Asymmetric, 20);
+    QuantizedMatrix q = quantize("gptq", p, format, options);
+    // What descent makes small: the inputs' Gram matrix, damped.
+    Problem damped = p;
+    double mean = 0;
+    for (int64_t i = 0; i < p.k; ++i)
+      mean += p.gram[i * p.k + i] / p.k;
+    for (int64_t i = 0; i < p.k; ++i)
+      damped.gram[i * p.k + i] += options.damping * mean;
+    double error = getError(damped, q);
+    for (uint8_t &code : q.codes)
+      for (int step : {-1, 1}) {
+        int changed = int8_t(code) + step;
+        if (changed < -(1 << (bits - 1)) || changed >= 1 << (bits - 1))
+          continue;
+        uint8_t before = std::exchange(code, uint8_t(changed));
+        EXPECT_GE(getError(damped, q), error * (1 - 1e-6));
+        code = before;
+      }
+    options.sweeps = 0;
+    EXPECT_LT(error, getError(damped, quantize("gptq", p, format, options)));
+    options.sweeps = 100;
+  }
+}
+
+TEST(GPTQ, FewTokensAreTrustedLess) {
+  Problem p = makeProblem(32, 4, 100);
+  WeightFormat format = integers(3, RangeScheme::Asymmetric, 16);
+  WeightMethodOptions options;
+  for (auto [tokens, damping] : {std::pair<uint64_t, double>{0, 0.01},
+                                 {100, 0.48},
+                                 {1, 1},
+                                 {1000000, 0.01}}) {
+    auto automatic = WeightMethod::create("gptq", {});
+    options.damping = damping;
+    auto found = (*automatic)->quantize(p.weights(), format, {p.gram, tokens});
+    EXPECT_EQ(found->codes, quantize("gptq", p, format, options).codes);
+  }
 }
 
 TEST(GPTQ, OneToken) {

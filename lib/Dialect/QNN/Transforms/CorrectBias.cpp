@@ -98,9 +98,9 @@ private:
 
     OpBuilder b(layer.op);
     Location loc = getNodeLoc(layer.op->getLoc());
-    llvm::Expected<QuantizedWeight> rounded =
-        quantizeWeight(b, loc, layer.getWeights(),
-                       {layer.outputAxis, layer.inputAxis}, how, found->gram);
+    llvm::Expected<QuantizedWeight> rounded = quantizeWeight(
+        b, loc, layer.getWeights(), {layer.outputAxis, layer.inputAxis}, how,
+        {found->gram, found->countPerChannel});
     if (!rounded) {
       // qnn-quantize will say that it stays in float.
       llvm::consumeError(rounded.takeError());

@@ -150,7 +150,7 @@ LogicalResult Quantizer::requireStatistics(ArrayRef<Candidate> some) {
 
 //===- weights ------------------------------------------------------------===//
 
-ArrayRef<double> Quantizer::getGram(const Candidate &candidate) {
+GramMatrix Quantizer::getGram(const Candidate &candidate) {
   if (!statistics || candidate.activations.size() != 1)
     return {};
   const ValueStatistics *found = statistics->find(
@@ -158,9 +158,9 @@ ArrayRef<double> Quantizer::getGram(const Candidate &candidate) {
   if (!found)
     return {};
   // For the importance of single inputs, their squares are enough.
-  return candidate.plan.weights.rounding.needsGram() || !found->gram.empty()
-             ? found->gram
-             : found->sumSquares;
+  bool needsAll =
+      candidate.plan.weights.rounding.needsGram() || !found->gram.empty();
+  return {needsAll ? found->gram : found->sumSquares, found->countPerChannel};
 }
 
 /// bias = dequantize(i32, activation's scale · weight's scale).

@@ -75,7 +75,7 @@ private:
   void quantizeBias(Candidate &candidate, const QuantizedWeight &weight,
                     float activationScale);
   void redirectOtherUses();
-  llvm::ArrayRef<double> getGram(const Candidate &candidate);
+  GramMatrix getGram(const Candidate &candidate);
   void skip(mlir::Operation *op, const llvm::Twine &reason) {
     remark(op, "stays in float: " + reason);
     ++report.numSkipped;

@@ -252,7 +252,7 @@ struct MatrixResult {
 static llvm::Expected<QuantizedWeight>
 quantizeAsMatrix(OpBuilder &b, Location loc, ArrayRef<float> values,
                  ArrayRef<int64_t> shape, const WeightAxes &axes,
-                 const WeightRecipe &recipe, ArrayRef<double> gram) {
+                 const WeightRecipe &recipe, GramMatrix gram) {
   std::vector<float> storage;
   std::optional<WeightMatrix> matrix = toMatrix(values, shape, axes, storage);
   bool isMatrix = shape.size() == 2 && axes.channel == 1;
@@ -287,7 +287,7 @@ llvm::Expected<QuantizedWeight> qnn::quantizeWeight(OpBuilder &b, Location loc,
                                                     ConstantOp constant,
                                                     const WeightAxes &axes,
                                                     const WeightRecipe &recipe,
-                                                    ArrayRef<double> gram) {
+                                                    GramMatrix gram) {
   std::vector<float> copy;
   std::optional<ArrayRef<float>> values = viewFloats(constant.getValue(), copy);
   if (!values)

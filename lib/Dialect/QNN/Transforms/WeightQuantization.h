@@ -36,7 +36,7 @@ struct QuantizedWeight {
 llvm::Expected<QuantizedWeight>
 quantizeWeight(mlir::OpBuilder &b, mlir::Location loc, ConstantOp constant,
                const WeightAxes &axes, const WeightRecipe &recipe,
-               llvm::ArrayRef<double> gram);
+               GramMatrix gram);
 
 /// The weight's real numbers again.
 mlir::Value createDequantize(mlir::OpBuilder &b, mlir::Location loc,
