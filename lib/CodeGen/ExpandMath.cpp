@@ -179,6 +179,42 @@ struct ConvertNearest : OpRewritePattern<arith::FPToSIOp> {
   }
 };
 
+/// Whether `value` is never NaN, whatever the data.
+bool isNeverNaN(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<arith::SIToFPOp, arith::UIToFPOp>(op))
+    return true;
+  if (auto broadcast = dyn_cast_or_null<vector::BroadcastOp>(op))
+    return isNeverNaN(broadcast.getSource());
+  Attribute constant;
+  if (!matchPattern(value, m_Constant(&constant)))
+    return false;
+  if (auto splat = dyn_cast<SplatElementsAttr>(constant))
+    constant = splat.getSplatValue<Attribute>();
+  auto number = dyn_cast<FloatAttr>(constant);
+  return number && !number.getValue().isNaN();
+}
+
+/// A clamp at a number, which is what NaN becomes: `maxps` and `minps` give
+/// their second operand then. Upstream's pattern asks for NaN by itself, and
+/// LLVM does not see that the comparison has.
+template <typename OpTy, arith::CmpFPredicate isFirst>
+struct ExpandClamp : OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
+  LogicalResult matchAndRewrite(OpTy op,
+                                PatternRewriter &rewriter) const override {
+    Value x = op.getLhs(), bound = op.getRhs();
+    if (!isNeverNaN(bound))
+      std::swap(x, bound);
+    if (!isNeverNaN(bound))
+      return rewriter.notifyMatchFailure(op, "both may be NaN");
+    Value condition =
+        arith::CmpFOp::create(rewriter, op.getLoc(), isFirst, x, bound);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, condition, x, bound);
+    return success();
+  }
+};
+
 struct ExpandMathPass
     : public quantc::impl::ExpandMathPassBase<ExpandMathPass> {
   using Base::Base;
@@ -187,7 +223,10 @@ struct ExpandMathPass
     if (quantc::VectorUnit::fromFeatures(targetFeatures).convertsNearest)
       patterns.add<ConvertNearest>(&getContext());
     patterns.add<ExpandFunction<math::ExpOp, &FloatMath::exp>,
-                 ExpandFunction<math::ErfOp, &FloatMath::erf>>(&getContext());
+                 ExpandFunction<math::ErfOp, &FloatMath::erf>,
+                 ExpandClamp<arith::MaxNumFOp, arith::CmpFPredicate::OGT>,
+                 ExpandClamp<arith::MinNumFOp, arith::CmpFPredicate::OLT>>(
+        &getContext());
     populateMathPolynomialApproximationPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -9,6 +9,7 @@
 #include "internal.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,11 +22,12 @@ enum { EAX, EBX, ECX, EDX };
 /* Bits of XCR0 for SSE+AVX, these plus AVX-512, and AMX. */
 enum { XMM = 0x2, YMM = 0x6, ZMM = 0xe6, TILE = 0x60000 };
 
+/* No pointers, which would be relocated, in each library. */
 static const struct feature {
-  const char *name; /* as LLVM spells it */
-  unsigned leaf, subleaf;
-  unsigned reg, bit;
-  unsigned xcr0;
+  char name[16]; /* as LLVM spells it */
+  uint32_t leaf;
+  uint8_t subleaf, reg, bit;
+  uint32_t xcr0;
 } features[] = {
     {"sse3", 1, 0, ECX, 0, 0},
     {"ssse3", 1, 0, ECX, 9, 0},

@@ -50,3 +50,24 @@ func.func @others(%x: f32) -> (i64, i32) {
   %2 = arith.fptosi %x : f32 to i32
   return %1, %2 : i64, i32
 }
+
+// A clamp at a number is one comparison; NaN becomes the number. Where both
+// sides may be NaN, that is not enough.
+// CHECK-LABEL: func.func @clamp
+// CHECK-SAME:    %[[X:.*]]: vector<8xf32>, %[[Y:.*]]: vector<8xf32>, %[[I:.*]]: i32
+// CHECK:         %[[LOW:.*]] = arith.cmpf ogt, %[[X]], %[[C:.*]] : vector<8xf32>
+// CHECK:         %[[A:.*]] = arith.select %[[LOW]], %[[X]], %[[C]]
+// CHECK:         %[[F:.*]] = arith.sitofp %[[I]]
+// CHECK:         %[[B:.*]] = vector.broadcast %[[F]]
+// CHECK:         %[[HIGH:.*]] = arith.cmpf olt, %[[A]], %[[B]] : vector<8xf32>
+// CHECK:         %[[D:.*]] = arith.select %[[HIGH]], %[[A]], %[[B]]
+// CHECK:         arith.maxnumf %[[D]], %[[Y]]
+func.func @clamp(%x: vector<8xf32>, %y: vector<8xf32>, %i: i32) -> vector<8xf32> {
+  %c = arith.constant dense<-15.0> : vector<8xf32>
+  %0 = arith.maxnumf %x, %c : vector<8xf32>
+  %f = arith.sitofp %i : i32 to f32
+  %b = vector.broadcast %f : f32 to vector<8xf32>
+  %1 = arith.minnumf %b, %0 : vector<8xf32>
+  %2 = arith.maxnumf %1, %y : vector<8xf32>
+  return %2 : vector<8xf32>
+}

@@ -343,6 +343,7 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
 
     A number that is rounded to the nearest integer (half to even) and then
     converted is one instruction on x86 (`cvtps2dq`), which LLVM does not find.
+    A clamp (`maxnumf`, `minnumf`) at a number that is not NaN is one comparison.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",

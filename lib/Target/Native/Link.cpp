@@ -168,8 +168,12 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
                         "--as-needed", "--hash-style=gnu"})
     addLinkerArg(arg);
   // Names of kernels are for profiles; the library's own functions keep theirs.
-  if (!options.hasProfile)
+  if (!options.hasProfile) {
     addLinkerArg("--strip-all");
+    // Kernels that differ in what they are called with only may be equal code.
+    if (!isCompiler)
+      addLinkerArg("--icf=all");
+  }
   for (StringRef option : {"relro", "noexecstack", "defs"})
     args.insert(args.end(), {"-z", option.str()});
   addLinkerArg("--version-script=" + Twine(script));

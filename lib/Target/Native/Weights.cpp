@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace quantc::native;
 
 /// Constants below this size are LLVM's business.
-static constexpr size_t smallestWeight = 4096;
+static constexpr size_t smallestWeight = 64;
 
 void WeightTable::add(StringRef symbol, ArrayRef<char> bytes) {
   uint64_t hash = llvm::xxh3_64bits(
