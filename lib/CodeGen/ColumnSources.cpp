@@ -25,6 +25,60 @@ bool StridedSource::hasOnlyFullSlots() const {
   return size && *size % lanes == 0;
 }
 
+/// Exchanges rows and columns of `rows`, as many as each has elements: element
+/// by element at a distance of half of them, then of a quarter, and so on.
+static void transpose(KernelEmitter &e, MutableArrayRef<Value> rows) {
+  int64_t size = rows.size();
+  for (int64_t distance = size / 2; distance > 0; distance /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t i = 0; i < size; ++i) {
+      low.push_back(i & distance ? size + i - distance : i);
+      high.push_back(i & distance ? size + i : i + distance);
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      if (i & distance)
+        continue;
+      Value x = rows[i], y = rows[i + distance];
+      rows[i] = vector::ShuffleOp::create(e.b, e.loc, x, y, low);
+      rows[i + distance] = vector::ShuffleOp::create(e.b, e.loc, x, y, high);
+    }
+  }
+}
+
+/// One vector of columns from `first` on, along k. A column beyond the last
+/// repeats that one.
+void StridedSource::packColumns(KernelEmitter &e, const MicroKernel &kernel,
+                                Value base, Value first, Value depth,
+                                Value panel, Value offset) {
+  Value width = e.index(kernel.columns()), last = e.sub(n, e.index(1));
+  SmallVector<Value> starts;
+  for (int64_t j = 0; j < lanes; ++j) {
+    Value column = e.min(e.add(first, e.index(j)), last);
+    starts.push_back(e.add(base, e.mul(column, matrix.columnStride)));
+  }
+  // Where k is contiguous, as many rows as columns at once.
+  Value whole = e.index(0);
+  if (e.isConstant(matrix.rowStride, 1) && llvm::isPowerOf2_64(lanes) &&
+      lanes > 1)
+    whole = e.mul(e.floorDiv(depth, lanes), e.index(lanes));
+  e.forLoop(e.index(0), whole, lanes, [&](Value row) {
+    SmallVector<Value> block;
+    for (Value start : starts)
+      block.push_back(e.loadVector(matrix.buffer, e.add(start, row), lanes));
+    transpose(e, block);
+    for (auto [i, vector] : llvm::enumerate(block))
+      e.storeVector(emitFactor(e, kernel, factor, vector, lanes), panel,
+                    e.add(offset, e.mul(e.add(row, e.index(i)), width)));
+  });
+  for (auto [j, start] : llvm::enumerate(starts))
+    e.forLoop(whole, depth, 1, [&, start = start, j = j](Value row) {
+      Value element =
+          e.load(matrix.buffer, e.add(start, e.mul(row, matrix.rowStride)));
+      e.store(emitFactor(e, kernel, factor, element, 0), panel,
+              e.add(e.add(offset, e.index(j)), e.mul(row, width)));
+    });
+}
+
 void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
                          ValueRange outer, Value slot, Value k, Value depth,
                          Value panel, Value offset) {
@@ -35,20 +89,9 @@ void StridedSource::pack(KernelEmitter &e, const MicroKernel &kernel,
   int64_t width = kernel.columns();
 
   if (!e.isConstant(matrix.columnStride, 1)) {
-    // Along k, which is contiguous in a transposed matrix. A column beyond the
-    // last repeats that one.
-    Value last = e.sub(n, e.index(1));
-    for (int64_t j = 0; j < width; ++j) {
-      Value column = e.min(e.add(first, e.index(j)), last);
-      Value start = e.add(base, e.mul(column, matrix.columnStride));
-      Value target = e.add(offset, e.index(j));
-      e.forLoop(e.index(0), depth, 1, [&](Value row) {
-        Value element =
-            e.load(matrix.buffer, e.add(start, e.mul(row, matrix.rowStride)));
-        e.store(emitFactor(e, kernel, factor, element, 0), panel,
-                e.add(target, e.mul(row, e.index(width))));
-      });
-    }
+    for (int64_t v = 0; v < kernel.vectors; ++v)
+      packColumns(e, kernel, base, e.add(first, e.index(v * lanes)), depth,
+                  panel, e.add(offset, e.index(v * lanes)));
     return;
   }
 

@@ -22,6 +22,11 @@ public:
             mlir::Value slot, mlir::Value k, mlir::Value depth,
             mlir::Value panel, mlir::Value offset) override;
 
+private:
+  void packColumns(KernelEmitter &e, const MicroKernel &kernel,
+                   mlir::Value base, mlir::Value first, mlir::Value depth,
+                   mlir::Value panel, mlir::Value offset);
+
 protected:
   StridedMatrix matrix;
   FactorExpression factor;

@@ -148,6 +148,13 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
       epilogue.getNumParallelLoops() != epilogue.getNumLoops() ||
       !epilogue.getIndexingMapsArray().back().isIdentity())
     return;
+  // No other op may need what is never stored.
+  if (epilogue.getDpsInits()[0] != out &&
+      llvm::any_of(out.getUsers(), [&](Operation *user) {
+        return isa<linalg::LinalgOp>(user) && !isa<linalg::FillOp>(user) &&
+               user != epilogue && user != root;
+      }))
+    return;
   for (Operation &op : epilogue.getBody()->without_terminator())
     if (!ByteTable::isLookup(op) && !op.hasTrait<OpTrait::Elementwise>() &&
         !op.hasTrait<OpTrait::ConstantLike>())

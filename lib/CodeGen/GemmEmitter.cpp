@@ -187,8 +187,8 @@ void GemmEmitter::forEachPanel(
 /// Whether panels packed at compile time become others. Words of bytes are as
 /// good as new; wider ones are worth making if many rows read them.
 bool GemmEmitter::widensPanels() const {
-  return columns.isPacked() && kernel.dot.takesDifferences() &&
-         !blocking.readsPackedOnce;
+  return columns.isPacked() && !columns.isConverted() &&
+         kernel.dot.takesDifferences() && !blocking.readsPackedOnce;
 }
 
 /// Fills the panel that `findPanel` found for the tile, unless it is there.
@@ -208,14 +208,9 @@ void GemmEmitter::packPanel(const GemmBlock &block, const GemmTile &tile) {
     return columns.packWords(e, block.outer, tile.slot, tile.panel,
                              tile.panelOffset, tile.columnSums,
                              tile.columnSumsOffset);
-  // Rows of bytes first, which the source knows how to read.
-  MicroKernel raw = kernel;
-  raw.accumulator = e.b.getI8Type();
-  columns.pack(e, raw, block.outer, tile.slot, block.k, block.depth,
-               block.rawPanel, e.index(0));
-  quantized.packColumns(block.rawPanel, block.depth, tile.panel,
-                        tile.panelOffset, tile.zeros, tile.columnSums,
-                        tile.columnSumsOffset, block.isFirst);
+  quantized.packPanel(columns, block.outer, tile.slot, block.k, block.depth,
+                      block.rawPanel, tile.panel, tile.panelOffset, tile.zeros,
+                      tile.columnSums, tile.columnSumsOffset, block.isFirst);
 }
 
 /// Where the panel of the tile is, or will be.
@@ -231,7 +226,7 @@ void GemmEmitter::findPanel(const GemmBlock &block, GemmTile &tile) {
   if (columns.isPacked() && !widensPanels()) {
     std::tie(tile.panel, tile.panelOffset) =
         *columns.getPanel(e, block.outer, tile.slot, block.k);
-    tile.isConverted = false;
+    tile.isConverted = columns.isConverted();
   } else {
     tile.panel = block.panels;
     tile.panelOffset =

@@ -97,8 +97,11 @@ public:
   virtual bool hasOnlyFullSlots() const = 0;
   /// How many k a block of B may hold; a multiple of what pack can split.
   virtual int64_t getBlockDepth(int64_t wanted) const { return wanted; }
-  /// Whether B was packed at compile time, so that getPanel knows its panels.
+  /// Whether B was packed before, so that getPanel knows its panels.
   virtual bool isPacked() const { return false; }
+  /// Whether packed panels hold factors (or words of them) as `pack` makes
+  /// them; otherwise they hold elements.
+  virtual bool isConverted() const { return false; }
   /// Where the panel that starts at `slot`, row `k` lies, if B is packed.
   virtual std::optional<std::pair<mlir::Value, mlir::Value>>
   getPanel(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,

@@ -97,6 +97,10 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(quantc::createPlanMemoryPass(plan));
   if (options.profile)
     pm.addPass(quantc::createProfileKernelsPass());
+  quantc::LowerAttentionPassOptions attention;
+  attention.targetFeatures = options.targetFeatures;
+  attention.threads = options.threads;
+  pm.addPass(quantc::createLowerAttentionPass(attention));
   quantc::LowerContractionsPassOptions contractions;
   contractions.targetFeatures = options.targetFeatures;
   contractions.threads = options.threads;

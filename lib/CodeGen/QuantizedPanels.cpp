@@ -241,6 +241,19 @@ void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
 // Panels of B
 //===----------------------------------------------------------------------===//
 
+void QuantizedPanels::packPanel(ColumnSource &columns, ValueRange outer,
+                                Value slot, Value k, Value depth, Value raw,
+                                Value panel, Value offset,
+                                ArrayRef<Value> zeros, Value sums,
+                                Value sumsOffset, Value isFirst) {
+  // Rows of bytes first, which the source knows how to read.
+  MicroKernel rows = kernel;
+  rows.accumulator = e.b.getI8Type();
+  columns.pack(e, rows, outer, slot, k, depth, raw, e.index(0));
+  packColumns(raw, depth, panel, offset, zeros, sums, sumsOffset, isFirst);
+}
+
+/// A panel of bytes to words.
 void QuantizedPanels::packColumns(Value raw, Value depth, Value panel,
                                   Value offset, ArrayRef<Value> zeros,
                                   Value sums, Value sumsOffset, Value isFirst) {

@@ -38,12 +38,14 @@ public:
                 int64_t stride, mlir::Value sums, mlir::Value isFirst,
                 mlir::Value wideWords);
 
-  /// A panel of B: `depth` rows of bytes in `raw`, which has room for whole
-  /// groups, to words from `offset` of `panel` on.
-  void packColumns(mlir::Value raw, mlir::Value depth, mlir::Value panel,
-                   mlir::Value offset, mlir::ArrayRef<mlir::Value> zeros,
-                   mlir::Value sums, mlir::Value sumsOffset,
-                   mlir::Value isFirst);
+  /// The panel of B that starts at `slot`, `depth` rows from `k` on, to words
+  /// from `offset` of `panel` on. `raw` has room for its bytes, in whole groups
+  /// of rows; `zeros` are the zero points of its columns, `sums` is as above.
+  void packPanel(ColumnSource &columns, mlir::ValueRange outer,
+                 mlir::Value slot, mlir::Value k, mlir::Value depth,
+                 mlir::Value raw, mlir::Value panel, mlir::Value offset,
+                 mlir::ArrayRef<mlir::Value> zeros, mlir::Value sums,
+                 mlir::Value sumsOffset, mlir::Value isFirst);
 
   /// A panel of a matrix packed at compile time, to words at 0 of `panel`.
   void widenPanel(mlir::Value packed, mlir::Value offset, mlir::Value numWords,
@@ -80,6 +82,9 @@ private:
   Value loadBytes(Value at, Value stride, Value count);
   void packRow(Value from, Value depth, Value zeros, Value words, Value to,
                Value sums, Value sumsAt, Value isFirst, Value wideWords);
+  void packColumns(Value raw, Value depth, Value panel, Value offset,
+                   mlir::ArrayRef<Value> zeros, Value sums, Value sumsOffset,
+                   Value isFirst);
   void storeSums(Value value, Value sums, Value at, Value isFirst);
 
   KernelEmitter &e;

@@ -23,14 +23,6 @@ static constexpr int64_t kMaxRows = 4;
 /// Bytes of lines that rows side by side may have.
 static constexpr int64_t kLineBytes = 32 * 1024;
 
-unsigned RowProgram::numSweeps() const {
-  unsigned sweeps = 0;
-  for (const RowStep &step : steps)
-    if (step.kind != RowOpKind::perRow)
-      sweeps = std::max(sweeps, step.level + 1);
-  return sweeps;
-}
-
 namespace {
 /// Where a row of a buffer begins, and how to go on.
 struct RowAccess {

@@ -4,38 +4,10 @@
 #define QUANTC_LIB_CODEGEN_ROWEMITTER_H
 
 #include "KernelEmitter.h"
-#include "RowOps.h"
+#include "RowProgram.h"
 #include "Target.h"
 
 namespace quantc {
-
-/// One op of a kernel over rows.
-struct RowStep {
-  mlir::linalg::GenericOp op;
-  RowOpKind kind = RowOpKind::elements;
-  /// The number of sweeps that have to be over before this op's; a value per
-  /// row is there before the sweep of its level.
-  unsigned level = 0;
-  /// What a reduction starts from.
-  mlir::Value init = nullptr;
-
-  mlir::Value output() const {
-    mlir::linalg::GenericOp written = op;
-    return written.getDpsInits()[0];
-  }
-};
-
-/// A kernel over rows, in order.
-struct RowProgram {
-  RowShape shape;
-  llvm::SmallVector<RowStep> steps;
-  /// Steps that write a buffer, by buffer.
-  llvm::DenseMap<mlir::Value, unsigned> writers;
-  /// Buffers that the kernel allocates, which its code has no need for.
-  llvm::DenseSet<mlir::Value> locals;
-
-  unsigned numSweeps() const;
-};
 
 /// Emits `program` where `e` stands.
 void emitRows(KernelEmitter &e, const RowProgram &program,

@@ -116,8 +116,9 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     it with `kernel.call`. A group is a root, the fill of its output, the
     zero-padding of its input if it is a convolution, and the elementwise op
     that alone consumes it; or reductions along rows with all that is computed
-    of the same rows before, between and behind them. Tensors become arguments, weights too; scalar
-    constants move along. Groups that are equal share one function, so compile
+    of the same rows before, between and behind them; or an attention, where
+    such rows are a product and become the left-hand side of another one.
+    Tensors become arguments, weights too; scalar constants move along. Groups that are equal share one function, so compile
     time and code size grow with the number of different layers. Where groups
     differ in numbers only (scales and zero points, say), those numbers are
     arguments, and the groups share one function as well.
@@ -142,6 +143,8 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
               "Ops that joined a reduction along the same rows">,
     Statistic<"numFoldedPads", "folded-pads",
               "Paddings fused into a convolution">,
+    Statistic<"numAttentions", "attentions",
+              "Kernels of two products with rows between them">,
     Statistic<"numNumberArguments", "number-arguments",
               "Arguments of kernels for numbers that calls differ in">
   ];
@@ -156,6 +159,40 @@ def DecomposeTensorOpsPass : Pass<"quantc-decompose-tensor-ops"> {
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
     "mlir::tensor::TensorDialect", "mlir::scf::SCFDialect"
+  ];
+}
+
+def LowerAttentionPass : Pass<"quantc-lower-attention", "mlir::ModuleOp"> {
+  let summary = "Lower kernels of two products to one loop over rows";
+  let description = [{
+    Rewrites a kernel that multiplies what ops over rows (a softmax) make of a
+    product. A task packs the right-hand sides of both products for one index of
+    the outer loops (a head), and goes through its rows in blocks of 16 to 64:
+    scores, the ops over rows, and the second product, with the rows' scores in
+    the second-level cache. No matrix of queries by keys is in memory, so that
+    an attention of n positions takes memory for n, not n². Results are the same
+    as those of separate kernels: each row is computed as it would be there, with
+    whole rows of scores rather than running maxima (Dao et al. 2022,
+    "FlashAttention", rescales partial sums instead).
+
+    Products of floats and of 8-bit integers, zero points and epilogues (scale,
+    mask, requantize) are those of `quantc-lower-contractions`.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">,
+    Option<"threads", "threads", "bool", "true",
+           "Run heads and parts of them in parallel">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numAttentions", "attentions", "Kernels lowered">,
+    Statistic<"numUnmatched", "unmatched",
+              "Kernels whose parts are lowered one by one">
   ];
 }
 

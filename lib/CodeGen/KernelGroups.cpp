@@ -1,0 +1,243 @@
+//===- KernelGroups.cpp - Ops that become one kernel ----------------------===//
+
+#include "KernelGroups.h"
+
+#include "ByteTable.h"
+#include "ProductRoots.h"
+
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Fewer rows than this are not worth packing the other side for them alone.
+static constexpr int64_t kMinAttentionRows = 16;
+
+SmallVector<linalg::LinalgOp> KernelGroup::ops() const {
+  SmallVector<linalg::LinalgOp> result;
+  auto add = [&](Operation *op) {
+    if (op)
+      result.push_back(cast<linalg::LinalgOp>(op));
+  };
+  add(scores);
+  add(scoresEpilogue);
+  for (linalg::GenericOp op : rows.ops)
+    add(op);
+  if (!hasOnlyRows()) {
+    add(root);
+    add(epilogue);
+  }
+  return result;
+}
+
+SmallVector<Value> KernelGroup::results() const {
+  SmallVector<Value> values;
+  if (!hasOnlyRows())
+    return llvm::to_vector_of<Value>(last()->getResults());
+  for (linalg::GenericOp op : rows.ops)
+    if (rows.isResult(op))
+      values.push_back(op->getResult(0));
+  return values;
+}
+
+/// The elementwise op that alone consumes `root`, element for element.
+static linalg::GenericOp findEpilogue(linalg::LinalgOp root) {
+  if (root->getNumResults() != 1 || !root->getResult(0).hasOneUse())
+    return nullptr;
+  OpOperand &use = *root->getResult(0).use_begin();
+  auto consumer = dyn_cast<linalg::GenericOp>(use.getOwner());
+  if (!consumer || consumer->getBlock() != root->getBlock() ||
+      consumer->getNumResults() != 1 || consumer.isDpsInit(&use) ||
+      consumer.getNumParallelLoops() != consumer.getNumLoops() ||
+      !consumer.getMatchingIndexingMap(&use).isIdentity() ||
+      !consumer.getIndexingMapsArray().back().isIdentity() ||
+      consumer.payloadUsesValueFromOperand(consumer.getDpsInitOperand(0)))
+    return nullptr;
+  // Gathers and positions are better off in loops of their own, but for tables.
+  for (Operation &op : consumer.getBody()->without_terminator()) {
+    if (isa<linalg::IndexOp>(op) || op.getNumRegions() ||
+        (isa<tensor::ExtractOp>(op) && !ByteTable::isLookup(op)))
+      return nullptr;
+  }
+  return consumer;
+}
+
+/// The padding with zeros that makes the input of the convolution `root`.
+static tensor::PadOp findPad(linalg::LinalgOp root) {
+  if (!linalg::isaConvolutionOpInterface(root))
+    return nullptr;
+  auto pad = root->getOperand(0).getDefiningOp<tensor::PadOp>();
+  if (!pad || !pad->hasOneUse() || pad->getBlock() != root->getBlock())
+    return nullptr;
+  Value value = pad.getConstantPaddingValue();
+  return value && matchPattern(value, m_Constant()) ? pad : nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A product of two matrices for each index of the outer loops.
+struct BatchedProduct {
+  OpOperand *lhs; // Its rows are those of the result.
+  unsigned row, column, reduction;
+};
+} // namespace
+
+static std::optional<BatchedProduct> matchBatchedProduct(linalg::LinalgOp op) {
+  if (op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 1 ||
+      linalg::isaConvolutionOpInterface(op) || !isProductRoot(op))
+    return std::nullopt;
+  SmallVector<OpOperand *> factors;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (isa<RankedTensorType>(input->get().getType()))
+      factors.push_back(input);
+  AffineMap out = op.getIndexingMapsArray().back();
+  if (factors.size() != 2 || out.getNumResults() + 1 != op.getNumLoops() ||
+      !out.isProjectedPermutation())
+    return std::nullopt;
+  BatchedProduct product;
+  product.column = out.getDimPosition(out.getNumResults() - 1);
+  if (op.getMatchingIndexingMap(factors[0]).isFunctionOfDim(product.column))
+    std::swap(factors[0], factors[1]);
+  product.lhs = factors[0];
+  AffineMap lhs = op.getMatchingIndexingMap(factors[0]);
+  AffineMap rhs = op.getMatchingIndexingMap(factors[1]);
+  if (!lhs.isProjectedPermutation() || !rhs.isProjectedPermutation() ||
+      lhs.getNumResults() + 1 != op.getNumLoops() ||
+      rhs.getNumResults() + 1 != op.getNumLoops() ||
+      lhs.isFunctionOfDim(product.column))
+    return std::nullopt;
+  for (auto [loop, type] : llvm::enumerate(op.getIteratorTypesArray())) {
+    if (type == utils::IteratorType::reduction)
+      product.reduction = loop;
+    if (!rhs.isFunctionOfDim(loop))
+      product.row = loop;
+  }
+  return product;
+}
+
+/// The tensor that the ops of `rows` read, if there is no other but tables.
+static Value findOnlyInput(const RowGroup &rows) {
+  Value only;
+  for (linalg::GenericOp op : rows.ops) {
+    for (Value input : op.getDpsInputs()) {
+      if (!isa<RankedTensorType>(input.getType()) ||
+          rows.contains(input.getDefiningOp()))
+        continue;
+      if (only && only != input)
+        return nullptr;
+      only = input;
+    }
+  }
+  return only;
+}
+
+/// Whether `root` multiplies what `rows` make of `scores`, each of their rows
+/// by itself, and with the same outer loops.
+static bool isAttention(const KernelGroup &scores, const RowGroup &rows,
+                        const KernelGroup &root) {
+  if (scores.pad || scores.root->getBlock() != root.root->getBlock())
+    return false;
+  linalg::LinalgOp first = scores.root, second = root.root;
+  std::optional<BatchedProduct> products[] = {matchBatchedProduct(first),
+                                              matchBatchedProduct(second)};
+  if (!products[0] || !products[1])
+    return false;
+  auto type = cast<RankedTensorType>(first->getResult(0).getType());
+  unsigned rowDim = type.getRank() - 2;
+  int64_t numRows = type.getDimSize(rowDim);
+  if (!ShapedType::isDynamic(numRows) && numRows < kMinAttentionRows)
+    return false;
+  AffineMap out = first.getIndexingMapsArray().back();
+  if (out.getDimPosition(rowDim) != products[0]->row)
+    return false;
+  // The weights as the rows leave them: (outer..., row, k).
+  Value weights = rows.ops.back()->getResult(0);
+  AffineMap map = second.getMatchingIndexingMap(products[1]->lhs);
+  if (products[1]->lhs->get() != weights ||
+      cast<RankedTensorType>(weights.getType()).getRank() != type.getRank() ||
+      map.getDimPosition(rowDim) != products[1]->row ||
+      map.getDimPosition(rowDim + 1) != products[1]->reduction)
+    return false;
+  // What is written has the outer loops in the same order.
+  SmallVector<AffineExpr> order;
+  for (AffineExpr expr : second.getIndexingMapsArray().back().getResults())
+    if (cast<AffineDimExpr>(expr).getPosition() != products[1]->row &&
+        cast<AffineDimExpr>(expr).getPosition() != products[1]->column)
+      order.push_back(expr);
+  return llvm::equal(order, map.getResults().take_front(rowDim));
+}
+
+/// Joins products and the ops over rows between them where they are an
+/// attention; what was joined loses its root.
+static void joinAttention(MutableArrayRef<KernelGroup> groups) {
+  llvm::DenseMap<Operation *, KernelGroup *> producers, roots;
+  for (KernelGroup &group : groups) {
+    if (group.hasOnlyRows())
+      continue;
+    producers[group.last()] = &group;
+    roots[group.root] = &group;
+  }
+  for (KernelGroup &group : groups) {
+    if (!group.hasOnlyRows())
+      continue;
+    SmallVector<Value> results = group.results();
+    Value input = findOnlyInput(group.rows);
+    if (results.size() != 1 || !results[0].hasOneUse() || !input ||
+        !llvm::all_of(input.getUsers(), [&](Operation *user) {
+          return group.rows.contains(user);
+        }))
+      continue;
+    KernelGroup *scores = producers.lookup(input.getDefiningOp());
+    KernelGroup *root = roots.lookup(*results[0].user_begin());
+    if (!scores || !root || scores == root || !scores->root || !root->root ||
+        scores->scores || root->scores ||
+        !isAttention(*scores, group.rows, *root))
+      continue;
+    root->scores = scores->root;
+    root->scoresEpilogue = scores->epilogue;
+    root->rows = group.rows;
+    *scores = group = KernelGroup();
+  }
+}
+
+SmallVector<KernelGroup> quantc::findKernelGroups(ModuleOp module) {
+  SmallVector<linalg::LinalgOp> roots, others;
+  SmallVector<linalg::GenericOp> reductions;
+  module.walk<WalkOrder::PreOrder>([&](linalg::LinalgOp op) {
+    if (!op.hasPureTensorSemantics() || isa<linalg::FillOp>(op))
+      return WalkResult::skip();
+    auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+    bool alongRows = generic && isRowReduction(generic);
+    if (alongRows)
+      reductions.push_back(generic);
+    (!alongRows && isProductRoot(op) ? roots : others).push_back(op);
+    return WalkResult::skip();
+  });
+  llvm::DenseSet<Operation *> done;
+  SmallVector<KernelGroup> groups;
+  for (linalg::LinalgOp root : roots) {
+    KernelGroup group{findPad(root), root, findEpilogue(root)};
+    if (group.epilogue && !done.insert(group.epilogue).second)
+      group.epilogue = nullptr;
+    done.insert(root);
+    groups.push_back(group);
+  }
+  for (linalg::GenericOp seed : reductions) {
+    KernelGroup group;
+    group.root = cast<linalg::LinalgOp>(seed.getOperation());
+    group.rows = findRowGroup(seed, done);
+    done.insert_range(group.rows.ops);
+    if (!group.rows.ops.empty())
+      groups.push_back(group);
+  }
+  joinAttention(groups);
+  llvm::erase_if(groups, [](const KernelGroup &group) { return !group.root; });
+  for (linalg::LinalgOp op : others)
+    if (!done.contains(op))
+      groups.push_back(KernelGroup{nullptr, op});
+  return groups;
+}
