@@ -6,6 +6,9 @@
 // large ones. In turns, the errors are shrunk towards 0 (the solution for a
 // given zero point), and the zero point becomes the mean of what remains.
 //
+// Of all zero points on that way, the one with the smallest squared error
+// stays. The first is round-to-nearest's, so that no group has a larger one.
+//
 //===----------------------------------------------------------------------===//
 
 #include "WeightMethodImpl.h"
@@ -65,22 +68,23 @@ public:
   }
 
 private:
-  double getLoss(const GroupQuantizer &quantizer, ArrayRef<float> values,
-                 const GroupParameters &p) const {
-    double loss = 0;
-    for (float value : values)
-      loss += std::pow(
-          std::fabs(value - quantizer.getReal(quantizer.round(value, p), p)) /
-              p.scale,
-          options.norm);
-    return loss;
+  static double getSquaredError(const GroupQuantizer &quantizer,
+                                ArrayRef<float> values,
+                                const GroupParameters &p) {
+    double total = 0;
+    for (float value : values) {
+      double error =
+          double(value) - quantizer.getReal(quantizer.round(value, p), p);
+      total += error * error;
+    }
+    return total;
   }
 
   GroupParameters optimize(const GroupQuantizer &quantizer,
                            ArrayRef<float> values,
                            const GroupParameters &start) const {
     GroupParameters best = start, current = start;
-    double smallest = getLoss(quantizer, values, start);
+    double smallest = getSquaredError(quantizer, values, start);
     // In units of the scale.
     double beta = 1;
     for (int64_t step = 0; step < options.iterations; ++step, beta *= 1.01) {
@@ -101,9 +105,9 @@ private:
       if (zeroPoint == current.zeroPoint)
         break;
       current.zeroPoint = zeroPoint;
-      double loss = getLoss(quantizer, values, current);
-      if (loss < smallest) {
-        smallest = loss;
+      double error = getSquaredError(quantizer, values, current);
+      if (error < smallest) {
+        smallest = error;
         best = current;
       }
     }

@@ -359,6 +359,24 @@ TEST(HQQ, SmallerNormThanNearest) {
   }
 }
 
+TEST(HQQ, NoGroupHasALargerSquaredError) {
+  for (unsigned bits : {2u, 3u, 4u}) {
+    Problem p = makeProblem(96, 16, 0, bits);
+    WeightFormat format = integers(bits, RangeScheme::Asymmetric, 32);
+    std::vector<float> found = quantize("hqq", p, format).dequantize();
+    std::vector<float> nearest = quantize("nearest", p, format).dequantize();
+    for (int64_t first = 0; first < p.k; first += 32)
+      for (int64_t c = 0; c < p.n; ++c) {
+        double error = 0, bound = 0;
+        for (int64_t i = first * p.n + c; i < (first + 32) * p.n; i += p.n) {
+          error += std::pow(double(found[i]) - p.values[i], 2);
+          bound += std::pow(double(nearest[i]) - p.values[i], 2);
+        }
+        EXPECT_LE(error, bound * (1 + 1e-6));
+      }
+  }
+}
+
 TEST(HQQ, NeedsZeroPoints) {
   Problem p = makeProblem(8, 2, 0);
   EXPECT_EQ(getError("hqq", p, integers(4, RangeScheme::Restricted, 0)),
