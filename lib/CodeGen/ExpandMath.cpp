@@ -9,15 +9,18 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "KernelBuilder.h"
 #include "Target.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/FloatingPointMode.h"
 
 namespace quantc {
 #define GEN_PASS_DEF_EXPANDMATHPASS
@@ -186,6 +189,13 @@ bool isNeverNaN(Value value) {
     return true;
   if (auto broadcast = dyn_cast_or_null<vector::BroadcastOp>(op))
     return isNeverNaN(broadcast.getSource());
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto classes = func ? func.getArgAttrOfType<IntegerAttr>(
+                              argument.getArgNumber(), quantc::kNoFPClassAttr)
+                        : nullptr;
+    return classes && (classes.getInt() & llvm::fcNan) == llvm::fcNan;
+  }
   Attribute constant;
   if (!matchPattern(value, m_Constant(&constant)))
     return false;

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/FloatingPointMode.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -86,6 +87,9 @@ Value KernelBuilder::addNumber(OpBuilder &builder, Value constant) {
   }
   Value &known = numberArguments[argument];
   if (!known) {
+    APFloat number(0.0f);
+    if (matchPattern(constant, m_ConstantFloat(&number)) && !number.isNaN())
+      neverNaN.push_back(body->getNumArguments());
     known = body->addArgument(constant.getType(), constant.getLoc());
     inputs.push_back(constant);
   }
@@ -343,5 +347,9 @@ func::FuncOp KernelBuilder::build() {
         body->addArgument(buffer.getType(), last.getLoc()));
   func::ReturnOp::create(builder, last.getLoc());
   func.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), {}));
+  // As the constants that they stand for; clamps are cheaper then.
+  for (unsigned argument : neverNaN)
+    func.setArgAttr(argument, kNoFPClassAttr,
+                    builder.getI64IntegerAttr(llvm::fcNan));
   return func;
 }

@@ -17,6 +17,10 @@ struct NumberPlan {
   llvm::SmallVector<int> argumentOf;
 };
 
+/// LLVM's attribute for arguments of certain classes that never occur, which a
+/// kernel's numbers have for NaN.
+inline constexpr llvm::StringLiteral kNoFPClassAttr = "llvm.nofpclass";
+
 /// Clones one group into a function on buffers.
 class KernelBuilder {
 public:
@@ -54,6 +58,7 @@ private:
   mlir::Block *body = nullptr;
   mlir::IRMapping mapping;
   llvm::DenseMap<int, mlir::Value> numberArguments;
+  llvm::SmallVector<unsigned> neverNaN; // Arguments that are numbers.
 };
 
 } // namespace quantc

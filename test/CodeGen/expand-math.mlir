@@ -71,3 +71,16 @@ func.func @clamp(%x: vector<8xf32>, %y: vector<8xf32>, %i: i32) -> vector<8xf32>
   %2 = arith.maxnumf %1, %y : vector<8xf32>
   return %2 : vector<8xf32>
 }
+
+// The same at a number of the kernel's, which the caller never passes as NaN;
+// a signaling NaN alone (1) would not be enough to exclude.
+// CHECK-LABEL: func.func private @number
+// CHECK-SAME:    %[[X:.*]]: f32, %[[C:.*]]: f32 {llvm.nofpclass = 3 : i64}, %[[Y:.*]]: f32 {
+// CHECK:         %[[LOW:.*]] = arith.cmpf ogt, %[[X]], %[[C]]
+// CHECK:         %[[A:.*]] = arith.select %[[LOW]], %[[X]], %[[C]]
+// CHECK:         arith.minnumf %[[A]], %[[Y]]
+func.func private @number(%x: f32, %c: f32 {llvm.nofpclass = 3 : i64}, %y: f32 {llvm.nofpclass = 1 : i64}) -> f32 {
+  %0 = arith.maxnumf %c, %x : f32
+  %1 = arith.minnumf %0, %y : f32
+  return %1 : f32
+}

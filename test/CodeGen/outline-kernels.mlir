@@ -47,7 +47,7 @@ func.func @layers(%x: tensor<8x16xf32>, %bias: tensor<16xf32>,
 // CHECK-DAG: %[[S1:.*]] = arith.constant 5.000000e-01 : f32
 // CHECK: kernel.call @[[K:kernel_0_generic]] ins(%{{.*}}, %[[S0]] : tensor<8x16xf32>, f32)
 // CHECK: kernel.call @[[K]] ins(%{{.*}}, %[[S1]] : tensor<8x16xf32>, f32)
-// CHECK: func.func private @[[K]](%{{.*}}: memref<8x16xf32>, %[[S:.*]]: f32, %{{.*}}: memref<8x16xf32>)
+// CHECK: func.func private @[[K]](%{{.*}}: memref<8x16xf32>, %[[S:.*]]: f32 {llvm.nofpclass = 3 : i64}, %{{.*}}: memref<8x16xf32>)
 // CHECK: %[[BOUND:.*]] = arith.constant 1.270000e+02 : f32
 // CHECK: arith.divf %{{.*}}, %[[S]]
 // CHECK: arith.minnumf %{{.*}}, %[[BOUND]]

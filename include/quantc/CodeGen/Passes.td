@@ -121,7 +121,8 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     Tensors become arguments, weights too; scalar constants move along. Groups that are equal share one function, so compile
     time and code size grow with the number of different layers. Where groups
     differ in numbers only (scales and zero points, say), those numbers are
-    arguments, and the groups share one function as well.
+    arguments (`llvm.nofpclass` says that they are never NaN), and the groups
+    share one function as well.
 
     ```mlir
     %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<8x16xf32>)
