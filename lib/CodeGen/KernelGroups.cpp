@@ -2,6 +2,7 @@
 
 #include "KernelGroups.h"
 
+#include "BatchedProducts.h"
 #include "ByteTable.h"
 #include "ProductRoots.h"
 
@@ -78,47 +79,6 @@ static tensor::PadOp findPad(linalg::LinalgOp root) {
 // Attention
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// A product of two matrices for each index of the outer loops.
-struct BatchedProduct {
-  OpOperand *lhs; // Its rows are those of the result.
-  unsigned row, column, reduction;
-};
-} // namespace
-
-static std::optional<BatchedProduct> matchBatchedProduct(linalg::LinalgOp op) {
-  if (op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 1 ||
-      linalg::isaConvolutionOpInterface(op) || !isProductRoot(op))
-    return std::nullopt;
-  SmallVector<OpOperand *> factors;
-  for (OpOperand *input : op.getDpsInputOperands())
-    if (isa<RankedTensorType>(input->get().getType()))
-      factors.push_back(input);
-  AffineMap out = op.getIndexingMapsArray().back();
-  if (factors.size() != 2 || out.getNumResults() + 1 != op.getNumLoops() ||
-      !out.isProjectedPermutation())
-    return std::nullopt;
-  BatchedProduct product;
-  product.column = out.getDimPosition(out.getNumResults() - 1);
-  if (op.getMatchingIndexingMap(factors[0]).isFunctionOfDim(product.column))
-    std::swap(factors[0], factors[1]);
-  product.lhs = factors[0];
-  AffineMap lhs = op.getMatchingIndexingMap(factors[0]);
-  AffineMap rhs = op.getMatchingIndexingMap(factors[1]);
-  if (!lhs.isProjectedPermutation() || !rhs.isProjectedPermutation() ||
-      lhs.getNumResults() + 1 != op.getNumLoops() ||
-      rhs.getNumResults() + 1 != op.getNumLoops() ||
-      lhs.isFunctionOfDim(product.column))
-    return std::nullopt;
-  for (auto [loop, type] : llvm::enumerate(op.getIteratorTypesArray())) {
-    if (type == utils::IteratorType::reduction)
-      product.reduction = loop;
-    if (!rhs.isFunctionOfDim(loop))
-      product.row = loop;
-  }
-  return product;
-}
-
 /// The tensor that the ops of `rows` read, if there is no other but tables.
 static Value findOnlyInput(const RowGroup &rows) {
   Value only;
@@ -139,36 +99,12 @@ static Value findOnlyInput(const RowGroup &rows) {
 /// by itself, and with the same outer loops.
 static bool isAttention(const KernelGroup &scores, const RowGroup &rows,
                         const KernelGroup &root) {
-  if (scores.pad || scores.root->getBlock() != root.root->getBlock())
+  if (scores.pad || scores.root->getBlock() != root.root->getBlock() ||
+      findWeights(scores.root, root.root) != rows.ops.back()->getResult(0))
     return false;
-  linalg::LinalgOp first = scores.root, second = root.root;
-  std::optional<BatchedProduct> products[] = {matchBatchedProduct(first),
-                                              matchBatchedProduct(second)};
-  if (!products[0] || !products[1])
-    return false;
-  auto type = cast<RankedTensorType>(first->getResult(0).getType());
-  unsigned rowDim = type.getRank() - 2;
-  int64_t numRows = type.getDimSize(rowDim);
-  if (!ShapedType::isDynamic(numRows) && numRows < kMinAttentionRows)
-    return false;
-  AffineMap out = first.getIndexingMapsArray().back();
-  if (out.getDimPosition(rowDim) != products[0]->row)
-    return false;
-  // The weights as the rows leave them: (outer..., row, k).
-  Value weights = rows.ops.back()->getResult(0);
-  AffineMap map = second.getMatchingIndexingMap(products[1]->lhs);
-  if (products[1]->lhs->get() != weights ||
-      cast<RankedTensorType>(weights.getType()).getRank() != type.getRank() ||
-      map.getDimPosition(rowDim) != products[1]->row ||
-      map.getDimPosition(rowDim + 1) != products[1]->reduction)
-    return false;
-  // What is written has the outer loops in the same order.
-  SmallVector<AffineExpr> order;
-  for (AffineExpr expr : second.getIndexingMapsArray().back().getResults())
-    if (cast<AffineDimExpr>(expr).getPosition() != products[1]->row &&
-        cast<AffineDimExpr>(expr).getPosition() != products[1]->column)
-      order.push_back(expr);
-  return llvm::equal(order, map.getResults().take_front(rowDim));
+  auto type = cast<RankedTensorType>(scores.root->getResult(0).getType());
+  int64_t numRows = type.getDimSize(type.getRank() - 2);
+  return ShapedType::isDynamic(numRows) || numRows >= kMinAttentionRows;
 }
 
 /// Joins products and the ops over rows between them where they are an

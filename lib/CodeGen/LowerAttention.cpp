@@ -9,6 +9,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "BatchedProducts.h"
 #include "ProductRoots.h"
 #include "RowEmitter.h"
 #include "TaskPanels.h"
@@ -308,8 +309,9 @@ static LogicalResult findRows(Attention &attention, MatchedProduct &scores,
   linalg::GenericOp epilogue = scores.problem.epilogue;
   attention.input =
       epilogue ? epilogue.getDpsInits()[0] : attention.scores.getDpsInits()[0];
-  attention.weights = root.rowsOperand->get();
-  if (!attention.weights.getDefiningOp<memref::AllocOp>() ||
+  attention.weights = findWeights(attention.scores, attention.root);
+  if (!attention.weights ||
+      !attention.weights.getDefiningOp<memref::AllocOp>() ||
       !attention.input.getDefiningOp<memref::AllocOp>() ||
       scores.problem.outerSizes.size() + 2 !=
           size_t(cast<MemRefType>(attention.input.getType()).getRank()) ||
@@ -325,11 +327,17 @@ static LogicalResult findRows(Attention &attention, MatchedProduct &scores,
       break;
     if (!isa<linalg::FillOp, linalg::GenericOp>(op) || absorbed.contains(&op))
       continue;
-    for (Value operand : op.getOperands())
-      if (auto alloc = operand.getDefiningOp<memref::AllocOp>();
-          alloc && operand != attention.input && operand != attention.weights &&
-          buffers.insert(alloc).second)
+    for (Value operand : op.getOperands()) {
+      if (!isa<MemRefType>(operand.getType()) || operand == attention.input ||
+          operand == attention.weights)
+        continue;
+      // Of others, a block of rows is not known.
+      auto alloc = operand.getDefiningOp<memref::AllocOp>();
+      if (!alloc)
+        return failure();
+      if (buffers.insert(alloc).second)
         ops.push_back(alloc);
+    }
     ops.push_back(&op);
   }
   attention.rows = std::move(ops);

@@ -229,3 +229,53 @@ func.func private @columns(%q: memref<32x16xf32>, %k: memref<16x32xf32>, %v: mem
   }
   return
 }
+
+// -----
+
+#q = affine_map<(d0, d1, d2) -> (d0, d2)>
+#k = affine_map<(d0, d1, d2) -> (d2, d1)>
+#s = affine_map<(d0, d1, d2) -> (d0, d1)>
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+
+// Rows that read a buffer from outside, which has more of them than a block.
+// CHECK-LABEL: func.func private @outside
+// CHECK-COUNT-4: linalg.generic
+// CHECK-NOT:     scf.for
+func.func private @outside(%q: memref<32x16xf32>, %k: memref<16x32xf32>, %v: memref<32x16xf32>, %m: memref<32x32xf32>, %y: memref<32x16xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %scores = memref.alloc() : memref<32x32xf32>
+  linalg.fill ins(%zero : f32) outs(%scores : memref<32x32xf32>)
+  linalg.generic {indexing_maps = [#q, #k, #s], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%q, %k : memref<32x16xf32>, memref<16x32xf32>) outs(%scores : memref<32x32xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %o, %0 : f32
+    linalg.yield %1 : f32
+  }
+  %sum = memref.alloc() : memref<32xf32>
+  linalg.fill ins(%zero : f32) outs(%sum : memref<32xf32>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%scores : memref<32x32xf32>) outs(%sum : memref<32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %o, %a : f32
+    linalg.yield %0 : f32
+  }
+  %weights = memref.alloc() : memref<32x32xf32>
+  linalg.generic {indexing_maps = [#id, #row, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%scores, %sum, %m : memref<32x32xf32>, memref<32xf32>, memref<32x32xf32>) outs(%weights : memref<32x32xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
+    %0 = arith.divf %a, %b : f32
+    %1 = arith.addf %0, %c : f32
+    linalg.yield %1 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%y : memref<32x16xf32>)
+  linalg.generic {indexing_maps = [#q, #k, #s], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%weights, %v : memref<32x32xf32>, memref<32x16xf32>) outs(%y : memref<32x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %o, %0 : f32
+    linalg.yield %1 : f32
+  }
+  return
+}
