@@ -7,6 +7,7 @@
 
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 
+#include "mlir/IR/Dominance.h"
 #include "mlir/Transforms/ControlFlowSinkUtils.h"
 
 #include "onnx/checker.h"
