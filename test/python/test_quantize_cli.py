@@ -163,7 +163,7 @@ def test_layers_that_integers_make_slower(tmp_path, quantc_cli):
     assert len(remarks("x86-64-v3", "w8a8", "report", data)[0]) == 1
     exported = tmp_path / "exported.onnx"
     for target, layers in (("x86-64-v3", 2), ("x86-64-v4,+avx512vnni", 3)):
-        remarks(target, "w8a8", "export", "-o", exported)
+        remarks(target, "w8a8", "export", "--qdq", "-o", exported)
         nodes = onnx.load(exported).graph.node
         quantized = {n.output[0] for n in nodes if n.op_type == "DequantizeLinear"}
         assert sum(n.op_type == "Conv" and n.input[1] in quantized for n in nodes) == layers

@@ -228,7 +228,9 @@ def test_sequential_calibration_sees_the_quantized_prefix(block):
                 state, with_weights = (x, w) if sequential else (exact, block.weights)
                 seen = block.get_inputs(i, state, with_weights)[inputs].astype(np.float64)
                 for name in names:
-                    w[name] = quantc.quantize_matrix(block.weights[name], recipe, seen.T @ seen).values
+                    w[name] = quantc.quantize_matrix(
+                        block.weights[name], recipe, seen.T @ seen, tokens=len(seen)
+                    ).values
             x = block.run_layer(i, x, w)
             exact = block.run_layer(i, exact, block.weights)
         return block.run(w)
