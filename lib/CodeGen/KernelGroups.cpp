@@ -95,11 +95,24 @@ static Value findOnlyInput(const RowGroup &rows) {
   return only;
 }
 
+/// Whether a factor of `product` is known: it is packed at compile time then.
+static bool hasConstantFactor(linalg::LinalgOp product) {
+  return llvm::any_of(product.getDpsInputs(), [](Value value) {
+    while (Operation *op = value.getDefiningOp()) {
+      if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+        return op->hasTrait<OpTrait::ConstantLike>();
+      value = op->getOperand(0);
+    }
+    return false;
+  });
+}
+
 /// Whether `root` multiplies what `rows` make of `scores`, each of their rows
 /// by itself, and with the same outer loops.
 static bool isAttention(const KernelGroup &scores, const RowGroup &rows,
                         const KernelGroup &root) {
   if (scores.pad || scores.root->getBlock() != root.root->getBlock() ||
+      hasConstantFactor(scores.root) || hasConstantFactor(root.root) ||
       findWeights(scores.root, root.root) != rows.ops.back()->getResult(0))
     return false;
   auto type = cast<RankedTensorType>(scores.root->getResult(0).getType());

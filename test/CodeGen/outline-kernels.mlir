@@ -254,3 +254,60 @@ func.func @attention(%q: tensor<4x32x8xf32>, %k: tensor<4x?x8xf32>, %v: tensor<4
   } -> tensor<4x32x8xf32>
   return %4 : tensor<4x32x8xf32>
 }
+
+// -----
+
+#q = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
+#k = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
+#s = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>
+#v = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>
+#id = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#row = affine_map<(d0, d1, d2) -> (d0, d1)>
+
+// Weights of a layer are packed at compile time, by a kernel of its own.
+// CHECK-LABEL: func.func @layers_around_rows
+// CHECK-COUNT-3: kernel.call
+func.func @layers_around_rows(%q: tensor<4x32x8xf32>, %v: tensor<4x16x8xf32>) -> tensor<4x32x8xf32> {
+  %k = arith.constant dense<2.0> : tensor<4x16x8xf32>
+  %zero = arith.constant 0.0 : f32
+  %scale = arith.constant 0.25 : f32
+  %e = tensor.empty() : tensor<4x32x16xf32>
+  %e1 = tensor.empty() : tensor<4x32xf32>
+  %e2 = tensor.empty() : tensor<4x32x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<4x32x16xf32>) -> tensor<4x32x16xf32>
+  %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<4x32xf32>) -> tensor<4x32xf32>
+  %f2 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<4x32x8xf32>) -> tensor<4x32x8xf32>
+  %0 = linalg.generic {indexing_maps = [#q, #k, #s], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%q, %k : tensor<4x32x8xf32>, tensor<4x16x8xf32>) outs(%f : tensor<4x32x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.mulf %a, %b : f32
+    %y = arith.addf %o, %x : f32
+    linalg.yield %y : f32
+  } -> tensor<4x32x16xf32>
+  %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%0 : tensor<4x32x16xf32>) outs(%e : tensor<4x32x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %x = arith.mulf %a, %scale : f32
+    linalg.yield %x : f32
+  } -> tensor<4x32x16xf32>
+  %2 = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%1 : tensor<4x32x16xf32>) outs(%f1 : tensor<4x32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %x = arith.addf %o, %a : f32
+    linalg.yield %x : f32
+  } -> tensor<4x32xf32>
+  %3 = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%1, %2 : tensor<4x32x16xf32>, tensor<4x32xf32>) outs(%e : tensor<4x32x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.divf %a, %b : f32
+    linalg.yield %x : f32
+  } -> tensor<4x32x16xf32>
+  %4 = linalg.generic {indexing_maps = [#q, #v, #s], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%3, %v : tensor<4x32x16xf32>, tensor<4x16x8xf32>) outs(%f2 : tensor<4x32x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.mulf %a, %b : f32
+    %y = arith.addf %o, %x : f32
+    linalg.yield %y : f32
+  } -> tensor<4x32x8xf32>
+  return %4 : tensor<4x32x8xf32>
+}
