@@ -27,6 +27,8 @@ bool StridedSource::hasOnlyFullSlots() const {
 
 /// Exchanges rows and columns of `rows`, as many as each has elements: element
 /// by element at a distance of half of them, then of a quarter, and so on.
+/// (Upstream lowers vector.transpose to shuffles of registers for 8 x 8 and
+/// 16 x 16 floats only.)
 static void transpose(KernelEmitter &e, MutableArrayRef<Value> rows) {
   int64_t size = rows.size();
   for (int64_t distance = size / 2; distance > 0; distance /= 2) {
@@ -132,8 +134,7 @@ int64_t PackedSource::getPanelSize(const MicroKernel &kernel, int64_t depth) {
 }
 
 Value PackedSource::getStart(KernelEmitter &e, ValueRange outer, Value slot) {
-  Value start = e.mul(e.floorDiv(slot, kernel.vectors),
-                      e.index(getPanelSize(kernel, depth)));
+  Value start = e.mul(e.floorDiv(slot, kernel.vectors), panelSize);
   for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
     start = e.add(start, e.mul(i, stride));
   return start;
@@ -150,20 +151,19 @@ std::optional<std::pair<Value, Value>> PackedSource::getPanel(KernelEmitter &e,
 
 std::optional<std::pair<Value, Value>>
 PackedSource::getColumnSums(KernelEmitter &e, ValueRange outer, Value slot) {
-  if (!hasColumnSums(kernel))
+  if (!hasSums)
     return std::nullopt;
-  int64_t rows = getNumRows(kernel, depth);
-  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot),
-                                             e.index(rows * kernel.columns())));
+  Value inside = e.mul(numRows, e.index(kernel.columns()));
+  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot), inside));
 }
 
 std::optional<std::pair<Value, Value>>
 PackedSource::getOrder(KernelEmitter &e, ValueRange outer, Value slot) {
   if (!kernel.dot.hasWideWords)
     return std::nullopt;
-  int64_t rows = getNumRows(kernel, depth) + hasColumnSums(kernel);
-  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot),
-                                             e.index(rows * kernel.columns())));
+  Value rows = e.add(numRows, e.index(hasSums));
+  Value inside = e.mul(rows, e.index(kernel.columns()));
+  return std::make_pair(matrix.buffer, e.add(getStart(e, outer, slot), inside));
 }
 
 //===----------------------------------------------------------------------===//

@@ -40,10 +40,11 @@ protected:
 /// come first because they need no wide product, and the place of each along k.
 class PackedSource : public StridedSource {
 public:
-  PackedSource(StridedMatrix matrix, mlir::Value n, int64_t depth,
-               const MicroKernel &kernel)
-      : StridedSource(std::move(matrix), {}, n, kernel.lanes), depth(depth),
-        kernel(kernel) {}
+  PackedSource(KernelEmitter &e, StridedMatrix matrix, mlir::Value n,
+               int64_t depth, const MicroKernel &kernel)
+      : PackedSource(std::move(matrix), n, e.index(getNumRows(kernel, depth)),
+                     e.index(getPanelSize(kernel, depth)),
+                     hasColumnSums(kernel), kernel) {}
 
   /// The rows of a panel; there are whole tiles of them.
   static int64_t getNumRows(const MicroKernel &kernel, int64_t depth);
@@ -63,12 +64,20 @@ public:
   std::optional<std::pair<mlir::Value, mlir::Value>>
   getOrder(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot) override;
 
+protected:
+  PackedSource(StridedMatrix matrix, mlir::Value n, mlir::Value numRows,
+               mlir::Value panelSize, bool hasSums, const MicroKernel &kernel)
+      : StridedSource(std::move(matrix), {}, n, kernel.lanes), kernel(kernel),
+        numRows(numRows), panelSize(panelSize), hasSums(hasSums) {}
+
+  MicroKernel kernel;
+  /// Rows of a panel (of words, if they are grouped), and its elements.
+  mlir::Value numRows, panelSize;
+  bool hasSums;
+
 private:
   mlir::Value getStart(KernelEmitter &e, mlir::ValueRange outer,
                        mlir::Value slot);
-
-  int64_t depth;
-  MicroKernel kernel;
 };
 
 /// The input of a convolution, with the windows that slide over it.

@@ -36,7 +36,7 @@ public:
   void emit(bool useThreads);
 
 private:
-  void emitTask(Value task);
+  void emitTask(ArrayRef<Value> indices);
   void copyRow(Value target, Value row, Value firstColumn, Value channel);
   void fill(Value from, Value to, Value target);
   void emitRow(Value row, Value inputRow, Value firstColumn, Value endColumn,
@@ -76,24 +76,19 @@ void DepthwiseEmitter::emit(bool useThreads) {
   numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
   numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
 
-  Value tasks = e.mul(numRowBlocks, numColumnBlocks);
   Value work = e.mul(p.n, p.k);
-  for (Value size : p.outerSizes) {
-    tasks = e.mul(tasks, size);
+  for (Value size : p.outerSizes)
     work = e.mul(work, size);
-  }
-  Value condition;
-  if (useThreads)
-    condition =
-        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
-  e.parallelFor(tasks, condition, [&](Value task) { emitTask(task); });
-}
-
-void DepthwiseEmitter::emitTask(Value task) {
   SmallVector<Value> sizes(p.outerSizes);
   sizes.append({numRowBlocks, numColumnBlocks});
-  SmallVector<Value> indices = e.delinearize(task, sizes);
-  ArrayRef<Value> outer = ArrayRef(indices).drop_back(2);
+  e.parallelFor(
+      sizes, work, useThreads,
+      [&](Value task, ArrayRef<Value> indices) { emitTask(indices); },
+      kParallelWork);
+}
+
+void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
+  ArrayRef<Value> outer = indices.drop_back(2);
   OutputBases bases(e, p, outer);
   Value firstRow = e.mul(indices[indices.size() - 2], e.index(blockRows));
   Value firstColumn = e.mul(indices.back(), e.index(blockColumns));
@@ -104,9 +99,7 @@ void DepthwiseEmitter::emitTask(Value task) {
   int64_t reach = (column.window - 1) * column.dilation;
   int64_t inputRows = (blockRows - 1) * column.stride + reach + 1;
   int64_t rowLength = stride * phaseLength;
-  buffer = memref::AllocaOp::create(
-      e.b, e.loc, MemRefType::get({inputRows * rowLength}, kernel.accumulator),
-      e.b.getI64IntegerAttr(64));
+  buffer = e.allocateOnStack(inputRows * rowLength, kernel.accumulator);
   Value channel = getOffset(
       e, outer, {windows.input, windows.outerStrides, nullptr, nullptr});
   Value numInputRows =

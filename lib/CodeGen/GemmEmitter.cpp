@@ -6,9 +6,6 @@
 using namespace mlir;
 using namespace quantc;
 
-/// Products with fewer multiplications than this run on one thread.
-static constexpr int64_t kParallelWork = 400000;
-
 namespace {
 class GemmEmitter {
 public:
@@ -28,7 +25,7 @@ public:
   void emit(bool useThreads);
 
 private:
-  void emitTask(Value task);
+  void emitTask(ArrayRef<Value> indices);
   void allocatePanels(GemmBlock &block);
   void emitDepthBlock(GemmBlock &block, Value endSlot);
   bool widensPanels() const;
@@ -54,24 +51,18 @@ private:
 
 void GemmEmitter::emit(bool useThreads) {
   Value work = e.mul(e.mul(p.m, p.n), p.k);
-  Value tasks = e.mul(numRowBlocks, numColumnBlocks);
-  for (Value size : p.outerSizes) {
+  for (Value size : p.outerSizes)
     work = e.mul(work, size);
-    tasks = e.mul(tasks, size);
-  }
-  Value condition;
-  if (useThreads)
-    condition =
-        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+  SmallVector<Value> sizes(p.outerSizes);
+  sizes.append({numRowBlocks, numColumnBlocks});
   columns.prepare(e, useThreads);
-  e.parallelFor(tasks, condition, [&](Value task) { emitTask(task); });
+  e.parallelFor(
+      sizes, work, useThreads,
+      [&](Value task, ArrayRef<Value> indices) { emitTask(indices); });
   columns.release(e);
 }
 
-void GemmEmitter::emitTask(Value task) {
-  SmallVector<Value> sizes(p.outerSizes);
-  sizes.append({numRowBlocks, numColumnBlocks});
-  SmallVector<Value> indices = e.delinearize(task, sizes);
+void GemmEmitter::emitTask(ArrayRef<Value> indices) {
   int64_t blockSlots = blocking.panels * kernel.vectors;
 
   GemmBlock block;
@@ -106,10 +97,8 @@ void GemmEmitter::emitTask(Value task) {
 void GemmEmitter::allocatePanels(GemmBlock &block) {
   bool isPacked = columns.isPacked();
   int64_t width = kernel.columns();
-  auto allocate = [&](int64_t elements, Type type) -> Value {
-    return memref::AllocaOp::create(e.b, e.loc,
-                                    MemRefType::get({elements}, type),
-                                    e.b.getI64IntegerAttr(64));
+  auto allocate = [&](int64_t elements, Type type) {
+    return e.allocateOnStack(elements, type);
   };
   Type accumulator = kernel.accumulator;
   int64_t depth = blocking.depth;

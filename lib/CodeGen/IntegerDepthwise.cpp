@@ -20,8 +20,6 @@ static constexpr int64_t kMaxPlane = 24 * 1024;
 /// Outputs of a tile.
 static constexpr int64_t kTileRows = 8;
 static constexpr int64_t kTileColumns = 64;
-/// Below this many multiplications starting threads costs more than it saves.
-static constexpr int64_t kParallelWork = 400000;
 
 namespace {
 class IntegerDepthwise {
@@ -282,8 +280,7 @@ void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
 }
 
 Value IntegerDepthwise::allocatePlane() {
-  auto type = MemRefType::get({rows.reached() * planeStride}, e.b.getI16Type());
-  return memref::AllocaOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
+  return e.allocateOnStack(rows.reached() * planeStride, e.b.getI16Type());
 }
 
 void IntegerDepthwise::emitChannel(ValueRange outer) {
@@ -366,23 +363,18 @@ void IntegerDepthwise::emit(bool useThreads) {
     sizes.push_back(e.ceilDiv(input.dims[0].outputSize, rows.output));
     sizes.push_back(e.ceilDiv(input.dims[1].outputSize, columns.output));
   }
-  Value tasks = e.index(1), work = e.mul(p.n, p.k);
-  for (Value size : sizes)
-    tasks = e.mul(tasks, size);
+  Value work = e.mul(p.n, p.k);
   for (Value size : p.outerSizes)
     work = e.mul(work, size);
-  Value condition;
-  if (useThreads)
-    condition =
-        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
-  e.parallelFor(tasks, condition, [&](Value task) {
-    SmallVector<Value> positions = e.delinearize(task, sizes);
-    if (!isTiled)
-      return emitChannel(positions);
-    Value row = e.mul(positions[positions.size() - 2], e.index(rows.output));
-    Value column = e.mul(positions.back(), e.index(columns.output));
-    emitTile(ArrayRef(positions).drop_back(2), row, column);
-  });
+  e.parallelFor(
+      sizes, work, useThreads, [&](Value task, ArrayRef<Value> positions) {
+        if (!isTiled)
+          return emitChannel(positions);
+        Value row =
+            e.mul(positions[positions.size() - 2], e.index(rows.output));
+        Value column = e.mul(positions.back(), e.index(columns.output));
+        emitTile(positions.drop_back(2), row, column);
+      });
 }
 
 bool quantc::emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,

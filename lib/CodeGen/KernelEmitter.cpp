@@ -197,6 +197,43 @@ void KernelEmitter::parallelFor(Value upper, Value condition,
   omp::YieldOp::create(b, loc, ValueRange());
 }
 
+void KernelEmitter::parallelFor(
+    ValueRange sizes, Value work, bool useThreads,
+    llvm::function_ref<void(Value, ArrayRef<Value>)> body, int64_t least) {
+  Value tasks = index(1);
+  for (Value size : sizes)
+    tasks = mul(tasks, size);
+  Value condition;
+  if (useThreads)
+    condition = compare(arith::CmpIPredicate::sgt, work, index(least));
+  parallelFor(tasks, condition,
+              [&](Value task) { body(task, delinearize(task, sizes)); });
+}
+
+/// Of every buffer that is allocated here, in bytes: a line of a cache.
+static constexpr int64_t kAlignment = 64;
+
+Value KernelEmitter::allocateOnStack(int64_t size, Type element) {
+  return memref::AllocaOp::create(b, loc, MemRefType::get({size}, element),
+                                  b.getI64IntegerAttr(kAlignment));
+}
+
+Value KernelEmitter::allocate(Value size, Type element, int64_t mostOnStack) {
+  std::optional<int64_t> known = asConstant(size);
+  int64_t bytes = llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+  if (known && *known * bytes <= mostOnStack)
+    return allocateOnStack(*known, element);
+  auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)}, element);
+  return memref::AllocOp::create(b, loc, type,
+                                 known ? ValueRange() : ValueRange(size),
+                                 b.getI64IntegerAttr(kAlignment));
+}
+
+void KernelEmitter::release(Value buffer) {
+  if (buffer.getDefiningOp<memref::AllocOp>())
+    memref::DeallocOp::create(b, loc, buffer);
+}
+
 Value KernelEmitter::size(Value buffer, int64_t dim) {
   auto type = cast<MemRefType>(buffer.getType());
   if (!type.isDynamicDim(dim))

@@ -58,12 +58,23 @@ public:
   /// there: without masks where all are, and with one for each vector.
   void withMasks(Value left, int64_t count, int64_t lanes,
                  llvm::function_ref<void(llvm::ArrayRef<Value>)> body);
+  /// Runs `body` for each index of `sizes`, and for its number among them (the
+  /// last size fastest): on all threads if `useThreads`, and if `work` is more
+  /// than `least` at run time.
+  void parallelFor(ValueRange sizes, Value work, bool useThreads,
+                   llvm::function_ref<void(Value, mlir::ArrayRef<Value>)> body,
+                   int64_t least = kParallelLoopWork);
   /// Runs the iterations of a loop from 0 on all threads if `condition` holds
   /// at run time; without a condition, on one.
   void parallelFor(Value upper, Value condition,
                    llvm::function_ref<void(Value)> body);
 
   // Buffers.
+  /// `size` elements: on the thread's stack if at most `mostOnStack` bytes are
+  /// known to be enough, otherwise on the heap, until `release`.
+  Value allocate(Value size, Type element, int64_t mostOnStack);
+  Value allocateOnStack(int64_t size, Type element);
+  void release(Value buffer);
   /// The contiguous `buffer` with one dimension.
   Value flatten(Value buffer);
   Value size(Value buffer, int64_t dim);

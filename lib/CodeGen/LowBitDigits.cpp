@@ -76,16 +76,11 @@ void DigitProduct::storeWords(KernelEmitter &e, Value bytes,
 // Digits
 //===----------------------------------------------------------------------===//
 
-static Value allocateOnStack(KernelEmitter &e, int64_t elements, Type type) {
-  return memref::AllocaOp::create(e.b, e.loc, MemRefType::get({elements}, type),
-                                  e.b.getI64IntegerAttr(64));
-}
-
 void DigitProduct::allocateScratch(KernelEmitter &e, Type element) {
   const LowBitLayout &layout = weights.layout;
   if (layout.shortBlock() == 0)
     return;
-  scratch = allocateOnStack(e, layout.blockSize, element);
+  scratch = e.allocateOnStack(layout.blockSize, element);
   Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(element));
   e.forLoop(e.index(layout.shortBlock()), e.index(layout.blockSize), 1,
             [&](Value k) { e.store(zero, scratch, k); });
@@ -117,9 +112,9 @@ void DigitProduct::prepare(KernelEmitter &e, Value input, Value numRows,
                            int64_t maxRows) {
   const LowBitLayout &layout = weights.layout;
   int64_t planes = layout.planes.size();
-  words = allocateOnStack(e, maxRows * planes * planeSize(), e.b.getI32Type());
-  scales = allocateOnStack(e, maxRows * layout.blocks, e.b.getF32Type());
-  sums = allocateOnStack(e, maxRows * layout.blocks, e.b.getF32Type());
+  words = e.allocateOnStack(maxRows * planes * planeSize(), e.b.getI32Type());
+  scales = e.allocateOnStack(maxRows * layout.blocks, e.b.getF32Type());
+  sums = e.allocateOnStack(maxRows * layout.blocks, e.b.getF32Type());
   allocateScratch(e, e.b.getF32Type());
   e.forLoop(e.index(0), numRows, 1, [&](Value row) {
     forEachBlock(e, [&](Value block, bool isShort) {
@@ -213,17 +208,15 @@ void DigitProduct::writeBlock(KernelEmitter &e, Elements elements, Value row,
 void DigitProduct::allocate(KernelEmitter &e, int64_t maxGroups) {
   const LowBitLayout &layout = weights.layout;
   int64_t planes = layout.planes.size();
-  auto type =
-      MemRefType::get({maxGroups * planes * planeSize()}, e.b.getI32Type());
-  words = memref::AllocOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
-  sums = allocateOnStack(e, maxGroups * layout.blocks * byteRows,
-                         e.b.getF32Type());
+  // More than stacks have room for.
+  words = e.allocate(e.index(maxGroups * planes * planeSize()),
+                     e.b.getI32Type(), /*mostOnStack=*/0);
+  sums =
+      e.allocateOnStack(maxGroups * layout.blocks * byteRows, e.b.getF32Type());
   allocateScratch(e, e.b.getI8Type());
 }
 
-void DigitProduct::release(KernelEmitter &e) {
-  memref::DeallocOp::create(e.b, e.loc, words);
-}
+void DigitProduct::release(KernelEmitter &e) { e.release(words); }
 
 void DigitProduct::prepareBytes(KernelEmitter &e, Value input, Value first,
                                 Value numRows) {

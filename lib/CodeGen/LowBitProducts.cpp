@@ -19,8 +19,6 @@ static constexpr int64_t kFewDynamicRows = 2;
 /// panel of codes, and the more there are, the less often codes are read.
 static constexpr int64_t kByteRows = 4;
 static constexpr int64_t kPreparedBytes = 512 * 1024;
-/// Starting threads costs about as much as this many multiplications.
-static constexpr int64_t kParallelWork = 400000;
 
 namespace {
 
@@ -40,8 +38,8 @@ public:
     Value work = e.mul(e.mul(p.m, p.n), p.k);
     Value condition;
     if (useThreads)
-      condition =
-          e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelWork));
+      condition = e.compare(arith::CmpIPredicate::sgt, work,
+                            e.index(kParallelLoopWork));
     e.parallelFor(numPanels, condition, [&](Value panel) {
       Value slot = e.mul(panel, e.index(kernel.vectors));
       e.forLoop(e.index(0), p.m, kernel.rows,
@@ -62,7 +60,7 @@ public:
     if (useThreads)
       condition =
           e.compare(arith::CmpIPredicate::sgt, e.mul(e.mul(p.m, p.n), p.k),
-                    e.index(kParallelWork));
+                    e.index(kParallelLoopWork));
     int64_t step = kernel.lanes == 16 || groupSize == 1 ? 4 : 2;
     e.forLoop(e.index(0), p.m, most * groupSize, [&](Value first) {
       Value count = e.min(e.sub(p.m, first), e.index(most * groupSize));

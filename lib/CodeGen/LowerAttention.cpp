@@ -60,10 +60,12 @@ public:
 
 private:
   void chooseBlocks();
-  Value allocate(Value size, Type type, SmallVectorImpl<Value> &allocated);
   MemRefType getBlockType(Value buffer, Value count);
+  SmallVector<Value> getDynamicSizes(MemRefType type, Value count);
   Value makeBlock(Value bytes, Value buffer, Value count);
   Value countBlockBytes(Value buffer);
+  void emitTask(ValueRange outer, Value task, TaskPanels &keys,
+                TaskPanels &values);
   void emitBlock(ValueRange outer, Value row, Value count, Value inputBytes,
                  Value weightBytes, TaskPanels &keys, TaskPanels &values);
   void emitRowOps(Value input, Value weights, Value count);
@@ -111,19 +113,6 @@ void AttentionEmitter::chooseBlocks() {
   taskRows = llvm::alignTo(llvm::divideCeil(*rows, perMatrix), blockRows);
 }
 
-Value AttentionEmitter::allocate(Value size, Type type,
-                                 SmallVectorImpl<Value> &allocated) {
-  std::optional<int64_t> known = e.asConstant(size);
-  auto buffer = MemRefType::get({known.value_or(ShapedType::kDynamic)}, type);
-  auto alignment = e.b.getI64IntegerAttr(64);
-  if (known && *known * type.getIntOrFloatBitWidth() / 8 <= kStackBytes)
-    return memref::AllocaOp::create(e.b, e.loc, buffer, alignment);
-  Value result = memref::AllocOp::create(
-      e.b, e.loc, buffer, known ? ValueRange() : ValueRange(size), alignment);
-  allocated.push_back(result);
-  return result;
-}
-
 /// The type of `count` rows of `buffer`.
 MemRefType AttentionEmitter::getBlockType(Value buffer, Value count) {
   auto type = cast<MemRefType>(buffer.getType());
@@ -134,15 +123,22 @@ MemRefType AttentionEmitter::getBlockType(Value buffer, Value count) {
   return MemRefType::get(shape, type.getElementType());
 }
 
+/// Those of `type`, which has rows, and columns unless it has one value a row.
+SmallVector<Value> AttentionEmitter::getDynamicSizes(MemRefType type,
+                                                     Value count) {
+  SmallVector<Value> sizes;
+  Value last[] = {count, numColumns};
+  for (int64_t dim = outerSizes.size(); dim < type.getRank(); ++dim)
+    if (type.isDynamicDim(dim))
+      sizes.push_back(last[dim - outerSizes.size()]);
+  return sizes;
+}
+
 /// What getBlockType says as a part of `bytes`.
 Value AttentionEmitter::makeBlock(Value bytes, Value buffer, Value count) {
   MemRefType type = getBlockType(buffer, count);
-  SmallVector<Value> sizes;
-  if (type.isDynamicDim(outerSizes.size()))
-    sizes.push_back(count);
-  if (type.isDynamicDim(outerSizes.size() + 1))
-    sizes.push_back(numColumns);
-  return memref::ViewOp::create(e.b, e.loc, type, bytes, e.index(0), sizes);
+  return memref::ViewOp::create(e.b, e.loc, type, bytes, e.index(0),
+                                getDynamicSizes(type, count));
 }
 
 Value AttentionEmitter::countBlockBytes(Value buffer) {
@@ -197,13 +193,8 @@ void AttentionEmitter::emitRowOps(Value input, Value weights, Value count) {
       continue;
     }
     MemRefType type = getBlockType(alloc.getResult(), count);
-    SmallVector<Value> sizes;
-    if (type.isDynamicDim(outerSizes.size()))
-      sizes.push_back(count);
-    if (type.getRank() > int64_t(outerSizes.size()) + 1 &&
-        type.isDynamicDim(outerSizes.size() + 1))
-      sizes.push_back(numColumns);
-    Value local = memref::AllocOp::create(e.b, e.loc, type, sizes);
+    Value local =
+        memref::AllocOp::create(e.b, e.loc, type, getDynamicSizes(type, count));
     mapping.map(alloc.getResult(), local);
     block.push_back(local.getDefiningOp());
   }
@@ -228,6 +219,37 @@ void AttentionEmitter::emitBlock(ValueRange outer, Value row, Value count,
   emitGemm(e, second, root.kernel, values, /*useThreads=*/false);
 }
 
+/// The rows of one task, for one index of the outer loops.
+void AttentionEmitter::emitTask(ValueRange outer, Value task, TaskPanels &keys,
+                                TaskPanels &values) {
+  Value first = e.mul(task, e.index(taskRows));
+  Value end = e.min(e.add(first, e.index(taskRows)), numRows);
+  SmallVector<Value> allocated;
+  auto allocate = [&](Value size, Type type) {
+    return allocated.emplace_back(e.allocate(size, type, kStackBytes));
+  };
+  for (TaskPanels *panels : {&keys, &values}) {
+    Value raw;
+    if (Value bytes = panels->getNumRawBytes(e))
+      raw = allocate(bytes, e.b.getI8Type());
+    panels->pack(e, outer,
+                 allocate(panels->getSize(e), panels->getElementType()), raw);
+  }
+  Value inputBytes =
+      allocate(countBlockBytes(attention.input), e.b.getI8Type());
+  Value weightBytes =
+      allocate(countBlockBytes(attention.weights), e.b.getI8Type());
+  std::optional<int64_t> known = e.asConstant(numRows);
+  bool isWhole = known && *known % blockRows == 0;
+  e.forLoop(first, end, blockRows, [&](Value row) {
+    Value count = isWhole ? e.index(blockRows)
+                          : e.min(e.index(blockRows), e.sub(end, row));
+    emitBlock(outer, row, count, inputBytes, weightBytes, keys, values);
+  });
+  for (Value buffer : allocated)
+    e.release(buffer);
+}
+
 void AttentionEmitter::emit(bool useThreads) {
   chooseBlocks();
   for (MatchedProduct *match : {&scores, &root})
@@ -238,44 +260,12 @@ void AttentionEmitter::emit(bool useThreads) {
   TaskPanels keys(e, scores), values(e, root);
   SmallVector<Value> sizes(outerSizes);
   sizes.push_back(e.ceilDiv(numRows, taskRows));
-  Value tasks = e.index(1),
-        work = e.mul(e.mul(numRows, numColumns),
+  Value work = e.mul(e.mul(numRows, numColumns),
                      e.add(scores.problem.k, root.problem.n));
-  for (Value size : sizes)
-    tasks = e.mul(tasks, size);
   for (Value size : outerSizes)
     work = e.mul(work, size);
-  Value condition;
-  if (useThreads)
-    condition =
-        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
-  e.parallelFor(tasks, condition, [&](Value task) {
-    SmallVector<Value> outer = e.delinearize(task, sizes);
-    Value first = e.mul(outer.pop_back_val(), e.index(taskRows));
-    Value end = e.min(e.add(first, e.index(taskRows)), numRows);
-    SmallVector<Value> allocated;
-    for (TaskPanels *panels : {&keys, &values}) {
-      Value raw;
-      if (Value bytes = panels->getNumRawBytes(e))
-        raw = allocate(bytes, e.b.getI8Type(), allocated);
-      panels->pack(
-          e, outer,
-          allocate(panels->getSize(e), panels->getElementType(), allocated),
-          raw);
-    }
-    Value inputBytes =
-        allocate(countBlockBytes(attention.input), e.b.getI8Type(), allocated);
-    Value weightBytes = allocate(countBlockBytes(attention.weights),
-                                 e.b.getI8Type(), allocated);
-    e.forLoop(first, end, blockRows, [&](Value row) {
-      std::optional<int64_t> known = e.asConstant(numRows);
-      Value count = known && *known % blockRows == 0
-                        ? e.index(blockRows)
-                        : e.min(e.index(blockRows), e.sub(end, row));
-      emitBlock(outer, row, count, inputBytes, weightBytes, keys, values);
-    });
-    for (Value buffer : allocated)
-      memref::DeallocOp::create(e.b, e.loc, buffer);
+  e.parallelFor(sizes, work, useThreads, [&](Value, ArrayRef<Value> indices) {
+    emitTask(indices.drop_back(), indices.back(), keys, values);
   });
 }
 

@@ -392,7 +392,8 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   types[number] = last.getType();
   func.setFunctionType(e.b.getFunctionType(types, {}));
   match.columns = std::make_unique<PackedSource>(
-      StridedMatrix{matrix, packedStrides, {}, {}}, p.n, depth, match.kernel);
+      e, StridedMatrix{matrix, packedStrides, {}, {}}, p.n, depth,
+      match.kernel);
   return true;
 }
 

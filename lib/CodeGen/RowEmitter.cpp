@@ -423,18 +423,8 @@ void RowEmitter::emitBlock(Value first, int64_t count) {
   for (Slot &slot : slots) {
     if (slot.isOutput)
       continue;
-    Value length = e.mul(columns, e.index(numRows));
-    std::optional<int64_t> known = e.asConstant(length);
-    auto type =
-        MemRefType::get({known.value_or(ShapedType::kDynamic)}, slot.element);
-    int64_t bytes = (slot.element.getIntOrFloatBitWidth() + 7) / 8;
-    if (known && *known * bytes <= kLineBytes) {
-      slot.flat =
-          memref::AllocaOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
-      continue;
-    }
-    slot.flat = memref::AllocOp::create(
-        e.b, e.loc, type, known ? ValueRange() : ValueRange(length));
+    slot.flat =
+        e.allocate(e.mul(columns, e.index(numRows)), slot.element, kLineBytes);
     allocated.push_back(slot.flat);
   }
   unsigned numSweeps = program.numSweeps();
@@ -444,7 +434,7 @@ void RowEmitter::emitBlock(Value first, int64_t count) {
       emitSweep(level);
   }
   for (Value buffer : allocated)
-    memref::DeallocOp::create(e.b, e.loc, buffer);
+    e.release(buffer);
 }
 
 void RowEmitter::emit(bool useThreads) {

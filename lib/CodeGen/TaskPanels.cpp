@@ -7,47 +7,42 @@
 using namespace mlir;
 using namespace quantc;
 
+static bool needsColumnSums(KernelEmitter &e, const MatchedProduct &match) {
+  return match.kernel.dot &&
+         QuantizedPanels(e, match.problem, match.kernel).needsColumnSums();
+}
+
 TaskPanels::TaskPanels(KernelEmitter &e, MatchedProduct &match)
-    : StridedSource(match.b, match.problem.factorB, match.problem.n,
-                    match.kernel.lanes),
+    : PackedSource({}, match.problem.n,
+                   e.ceilDiv(match.problem.k, match.kernel.dot.group),
+                   /*panelSize=*/nullptr, needsColumnSums(e, match),
+                   match.kernel),
       match(match) {
-  const MicroKernel &kernel = match.kernel;
-  numRows = e.ceilDiv(match.problem.k, kernel.dot.group);
   // Whole tiles are read.
   if (kernel.dot.usesTiles)
-    numRows = e.mul(e.ceilDiv(numRows, kernel.lanes), e.index(kernel.lanes));
-  hasSums =
-      kernel.dot && QuantizedPanels(e, match.problem, kernel).needsColumnSums();
+    numRows = e.mul(e.ceilDiv(numRows, lanes), e.index(lanes));
   panelSize =
       e.mul(e.add(numRows, e.index(hasSums)), e.index(kernel.columns()));
 }
 
 Value TaskPanels::getSize(KernelEmitter &e) const {
-  return e.mul(e.ceilDiv(e.ceilDiv(n, lanes), match.kernel.vectors), panelSize);
+  return e.mul(e.ceilDiv(e.ceilDiv(n, lanes), kernel.vectors), panelSize);
 }
 
-Type TaskPanels::getElementType() const { return match.kernel.accumulator; }
-
 Value TaskPanels::getNumRawBytes(KernelEmitter &e) const {
-  const MicroKernel &kernel = match.kernel;
   if (!kernel.dot)
     return nullptr;
   return e.mul(numRows, e.index(kernel.dot.group * kernel.columns()));
 }
 
-Value TaskPanels::getStart(KernelEmitter &e, Value slot) const {
-  return e.mul(e.floorDiv(slot, match.kernel.vectors), panelSize);
-}
-
-void TaskPanels::pack(KernelEmitter &e, ValueRange outer, Value target,
+void TaskPanels::pack(KernelEmitter &e, ValueRange outer, Value buffer,
                       Value raw) {
-  buffer = target;
-  const MicroKernel &kernel = match.kernel;
+  matrix.buffer = buffer;
   const GemmProblem &p = match.problem;
   QuantizedPanels quantized(e, p, kernel);
   Value zero = e.index(0);
   e.forLoop(zero, getNumSlots(e), kernel.vectors, [&](Value slot) {
-    Value start = getStart(e, slot);
+    Value start = getPanel(e, {}, slot, zero)->second;
     if (!kernel.dot)
       return match.columns->pack(e, kernel, outer, slot, zero, p.k, buffer,
                                  start);
@@ -56,24 +51,10 @@ void TaskPanels::pack(KernelEmitter &e, ValueRange outer, Value target,
       if (Value some = quantized.getColumnZeros(
               outer, getSlot(e, e.add(slot, e.index(v))), hasOnlyFullSlots()))
         zeros.push_back(some);
-    Value sums = hasSums ? buffer : Value();
-    Value sumsAt = e.add(start, e.mul(numRows, e.index(kernel.columns())));
+    Value sums, sumsAt;
+    if (auto found = getColumnSums(e, {}, slot))
+      std::tie(sums, sumsAt) = *found;
     quantized.packPanel(*match.columns, outer, slot, zero, p.k, raw, buffer,
                         start, zeros, sums, sumsAt, /*isFirst=*/nullptr);
   });
-}
-
-std::optional<std::pair<Value, Value>>
-TaskPanels::getPanel(KernelEmitter &e, ValueRange outer, Value slot, Value k) {
-  Value inside = e.mul(e.floorDiv(k, match.kernel.dot.group),
-                       e.index(match.kernel.columns()));
-  return std::make_pair(buffer, e.add(getStart(e, slot), inside));
-}
-
-std::optional<std::pair<Value, Value>>
-TaskPanels::getColumnSums(KernelEmitter &e, ValueRange outer, Value slot) {
-  if (!hasSums)
-    return std::nullopt;
-  Value inside = e.mul(numRows, e.index(match.kernel.columns()));
-  return std::make_pair(buffer, e.add(getStart(e, slot), inside));
 }

@@ -10,14 +10,14 @@ namespace quantc {
 /// All panels of a product's right-hand side for one index of the outer loops,
 /// in a buffer: packed once, read by products of several blocks of rows. Those
 /// have no outer loops.
-class TaskPanels : public StridedSource {
+class TaskPanels : public PackedSource {
 public:
   /// `match` (which must outlive this) has a matrix on its right-hand side.
   TaskPanels(KernelEmitter &e, MatchedProduct &match);
 
   /// Elements of the buffer, and their type.
   mlir::Value getSize(KernelEmitter &e) const;
-  mlir::Type getElementType() const;
+  mlir::Type getElementType() const { return kernel.accumulator; }
   /// Bytes of the buffer that `pack` works with, or null if it needs none.
   mlir::Value getNumRawBytes(KernelEmitter &e) const;
 
@@ -25,23 +25,10 @@ public:
   void pack(KernelEmitter &e, mlir::ValueRange outer, mlir::Value buffer,
             mlir::Value raw);
 
-  bool isPacked() const override { return true; }
   bool isConverted() const override { return true; }
-  std::optional<std::pair<mlir::Value, mlir::Value>>
-  getPanel(KernelEmitter &e, mlir::ValueRange outer, mlir::Value slot,
-           mlir::Value k) override;
-  std::optional<std::pair<mlir::Value, mlir::Value>>
-  getColumnSums(KernelEmitter &e, mlir::ValueRange outer,
-                mlir::Value slot) override;
 
 private:
-  mlir::Value getStart(KernelEmitter &e, mlir::Value slot) const;
-
   MatchedProduct &match;
-  /// Rows of a panel (of words, if they are grouped), and its elements.
-  mlir::Value numRows, panelSize;
-  bool hasSums;
-  mlir::Value buffer;
 };
 
 } // namespace quantc

@@ -68,9 +68,7 @@ private:
 
 Value quantc::allocateZeros(KernelEmitter &e, const MicroKernel &kernel) {
   int64_t count = kernel.rows / kTileSize * kernel.vectors;
-  auto type = MemRefType::get({count * kTileSize}, e.b.getI32Type());
-  Value zeros =
-      memref::AllocaOp::create(e.b, e.loc, type, e.b.getI64IntegerAttr(64));
+  Value zeros = e.allocateOnStack(count * kTileSize, e.b.getI32Type());
   Value row = e.zero(VectorType::get(kTileSize, e.b.getI32Type()));
   for (int64_t i = 0; i < count; ++i)
     e.storeVector(row, zeros, e.index(i * kTileSize));

@@ -143,29 +143,12 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
   Value planeWords = getPlaneWords(e);
   Value total = e.mul(tasks, planeWords);
   Value length = e.add(total, e.index(2 * getSlack()));
-  std::optional<int64_t> known = e.asConstant(length);
-  auto alignment = e.b.getI64IntegerAttr(64);
-  auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)},
-                              kernel.accumulator);
-  SmallVector<Value> dynamic;
-  if (!known)
-    dynamic.push_back(length);
-  bool isOnHeap = !known || *known * 4 > kMaxStackBytes;
-  image =
-      isOnHeap
-          ? memref::AllocOp::create(e.b, e.loc, type, dynamic, alignment)
-                .getResult()
-          : memref::AllocaOp::create(e.b, e.loc, type, alignment).getResult();
+  image = e.allocate(length, kernel.accumulator, kMaxStackBytes);
 
   Value planeSize = e.index(1);
   for (const Line &line : lines)
     planeSize = e.mul(planeSize, line.inputSize);
-  Value condition;
-  if (useThreads)
-    condition =
-        e.compare(arith::CmpIPredicate::sgt, total, e.index(kParallelWords));
-  e.parallelFor(tasks, condition, [&](Value task) {
-    SmallVector<Value> indices = e.delinearize(task, sizes);
+  auto emitTask = [&](Value task, ArrayRef<Value> indices) {
     Value index = indices.back();
     Value input = e.mul(e.mul(index, e.index(group)), planeSize);
     for (auto [i, stride] : llvm::zip(indices, strides))
@@ -183,12 +166,13 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
     e.ifThen(
         e.compare(arith::CmpIPredicate::slt, index, e.index(numGroups - 1)),
         [&] { emitPlane(group); }, [&] { emitPlane(rest); });
-  });
+  };
+  e.parallelFor(sizes, total, useThreads, emitTask, kParallelWords);
 }
 
 void WordSource::release(KernelEmitter &e) {
-  if (image && image.getDefiningOp<memref::AllocOp>())
-    memref::DeallocOp::create(e.b, e.loc, image);
+  if (image)
+    e.release(image);
 }
 
 /// The padding as a word of which `count` bytes are channels.

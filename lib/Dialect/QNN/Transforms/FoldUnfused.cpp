@@ -25,10 +25,6 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
 
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// The type of what is dequantized to operand `index`.
 static Type getStorage(Operation *op, unsigned index) {
   auto dequantize = op->getOperand(index).getDefiningOp<DequantizeOp>();
@@ -91,10 +87,10 @@ static bool collectFollowers(Operation *op, SetVector<Operation *> &chain) {
 /// Whether ONNX Runtime may make a float Gemm of a product and the sum behind
 /// it before it looks for quantized operands.
 static bool mayBecomeGemm(MatMulOp op) {
-  if (!op->hasOneUse() || getType(op.getRhs()).getRank() != 2)
+  if (!op->hasOneUse() || op.getRhs().getType().getRank() != 2)
     return false;
   auto sum = dyn_cast<BinaryOp>(*op->user_begin());
-  RankedTensorType lhs = getType(op.getLhs());
+  RankedTensorType lhs = op.getLhs().getType();
   return sum && sum.getKind() == BinaryKind::add &&
          (lhs.getRank() == 2 || lhs.hasStaticShape());
 }
