@@ -29,20 +29,31 @@ PAGE = ROOT / "docs" / "LanguageModels.md"
 THREADS = 1
 HEADINGS = ["recipe", "perplexity", "KLD", "top-1", "bits a weight", "library, MB", "scoring, tokens/s"]
 HEADINGS += ["one token, /s", "compiled in, s", "processor"]
-RECIPES = (
-    "float w8 w8-g128 w4-sym-g64 w4-asym-g128 w4-asym-g64 w4-asym-g32 w4-gptq-asym-g64 w4-hqq-g64 w4-clip-asym-g64 "
-    "w4-awq-asym-g64 w4-awq-gptq-asym-g64 w4-asym-g64-importance w4-sym-g64-dq w4-asym-g64-rotate "
-    "w3-asym-g64 w3-gptq-asym-g64 w3-awq-asym-g64 w3-hqq-g64 w2-asym-g64 w2-gptq-asym-g64 "
-    "nf4-g64 nf4-gptq-g64 nf4-g64-dq f8e4m3 f8e5m2 f4e2m1-g32 mxfp4 mxfp4-importance mxfp8 mxfp8e5m2 nvfp4 q4_k q6_k "
-    "w8a8 w8a8-smoothquant w8a8-smoothquant-gptq w8a8-llmint8 w8a8-rotate w8a8-dynamic w8a8-dynamic-token w8a8-g64 "
-    "w4a8-g64 w4a8-gptq-g64 w4a8-gptq-asym-g64 w4a8-gptq-asym-g64-rotate"
+# What a user tries first; `--named` measures these only.
+NAMED = (
+    "float w8 w8-g128 w4a16-gptq-g64 w4a16-awq-g128 w4a16-hqq-g64 w3a16-gptq-g64 nf4-g64 mxfp4 nvfp4 w8a8-smoothquant "
+    "w4a8-gptq-g64"
 ).split()
+RECIPES = [
+    *NAMED,
+    *(
+        "w4-sym-g64 w4-asym-g128 w4-asym-g64 w4-asym-g32 w4-gptq-asym-g64 w4-clip-asym-g64 w4-awq-asym-g64 w4-awq-clip-g64 "
+        "w4-awq-clip-asym-g64 w4-awq-gptq-asym-g64 w4-asym-g64-importance w4-sym-g64-dq w4-asym-g64-rotate "
+        "w3-asym-g64 w3-gptq-asym-g64 w3-clip-asym-g64 w3-awq-asym-g64 w3-awq-clip-asym-g64 w3-awq-gptq-asym-g64 w3-hqq-g64 "
+        "w3-asym-g64-importance w3-gptq-asym-g64-rotate w3-gptq-asym-g64-importance "
+        "w2-asym-g64 w2-gptq-asym-g64 w2-gptq-asym-g64-rotate "
+        "nf4-gptq-g64 nf4-g64-dq f8e4m3 f8e5m2 f4e2m1-g32 mxfp4-importance mxfp8 mxfp8e5m2 q4_k q6_k "
+        "w8a8 w8a8-smoothquant-gptq w8a8-llmint8 w8a8-rotate w8a8-rotate-gptq w8a8-dynamic w8a8-dynamic-token w8a8-g64 "
+        "w4a8-rotate w4a8-g64 w4a8-gptq-asym-g64 w4a8-gptq-asym-g64-rotate"
+    ).split(),
+]
 
 
 def needs_data(recipe):
     parts = set(recipe.split("-"))
+    groups = any(re.fullmatch(r"g\d+", part) for part in parts)
     return bool({"gptq", "clip", "awq", "smoothquant", "importance", "llmint8"} & parts) or (
-        "w8a8" in parts and not parts & {"dynamic", "g64"}
+        bool({"w8a8", "w4a8"} & parts) and "dynamic" not in parts and not groups
     )
 
 
@@ -133,6 +144,8 @@ def replace_table(name, caption, headings, rows, keep=False):
         kept = (tuple(cell.strip() for cell in line[1:-1].split("|")) for line in old.splitlines() if line[:3] == "| `")
         fresh = {row[0]: row for row in rows}
         rows = [fresh.pop(row[0], row) for row in kept] + list(fresh.values())
+        order = {f"`{recipe}`": number for number, recipe in enumerate(RECIPES)}
+        rows.sort(key=lambda row: order.get(row[0], len(order)))
     table = ["| " + " | ".join(row) + " |" for row in (headings, ["---"] + ["---:"] * (len(headings) - 1), *rows)]
     text = textwrap.fill(caption, 120, break_on_hyphens=False)
     PAGE.write_text(before + begin + "\n".join([text, "", *table]) + "\n" + end + after)
@@ -142,6 +155,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT.parent / "shared" / "lm" / "model.onnx")
     parser.add_argument("--recipes", nargs="*", default=RECIPES)
+    parser.add_argument("--named", action="store_const", const=NAMED, dest="recipes", help=f"only {', '.join(NAMED)}")
     parser.add_argument("--windows", type=int, default=0, help="score so many windows only")
     parser.add_argument("--calibration-windows", type=int, default=128)
     parser.add_argument("--update-docs", action="store_true", help="write docs/LanguageModels.md")
