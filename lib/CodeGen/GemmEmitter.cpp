@@ -6,6 +6,9 @@
 using namespace mlir;
 using namespace quantc;
 
+/// Fewer tiles of a panel do not read the next one ahead.
+static constexpr int64_t kLeastPrefetchTiles = 3;
+
 namespace {
 class GemmEmitter {
 public:
@@ -31,6 +34,7 @@ private:
   bool widensPanels() const;
   GemmTile makeTile(const GemmBlock &block, Value slot, int64_t vectors);
   void findPanel(const GemmBlock &block, GemmTile &tile);
+  void findNextPanel(const GemmBlock &block, GemmTile &tile, Value endSlot);
   void packPanel(const GemmBlock &block, const GemmTile &tile);
   void forEachPanel(const GemmBlock &block, Value endSlot,
                     llvm::function_ref<void(const GemmTile &)> emit);
@@ -146,7 +150,9 @@ void GemmEmitter::emitDepthBlock(GemmBlock &block, Value endSlot) {
     return forEachPanel(block, endSlot, [&](const GemmTile &tile) {
       // Panels have room for all vectors, also where a tile has fewer.
       packPanel(block, makeTile(block, tile.slot, kernel.vectors));
-      forEachRow(block, [&](Value row) { tiles.emitRow(block, tile, row); });
+      GemmTile current = tile;
+      findNextPanel(block, current, endSlot);
+      forEachRow(block, [&](Value row) { tiles.emitRow(block, current, row); });
     });
   e.forLoop(block.firstSlot, endSlot, kernel.vectors, [&](Value slot) {
     packPanel(block, makeTile(block, slot, kernel.vectors));
@@ -231,6 +237,29 @@ void GemmEmitter::findPanel(const GemmBlock &block, GemmTile &tile) {
   }
   if (auto order = columns.getOrder(e, block.outer, tile.slot))
     std::tie(tile.order, tile.orderOffset) = *order;
+}
+
+/// What is multiplied after the tile's panel. Panels that rows of a few tiles
+/// read are streamed through the cache in any case.
+void GemmEmitter::findNextPanel(const GemmBlock &block, GemmTile &tile,
+                                Value endSlot) {
+  if (!columns.isPacked() || widensPanels() || kernel.dot.usesTiles ||
+      blocking.rows < kLeastPrefetchTiles * kernel.rows)
+    return;
+  auto select = [&](Value condition, Value x, Value y) {
+    return e.b.createOrFold<arith::SelectOp>(e.loc, condition, x, y);
+  };
+  // The next panel, the next part of the task's panels, or the next task's.
+  Value slot = e.add(tile.slot, e.index(kernel.vectors)), k = block.k;
+  if (blocking.splitsDepth) {
+    Value isLast = e.compare(arith::CmpIPredicate::sge, slot, endSlot);
+    Value isDone = e.b.createOrFold<arith::AndIOp>(e.loc, isLast, block.isLast);
+    Value deeper = e.add(k, e.index(blocking.depth));
+    k = select(isDone, e.index(0), select(isLast, deeper, k));
+    slot = select(isDone, slot, select(isLast, block.firstSlot, slot));
+  }
+  std::tie(tile.nextPanel, tile.nextPanelOffset) =
+      *columns.getPanel(e, block.outer, slot, k);
 }
 
 GemmTile GemmEmitter::makeTile(const GemmBlock &block, Value slot,

@@ -50,6 +50,22 @@ void GemmTileEmitter::emitRow(const GemmBlock &block, GemmTile tile,
       fits, [&] { emitTile(block, tile); }, [&] { emitTile(block, tail); });
 }
 
+/// Reads a part of the next panel ahead, while `steps` words along k from `k`
+/// on are multiplied: all tiles of this panel together read all of it.
+void GemmTileEmitter::emitPrefetch(const GemmBlock &block, const GemmTile &tile,
+                                   Value k, int64_t steps) {
+  if (!tile.nextPanel)
+    return;
+  int64_t tiles = blocking.rows / kernel.rows;
+  int64_t share = llvm::divideCeil(kernel.columns(), tiles);
+  Value depth = e.ceilDiv(block.depth, kernel.dot.group);
+  Value index = e.floorDiv(e.sub(tile.row, block.firstRow), kernel.rows);
+  e.prefetch(tile.nextPanel,
+             e.add(tile.nextPanelOffset,
+                   e.mul(e.add(e.mul(index, depth), k), e.index(share))),
+             steps * share);
+}
+
 /// The sums of one tile over the block's depth.
 SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
                                               const GemmTile &tile,
@@ -109,6 +125,7 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
   Value main = e.mul(e.floorDiv(depth, unroll), e.index(unroll));
   sums = e.forLoop(zero, main, unroll, sums, [&](Value k, ValueRange in) {
     SmallVector<Value> out(in);
+    emitPrefetch(block, tile, k, unroll);
     for (int64_t i = 0; i < unroll; ++i)
       out = step(e.add(k, e.index(i)), out);
     return out;

@@ -47,6 +47,8 @@ struct GemmTile {
   llvm::SmallVector<mlir::Value> zeros; // Zero points of columns, or empty.
   mlir::Value columnSums, columnSumsOffset;
   mlir::Value order, orderOffset; // Of the panel's words, if it has one.
+  /// What is multiplied after this panel, to be read ahead, or null.
+  mlir::Value nextPanel, nextPanelOffset;
 
   /// Vectors of a row of the tile: the last panel may have fewer columns than
   /// its rows have room for.
@@ -69,6 +71,8 @@ private:
   using Value = mlir::Value;
 
   MicroKernel getKernel(const GemmTile &tile) const;
+  void emitPrefetch(const GemmBlock &block, const GemmTile &tile, Value k,
+                    int64_t steps);
   void emitTile(const GemmBlock &block, const GemmTile &tile);
   void emitTileUnit(const GemmBlock &block, const GemmTile &tile);
   llvm::SmallVector<Value> emitDepth(const GemmBlock &block,

@@ -210,12 +210,13 @@ void KernelEmitter::parallelFor(
               [&](Value task) { body(task, delinearize(task, sizes)); });
 }
 
-/// Of every buffer that is allocated here, in bytes: a line of a cache.
-static constexpr int64_t kAlignment = 64;
+/// Bytes of a line of a cache, at which every buffer begins that is allocated
+/// here.
+static constexpr int64_t kCacheLine = 64;
 
 Value KernelEmitter::allocateOnStack(int64_t size, Type element) {
   return memref::AllocaOp::create(b, loc, MemRefType::get({size}, element),
-                                  b.getI64IntegerAttr(kAlignment));
+                                  b.getI64IntegerAttr(kCacheLine));
 }
 
 Value KernelEmitter::allocate(Value size, Type element, int64_t mostOnStack) {
@@ -226,7 +227,7 @@ Value KernelEmitter::allocate(Value size, Type element, int64_t mostOnStack) {
   auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)}, element);
   return memref::AllocOp::create(b, loc, type,
                                  known ? ValueRange() : ValueRange(size),
-                                 b.getI64IntegerAttr(kAlignment));
+                                 b.getI64IntegerAttr(kCacheLine));
 }
 
 void KernelEmitter::release(Value buffer) {
@@ -287,6 +288,17 @@ Value KernelEmitter::loadEven(Value flat, Value at, int64_t lanes) {
   for (int64_t i = 0; i < lanes; ++i)
     mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
   return vector::ShuffleOp::create(b, loc, low, high, mask);
+}
+
+void KernelEmitter::prefetch(Value flat, Value at, int64_t count) {
+  // Of llvm.prefetch: the first-level cache is for what is multiplied now.
+  static constexpr uint32_t secondLevel = 2;
+  int64_t perLine = 8 * kCacheLine /
+                    cast<MemRefType>(flat.getType()).getElementTypeBitWidth();
+  for (int64_t i = 0; i < count; i += perLine)
+    memref::PrefetchOp::create(b, loc, flat, ValueRange{add(at, index(i))},
+                               /*isWrite=*/false, secondLevel,
+                               /*isDataCache=*/true);
 }
 
 Value KernelEmitter::splat(Value scalar, int64_t lanes) {

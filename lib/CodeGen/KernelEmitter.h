@@ -83,6 +83,9 @@ public:
   /// `mask` may be null.
   Value loadVector(Value flat, Value at, int64_t lanes, Value mask = nullptr);
   void storeVector(Value value, Value flat, Value at, Value mask = nullptr);
+  /// Asks for `count` elements from `at` on, to the second-level cache; they
+  /// may lie outside of `flat`.
+  void prefetch(Value flat, Value at, int64_t count);
   Value splat(Value scalar, int64_t lanes);
   /// Every second one of 2 · lanes - 1 elements from `at` on: two loads, of
   /// which the second one begins with the last element of the first one.

@@ -210,9 +210,15 @@ SmallVector<Value> RowPanels::emitProducts(
     }
     return out;
   };
+  Value start = e.add(begin, e.mul(first, e.index(panelRows)));
+  // As many words of the next panel as are multiplied of this one.
+  auto prefetchNext = [&](Value word, int64_t steps) {
+    Value at = e.add(start, e.mul(word, e.index(panelRows)));
+    e.prefetch(words, e.add(at, e.index(numWords * panelRows)),
+               steps * panelRows);
+  };
   // The loops from `depth` on; so far the word is `word`, and its vectors are
   // at `column`.
-  Value start = e.add(begin, e.mul(first, e.index(panelRows)));
   std::function<SmallVector<Value>(unsigned, Value, Value, ValueRange)>
       emitLoops = [&](unsigned depth, Value word, Value column, ValueRange in) {
         ArrayRef<WordLoop> loops =
@@ -240,7 +246,10 @@ SmallVector<Value> RowPanels::emitProducts(
           return emitSteps(zero, *known, in);
         Value main = e.mul(e.floorDiv(count, unroll), e.index(unroll));
         auto body = [&](int64_t steps) {
-          return [&emitSteps, steps](Value i, ValueRange in) {
+          return [&, steps](Value i, ValueRange in) {
+            if (depth == 0)
+              prefetchNext(e.mul(i, inner),
+                           steps * e.asConstant(inner).value());
             return emitSteps(i, steps, in);
           };
         };

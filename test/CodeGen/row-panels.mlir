@@ -32,6 +32,7 @@ func.func @main(%x: memref<32x64xi8>, %out: memref<6x64xi32>) {
 // CHECK-SAME:    %[[ROWS:.*]]: memref<99xi32>
 // CHECK:         %[[BEGIN:.*]] = arith.index_castui %{{.*}} : i32 to index
 // CHECK:         scf.for %{{.*}} = %c0 to %c8 step %c1
+// CHECK:           memref.prefetch %[[ROWS]]
 // CHECK:           vector.load {{.*}} : memref<{{.*}}xi32>, vector<8xi32>
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw
 // CHECK:         %[[HALVES:.*]] = arith.addi %[[BEGIN]], %c40
