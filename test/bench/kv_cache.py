@@ -2,6 +2,8 @@
 
 All take turns in one process, token by token, with `--context` tokens in the cache; times are medians. A form is a
 recipe for weights, then what the cache is stored in and `in-place`: float, float+in-place, w4-asym-g64+int8+in-place.
+With `--score=N`, perplexities of N windows of `--context` test tokens are printed instead, each token scored by a run of
+its own, beside that of the first form.
 """
 
 import argparse
@@ -11,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from lm_tokens import load_tokens
 from timing import ROOT
 
 import quantc
 from quantc import generation
+from quantc.language import _log_probabilities, windows
 
 FORMS = "float float+in-place w4-asym-g64+in-place w4-asym-g64+int8+in-place w4-asym-g64+int4+in-place".split()
 
@@ -77,14 +81,37 @@ class Theirs:
         return sum(array.nbytes for array in self.cache.values())
 
 
+def score(runner, tokens, window, count):
+    """The perplexity of tokens that come one by one."""
+    loss, scored = 0.0, 0
+    for ids, following, _ in windows(tokens, window, limit=count):
+        runner.decoder.reset()
+        for token, target in zip(ids[0], following):
+            loss -= float(_log_probabilities(runner.feed([token]))[0, target])
+            scored += 1
+    return float(np.exp(loss / scored))
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT.parent / "shared" / "lm" / "decode.onnx")
     parser.add_argument("--forms", nargs="*", default=FORMS)
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--tokens", type=int, default=64, help="tokens to time")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--score", type=int, default=0, metavar="N", help="print perplexities of N windows")
     args = parser.parse_args()
+    if args.score:
+        tokens, first = load_tokens(args.model)[0], None
+        print(f"{args.score} windows of {args.context} tokens", "| | perplexity | |", "| --- | ---: | ---: |", sep="\n")
+        for form in args.forms:
+            with tempfile.TemporaryDirectory() as folder:
+                runner = Ours(args.model, form, folder)
+                runner.set_threads(args.threads)
+                perplexity = score(runner, tokens, args.context, args.score)
+            first = first or perplexity
+            print(f"| {form} | {perplexity:.3f} | {100 * (perplexity / first - 1):+.3f} % |", flush=True)
+        return
     rng = np.random.default_rng(0)
     prompt = rng.integers(0, 4096, args.context)
     with tempfile.TemporaryDirectory() as folder:

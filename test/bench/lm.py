@@ -31,8 +31,8 @@ HEADINGS = ["recipe", "perplexity", "KLD", "top-1", "bits a weight", "library, M
 HEADINGS += ["one token, /s", "compiled in, s", "processor"]
 # What a user tries first; `--named` measures these only.
 NAMED = (
-    "float w8 w8-g128 w4a16-gptq-g64 w4a16-awq-g128 w4a16-hqq-g64 w3a16-gptq-g64 nf4-g64 mxfp4 nvfp4 w8a8-smoothquant "
-    "w4a8-gptq-g64"
+    "float w8 w8-gptq w8-g128 w4a16-gptq-g64 w4a16-awq-g128 w4a16-hqq-g64 w3a16-gptq-g64 nf4-g64 mxfp4 nvfp4 "
+    "w8a8-smoothquant w4a8-gptq-g64"
 ).split()
 RECIPES = [
     *NAMED,

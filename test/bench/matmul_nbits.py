@@ -2,7 +2,8 @@
 
 Same groups, bits and matrices (embeddings stay in float on both sides), same tokens to calibrate with and to score.
 Theirs runs in ONNX Runtime, ours in compiled libraries. Needs the packages onnx_ir and sympy, which ONNX Runtime's
-quantizer imports. Its mode HQQ computes with torch; GPTQ computes with numpy, and imports torch to tell its arrays.
+quantizer imports. Its mode HQQ computes with torch, or where there is none, with numpy under torch's names; GPTQ computes
+with numpy, and imports torch to tell its arrays.
 """
 
 import argparse
@@ -42,6 +43,63 @@ class Windows(CalibrationDataReader):
         return {"input_ids": self.windows[self.number - 1]}
 
 
+class Tensor(np.ndarray):
+    """An array with those of torch's methods that the mode HQQ calls; arithmetic is of float32 in both."""
+
+    is_cuda, device = False, None
+
+    def to(self, kind):
+        return self.astype(kind)
+
+    def float(self):
+        return self.astype(np.float32)
+
+    def int(self):
+        return self.astype(np.int32)
+
+    def contiguous(self):
+        return self.copy(order="C")
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        return np.asarray(self)
+
+    def element_size(self):
+        return self.itemsize
+
+    def clamp(self, min=None, max=None):
+        return self.clip(min, max)
+
+    def min(self, axis, keepdim):
+        return (np.asarray(self).min(axis, keepdims=keepdim).view(Tensor),)
+
+    def max(self, axis, keepdim):
+        return (np.asarray(self).max(axis, keepdims=keepdim).view(Tensor),)
+
+    def __ior__(self, other):
+        return np.bitwise_or(self, other, out=self, casting="unsafe")
+
+
+def torch_of_numpy():
+    """A module for the mode HQQ. Padding is for groups that do not divide K, which this model has not."""
+    torch = types.ModuleType("torch")
+    torch.cuda = types.SimpleNamespace(is_available=lambda: False)
+    torch.nn = types.SimpleNamespace(
+        functional=types.SimpleNamespace(
+            relu=lambda x: np.maximum(x, 0),
+            pad=lambda x, by, mode, value: x if not any(by) else np.pad(x, ((0, 0), by)).view(Tensor),
+        )
+    )
+    torch.float32, torch.uint8 = np.float32, np.uint8
+    torch.sign, torch.abs, torch.pow, torch.round = np.sign, np.abs, np.power, np.round
+    torch.mean = lambda x, axis, keepdim: x.mean(axis, keepdims=keepdim)
+    torch.from_numpy = lambda x: x.view(Tensor)
+    torch.zeros = lambda shape, dtype, device: np.zeros(shape, dtype).view(Tensor)
+    return torch
+
+
 def quantize_theirs(path, mode, block, calibration, count):
     config = {
         "default": lambda: matmul_nbits_quantizer.DefaultWeightOnlyQuantConfig(block_size=block, is_symmetric=False),
@@ -51,8 +109,10 @@ def quantize_theirs(path, mode, block, calibration, count):
             calibration_data_reader=Windows(calibration, count), block_size=block, actorder=True
         ),
     }[mode]()
-    if mode == "GPTQ" and not importlib.util.find_spec("torch"):
-        sys.modules["torch"] = types.ModuleType("torch")  # All its arrays are numpy's.
+    # Where there is no torch: in GPTQ all arrays are numpy's anyway.
+    sys.modules.pop("torch", None)
+    if mode in ("HQQ", "GPTQ") and not importlib.util.find_spec("torch"):
+        sys.modules["torch"] = torch_of_numpy() if mode == "HQQ" else types.ModuleType("torch")
     quantizer = matmul_nbits_quantizer.MatMulNBitsQuantizer(
         onnx.load(path), bits=4, block_size=block, is_symmetric=False, algo_config=config
     )
