@@ -116,7 +116,7 @@ Value quantc::convertScalar(OpBuilder &b, Location loc, Value x, Type from,
 }
 
 Value quantc::buildCast(OpBuilder &b, Location loc, Value stored, Type from,
-                        Type to, bool saturate, StringRef roundMode) {
+                        Type to, bool saturate, qnn::RoundMode roundMode) {
   Value x = convertScalar(b, loc, loadScalar(b, loc, stored, from), from, to);
   auto toFloat = dyn_cast<FloatType>(to);
   if (toFloat && toFloat.getWidth() <= 8)

@@ -114,14 +114,15 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
           m.add(m.add(m.mul(stride, m.sub(dims[i + 2], m.cst(1))), extent),
                 m.cst(1 + op.getOutputPadding()[i]));
       bool hasShape = !op.getOutputShape().empty();
-      if (hasShape || op.getAutoPad() != "none") {
+      if (hasShape || op.getAutoPad() != qnn::AutoPad::none) {
         OpFoldResult count = hasShape ? m.cst(op.getOutputShape()[i])
                                       : m.mul(dims[i + 2], stride);
         // More than everything: zeros follow.
         OpFoldResult total = m.max(m.cst(0), m.sub(full, count));
         OpFoldResult half = m.floorDiv(total, m.cst(2));
-        cropBegin.push_back(
-            op.getAutoPad() == "same_upper" ? half : m.sub(total, half));
+        cropBegin.push_back(op.getAutoPad() == qnn::AutoPad::same_upper
+                                ? half
+                                : m.sub(total, half));
         counts.push_back(count);
       } else {
         cropBegin.push_back(m.cst(op.getPads()[i]));

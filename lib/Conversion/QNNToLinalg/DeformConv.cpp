@@ -36,7 +36,7 @@ struct ConvertDeformConv : OpConversionPattern<qnn::DeformConvOp> {
         ArrayRef(getDims(b, loc, adaptor.getWeights())).drop_front(2));
     WindowGeometry windows =
         computeWindows(b, loc, input, kernel, op.getStrides(),
-                       op.getDilations(), op.getPads(), "none");
+                       op.getDilations(), op.getPads(), qnn::AutoPad::none);
     IndexMath m{b, loc};
     int64_t channels = op.getInput().getType().getDimSize(1);
     int64_t perGroup = channels / op.getOffsetGroup();

@@ -102,7 +102,7 @@ private:
     }
     if (op.getKind() == Interpolation::nearest)
       x = math::RoundEvenOp::create(b, loc, x);
-    if (op.getPadding() == "border") {
+    if (op.getPadding() == qnn::GridPadding::border) {
       // Within the outer edges nothing moves: elements are clamped below.
       Value below =
           arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, low);
@@ -110,7 +110,7 @@ private:
           arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, high);
       x = arith::SelectOp::create(b, loc, below, cst(0), x);
       x = arith::SelectOp::create(b, loc, above, last, x);
-    } else if (op.getPadding() == "reflection") {
+    } else if (op.getPadding() == qnn::GridPadding::reflection) {
       x = reflect(b, loc, x, low, high);
     }
     // What is far outside stays there; NaN too.
@@ -158,14 +158,14 @@ private:
                      Value index, Value weight, OpFoldResult size, Value low,
                      Value high) {
     IndexMath m{b, loc};
-    if (op.getPadding() == "reflection") {
+    if (op.getPadding() == qnn::GridPadding::reflection) {
       Value x = indexToFloat(b, loc, index, low.getType());
       index = floatToIndex(b, loc, reflect(b, loc, x, low, high));
     }
     Value clamped =
         m.value(m.max(m.min(index, m.sub(size, m.cst(1))), m.cst(0)));
     Value inside;
-    if (op.getPadding() == "zeros")
+    if (op.getPadding() == qnn::GridPadding::zeros)
       inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, clamped,
                                      index);
     return {clamped, weight, inside};

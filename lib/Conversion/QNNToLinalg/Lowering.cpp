@@ -72,7 +72,8 @@ Value quantc::storeScalar(OpBuilder &b, Location loc, Value computed,
   if (qnnType.isInteger(1))
     return arith::ExtUIOp::create(b, loc, b.getI8Type(), computed);
   if (auto fp = dyn_cast<FloatType>(qnnType); fp && fp.getWidth() <= 8)
-    return encodeSmallFloat(b, loc, computed, fp, /*saturate=*/true, "up");
+    return encodeSmallFloat(b, loc, computed, fp, /*saturate=*/true,
+                            qnn::RoundMode::up);
   return computed;
 }
 

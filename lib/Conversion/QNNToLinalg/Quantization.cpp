@@ -239,7 +239,7 @@ struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
                   y = arith::AddFOp::create(b, loc, y,
                                             loadScalar(b, loc, zero, to));
                 return encodeSmallFloat(b, loc, y, toFloat, op.getSaturate(),
-                                        "up");
+                                        qnn::RoundMode::up);
               }
               if (zero)
                 zero = widenInt(b, loc, zero, to);

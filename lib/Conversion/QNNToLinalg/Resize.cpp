@@ -24,6 +24,9 @@
 using namespace mlir;
 using namespace quantc;
 using qnn::Interpolation;
+using qnn::ResizeCoordinates;
+using qnn::ResizePolicy;
+using qnn::ResizeRounding;
 
 namespace {
 
@@ -87,7 +90,7 @@ struct ConvertResize : OpConversionPattern<qnn::ResizeOp> {
     for (const Axis &axis : axes)
       dims[axis.dim] = axis.out;
     // Axes that stay as they are.
-    if (op.getCoordinates() != "tf_crop_and_resize")
+    if (op.getCoordinates() != ResizeCoordinates::tf_crop_and_resize)
       llvm::erase_if(axes, [](const Axis &a) { return a.staticScale == 1.0f; });
 
     Value result;
@@ -146,7 +149,7 @@ private:
       } else {
         axis.out =
             getAsOpFoldResult(extractIndex(b, loc, adaptor.getSizes(), i));
-        if (op.getPolicy() == "stretch" && !type.isDynamicDim(dim))
+        if (op.getPolicy() == ResizePolicy::stretch && !type.isDynamicDim(dim))
           axis.out = m.cst(type.getDimSize(dim));
         axis.scale = f.div(f.fromIndex(axis.out), f.fromIndex(axis.in));
         axis.scaledSize = f.fromIndex(axis.out);
@@ -155,13 +158,13 @@ private:
         if (in && out && *in > 0)
           axis.staticScale = float(*out) / float(*in);
       }
-      if (op.getCoordinates() == "tf_crop_and_resize") {
+      if (op.getCoordinates() == ResizeCoordinates::tf_crop_and_resize) {
         axis.roiBegin = extractFloat(adaptor.getRoi(), i);
         axis.roiEnd = extractFloat(adaptor.getRoi(), i + count);
       }
       axes.push_back(axis);
     }
-    if (op.getSizes() && op.getPolicy() != "stretch")
+    if (op.getSizes() && op.getPolicy() != ResizePolicy::stretch)
       applyPolicy(b, op, axes, type);
     return axes;
   }
@@ -171,7 +174,7 @@ private:
                           MutableArrayRef<Axis> axes, RankedTensorType type) {
     F32 f{b, op.getLoc()};
     IndexMath m{b, op.getLoc()};
-    bool larger = op.getPolicy() == "not_smaller";
+    bool larger = op.getPolicy() == ResizePolicy::not_smaller;
     Value common = axes.front().scale;
     std::optional<float> known = axes.front().staticScale;
     for (const Axis &axis : axes.drop_front()) {
@@ -202,14 +205,14 @@ private:
   static Value originalPlace(const F32 &f, qnn::ResizeOp op, const Axis &axis,
                              Value index) {
     Value o = f.fromIndex(index), one = f.cst(1), half = f.cst(0.5);
-    StringRef kind = op.getCoordinates();
-    if (kind == "asymmetric")
+    ResizeCoordinates kind = op.getCoordinates();
+    if (kind == ResizeCoordinates::asymmetric)
       return f.div(o, axis.scale);
     Value halfPixel = f.sub(f.div(f.add(o, half), axis.scale), half);
-    if (kind == "half_pixel")
+    if (kind == ResizeCoordinates::half_pixel)
       return halfPixel;
     Value in = f.fromIndex(axis.in);
-    if (kind == "half_pixel_symmetric") {
+    if (kind == ResizeCoordinates::half_pixel_symmetric) {
       // Keeps the centers of both images together.
       Value adjustment = f.div(f.fromIndex(axis.out), axis.scaledSize);
       Value offset = f.mul(f.mul(in, half), f.sub(one, adjustment));
@@ -218,10 +221,10 @@ private:
     // The others treat a result of one element apart.
     Value single = f.b.createOrFold<arith::CmpFOp>(
         f.loc, arith::CmpFPredicate::OEQ, axis.scaledSize, one);
-    if (kind == "pytorch_half_pixel")
+    if (kind == ResizeCoordinates::pytorch_half_pixel)
       return f.select(single, f.cst(-0.5), halfPixel);
     Value last = f.sub(in, one), lastOut = f.sub(axis.scaledSize, one);
-    if (kind == "align_corners")
+    if (kind == ResizeCoordinates::align_corners)
       return f.select(single, f.cst(0), f.div(f.mul(o, last), lastOut));
     // tf_crop_and_resize.
     Value extent = f.mul(f.sub(axis.roiEnd, axis.roiBegin), last);
@@ -247,10 +250,11 @@ private:
   static bool isReplication(qnn::ResizeOp op, ArrayRef<Axis> axes) {
     if (op.getKind() != Interpolation::nearest)
       return false;
-    bool floors =
-        op.getCoordinates() == "asymmetric" && op.getRounding() == "floor";
-    bool rounds = op.getCoordinates() == "half_pixel" &&
-                  op.getRounding().starts_with("round_");
+    bool floors = op.getCoordinates() == ResizeCoordinates::asymmetric &&
+                  op.getRounding() == ResizeRounding::floor;
+    bool rounds = op.getCoordinates() == ResizeCoordinates::half_pixel &&
+                  (op.getRounding() == ResizeRounding::round_prefer_floor ||
+                   op.getRounding() == ResizeRounding::round_prefer_ceil);
     if (!floors && !rounds)
       return false;
     return llvm::all_of(axes, [](const Axis &a) {
@@ -314,17 +318,17 @@ private:
             IndexMath m{nb, l};
             Value x = originalPlace(f, op, axis, at[0]);
             Value rounded;
-            if (op.getRounding() == "floor")
+            if (op.getRounding() == ResizeRounding::floor)
               rounded = f.floor(x);
-            else if (op.getRounding() == "ceil")
+            else if (op.getRounding() == ResizeRounding::ceil)
               rounded = f.ceil(x);
-            else if (op.getRounding() == "round_prefer_floor")
+            else if (op.getRounding() == ResizeRounding::round_prefer_floor)
               rounded = f.ceil(f.sub(x, f.cst(0.5)));
             else
               rounded = f.floor(f.add(x, f.cst(0.5)));
             Value index = clamp(m, toIndex(f, rounded), axis.in);
             index = arith::IndexCastOp::create(nb, l, nb.getI64Type(), index);
-            if (op.getCoordinates() != "tf_crop_and_resize")
+            if (op.getCoordinates() != ResizeCoordinates::tf_crop_and_resize)
               return index;
             return f.select(isOutside(f, axis, x),
                             constantScalar(nb, l, nb.getI64Type(), -1), index);
@@ -338,7 +342,7 @@ private:
           Value outside;
           for (auto [axis, table] : llvm::zip(axes, tables)) {
             Value index = tensor::ExtractOp::create(nb, l, table, at[axis.dim]);
-            if (op.getCoordinates() == "tf_crop_and_resize") {
+            if (op.getCoordinates() == ResizeCoordinates::tf_crop_and_resize) {
               Value zero = constantScalar(nb, l, nb.getI64Type(), 0);
               Value none = arith::CmpIOp::create(
                   nb, l, arith::CmpIPredicate::slt, index, zero);
@@ -396,7 +400,7 @@ private:
     for (const Axis &axis : axes)
       current = interpolateAxis(b, op, current, axis);
     SmallVector<OpFoldResult> dims = getDims(b, loc, current);
-    bool crops = op.getCoordinates() == "tf_crop_and_resize";
+    bool crops = op.getCoordinates() == ResizeCoordinates::tf_crop_and_resize;
     SmallVector<Value> outside;
     if (crops)
       for (const Axis &axis : axes)

@@ -33,7 +33,7 @@ mlir::Value convertScalar(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
 /// From a stored scalar to a stored scalar.
 mlir::Value buildCast(mlir::OpBuilder &b, mlir::Location loc,
                       mlir::Value stored, mlir::Type from, mlir::Type to,
-                      bool saturate, llvm::StringRef roundMode);
+                      bool saturate, qnn::RoundMode roundMode);
 
 } // namespace quantc
 

@@ -111,14 +111,14 @@ static Value decodeE8M0(Bits &m, Value code) {
 
 /// The exponent of the magnitude, one higher if `roundMode` says so.
 static Value encodeE8M0(Bits &m, Value value, bool saturate,
-                        StringRef roundMode) {
+                        qnn::RoundMode roundMode) {
   Value bits = m.bitAnd(m.fromFloatBits(value), 0x7fffffff);
   Value exponent = m.shr(bits, kF32MantissaBits);
   Value fraction = m.bitAnd(bits, 0x7fffff);
   Value up;
-  if (roundMode == "up") {
+  if (roundMode == qnn::RoundMode::up) {
     up = m.ne(fraction, 0);
-  } else if (roundMode == "nearest") {
+  } else if (roundMode == qnn::RoundMode::nearest) {
     // Half way goes up, except between 2^-127 and 2^-126.
     Value half = m.select(m.eq(exponent, 0), m.c(0x400000), m.c(0x3fffff));
     up = arith::CmpIOp::create(m.b, m.loc, arith::CmpIPredicate::ugt, fraction,
@@ -168,7 +168,7 @@ Value quantc::decodeSmallFloat(OpBuilder &b, Location loc, Value stored,
 
 Value quantc::encodeSmallFloat(OpBuilder &b, Location loc, Value value,
                                FloatType type, bool saturate,
-                               StringRef roundMode) {
+                               qnn::RoundMode roundMode) {
   Bits m{b, loc};
   auto store = [&](Value code) -> Value {
     return arith::TruncIOp::create(b, loc, b.getI8Type(), code);

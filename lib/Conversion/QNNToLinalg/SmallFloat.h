@@ -3,6 +3,8 @@
 #ifndef QUANTC_LIB_CONVERSION_QNNTOLINALG_SMALLFLOAT_H
 #define QUANTC_LIB_CONVERSION_QNNTOLINALG_SMALLFLOAT_H
 
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -14,10 +16,10 @@ mlir::Value decodeSmallFloat(mlir::OpBuilder &b, mlir::Location loc,
                              mlir::Value stored, mlir::FloatType type);
 
 /// The code of `value` (f32), rounded to nearest even (NUMERICS rule 13);
-/// `roundMode` (up, down, nearest) matters for E8M0 only.
+/// `roundMode` matters for E8M0 only.
 mlir::Value encodeSmallFloat(mlir::OpBuilder &b, mlir::Location loc,
                              mlir::Value value, mlir::FloatType type,
-                             bool saturate, llvm::StringRef roundMode);
+                             bool saturate, qnn::RoundMode roundMode);
 
 } // namespace quantc
 

@@ -103,12 +103,11 @@ bool WindowGeometry::hasPads() const {
   return llvm::any_of(padBegin, mayPad) || llvm::any_of(padEnd, mayPad);
 }
 
-WindowGeometry quantc::computeWindows(OpBuilder &b, Location loc, Value input,
-                                      ArrayRef<OpFoldResult> kernel,
-                                      ArrayRef<int64_t> strides,
-                                      ArrayRef<int64_t> dilations,
-                                      ArrayRef<int64_t> pads, StringRef autoPad,
-                                      bool ceilMode, bool takesPartial) {
+WindowGeometry
+quantc::computeWindows(OpBuilder &b, Location loc, Value input,
+                       ArrayRef<OpFoldResult> kernel, ArrayRef<int64_t> strides,
+                       ArrayRef<int64_t> dilations, ArrayRef<int64_t> pads,
+                       qnn::AutoPad autoPad, bool ceilMode, bool takesPartial) {
   IndexMath m{b, loc};
   WindowGeometry g;
   g.kernel.assign(kernel.begin(), kernel.end());
@@ -121,15 +120,16 @@ WindowGeometry quantc::computeWindows(OpBuilder &b, Location loc, Value input,
         m.add(m.mul(m.sub(kernel[i], one), m.cst(dilations[i])), one);
     g.input.push_back(size);
     g.mayBePartial.push_back(false);
-    if (autoPad != "none") {
+    if (autoPad != qnn::AutoPad::none) {
       OpFoldResult count = m.ceilDiv(size, stride);
       OpFoldResult total =
           m.max(m.cst(0),
                 m.sub(m.add(m.mul(m.sub(count, one), stride), extent), size));
       OpFoldResult half = m.floorDiv(total, m.cst(2));
       OpFoldResult rest = m.sub(total, half);
-      g.padBegin.push_back(autoPad == "same_upper" ? half : rest);
-      g.padEnd.push_back(autoPad == "same_upper" ? rest : half);
+      bool isUpper = autoPad == qnn::AutoPad::same_upper;
+      g.padBegin.push_back(isUpper ? half : rest);
+      g.padEnd.push_back(isUpper ? rest : half);
       g.count.push_back(count);
       continue;
     }

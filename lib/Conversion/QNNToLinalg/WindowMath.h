@@ -9,6 +9,7 @@
 #define QUANTC_LIB_CONVERSION_QNNTOLINALG_WINDOWMATH_H
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
+#include "quantc/Dialect/QNN/IR/Windows.h"
 
 namespace quantc {
 
@@ -54,7 +55,7 @@ WindowGeometry computeWindows(
     mlir::OpBuilder &b, mlir::Location loc, mlir::Value input,
     llvm::ArrayRef<mlir::OpFoldResult> kernel, llvm::ArrayRef<int64_t> strides,
     llvm::ArrayRef<int64_t> dilations, llvm::ArrayRef<int64_t> pads,
-    llvm::StringRef autoPad, bool ceilMode = false, bool takesPartial = false);
+    qnn::AutoPad autoPad, bool ceilMode = false, bool takesPartial = false);
 
 /// Pads the spatial dimensions of `input` with a scalar, and no copy when all
 /// pads are zero.

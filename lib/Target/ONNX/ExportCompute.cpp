@@ -4,18 +4,22 @@
 
 #include "TensorData.h"
 
-#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_export;
 
-StringRef onnx_export::getAutoPad(StringRef autoPad) {
-  return llvm::StringSwitch<StringRef>(autoPad)
-      .Case("same_upper", "SAME_UPPER")
-      .Case("same_lower", "SAME_LOWER")
-      .Default("NOTSET");
+StringRef onnx_export::getAutoPad(qnn::AutoPad autoPad) {
+  switch (autoPad) {
+  case qnn::AutoPad::none:
+    return "NOTSET";
+  case qnn::AutoPad::same_upper:
+    return "SAME_UPPER";
+  case qnn::AutoPad::same_lower:
+    return "SAME_LOWER";
+  }
+  llvm_unreachable("all ways are above");
 }
 
 LogicalResult GraphExporter::writeWindows(Operation *op) {
@@ -85,9 +89,11 @@ LogicalResult GraphExporter::writeWindows(Operation *op) {
                  {r.getInput(), r.getRoi(), r.getScales(), r.getSizes()});
         resize.set("mode", qnn::stringifyInterpolation(r.getKind()))
             .set("axes", r.getAxes())
-            .set("coordinate_transformation_mode", r.getCoordinates())
-            .set("nearest_mode", r.getRounding())
-            .set("keep_aspect_ratio_policy", r.getPolicy())
+            .set("coordinate_transformation_mode",
+                 qnn::stringifyResizeCoordinates(r.getCoordinates()))
+            .set("nearest_mode", qnn::stringifyResizeRounding(r.getRounding()))
+            .set("keep_aspect_ratio_policy",
+                 qnn::stringifyResizePolicy(r.getPolicy()))
             .set("cubic_coeff_a", r.getCubicCoeffA().convertToDouble())
             .set("extrapolation_value",
                  r.getExtrapolationValue().convertToDouble())

@@ -21,7 +21,7 @@ mlir::Type getExportType(mlir::Type element);
 bool isFloat(mlir::Value value);
 
 /// ONNX's name of a way to pad a window.
-llvm::StringRef getAutoPad(llvm::StringRef autoPad);
+llvm::StringRef getAutoPad(qnn::AutoPad autoPad);
 
 /// Writes the nodes of a graph in order. Each `write` gives the nodes of one
 /// op, and fails if ONNX has none for it.
@@ -56,10 +56,9 @@ private:
   /// What convolutions and pools have in common.
   template <typename Op> static Node &setWindow(Node &node, Op op) {
     node.set("strides", op.getStrides()).set("dilations", op.getDilations());
-    llvm::StringRef autoPad = getAutoPad(op.getAutoPad());
-    if (autoPad == "NOTSET")
+    if (op.getAutoPad() == qnn::AutoPad::none)
       return node.set("pads", op.getPads());
-    return node.set("auto_pad", autoPad);
+    return node.set("auto_pad", getAutoPad(op.getAutoPad()));
   }
 
   /// A node for `op` whose outputs are the op's results. Null inputs are left

@@ -98,6 +98,17 @@ public:
   double getFloat(llvm::StringRef name, double defaultValue = 0);
   std::string getString(llvm::StringRef name,
                         llvm::StringRef defaultValue = "");
+  /// A string of a closed set, whose words are those of the enum that EnumAttr
+  /// holds; null (with an error) if it is none of them.
+  template <typename EnumAttr>
+  EnumAttr getWord(llvm::StringRef name, llvm::StringRef defaultValue) {
+    using Enum = decltype(std::declval<EnumAttr>().getValue());
+    std::string word = getString(name, defaultValue);
+    if (std::optional<Enum> value = qnn::symbolizeEnum<Enum>(word))
+      return EnumAttr::get(getContext(), *value);
+    (void)emitError("its " + name + " '" + word + "' is unknown");
+    return {};
+  }
   llvm::SmallVector<int64_t> getInts(llvm::StringRef name,
                                      llvm::ArrayRef<int64_t> defaults = {});
   llvm::SmallVector<double> getFloats(llvm::StringRef name,

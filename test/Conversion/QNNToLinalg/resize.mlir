@@ -7,7 +7,7 @@ func.func @replicate(%x: tensor<1x8x?x?xf32>) -> tensor<1x8x?x?xf32> {
   // CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<1x8x?x2x?x2xf32>)
   // CHECK: tensor.collapse_shape
   %0 = qnn.resize nearest %x scales %scales : tensor<4xf32> {
-      axes = array<i64: 0, 1, 2, 3>, coordinates = "asymmetric", rounding = "floor"}
+      axes = array<i64: 0, 1, 2, 3>, coordinates = #qnn<coordinates asymmetric>, rounding = #qnn<rounding floor>}
     : tensor<1x8x?x?xf32> -> tensor<1x8x?x?xf32>
   return %0 : tensor<1x8x?x?xf32>
 }
@@ -30,6 +30,6 @@ func.func @linear(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x7x9xf32> {
 // CHECK: arith.select
 func.func @crop(%x: tensor<1x4xf32>, %roi: tensor<2xf32>) -> tensor<1x3xf32> {
   %sizes = qnn.constant dense<3> : tensor<1xi64>
-  %0 = qnn.resize linear %x roi %roi : tensor<2xf32> sizes %sizes : tensor<1xi64> {axes = array<i64: 1>, coordinates = "tf_crop_and_resize"} : tensor<1x4xf32> -> tensor<1x3xf32>
+  %0 = qnn.resize linear %x roi %roi : tensor<2xf32> sizes %sizes : tensor<1xi64> {axes = array<i64: 1>, coordinates = #qnn<coordinates tf_crop_and_resize>} : tensor<1x4xf32> -> tensor<1x3xf32>
   return %0 : tensor<1x3xf32>
 }

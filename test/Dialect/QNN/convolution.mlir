@@ -12,9 +12,9 @@ func.func @conv(%x: tensor<1x3x32x32xf32>, %w: tensor<8x3x3x3xf32>, %b: tensor<8
 // CHECK-LABEL: func @integer
 func.func @integer(%x: tensor<1x4x?xui8>, %w: tensor<8x2x3xi8>, %xz: tensor<ui8>, %wz: tensor<8xi8>) -> tensor<1x8x?xi32> {
   // CHECK: input_zero_point %{{.*}} : tensor<ui8> weights_zero_point %{{.*}} : tensor<8xi8>
-  // CHECK-SAME: auto_pad = "same_upper"
+  // CHECK-SAME: auto_pad = #qnn<auto_pad same_upper>
   %0 = qnn.conv %x, %w input_zero_point %xz : tensor<ui8> weights_zero_point %wz : tensor<8xi8> {
-      strides = array<i64: 1>, dilations = array<i64: 2>, pads = array<i64: 0, 0>, group = 2, auto_pad = "same_upper"}
+      strides = array<i64: 1>, dilations = array<i64: 2>, pads = array<i64: 0, 0>, group = 2, auto_pad = #qnn<auto_pad same_upper>}
     : tensor<1x4x?xui8>, tensor<8x2x3xi8> -> tensor<1x8x?xi32>
   return %0 : tensor<1x8x?xi32>
 }

@@ -9,7 +9,7 @@ func.func @no_sizes(%x: tensor<1x1x4x4xf32>) {
 // -----
 
 func.func @coordinates(%x: tensor<1x1x4x4xf32>, %s: tensor<2xi64>) {
-  // expected-error@+1 {{coordinates 'middle' are unknown}}
+  // expected-error@+1 {{attribute 'coordinates' failed to satisfy constraint}}
   %0 = qnn.resize linear %x sizes %s : tensor<2xi64> {axes = array<i64: 2, 3>, coordinates = "middle"} : tensor<1x1x4x4xf32> -> tensor<1x1x?x?xf32>
   return
 }

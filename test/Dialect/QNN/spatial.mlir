@@ -5,8 +5,8 @@ func.func @spatial(%x: tensor<1x8x4x4xf32>, %s: tensor<4xf32>, %g: tensor<1x2x3x
   // CHECK: qnn.resize cubic %{{.*}} scales %{{.*}} : tensor<4xf32> {antialias, axes = array<i64: 0, 1, 2, 3>}
   %0 = qnn.resize cubic %x scales %s : tensor<4xf32> {axes = array<i64: 0, 1, 2, 3>, antialias}
     : tensor<1x8x4x4xf32> -> tensor<1x8x?x?xf32>
-  // CHECK: qnn.grid_sample linear %{{.*}}, %{{.*}} {align_corners, padding = "border"}
-  %1 = qnn.grid_sample linear %x, %g {padding = "border", align_corners}
+  // CHECK: qnn.grid_sample linear %{{.*}}, %{{.*}} {align_corners, padding = #qnn<padding border>}
+  %1 = qnn.grid_sample linear %x, %g {padding = #qnn<padding border>, align_corners}
     : tensor<1x8x4x4xf32>, tensor<1x2x3x2xf32> -> tensor<1x8x2x3xf32>
   return %0, %1 : tensor<1x8x?x?xf32>, tensor<1x8x2x3xf32>
 }

@@ -60,7 +60,7 @@ static LogicalResult verifyBias(std::optional<Location> loc, Value bias,
 /// The shape of the result of `conv` and `deform_conv`.
 template <typename Adaptor>
 static FailureOr<SmallVector<int64_t>>
-inferConvShape(std::optional<Location> loc, Adaptor op, StringRef autoPad) {
+inferConvShape(std::optional<Location> loc, Adaptor op, AutoPad autoPad) {
   auto fail = [&] {
     return mlir::emitError(
         loc.value_or(UnknownLoc::get(op.getInput().getContext())));
@@ -88,7 +88,7 @@ inferConvShape(std::optional<Location> loc, Adaptor op, StringRef autoPad) {
   int64_t spatial = input.getRank() - 2;
   for (int64_t i = 0; i < spatial; ++i) {
     int64_t size = input.getDimSize(i + 2), kernel = weights.getDimSize(i + 2);
-    if (autoPad != "none") {
+    if (autoPad != AutoPad::none) {
       shape.push_back(countSameWindows(size, op.getStrides()[i]));
       continue;
     }
@@ -271,7 +271,7 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *ctx,
       shape.push_back(op.getOutputShape()[i]);
     } else if (ShapedType::isDynamic(size) || ShapedType::isDynamic(kernel)) {
       shape.push_back(ShapedType::kDynamic);
-    } else if (op.getAutoPad() != "none") {
+    } else if (op.getAutoPad() != AutoPad::none) {
       shape.push_back(size * op.getStrides()[i]);
     } else {
       shape.push_back(op.getStrides()[i] * (size - 1) +
@@ -366,7 +366,7 @@ LogicalResult DeformConvOp::inferReturnTypes(MLIRContext *,
                                              std::optional<Location> loc,
                                              Adaptor adaptor,
                                              SmallVectorImpl<Type> &types) {
-  auto shape = inferConvShape(loc, adaptor, "none");
+  auto shape = inferConvShape(loc, adaptor, AutoPad::none);
   if (failed(shape))
     return failure();
   auto input = cast<RankedTensorType>(adaptor.getInput().getType());

@@ -57,7 +57,7 @@ inferPoolShape(MLIRContext *ctx, std::optional<Location> loc, Adaptor op) {
   int64_t spatial = input.getRank() - 2;
   for (int64_t i = 0; i < spatial; ++i) {
     int64_t size = input.getDimSize(i + 2);
-    if (op.getAutoPad() != "none") {
+    if (op.getAutoPad() != AutoPad::none) {
       shape.push_back(countSameWindows(size, op.getStrides()[i]));
       continue;
     }

@@ -15,6 +15,7 @@ using namespace quantc::qnn;
 #include "quantc/Dialect/QNN/IR/QNNDialect.cpp.inc"
 #include "quantc/Dialect/QNN/IR/QNNInterfaces.cpp.inc"
 
+#include "quantc/Dialect/QNN/IR/AutoPadEnums.cpp.inc"
 #include "quantc/Dialect/QNN/IR/ContractionOpsEnums.cpp.inc"
 #include "quantc/Dialect/QNN/IR/ConvolutionOpsEnums.cpp.inc"
 #include "quantc/Dialect/QNN/IR/ElementwiseOpsEnums.cpp.inc"

@@ -33,7 +33,7 @@ static std::optional<SmallVector<double>> getConstantFloats(Value value) {
 /// Outside of the image is another value, which need not be quantized.
 SmallVector<unsigned> ResizeOp::getDataOperands() {
   if (getKind() == Interpolation::nearest &&
-      getCoordinates() != "tf_crop_and_resize")
+      getCoordinates() != ResizeCoordinates::tf_crop_and_resize)
     return {0};
   return {};
 }
@@ -55,7 +55,7 @@ LogicalResult ResizeOp::inferReturnTypes(MLIRContext *,
       return emitOptionalError(loc, "axis ", axis, " is none of ", input);
   // With a policy the sizes are bounds, and one scale fits them all.
   std::optional<double> common;
-  if (op.getPolicy() != "stretch" && sizes) {
+  if (op.getPolicy() != ResizePolicy::stretch && sizes) {
     for (auto [axis, size] : llvm::zip(op.getAxes(), *sizes)) {
       if (input.isDynamicDim(axis) || input.getDimSize(axis) == 0) {
         common = 0;
@@ -64,8 +64,9 @@ LogicalResult ResizeOp::inferReturnTypes(MLIRContext *,
       double scale = double(size) / input.getDimSize(axis);
       if (!common)
         common = scale;
-      common = op.getPolicy() == "not_larger" ? std::min(*common, scale)
-                                              : std::max(*common, scale);
+      common = op.getPolicy() == ResizePolicy::not_larger
+                   ? std::min(*common, scale)
+                   : std::max(*common, scale);
     }
   }
   for (auto [i, axis] : llvm::enumerate(op.getAxes())) {
@@ -75,7 +76,7 @@ LogicalResult ResizeOp::inferReturnTypes(MLIRContext *,
       shape[axis] = std::floor(float(size) * float((*scales)[i]));
     else if (scales && (*scales)[i] == 1)
       shape[axis] = size;
-    else if (sizes && op.getPolicy() == "stretch")
+    else if (sizes && op.getPolicy() == ResizePolicy::stretch)
       shape[axis] = (*sizes)[i];
     else if (common && *common > 0)
       shape[axis] = std::floor(*common * size + 0.5);
@@ -94,20 +95,8 @@ LogicalResult ResizeOp::verify() {
     if (list && typeOf(list).getRank() != 1)
       return emitOpError("roi, scales and sizes must be lists, got ")
              << list.getType();
-  if (!llvm::is_contained({"half_pixel", "half_pixel_symmetric",
-                           "pytorch_half_pixel", "align_corners", "asymmetric",
-                           "tf_crop_and_resize"},
-                          getCoordinates()))
-    return emitOpError("coordinates '") << getCoordinates() << "' are unknown";
-  if (getCoordinates() == "tf_crop_and_resize" && !getRoi())
+  if (getCoordinates() == ResizeCoordinates::tf_crop_and_resize && !getRoi())
     return emitOpError("tf_crop_and_resize needs a roi");
-  if (!llvm::is_contained(
-          {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
-          getRounding()))
-    return emitOpError("rounding '") << getRounding() << "' is unknown";
-  if (!llvm::is_contained({"stretch", "not_larger", "not_smaller"},
-                          getPolicy()))
-    return emitOpError("policy '") << getPolicy() << "' is unknown";
   return success();
 }
 
@@ -138,43 +127,6 @@ LogicalResult GridSampleOp::verify() {
   if (last != spatial)
     return emitOpError("the grid's last dimension must hold ")
            << spatial << " coordinates, got " << getGrid().getType();
-  if (!llvm::is_contained({"zeros", "border", "reflection"}, getPadding()))
-    return emitOpError("padding '") << getPadding() << "' is unknown";
-  return success();
-}
-
-//===- regions ------------------------------------------------------------===//
-
-LogicalResult RoiAlignOp::inferReturnTypes(MLIRContext *,
-                                           std::optional<Location> loc,
-                                           Adaptor op,
-                                           SmallVectorImpl<Type> &types) {
-  auto input = typeOf(op.getInput()), rois = typeOf(op.getRois());
-  if (input.getRank() != 4 || rois.getRank() != 2 ||
-      typeOf(op.getBatchIndices()).getRank() != 1)
-    return emitOptionalError(loc,
-                             "expects (N, C, H, W), (count, 4) and "
-                             "(count), got ",
-                             input, " and ", rois);
-  types.push_back(
-      RankedTensorType::get({rois.getDimSize(0), input.getDimSize(1),
-                             int64_t(op.getHeight()), int64_t(op.getWidth())},
-                            input.getElementType()));
-  return success();
-}
-
-LogicalResult MaxRoiPoolOp::inferReturnTypes(MLIRContext *,
-                                             std::optional<Location> loc,
-                                             Adaptor op,
-                                             SmallVectorImpl<Type> &types) {
-  auto input = typeOf(op.getInput()), rois = typeOf(op.getRois());
-  if (input.getRank() != 4 || rois.getRank() != 2)
-    return emitOptionalError(loc, "expects (N, C, H, W) and (count, 5), got ",
-                             input, " and ", rois);
-  types.push_back(
-      RankedTensorType::get({rois.getDimSize(0), input.getDimSize(1),
-                             int64_t(op.getHeight()), int64_t(op.getWidth())},
-                            input.getElementType()));
   return success();
 }
 

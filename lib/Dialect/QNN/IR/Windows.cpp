@@ -7,12 +7,6 @@
 using namespace mlir;
 using namespace quantc;
 
-bool qnn::isAutoPad(Attribute attr) {
-  auto string = dyn_cast<StringAttr>(attr);
-  return string && llvm::is_contained({"none", "same_upper", "same_lower"},
-                                      string.getValue());
-}
-
 LogicalResult qnn::verifyWindow(function_ref<InFlightDiagnostic()> emitError,
                                 int64_t spatialRank, ArrayRef<int64_t> strides,
                                 ArrayRef<int64_t> dilations,

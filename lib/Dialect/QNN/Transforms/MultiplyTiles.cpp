@@ -203,8 +203,7 @@ void Tiling::rewrite() {
   auto product = ConvOp::create(
       b, op.getInput(), arrangeWeights(b, op.getWeights()),
       bias ? repeat(b, bias, /*numBehind=*/0) : Value(), op.getInputZeroPoint(),
-      op.getWeightsZeroPoint(), ones, ones, zeros, /*group=*/1,
-      /*auto_pad=*/"none");
+      op.getWeightsZeroPoint(), ones, ones, zeros, /*group=*/1, AutoPad::none);
   product->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   Value unmoved = product, moved = op.getOutput();
   SmallVector<Operation *> replaced{op};

@@ -33,11 +33,11 @@ Value onnx_import::createConv(NodeContext &ctx, size_t x, size_t w, Value bias,
     return {};
   auto input = ctx.inputType(x), weights = ctx.inputType(w);
   int64_t spatial = input.getRank() - 2;
-  if (window->autoPad.getValue() != "none" &&
+  if (window->autoPad.getValue() != qnn::AutoPad::none &&
       int64_t(window->strides.size()) == spatial &&
       int64_t(window->dilations.size()) == spatial && input.hasStaticShape() &&
       weights.hasStaticShape()) {
-    bool upper = window->autoPad.getValue() == "same_upper";
+    bool upper = window->autoPad.getValue() == qnn::AutoPad::same_upper;
     for (int64_t i = 0; i < spatial; ++i) {
       int64_t size = input.getDimSize(i + 2), stride = window->strides[i];
       int64_t extent =
@@ -50,7 +50,8 @@ Value onnx_import::createConv(NodeContext &ctx, size_t x, size_t w, Value bias,
       window->pads[i] = upper ? total / 2 : total - total / 2;
       window->pads[i + spatial] = total - window->pads[i];
     }
-    window->autoPad = ctx.builder.getStringAttr("none");
+    window->autoPad =
+        qnn::AutoPadAttr::get(ctx.getContext(), qnn::AutoPad::none);
   }
   return ctx.create<qnn::ConvOp>(
       ctx.input(x), ctx.input(w), bias, inputZero, weightsZero,

@@ -60,26 +60,27 @@ static LogicalResult importWhere(NodeContext &ctx) {
       0, ctx.create<qnn::SelectOp>(ctx.input(0), ctx.input(1), ctx.input(2)));
 }
 
-static LogicalResult importCast(NodeContext &ctx) {
-  Type to = ctx.getElementType("to");
+/// Cast and CastLike, to the element type `to`.
+static LogicalResult castTo(NodeContext &ctx, Type to) {
   if (!to)
     return failure();
   if (to == ctx.inputElementType(0))
     return ctx.setOutput(0, ctx.input(0));
+  auto roundMode = ctx.getWord<qnn::RoundModeAttr>("round_mode", "up");
+  if (!roundMode)
+    return failure();
   return ctx.setOutput(
-      0, ctx.createTyped<qnn::CastOp>(ctx.inputType(0).clone(to), ctx.input(0),
-                                      ctx.getInt("saturate", 1) != 0,
-                                      ctx.getString("round_mode", "up")));
+      0, ctx.createTyped<qnn::CastOp>(
+             ctx.inputType(0).clone(to), ctx.input(0),
+             ctx.builder.getBoolAttr(ctx.getInt("saturate", 1)), roundMode));
+}
+
+static LogicalResult importCast(NodeContext &ctx) {
+  return castTo(ctx, ctx.getElementType("to"));
 }
 
 static LogicalResult importCastLike(NodeContext &ctx) {
-  Type to = ctx.inputElementType(1);
-  if (to == ctx.inputElementType(0))
-    return ctx.setOutput(0, ctx.input(0));
-  return ctx.setOutput(
-      0, ctx.createTyped<qnn::CastOp>(ctx.inputType(0).clone(to), ctx.input(0),
-                                      ctx.getInt("saturate", 1) != 0,
-                                      ctx.getString("round_mode", "up")));
+  return castTo(ctx, ctx.inputElementType(1));
 }
 
 static LogicalResult importBitCast(NodeContext &ctx) {

@@ -143,10 +143,9 @@ static LogicalResult importSlice(NodeContext &ctx) {
 
 static LogicalResult importPad(NodeContext &ctx) {
   Type elementType = ctx.inputElementType(0);
-  std::string name = ctx.getString("mode", "constant");
-  auto mode = qnn::symbolizePadMode(name);
+  auto mode = ctx.getWord<qnn::PadModeAttr>("mode", "constant");
   if (!mode)
-    return ctx.emitError("its mode '" + name + "' is unknown");
+    return failure();
   Value pads =
       ctx.hasInput(1)
           ? ctx.input(1)
@@ -156,8 +155,8 @@ static LogicalResult importPad(NodeContext &ctx) {
                     : ctx.scalar(elementType, ctx.getFloat("value", 0));
   Value axes = ctx.hasInput(3) ? ctx.input(3)
                                : firstAxes(ctx, ctx.inputType(0).getRank());
-  return ctx.setOutput(
-      0, ctx.create<qnn::PadOp>(*mode, ctx.input(0), pads, axes, value));
+  return ctx.setOutput(0, ctx.create<qnn::PadOp>(mode.getValue(), ctx.input(0),
+                                                 pads, axes, value));
 }
 
 //===- gather -------------------------------------------------------------===//
@@ -178,12 +177,8 @@ static LogicalResult importGatherND(NodeContext &ctx) {
 
 //===- scatter ------------------------------------------------------------===//
 
-static std::optional<qnn::ScatterReduction> getReduction(NodeContext &ctx) {
-  std::string name = ctx.getString("reduction", "none");
-  auto kind = qnn::symbolizeScatterReduction(name);
-  if (!kind)
-    (void)ctx.emitError("its reduction '" + name + "' is unknown");
-  return kind;
+static qnn::ScatterReductionAttr getReduction(NodeContext &ctx) {
+  return ctx.getWord<qnn::ScatterReductionAttr>("reduction", "none");
 }
 
 static LogicalResult importScatterElements(NodeContext &ctx) {
@@ -192,7 +187,7 @@ static LogicalResult importScatterElements(NodeContext &ctx) {
   if (!axis || !reduction)
     return failure();
   return ctx.setOutput(
-      0, ctx.create<qnn::ScatterElementsOp>(*reduction, ctx.input(0),
+      0, ctx.create<qnn::ScatterElementsOp>(reduction.getValue(), ctx.input(0),
                                             ctx.input(1), ctx.input(2), *axis));
 }
 
@@ -200,9 +195,9 @@ static LogicalResult importScatterND(NodeContext &ctx) {
   auto reduction = getReduction(ctx);
   if (!reduction)
     return failure();
-  return ctx.setOutput(0, ctx.create<qnn::ScatterNDOp>(*reduction, ctx.input(0),
-                                                       ctx.input(1),
-                                                       ctx.input(2)));
+  return ctx.setOutput(
+      0, ctx.create<qnn::ScatterNDOp>(reduction.getValue(), ctx.input(0),
+                                      ctx.input(1), ctx.input(2)));
 }
 
 /// Writes steps of a key-value cache: a scatter along the sequence axis at

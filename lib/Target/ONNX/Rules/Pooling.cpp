@@ -12,7 +12,7 @@ namespace {
 struct PoolAttrs {
   DenseI64ArrayAttr kernel, strides, dilations, pads;
   UnitAttr ceilMode;
-  StringAttr autoPad;
+  qnn::AutoPadAttr autoPad;
 };
 } // namespace
 

@@ -31,10 +31,12 @@ static UnitAttr unit(NodeContext &ctx, bool value) {
 }
 
 static Value createResize(NodeContext &ctx, Value roi, Value scales,
-                          Value sizes, StringRef coordinates,
-                          StringRef rounding) {
+                          Value sizes, qnn::ResizeCoordinatesAttr coordinates,
+                          qnn::ResizeRoundingAttr rounding) {
   auto mode = readMode(ctx, ctx.getString("mode", "nearest"));
-  if (!mode)
+  auto policy =
+      ctx.getWord<qnn::ResizePolicyAttr>("keep_aspect_ratio_policy", "stretch");
+  if (!mode || !coordinates || !rounding || !policy)
     return {};
   if (scales && sizes)
     scales = {};
@@ -51,14 +53,12 @@ static Value createResize(NodeContext &ctx, Value roi, Value scales,
     axis = *normal;
   }
   Builder &b = ctx.builder;
-  if (coordinates != "tf_crop_and_resize")
+  if (coordinates.getValue() != qnn::ResizeCoordinates::tf_crop_and_resize)
     roi = {};
   return ctx.create<qnn::ResizeOp>(
       qnn::InterpolationAttr::get(ctx.getContext(), *mode), ctx.input(0), roi,
-      scales, sizes, b.getDenseI64ArrayAttr(axes), b.getStringAttr(coordinates),
-      b.getStringAttr(rounding),
-      b.getStringAttr(ctx.getString("keep_aspect_ratio_policy", "stretch")),
-      b.getF64FloatAttr(ctx.getFloat("cubic_coeff_a", -0.75)),
+      scales, sizes, b.getDenseI64ArrayAttr(axes), coordinates, rounding,
+      policy, b.getF64FloatAttr(ctx.getFloat("cubic_coeff_a", -0.75)),
       b.getF64FloatAttr(ctx.getFloat("extrapolation_value", 0)),
       unit(ctx, ctx.getInt("exclude_outside")),
       unit(ctx, ctx.getInt("antialias")));
@@ -66,16 +66,25 @@ static Value createResize(NodeContext &ctx, Value roi, Value scales,
 
 static LogicalResult importResize(NodeContext &ctx) {
   return ctx.setOutput(
-      0, createResize(
-             ctx, nonEmpty(ctx, 1), nonEmpty(ctx, 2), nonEmpty(ctx, 3),
-             ctx.getString("coordinate_transformation_mode", "half_pixel"),
-             ctx.getString("nearest_mode", "round_prefer_floor")));
+      0, createResize(ctx, nonEmpty(ctx, 1), nonEmpty(ctx, 2), nonEmpty(ctx, 3),
+                      ctx.getWord<qnn::ResizeCoordinatesAttr>(
+                          "coordinate_transformation_mode", "half_pixel"),
+                      ctx.getWord<qnn::ResizeRoundingAttr>(
+                          "nearest_mode", "round_prefer_floor")));
 }
 
-/// Resize-10 and Upsample-9 have one way to find coordinates.
+/// Resize-10 and Upsample have one way to find coordinates.
+static Value createUpsample(NodeContext &ctx, Value scales) {
+  using namespace qnn;
+  MLIRContext *context = ctx.getContext();
+  return createResize(
+      ctx, Value(), scales, Value(),
+      ResizeCoordinatesAttr::get(context, ResizeCoordinates::asymmetric),
+      ResizeRoundingAttr::get(context, ResizeRounding::floor));
+}
+
 static LogicalResult importUpsample(NodeContext &ctx) {
-  return ctx.setOutput(0, createResize(ctx, Value(), ctx.input(1), Value(),
-                                       "asymmetric", "floor"));
+  return ctx.setOutput(0, createUpsample(ctx, ctx.input(1)));
 }
 
 /// Upsample-7 has the scales as an attribute.
@@ -86,20 +95,18 @@ static LogicalResult importUpsample7(NodeContext &ctx) {
   auto type =
       RankedTensorType::get({int64_t(scales.size())}, ctx.builder.getF32Type());
   Value constant = ctx.constant(DenseElementsAttr::get(type, ArrayRef(scales)));
-  return ctx.setOutput(
-      0, createResize(ctx, Value(), constant, Value(), "asymmetric", "floor"));
+  return ctx.setOutput(0, createUpsample(ctx, constant));
 }
 
 static LogicalResult importGridSample(NodeContext &ctx) {
   auto mode = readMode(ctx, ctx.getString("mode", "linear"));
-  if (!mode)
+  auto padding = ctx.getWord<qnn::GridPaddingAttr>("padding_mode", "zeros");
+  if (!mode || !padding)
     return failure();
   return ctx.setOutput(
       0, ctx.create<qnn::GridSampleOp>(
              qnn::InterpolationAttr::get(ctx.getContext(), *mode), ctx.input(0),
-             ctx.input(1),
-             ctx.builder.getStringAttr(ctx.getString("padding_mode", "zeros")),
-             unit(ctx, ctx.getInt("align_corners"))));
+             ctx.input(1), padding, unit(ctx, ctx.getInt("align_corners"))));
 }
 
 /// The places at which a grid of `count` (a list of one) points samples -1...1:

@@ -11,7 +11,7 @@ namespace quantc::onnx_import {
 /// are filled in.
 struct WindowAttrs {
   llvm::SmallVector<int64_t> strides, dilations, pads;
-  mlir::StringAttr autoPad;
+  qnn::AutoPadAttr autoPad;
 };
 
 /// Reads the attributes for `spatial` dimensions; null after an error.
@@ -24,16 +24,16 @@ inline std::optional<WindowAttrs> readWindow(NodeContext &ctx,
   std::string autoPad = ctx.getString("auto_pad", "NOTSET");
   bool isExplicit = autoPad == "NOTSET";
   w.pads = isExplicit ? ctx.getInts("pads", zeros) : zeros;
-  llvm::StringRef kind = "none";
+  auto kind = qnn::AutoPad::none;
   if (autoPad == "SAME_UPPER") {
-    kind = "same_upper";
+    kind = qnn::AutoPad::same_upper;
   } else if (autoPad == "SAME_LOWER") {
-    kind = "same_lower";
+    kind = qnn::AutoPad::same_lower;
   } else if (!isExplicit && autoPad != "VALID") {
-    (void)ctx.emitError("auto_pad '" + autoPad + "' is unknown");
+    (void)ctx.emitError("its auto_pad '" + autoPad + "' is unknown");
     return std::nullopt;
   }
-  w.autoPad = ctx.builder.getStringAttr(kind);
+  w.autoPad = qnn::AutoPadAttr::get(ctx.getContext(), kind);
   return w;
 }
 

@@ -115,6 +115,10 @@ def QNN_SelectOp : QNN_InferredOp<"select", [QNN_Elementwise]> {
   let hasFolder = 1;
 }
 
+def QNN_RoundMode : QNN_Kind<"RoundMode", "which power of two a value between two becomes", [
+    "up", "down", "nearest"]>;
+def QNN_RoundModeAttr : QNN_KindAttr<QNN_RoundMode, "round_mode">;
+
 def QNN_CastOp : QNN_Op<"cast", [QNN_Elementwise]> {
   let summary = "Converts each element to another type (ONNX Cast)";
   let description = [{
@@ -123,7 +127,8 @@ def QNN_CastOp : QNN_Op<"cast", [QNN_Elementwise]> {
   }];
   let arguments = (ins QNN_Tensor:$input,
                        DefaultValuedAttr<BoolAttr, "true">:$saturate,
-                       DefaultValuedStrAttr<StrAttr, "up">:$round_mode);
+                       DefaultValuedAttr<QNN_RoundModeAttr,
+                           "::quantc::qnn::RoundMode::up">:$round_mode);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($output)";
   let hasFolder = 1;

@@ -2,6 +2,7 @@
 #ifndef QUANTC_DIALECT_QNN_IR_QNNOPS
 #define QUANTC_DIALECT_QNN_IR_QNNOPS
 
+include "quantc/Dialect/QNN/IR/AutoPad.td"
 include "quantc/Dialect/QNN/IR/ContractionOps.td"
 include "quantc/Dialect/QNN/IR/ConvolutionOps.td"
 include "quantc/Dialect/QNN/IR/ElementwiseOps.td"

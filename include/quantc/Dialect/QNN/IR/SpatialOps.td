@@ -8,6 +8,19 @@ def QNN_Interpolation : QNN_Kind<"Interpolation", "how values in between are fou
     "nearest", "linear", "cubic"]>;
 def QNN_InterpolationAttr : QNN_KindAttr<QNN_Interpolation, "interpolation">;
 
+def QNN_ResizeCoordinates : QNN_Kind<"ResizeCoordinates", "where elements of the result lie in the input", [
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+    "asymmetric", "tf_crop_and_resize"]>;
+def QNN_ResizeCoordinatesAttr : QNN_KindAttr<QNN_ResizeCoordinates, "coordinates">;
+
+def QNN_ResizeRounding : QNN_Kind<"ResizeRounding", "which element is nearest to a place in between", [
+    "round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]>;
+def QNN_ResizeRoundingAttr : QNN_KindAttr<QNN_ResizeRounding, "rounding">;
+
+def QNN_ResizePolicy : QNN_Kind<"ResizePolicy", "whether the ratio of the sizes is kept", [
+    "stretch", "not_larger", "not_smaller"]>;
+def QNN_ResizePolicyAttr : QNN_KindAttr<QNN_ResizePolicy, "policy">;
+
 def QNN_ResizeOp : QNN_InferredOp<"resize",
     [AttrSizedOperandSegments,
      DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
@@ -28,9 +41,12 @@ def QNN_ResizeOp : QNN_InferredOp<"resize",
                        Optional<QNN_Tensor>:$scales,
                        Optional<QNN_IntList>:$sizes,
                        DenseI64ArrayAttr:$axes,
-                       DefaultValuedStrAttr<StrAttr, "half_pixel">:$coordinates,
-                       DefaultValuedStrAttr<StrAttr, "round_prefer_floor">:$rounding,
-                       DefaultValuedStrAttr<StrAttr, "stretch">:$policy,
+                       DefaultValuedAttr<QNN_ResizeCoordinatesAttr,
+                           "::quantc::qnn::ResizeCoordinates::half_pixel">:$coordinates,
+                       DefaultValuedAttr<QNN_ResizeRoundingAttr,
+                           "::quantc::qnn::ResizeRounding::round_prefer_floor">:$rounding,
+                       DefaultValuedAttr<QNN_ResizePolicyAttr,
+                           "::quantc::qnn::ResizePolicy::stretch">:$policy,
                        DefaultValuedAttr<F64Attr, "-0.75">:$cubic_coeff_a,
                        DefaultValuedAttr<F64Attr, "0.0">:$extrapolation_value,
                        UnitAttr:$exclude_outside, UnitAttr:$antialias);
@@ -43,6 +59,10 @@ def QNN_ResizeOp : QNN_InferredOp<"resize",
   let hasVerifier = 1;
 }
 
+def QNN_GridPadding : QNN_Kind<"GridPadding", "what lies outside of an image", [
+    "zeros", "border", "reflection"]>;
+def QNN_GridPaddingAttr : QNN_KindAttr<QNN_GridPadding, "padding">;
+
 def QNN_GridSampleOp : QNN_InferredOp<"grid_sample"> {
   let summary = "Samples an image at given places (ONNX GridSample)";
   let description = [{
@@ -53,7 +73,8 @@ def QNN_GridSampleOp : QNN_InferredOp<"grid_sample"> {
   }];
   let arguments = (ins QNN_InterpolationAttr:$kind, QNN_Float:$input,
                        QNN_Float:$grid,
-                       DefaultValuedStrAttr<StrAttr, "zeros">:$padding,
+                       DefaultValuedAttr<QNN_GridPaddingAttr,
+                           "::quantc::qnn::GridPadding::zeros">:$padding,
                        UnitAttr:$align_corners);
   let results = (outs QNN_Float:$output);
   let assemblyFormat = [{
@@ -61,41 +82,6 @@ def QNN_GridSampleOp : QNN_InferredOp<"grid_sample"> {
     type($output)
   }];
   let hasVerifier = 1;
-}
-
-def QNN_RoiAlignOp : QNN_InferredOp<"roi_align"> {
-  let summary = "Pools regions of an image (ONNX RoiAlign, MaxRoiPool)";
-  let description = [{
-    `rois` are (count, 4): x1, y1, x2, y2 times `spatial_scale`;
-    `batch_indices` say which image each is of. `mode` is avg or max over
-    `sampling_ratio`² samples a bin, as many as the bin has elements if that is
-    0. `coordinates` is half_pixel or output_half_pixel.
-  }];
-  let arguments = (ins QNN_Float:$input, QNN_Float:$rois,
-                       QNN_IntList:$batch_indices, I64Attr:$height,
-                       I64Attr:$width, I64Attr:$sampling_ratio,
-                       F64Attr:$spatial_scale, StrAttr:$mode,
-                       StrAttr:$coordinates);
-  let results = (outs QNN_Float:$output);
-  let assemblyFormat = [{
-    $input `,` $rois `,` $batch_indices attr-dict `:` type($input) `,`
-    type($rois) `,` type($batch_indices) `->` type($output)
-  }];
-}
-
-def QNN_MaxRoiPoolOp : QNN_InferredOp<"max_roi_pool"> {
-  let summary = "The maxima of the bins of regions (ONNX MaxRoiPool)";
-  let description = [{
-    `rois` are (count, 5): image, x1, y1, x2, y2 times `spatial_scale`, rounded
-    to whole elements.
-  }];
-  let arguments = (ins QNN_Float:$input, QNN_Float:$rois, I64Attr:$height,
-                       I64Attr:$width, F64Attr:$spatial_scale);
-  let results = (outs QNN_Float:$output);
-  let assemblyFormat = [{
-    $input `,` $rois attr-dict `:` type($input) `,` type($rois) `->`
-    type($output)
-  }];
 }
 
 def QNN_Col2ImOp : QNN_InferredOp<"col2im"> {

@@ -10,10 +10,12 @@
 
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 
-namespace quantc::qnn {
+#include "quantc/Dialect/QNN/IR/AutoPadEnums.h.inc"
 
-/// Whether an attribute is a value of `auto_pad` (Windows.td).
-bool isAutoPad(mlir::Attribute attr);
+#define GET_ATTRDEF_CLASSES
+#include "quantc/Dialect/QNN/IR/AutoPadAttrs.h.inc"
+
+namespace quantc::qnn {
 
 /// Checks the lengths and the signs of the numbers that describe a window.
 mlir::LogicalResult
