@@ -172,6 +172,19 @@ def test_integer_ops_of_small_layers(tmp_path, quantc_cli):
     assert set(op_types(onnx.load(tmp_path / "cli.onnx").graph)) == types
 
 
+@pytest.mark.parametrize("name, recipe", [("ppocr-cls", "w8a8"), ("ppocr-cls", "w8a8-s8"), ("minilm-l3", "w8a8-s8")])
+def test_theirs_are_integers(name, recipe, tmp_path):
+    """The default form leaves ONNX Runtime no product of floats."""
+    path, feed = locate(MODELS[name]), next(iter(MODELS[name].feeds()))[1]
+    stats = quantc.calibrate(path, [feed], tmp_path / "model.stats")
+    quantc.export(path, tmp_path / "exported.onnx", quantize=recipe, stats=stats)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    ort.InferenceSession(str(tmp_path / "exported.onnx"), options, providers=["CPUExecutionProvider"])
+    types = set(op_types(onnx.load(tmp_path / "optimized.onnx").graph))
+    assert not types & {"Conv", "FusedConv", "MatMul", "FusedMatMul", "Gemm", "FusedGemm"}
+
+
 def test_forms(tmp_path, quantc_cli):
     """By default integer ops where ONNX Runtime would multiply floats, with --qdq nowhere."""
     model, x = make_layers()

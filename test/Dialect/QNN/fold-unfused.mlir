@@ -121,3 +121,63 @@ func.func @transposed(%a: tensor<1x2x4x4xui8>) -> (tensor<1x2x8x8xf32>, tensor<1
     : tensor<1x2x4x4xf32>, tensor<2x2x2x2xf32> -> tensor<1x2x5x5xf32>
   return %0, %1 : tensor<1x2x8x8xf32>, tensor<1x2x5x5xf32>
 }
+
+// -----
+
+// On x86, ONNX Runtime's integer kernels take unsigned activations. It makes
+// those of signed ones that one dequantize reads, for one op: the first
+// convolution stays, as both ends of it become unsigned.
+// CHECK-LABEL: func @signed(
+// CHECK:         qnn.conv {{.*}} -> tensor<1x2x4x4xf32>
+func.func @signed(%a: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %b = qnn.constant dense<1> : tensor<2x2x1x1xi8>
+  %w = qnn.dequantize %b, %s : tensor<2x2x1x1xi8>, tensor<f32> -> tensor<2x2x1x1xf32>
+  %q = qnn.quantize %a, %s : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x4x4xi8>
+  %x = qnn.dequantize %q, %s : tensor<1x2x4x4xi8>, tensor<f32> -> tensor<1x2x4x4xf32>
+  %c = qnn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
+    : tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32> -> tensor<1x2x4x4xf32>
+  %p = qnn.quantize %c, %s : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x4x4xi8>
+  %y = qnn.dequantize %p, %s : tensor<1x2x4x4xi8>, tensor<f32> -> tensor<1x2x4x4xf32>
+  return %y : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+// Here the second one's result stays float, and so it reads signed integers:
+// the first one cannot write unsigned ones.
+// CHECK-LABEL: func @signed_chain(
+// CHECK:         qnn.conv {{.*}} -> tensor<1x2x4x4xi32>
+// CHECK:         qnn.conv {{.*}} -> tensor<1x2x4x4xi32>
+func.func @signed_chain(%a: tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> {
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %b = qnn.constant dense<1> : tensor<2x2x1x1xi8>
+  %w = qnn.dequantize %b, %s : tensor<2x2x1x1xi8>, tensor<f32> -> tensor<2x2x1x1xf32>
+  %q = qnn.quantize %a, %s : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x4x4xi8>
+  %x = qnn.dequantize %q, %s : tensor<1x2x4x4xi8>, tensor<f32> -> tensor<1x2x4x4xf32>
+  %c = qnn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
+    : tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32> -> tensor<1x2x4x4xf32>
+  %p = qnn.quantize %c, %s : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x4x4xi8>
+  %y = qnn.dequantize %p, %s : tensor<1x2x4x4xi8>, tensor<f32> -> tensor<1x2x4x4xf32>
+  %d = qnn.conv %y, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
+    : tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32> -> tensor<1x2x4x4xf32>
+  %z = qnn.unary sigmoid %d : tensor<1x2x4x4xf32> -> tensor<1x2x4x4xf32>
+  return %z : tensor<1x2x4x4xf32>
+}
+
+// -----
+
+// Two read the activations: they stay signed.
+// CHECK-LABEL: func @signed_twice(
+// CHECK:         qnn.conv {{.*}} -> tensor<1x2x4x4xi32>
+func.func @signed_twice(%a: tensor<1x2x4x4xf32>) -> (tensor<1x2x4x4xi8>, tensor<1x2x4x4xf32>) {
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %b = qnn.constant dense<1> : tensor<2x2x1x1xi8>
+  %w = qnn.dequantize %b, %s : tensor<2x2x1x1xi8>, tensor<f32> -> tensor<2x2x1x1xf32>
+  %q = qnn.quantize %a, %s : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x4x4xi8>
+  %x = qnn.dequantize %q, %s : tensor<1x2x4x4xi8>, tensor<f32> -> tensor<1x2x4x4xf32>
+  %c = qnn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
+    : tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32> -> tensor<1x2x4x4xf32>
+  %p = qnn.quantize %c, %s : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x4x4xi8>
+  return %p, %x : tensor<1x2x4x4xi8>, tensor<1x2x4x4xf32>
+}

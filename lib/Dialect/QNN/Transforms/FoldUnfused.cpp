@@ -41,18 +41,18 @@ static Value skipRelu(Value value) {
                                                      : value;
 }
 
-/// Whether the only one that uses `op`'s result quantizes it to the type of the
-/// op's first operand.
-static bool isQuantizedAtOnce(Operation *op) {
+/// The quantization that is the only one to use `op`'s result, if it can be
+/// part of an integer op; or null.
+static QuantizeOp getQuantization(Operation *op) {
   Value result = op->getResult(0), clamped = skipRelu(result);
   if (!clamped.hasOneUse())
-    return false;
+    return {};
   auto quantize = dyn_cast<QuantizeOp>(*clamped.user_begin());
-  if (!quantize || !isPerTensor(quantize) ||
-      quantize.getType().getElementType() != getStorage(op, 0))
-    return false;
-  return clamped == result ||
-         isClampedByQuantize(quantize, BinaryKind::max, /*bound=*/0.0f);
+  if (!quantize || !isPerTensor(quantize))
+    return {};
+  bool isPart = clamped == result ||
+                isClampedByQuantize(quantize, BinaryKind::max, /*bound=*/0.0f);
+  return isPart ? quantize : QuantizeOp();
 }
 
 /// What an accumulator's scale, bias, clamp and requantization may move
@@ -95,26 +95,79 @@ static bool mayBecomeGemm(MatMulOp op) {
          (lhs.getRank() == 2 || lhs.hasStaticShape());
 }
 
-/// Whether ONNX Runtime makes one integer op of `op` and its neighbours that
-/// rounds as ours do.
-static bool isFused(QuantizableOpInterface op) {
-  SmallVector<unsigned> operands = op.getQuantizableOperands();
-  for (unsigned index : operands)
+namespace {
+/// Which contractions ONNX Runtime makes integer ops of, together with the
+/// neighbours that round as ours do. Which ops it has such kernels for is its
+/// matter, and none of an interface.
+class FusionRules {
+public:
+  explicit FusionRules(Operation *root);
+  /// What has an integer form here and none there.
+  ArrayRef<QuantizableOpInterface> getUnfused() const {
+    return unfused.getArrayRef();
+  }
+
+private:
+  bool isFused(QuantizableOpInterface op) const;
+  bool isFused(MatMulOp op, QuantizeOp quantize) const;
+  bool becomesUnsigned(QuantizeOp quantize) const;
+
+  SetVector<QuantizableOpInterface> unfused;
+};
+} // namespace
+
+/// What is not fused reads its integers as they are, which may keep what made
+/// them from being fused, and so on.
+FusionRules::FusionRules(Operation *root) {
+  SmallVector<QuantizableOpInterface> candidates;
+  root->walk([&](QuantizableOpInterface op) {
+    if (explainFloat(op).empty())
+      candidates.push_back(op);
+  });
+  size_t before;
+  do {
+    before = unfused.size();
+    for (QuantizableOpInterface op : candidates)
+      if (!isFused(op))
+        unfused.insert(op);
+  } while (unfused.size() != before);
+}
+
+/// On x86, kernels take unsigned activations only. Signed ones become unsigned
+/// where one dequantization reads them, and one op that. What moves elements
+/// may come to move integers, behind their quantization.
+bool FusionRules::becomesUnsigned(QuantizeOp quantize) const {
+  if (!quantize || !quantize->hasOneUse() ||
+      quantize.getInput().getDefiningOp<SameScaleOpInterface>())
+    return false;
+  auto dequantize = dyn_cast<DequantizeOp>(*quantize->user_begin());
+  if (!dequantize || !dequantize->hasOneUse())
+    return false;
+  auto reader = dyn_cast<QuantizableOpInterface>(*dequantize->user_begin());
+  return !reader || !unfused.contains(reader);
+}
+
+bool FusionRules::isFused(MatMulOp op, QuantizeOp quantize) const {
+  SetVector<Operation *> chain;
+  return quantize || (!collectFollowers(op, chain) && !mayBecomeGemm(op));
+}
+
+bool FusionRules::isFused(QuantizableOpInterface op) const {
+  for (unsigned index : op.getQuantizableOperands())
     if (getStorage(op, index).getIntOrFloatBitWidth() != 8)
       return false;
-  // Signed activations become unsigned ones where they are quantized at once.
-  if (getStorage(op, 0).isSignedInteger() &&
-      (!getStorage(op, 1).isSignedInteger() ||
-       !op->getOperand(0)
-            .getDefiningOp<DequantizeOp>()
-            .getInput()
-            .getDefiningOp<QuantizeOp>()))
-    return false;
-  if (auto product = dyn_cast<MatMulOp>(*op)) {
-    SetVector<Operation *> chain;
-    return isQuantizedAtOnce(op) ||
-           (!collectFollowers(op, chain) && !mayBecomeGemm(product));
+  QuantizeOp quantize = getQuantization(op);
+  if (quantize && quantize.getType().getElementType() != getStorage(op, 0))
+    quantize = {};
+  if (!getStorage(op, 0).isUnsignedInteger()) {
+    auto input = op->getOperand(0).getDefiningOp<DequantizeOp>();
+    if (getStorage(op, 1).isUnsignedInteger() ||
+        !becomesUnsigned(input.getInput().getDefiningOp<QuantizeOp>()) ||
+        (quantize && !becomesUnsigned(quantize)))
+      return false;
   }
+  if (auto product = dyn_cast<MatMulOp>(*op))
+    return isFused(product, quantize);
   if (!isa<ConvOp>(*op))
     return false;
   if (std::optional<unsigned> index = op.getBiasOperand()) {
@@ -122,7 +175,7 @@ static bool isFused(QuantizableOpInterface op) {
     if (!bias || !bias.getInput().getType().getElementType().isInteger(32))
       return false;
   }
-  return isQuantizedAtOnce(op);
+  return bool(quantize);
 }
 
 namespace {
@@ -163,17 +216,17 @@ private:
   /// The contractions to fold, and what follows them.
   SetVector<Operation *> collectUnfused() {
     SetVector<Operation *> chain;
-    getOperation().walk([&](QuantizableOpInterface op) {
-      if (!explainFloat(op).empty() || isFused(op))
-        return;
+
+    FusionRules rules(getOperation());
+    for (QuantizableOpInterface op : rules.getUnfused()) {
       // ONNX has no other transposed convolution of integers.
       if (auto transposed = dyn_cast<ConvTransposeOp>(*op);
           transposed && !isTiling(transposed))
-        return;
+        continue;
       ++numUnfused;
       chain.insert(op);
       collectFollowers(op, chain);
-    });
+    }
     return chain;
   }
 

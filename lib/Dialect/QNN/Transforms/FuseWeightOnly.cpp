@@ -143,7 +143,7 @@ static qnn::DequantizeOp matchTokens(Value value) {
   int64_t last = type.getRank() - 1;
   RankedTensorType scales = getType(op.getScale());
   bool isToken = int64_t(*op.getAxis()) == last && !type.isDynamicDim(last) &&
-                 op.getBlockSize() == type.getDimSize(last) &&
+                 int64_t(op.getBlockSize()) == type.getDimSize(last) &&
                  scales.getRank() == type.getRank() &&
                  scales.getDimSize(last) == 1 &&
                  scales.getElementType().isF32();

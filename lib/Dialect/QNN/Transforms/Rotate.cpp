@@ -189,7 +189,7 @@ private:
   bool followNormalize(NormalizeOp op, OpOperand &use) {
     int64_t rank = getType(op.getInput()).getRank();
     if (op.getKind() != NormalizeKind::rms || use.getOperandNumber() != 0 ||
-        op.getBias() || op.getAxis() != rank - 1)
+        op.getBias() || int64_t(op.getAxis()) != rank - 1)
       return false;
     if (!op.getScale()) {
       values.insert(op.getOutput());

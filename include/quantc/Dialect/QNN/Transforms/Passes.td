@@ -113,9 +113,9 @@ def FoldUnfusedPass : Pass<"qnn-fold-unfused", "::mlir::func::FuncOp"> {
     Of a graph in QDQ form, ONNX Runtime makes integer ops of products with a
     quantize right behind them, and of products of matrices without one. Others
     (a convolution whose result stays float, weights of 4 bits, a product that
-    becomes a Gemm with its bias first) it multiplies as floats. Those become
-    integer ops as `qnn-fold-quantization` makes them, with what requantizes them;
-    transposed convolutions only where they tile: ONNX has none of integers.
+    becomes a Gemm with its bias first, signed activations that others read) it
+    multiplies as floats. Those become integer ops as `qnn-fold-quantization`
+    makes them; transposed convolutions only where they tile: ONNX has no other.
   }];
   let dependentDialects = ["::quantc::qnn::QNNDialect",
                            "::mlir::tensor::TensorDialect"];
