@@ -1,4 +1,4 @@
-"""Text by one token at a time, with a cache: float and 4-bit weights, ours and ONNX Runtime's.
+"""Text by one token at a time, with a cache: weights of floats, 8 bits and 4 bits, ours and ONNX Runtime's.
 
 Each engine runs in a fresh process of its own. They take turns, a burst of tokens each, so that whatever else the machine
 does falls on all. Rates are those of the fastest tenth of single tokens (one thread: of their CPU time), with
@@ -32,6 +32,7 @@ from quantc.language import _log_probabilities
 BLOCK = 32
 ENGINES = {
     "Quantc, float": ("float.so", "ours"),
+    "Quantc, `w8-g128`": ("w8.so", "ours"),
     f"Quantc, `w4-asym-g{BLOCK}`": ("w4.so", "ours"),
     "ONNX Runtime, float": ("float.onnx", "theirs"),
     "ONNX Runtime, MatMulNBits": ("w4.onnx", "theirs"),
@@ -174,7 +175,7 @@ def main():
         folder = args.folder or Path(place)
         folder.mkdir(exist_ok=True)
         write_theirs(args.model, folder)
-        for name, recipe in (("float", None), ("w4", f"w4-asym-g{BLOCK}")):
+        for name, recipe in (("float", None), ("w8", "w8-g128"), ("w4", f"w4-asym-g{BLOCK}")):
             if not (library := folder / f"{name}.so").exists():
                 quantc.compile(str(args.model), output=str(library), quantize=recipe, kv_cache_in_place=True)
         print("| " + " | ".join(headings) + " |", "| ---" * len(headings) + " |", sep="\n", flush=True)
