@@ -20,6 +20,8 @@ namespace {
 struct FoldQuantization
     : qnn::impl::FoldQuantizationPassBase<FoldQuantization> {
   void runOnOperation() override {
+    if (failed(qnn::refineShapes(getOperation())))
+      return signalPassFailure();
     qnn::FoldCounts counts;
     RewritePatternSet patterns(&getContext());
     qnn::populateContractionPatterns(patterns, counts);

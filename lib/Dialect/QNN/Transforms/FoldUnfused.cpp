@@ -181,6 +181,8 @@ bool FusionRules::isFused(QuantizableOpInterface op) const {
 namespace {
 struct FoldUnfusedPass : qnn::impl::FoldUnfusedPassBase<FoldUnfusedPass> {
   void runOnOperation() override {
+    if (failed(refineShapes(getOperation())))
+      return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     FoldCounts counts;
     populateContractionPatterns(patterns, counts);

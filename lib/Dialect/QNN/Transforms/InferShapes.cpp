@@ -1,5 +1,7 @@
 //===- InferShapes.cpp - Refines types after constants became known -------===//
 
+#include "FoldPatterns.h"
+
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
@@ -7,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 
 namespace quantc::qnn {
@@ -19,9 +22,10 @@ using namespace quantc;
 
 namespace {
 
-struct InferShapesPass : qnn::impl::InferShapesPassBase<InferShapesPass> {
-  void runOnOperation() override {
-    func::FuncOp func = getOperation();
+class TypeRefiner {
+public:
+  /// Gives how many values got another type.
+  unsigned run(func::FuncOp func) {
     // Ops come after what they use, so one walk refines all.
     func.walk([&](Operation *op) {
       if (isa<qnn::QNNDialect>(op->getDialect()))
@@ -30,6 +34,7 @@ struct InferShapesPass : qnn::impl::InferShapesPassBase<InferShapesPass> {
         refineBranch(branch);
     });
     refineSignature(func);
+    return numRefined;
   }
 
 private:
@@ -54,22 +59,32 @@ private:
     }
   }
 
+  /// Nothing if they cannot be inferred.
+  static SmallVector<Type> inferTypes(Operation *op) {
+    SmallVector<Type> types;
+    if (auto inferable = dyn_cast<InferTypeOpInterface>(op)) {
+      if (failed(inferable.inferReturnTypes(
+              op->getContext(), std::nullopt, op->getOperands(),
+              op->getAttrDictionary(), op->getPropertiesStorage(),
+              op->getRegions(), types)))
+        return {};
+    } else if (isa<qnn::PointwiseOpInterface>(op) ||
+               (op->hasTrait<qnn::ElementwiseTrait>() &&
+                op->getNumOperands() == 1)) {
+      Type element = getElementTypeOrSelf(op->getResult(0).getType());
+      types.push_back(
+          cast<RankedTensorType>(op->getOperand(0).getType()).clone(element));
+    }
+    return types;
+  }
+
   void refineResults(Operation *op) {
     // What is cast to be less static was more static before.
     for (OpOperand &operand : op->getOpOperands())
       if (auto cast = operand.get().getDefiningOp<tensor::CastOp>())
         if (tensor::canFoldIntoConsumerOp(cast))
           operand.set(cast.getSource());
-    auto inferable = dyn_cast<InferTypeOpInterface>(op);
-    if (!inferable)
-      return;
-    SmallVector<Type> types;
-    if (failed(inferable.inferReturnTypes(
-            op->getContext(), std::nullopt, op->getOperands(),
-            op->getAttrDictionary(), op->getPropertiesStorage(),
-            op->getRegions(), types)))
-      return;
-    for (auto [result, type] : llvm::zip(op->getResults(), types)) {
+    for (auto [result, type] : llvm::zip(op->getResults(), inferTypes(op))) {
       auto met = qnn::meetTypes(cast<RankedTensorType>(result.getType()),
                                 cast<RankedTensorType>(type));
       if (succeeded(met) && *met != result.getType())
@@ -124,6 +139,18 @@ private:
     func.setType(FunctionType::get(func.getContext(), func.getArgumentTypes(),
                                    ret.getOperandTypes()));
   }
+
+  unsigned numRefined = 0;
+};
+
+struct InferShapesPass : qnn::impl::InferShapesPassBase<InferShapesPass> {
+  void runOnOperation() override {
+    numRefined += TypeRefiner().run(getOperation());
+  }
 };
 
 } // namespace
+
+LogicalResult qnn::refineShapes(func::FuncOp func) {
+  return success(TypeRefiner().run(func) == 0 || succeeded(verify(func)));
+}
