@@ -79,7 +79,7 @@ private:
       for (size_t i = group * groupSize;
            i < std::min(data.size(), (group + 1) * groupSize); ++i) {
         llvm::Error error = runSample(i, recorder);
-        std::lock_guard lock(mutex);
+        std::lock_guard<std::mutex> lock(mutex);
         if (error) {
           stopped = true;
           failure = llvm::joinErrors(std::move(failure), std::move(error));
@@ -89,7 +89,7 @@ private:
         if (options.progress)
           options.progress("calibrating", numDone, data.size());
       }
-      std::lock_guard lock(mutex);
+      std::lock_guard<std::mutex> lock(mutex);
       finished[group] = std::move(recorder.values);
       mergeFinished();
     }

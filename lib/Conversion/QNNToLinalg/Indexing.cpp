@@ -5,6 +5,7 @@
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/IndexingOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -12,10 +13,7 @@
 
 using namespace mlir;
 using namespace quantc;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+using qnn::typeOf;
 
 /// Checks indices into `extent` at run time, unless they are constants, which
 /// inference has checked.

@@ -6,6 +6,7 @@
 #include "quantc/Dialect/QNN/IR/IntegerValues.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -13,10 +14,7 @@
 
 using namespace mlir;
 using namespace quantc;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+using qnn::typeOf;
 
 /// Constant axes, as a flag for each dimension.
 static std::optional<SmallVector<bool>> getAxisFlags(Value axes, int64_t rank) {

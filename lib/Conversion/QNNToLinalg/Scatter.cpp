@@ -10,16 +10,14 @@
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/IndexingOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace quantc;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+using qnn::typeOf;
 
 /// What is there, combined with an update. Both are stored scalars.
 static Value combine(OpBuilder &b, Location loc, qnn::ScatterReduction kind,

@@ -5,15 +5,13 @@
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace quantc;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+using qnn::typeOf;
 
 /// For each dimension the position of its entry in constant `axes`, or -1.
 static std::optional<SmallVector<int64_t>> findEntries(Value axes,

@@ -2,21 +2,18 @@
 
 #include "GraphExporter.h"
 
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
+
 #include "TensorData.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantc;
+using qnn::typeOf;
 using namespace quantc::onnx_export;
 
-static RankedTensorType getTensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
-static Type getElement(Value value) {
-  return getTensorType(value).getElementType();
-}
+static Type getElement(Value value) { return typeOf(value).getElementType(); }
 
 /// The zero point, or zeros of the type: it is what tells ONNX the type.
 std::string GraphExporter::zeroPointOf(Operation *op, Value zeroPoint,
@@ -24,7 +21,7 @@ std::string GraphExporter::zeroPointOf(Operation *op, Value zeroPoint,
   if (zeroPoint)
     return nameOf(zeroPoint);
   storage = getExportType(storage);
-  RankedTensorType type = getTensorType(scale);
+  RankedTensorType type = typeOf(scale);
   if (type.hasStaticShape()) {
     Builder b(op->getContext());
     return initializer("zero_point", DenseElementsAttr::get(
@@ -62,7 +59,7 @@ LogicalResult GraphExporter::writeDequantize(Operation *op, Value codes,
   }
 
   // (codes - zero point) · scale, with numbers that broadcast.
-  RankedTensorType type = getTensorType(codes);
+  RankedTensorType type = typeOf(codes);
   Type element = getElement(scale);
   std::string numbers = castTo(op, nameOf(codes), element);
   SmallVector<int64_t> shape(type.getShape()), parameters(type.getRank(), 1);
@@ -71,7 +68,7 @@ LogicalResult GraphExporter::writeDequantize(Operation *op, Value codes,
       return fail("zero points of floats in blocks that do not divide the "
                   "dimension have no form in ONNX");
     // The dimension of blocks becomes two.
-    parameters = llvm::to_vector(getTensorType(scale).getShape());
+    parameters = llvm::to_vector(typeOf(scale).getShape());
     parameters.insert(parameters.begin() + *axis + 1, 1);
     shape.insert(shape.begin() + *axis + 1, blockSize);
     shape[*axis] /= blockSize;
@@ -80,8 +77,7 @@ LogicalResult GraphExporter::writeDequantize(Operation *op, Value codes,
     parameters[*axis] = -1;
   }
   auto broadcast = [&](Value value) {
-    bool isSingle =
-        getTensorType(value).getRank() == 0 || (!axis && !blockSize);
+    bool isSingle = typeOf(value).getRank() == 0 || (!axis && !blockSize);
     return isSingle ? nameOf(value) : reshape(op, nameOf(value), parameters);
   };
   std::string moved = compute(op, "Sub", {numbers, broadcast(zeroPoint)});

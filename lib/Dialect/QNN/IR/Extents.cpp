@@ -7,6 +7,7 @@
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/IR/WeightOnlyOps.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -15,10 +16,6 @@
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// The first dimension of the model's arguments that has this one's name: equal
 /// names mean equal sizes, which the entry point checks.

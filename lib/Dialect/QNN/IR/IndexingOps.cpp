@@ -11,10 +11,7 @@ using namespace quantc::qnn;
 
 #define GET_OP_CLASSES
 #include "quantc/Dialect/QNN/IR/IndexingOps.cpp.inc"
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 static LogicalResult checkAxis(std::optional<Location> loc, int64_t axis,
                                RankedTensorType type) {

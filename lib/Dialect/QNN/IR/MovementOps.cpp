@@ -8,16 +8,13 @@
 #include "quantc/Dialect/QNN/IR/IntegerValues.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 #include "llvm/Support/InterleavedRange.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// The number of elements of a list operand, which must be static: it decides
 /// the result's rank.

@@ -12,10 +12,7 @@ using namespace quantc::qnn;
 
 #define GET_OP_CLASSES
 #include "quantc/Dialect/QNN/IR/SpatialOps.cpp.inc"
-
-static RankedTensorType typeOf(Value v) {
-  return cast<RankedTensorType>(v.getType());
-}
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 //===- resize -------------------------------------------------------------===//
 

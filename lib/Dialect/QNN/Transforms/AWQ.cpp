@@ -1,6 +1,7 @@
 //===- AWQ.cpp - Protects the weights of large activations ----------------===//
 
 #include "ChannelScaling.h"
+#include "PassInputs.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
@@ -32,15 +33,14 @@ struct AWQPass : qnn::impl::AWQPassBase<AWQPass> {
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
       return success();
-    llvm::Expected<Recipe> parsed = Recipe::load(recipe);
-    if (!parsed)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(parsed.takeError());
+    FailureOr<Recipe> parsed = valueOrDiagnostic(context, Recipe::load(recipe));
+    if (failed(parsed))
+      return failure();
     weights = parsed->weights;
-    llvm::Expected<Statistics> loaded = Statistics::load(statistics);
-    if (!loaded)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(loaded.takeError());
+    FailureOr<Statistics> loaded =
+        valueOrDiagnostic(context, Statistics::load(statistics));
+    if (failed(loaded))
+      return failure();
     given = std::make_shared<Statistics>(std::move(*loaded));
     return success();
   }

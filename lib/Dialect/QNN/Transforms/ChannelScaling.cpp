@@ -8,18 +8,15 @@
 #include "quantc/Dialect/QNN/IR/NormalizationOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
 
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// A constant of f32 with `channels` elements along its last dimension.
 static bool isChannelConstant(Value value, int64_t channels) {
-  RankedTensorType type = getType(value);
+  RankedTensorType type = typeOf(value);
   return value.getDefiningOp<ConstantOp>() && type.getRank() >= 1 &&
          type.getShape().back() == channels && type.getElementType().isF32();
 }
@@ -43,7 +40,7 @@ static bool findDivided(Value value, int64_t channels,
   };
   if (auto matmul = dyn_cast<MatMulOp>(op))
     return !matmul.getLhsZeroPoint() && !matmul.getRhsZeroPoint() &&
-           getType(matmul.getRhs()).getRank() == 2 &&
+           typeOf(matmul.getRhs()).getRank() == 2 &&
            addConstant(matmul.getRhsMutable());
   if (auto normalize = dyn_cast<NormalizeOp>(op)) {
     if (!normalize.getScale() || !addConstant(normalize->getOpOperand(1)))
@@ -89,7 +86,7 @@ SmallVector<ScalableValue> qnn::findScalableValues(func::FuncOp func) {
     for (OpOperand &use : op->getResult(0).getUses()) {
       auto matmul = dyn_cast<MatMulOp>(use.getOwner());
       if (!matmul || use.getOperandNumber() != 0 ||
-          getType(matmul.getRhs()).getRank() != 2 ||
+          typeOf(matmul.getRhs()).getRank() != 2 ||
           !matmul.getRhs().getDefiningOp<ConstantOp>())
         return;
       value.matrices.push_back(&matmul.getRhsMutable());
@@ -126,7 +123,7 @@ void qnn::divideChannels(const ScalableValue &value, ArrayRef<float> scales) {
     Value factor =
         ConstantOp::create(b, loc, makeFloatConstant(context, shape, scales));
     Value old = operand->get();
-    operand->set(BinaryOp::create(b, loc, getType(old), kind, old, factor));
+    operand->set(BinaryOp::create(b, loc, typeOf(old), kind, old, factor));
   };
   for (OpOperand *operand : value.divided)
     combine(operand, BinaryKind::div, {value.channels});

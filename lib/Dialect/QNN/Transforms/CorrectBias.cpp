@@ -7,6 +7,7 @@
 
 #include "ChannelScaling.h"
 #include "LinearLayers.h"
+#include "PassInputs.h"
 #include "RecipeMatching.h"
 #include "WeightQuantization.h"
 
@@ -14,6 +15,7 @@
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Dialect/QNN/Transforms/Prepare.h"
 
@@ -28,10 +30,6 @@ using namespace quantc::qnn;
 
 namespace {
 
-RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 struct CorrectBiasPass : qnn::impl::CorrectBiasPassBase<CorrectBiasPass> {
   using Base::Base;
   CorrectBiasPass(const Recipe &recipe,
@@ -41,15 +39,14 @@ struct CorrectBiasPass : qnn::impl::CorrectBiasPassBase<CorrectBiasPass> {
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
       return success();
-    llvm::Expected<Recipe> loaded = Recipe::load(recipe);
-    if (!loaded)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(loaded.takeError());
+    FailureOr<Recipe> loaded = valueOrDiagnostic(context, Recipe::load(recipe));
+    if (failed(loaded))
+      return failure();
     given = std::move(*loaded);
-    llvm::Expected<Statistics> read = Statistics::load(statistics);
-    if (!read)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(read.takeError());
+    FailureOr<Statistics> read =
+        valueOrDiagnostic(context, Statistics::load(statistics));
+    if (failed(read))
+      return failure();
     givenStatistics = std::make_shared<Statistics>(std::move(*read));
     return success();
   }
@@ -88,7 +85,7 @@ private:
         (!layer.getOp().takesBias() &&
          (layer.getType().getRank() != 2 ||
           *layer.getOp().getResultChannelAxis() + 1 !=
-              getType(layer.op->getResult(0)).getRank()))) {
+              typeOf(layer.op->getResult(0)).getRank()))) {
       ++numSkipped;
       return success();
     }
@@ -144,7 +141,7 @@ private:
       else
         bias = ConstantOp::create(
             b, loc,
-            DenseElementsAttr::get(getType(shift), b.getF32FloatAttr(0)));
+            DenseElementsAttr::get(typeOf(shift), b.getF32FloatAttr(0)));
       op.setBias(subtractFrom(bias));
       return;
     }

@@ -11,6 +11,7 @@
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Dialect/QNN/Transforms/Prepare.h"
 #include "quantc/Quantization/Equalization.h"
@@ -48,13 +49,9 @@ private:
   bool followUse(OpOperand &use, int64_t axis);
 };
 
-RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 bool isZero(Value value) {
   auto constant = value.getDefiningOp<ConstantOp>();
-  if (!constant || getType(value).getNumElements() > 1 << 16)
+  if (!constant || typeOf(value).getNumElements() > 1 << 16)
     return false;
   std::optional<std::vector<float>> floats = readFloats(constant.getValue());
   return floats && llvm::all_of(*floats, [](float v) { return v == 0; });
@@ -108,7 +105,7 @@ bool Divisible::followUse(OpOperand &use, int64_t axis) {
   SmallVector<unsigned> operands = homogeneous.getHomogeneousOperands();
   std::optional<int64_t> to = homogeneous.getFactorAxis(index, axis);
   if (!llvm::is_contained(operands, index) || !to ||
-      getType(result).getDimSize(*to) != producer.getNumOutputs())
+      typeOf(result).getDimSize(*to) != producer.getNumOutputs())
     return false;
   for (unsigned other : operands) {
     OpOperand &operand = user->getOpOperand(other);
@@ -116,12 +113,12 @@ bool Divisible::followUse(OpOperand &use, int64_t axis) {
       continue;
     // One number for all channels would become one for each, which costs more.
     if (!operand.get().getDefiningOp<ConstantOp>() ||
-        getPerChannelSize(operand.get(), getType(result), *to) !=
+        getPerChannelSize(operand.get(), typeOf(result), *to) !=
             producer.getNumOutputs() ||
         producer.getNumOutputs() == 1)
       return false;
-    constants.push_back({&operand, *to - getType(result).getRank() +
-                                       getType(operand.get()).getRank()});
+    constants.push_back({&operand, *to - typeOf(result).getRank() +
+                                       typeOf(operand.get()).getRank()});
   }
   return follow(result, *to);
 }
@@ -223,10 +220,10 @@ private:
       Value old = operand.get();
       Location loc = getNodeLoc(old.getLoc());
       operand.set(
-          BinaryOp::create(b, loc, getType(old), kind, old, factor(b, loc)));
+          BinaryOp::create(b, loc, typeOf(old), kind, old, factor(b, loc)));
     };
     auto along = [&](Value old, int64_t axis) {
-      SmallVector<int64_t> shape(getType(old).getRank(), 1);
+      SmallVector<int64_t> shape(typeOf(old).getRank(), 1);
       shape[axis] = int64_t(divisors.size());
       return [=](OpBuilder &b, Location loc) -> Value {
         return ConstantOp::create(

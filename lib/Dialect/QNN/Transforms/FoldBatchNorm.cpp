@@ -11,6 +11,7 @@
 
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -44,13 +45,9 @@ bool isConstant(Value value) {
          llvm::all_of(op->getOperands(), isConstant);
 }
 
-RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value reshape(OpBuilder &b, Location loc, Value value,
               ArrayRef<int64_t> shape) {
-  RankedTensorType type = getType(value);
+  RankedTensorType type = typeOf(value);
   if (type.getShape() == shape)
     return value;
   auto shapeType =
@@ -79,7 +76,7 @@ struct LinearOp {
   static std::optional<LinearOp> match(Value result) {
     auto op = result.getDefiningOp<QuantizableOpInterface>();
     if (!op || !result.hasOneUse() || op->getNumResults() != 1 ||
-        !isa<FloatType>(getType(result).getElementType()))
+        !isa<FloatType>(typeOf(result).getElementType()))
       return std::nullopt;
     std::optional<int64_t> resultAxis = op.getResultChannelAxis();
     if (!resultAxis)
@@ -128,11 +125,11 @@ struct ExpandBatchNorm : CountingPattern<BatchNormOp> {
                                 PatternRewriter &rewriter) const override {
     Value parameters[] = {op.getScale(), op.getBias(), op.getMean(),
                           op.getVariance()};
-    RankedTensorType type = getType(op.getInput());
+    RankedTensorType type = typeOf(op.getInput());
     for (Value parameter : parameters)
       if (!isConstant(parameter) ||
-          getType(parameter).getElementType() != type.getElementType() ||
-          getType(parameter).getRank() != 1)
+          typeOf(parameter).getElementType() != type.getElementType() ||
+          typeOf(parameter).getRank() != 1)
         return rewriter.notifyMatchFailure(
             op, "parameters are no constants of the input's type");
     if (type.getRank() < 2)
@@ -154,7 +151,7 @@ struct ExpandBatchNorm : CountingPattern<BatchNormOp> {
         combine(rewriter, BinaryKind::sub, op.getBias(),
                 combine(rewriter, BinaryKind::mul, op.getMean(), factor));
     SmallVector<int64_t> shape(type.getRank() - 1, 1);
-    shape.front() = getType(factor).getDimSize(0);
+    shape.front() = typeOf(factor).getDimSize(0);
     Value product =
         BinaryOp::create(rewriter, getNodeLoc(loc), type, BinaryKind::mul,
                          op.getInput(), reshape(rewriter, loc, factor, shape));
@@ -190,7 +187,7 @@ struct FoldFactor : CountingPattern<BinaryOp> {
     Value constant = moveUp(rewriter, factor->constant);
     Location loc = getNodeLoc(op.getLoc());
     Value weights = linear->getWeights();
-    SmallVector<int64_t> shape(getType(weights).getRank(), 1);
+    SmallVector<int64_t> shape(typeOf(weights).getRank(), 1);
     shape[linear->weightsAxis] = *size;
     Value scaled =
         BinaryOp::create(rewriter, loc, weights.getType(), op.getKind(),

@@ -7,10 +7,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "QuantizedValues.h"
+
 #include "quantc/Dialect/QNN/IR/ContractionOps.h"
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/IR/WeightOnlyOps.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
@@ -23,6 +26,8 @@ namespace quantc::qnn {
 
 using namespace mlir;
 using namespace quantc;
+using qnn::isSingle;
+using qnn::typeOf;
 
 namespace {
 
@@ -37,18 +42,8 @@ struct CodedMatrix {
 
 } // namespace
 
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 static bool isConstant(Value value) {
   return value && value.getDefiningOp<qnn::ConstantOp>();
-}
-
-static bool isSingle(Value value) {
-  RankedTensorType type = getType(value);
-  return type.hasStaticShape() && type.getRank() <= 1 &&
-         type.getNumElements() == 1;
 }
 
 /// Whether weights of this type are stored and unpacked as they are.
@@ -93,7 +88,7 @@ static Value skipReshapes(Value value) {
 /// row-major matrix [N, K], or [blocks, block, N] of a matrix [K, N].
 static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
                                    CodedMatrix &matrix) {
-  RankedTensorType type = getType(value);
+  RankedTensorType type = typeOf(value);
   auto product = skipReshapes(value).getDefiningOp<qnn::BinaryOp>();
   if (!product || product.getKind() != qnn::BinaryKind::mul ||
       type.getRank() != 2 || !type.hasStaticShape())
@@ -104,8 +99,8 @@ static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
       !isConstant(lookup.getTable()) || !isConstant(scales) ||
       !lookup.getTable().getType().getElementType().isF32())
     return failure();
-  ArrayRef<int64_t> shape = getType(product.getResult()).getShape();
-  ArrayRef<int64_t> factor = getType(product.getRhs()).getShape();
+  ArrayRef<int64_t> shape = typeOf(product.getResult()).getShape();
+  ArrayRef<int64_t> factor = typeOf(product.getRhs()).getShape();
   int64_t k = type.getDimSize(matrix.isTransposed ? 1 : 0);
   int64_t n = type.getDimSize(matrix.isTransposed ? 0 : 1);
   bool isFlat = matrix.isTransposed && shape.size() == 2 && shape[1] > 0 &&
@@ -118,7 +113,7 @@ static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
   matrix.blockSize = shape[1];
   int64_t blocks = k / matrix.blockSize;
   auto reshape = [&](Value v, ArrayRef<int64_t> to) -> Value {
-    if (getType(v).getShape() == to)
+    if (typeOf(v).getShape() == to)
       return v;
     auto list = b.getI64TensorAttr(to);
     return qnn::ReshapeOp::create(
@@ -141,7 +136,7 @@ static qnn::DequantizeOp matchTokens(Value value) {
     return {};
   RankedTensorType type = op.getType();
   int64_t last = type.getRank() - 1;
-  RankedTensorType scales = getType(op.getScale());
+  RankedTensorType scales = typeOf(op.getScale());
   bool isToken = int64_t(*op.getAxis()) == last && !type.isDynamicDim(last) &&
                  int64_t(op.getBlockSize()) == type.getDimSize(last) &&
                  scales.getRank() == type.getRank() &&
@@ -155,11 +150,11 @@ static qnn::DequantizeOp matchTokens(Value value) {
 static bool isProductOfBytes(const CodedMatrix &matrix, qnn::MatMulOp op) {
   constexpr int64_t maxTerms = 1 << 16;
   return !matrix.blockSize && !matrix.zeroPoints && !matrix.codebook &&
-         getType(matrix.codes).getElementType().isSignlessInteger(8) &&
-         getType(matrix.scales).getElementType().isF32() &&
+         typeOf(matrix.codes).getElementType().isSignlessInteger(8) &&
+         typeOf(matrix.scales).getElementType().isF32() &&
          op.getType().getElementType().isF32() &&
-         !getType(op.getRhs()).isDynamicDim(0) &&
-         getType(op.getRhs()).getDimSize(0) <= maxTerms;
+         !typeOf(op.getRhs()).isDynamicDim(0) &&
+         typeOf(op.getRhs()).getDimSize(0) <= maxTerms;
 }
 
 namespace {
@@ -202,7 +197,7 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
                                       ArrayRef<int64_t>({1, 0}));
     };
     Value codes = orient(matrix.codes);
-    int64_t n = getType(op.getRhs()).getDimSize(1);
+    int64_t n = typeOf(op.getRhs()).getDimSize(1);
     // One scale for all, one a column, or one a block and column.
     auto toBlocks = [&](Value value) -> Value {
       if (matrix.blockSize)
@@ -219,7 +214,7 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
       zeros = toBlocks(zeros);
     int64_t blockSize = matrix.blockSize;
     if (!blockSize)
-      blockSize = std::max<int64_t>(1, getType(op.getRhs()).getDimSize(0));
+      blockSize = std::max<int64_t>(1, typeOf(op.getRhs()).getDimSize(0));
     // What is left of the tokens' scales multiplies the rows of the result.
     // With a codebook there is no product of integers.
     qnn::DequantizeOp tokens =

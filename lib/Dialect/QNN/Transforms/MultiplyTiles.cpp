@@ -11,6 +11,7 @@
 #include "QuantizedValues.h"
 
 #include "quantc/Dialect/QNN/IR/QNN.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -27,10 +28,6 @@ using namespace quantc::qnn;
 
 /// Where all of these tensors have their channels.
 static constexpr int64_t channelAxis = 1;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 bool qnn::isTiling(ConvTransposeOp op) {
   auto isZero = [](int64_t v) { return v == 0; };

@@ -6,9 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "PassInputs.h"
 #include "Quantizer.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 namespace quantc::qnn {
@@ -24,10 +26,6 @@ namespace {
 
 /// Constants with fewer elements than this are no tables worth quantizing.
 constexpr int64_t minTableElements = 1024;
-
-RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 } // namespace
 
@@ -68,7 +66,7 @@ void Quantizer::consider(QuantizableOpInterface op, const OpPlan &plan) {
     Value operand = op->getOperand(index);
     if (operand.getDefiningOp<DequantizeOp>())
       return;
-    if (!getType(operand).getElementType().isF32())
+    if (!typeOf(operand).getElementType().isF32())
       return skip(op, "an operand has other elements than f32");
     if (operand.getDefiningOp<ConstantOp>())
       candidate.weights.push_back(index);
@@ -236,7 +234,7 @@ LogicalResult Quantizer::quantizeOp(Candidate &candidate) {
     // by signed bytes.
     if (how.mode == ActivationMode::Static && op.getChannelAxis(index))
       key.recipe.isSigned = true;
-    RankedTensorType type = getType(key.value);
+    RankedTensorType type = typeOf(key.value);
     if (how.granularity == Sharing::Token &&
         (op.getSummedAxis(index) != type.getRank() - 1 ||
          type.isDynamicDim(type.getRank() - 1))) {
@@ -388,17 +386,16 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
       return success();
-    llvm::Expected<Recipe> loaded = Recipe::load(recipe);
-    if (!loaded)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(loaded.takeError());
+    FailureOr<Recipe> loaded = valueOrDiagnostic(context, Recipe::load(recipe));
+    if (failed(loaded))
+      return failure();
     given = std::move(*loaded);
     if (statistics.empty())
       return success();
-    llvm::Expected<Statistics> read = Statistics::load(statistics);
-    if (!read)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(read.takeError());
+    FailureOr<Statistics> read =
+        valueOrDiagnostic(context, Statistics::load(statistics));
+    if (failed(read))
+      return failure();
     givenStatistics = std::make_shared<Statistics>(std::move(*read));
     return success();
   }

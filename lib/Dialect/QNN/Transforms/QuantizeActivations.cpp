@@ -3,21 +3,18 @@
 #include "Quantizer.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
-
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static QuantizeOp createQuantize(OpBuilder &b, Location loc, Value value,
                                  Type storage, Value scale, Value zeroPoint,
                                  IntegerAttr axis = {},
                                  IntegerAttr blockSize = {}) {
   return QuantizeOp::create(
-      b, loc, getType(value).clone(storage), value, scale, zeroPoint, axis,
+      b, loc, typeOf(value).clone(storage), value, scale, zeroPoint, axis,
       blockSize ? blockSize : b.getI64IntegerAttr(0),
       /*saturate=*/b.getBoolAttr(true), /*precision=*/TypeAttr());
 }
@@ -57,7 +54,7 @@ LogicalResult Quantizer::createStatic(OpBuilder &b,
         DenseElementsAttr::get(
             type, b.getIntegerAttr(storage, parameters->zeroPoint)));
   }
-  RankedTensorType type = getType(value);
+  RankedTensorType type = typeOf(value);
   auto quantize = createQuantize(b, loc, value, storage, scale, zeroPoint);
   auto dequantize = DequantizeOp::create(b, loc, type, quantize, scale,
                                          zeroPoint, IntegerAttr());
@@ -73,7 +70,7 @@ void Quantizer::createDynamic(OpBuilder &b, QuantizedActivation &activation) {
   Location loc = getNodeLoc(value.getLoc());
   auto quantize = DynamicQuantizeOp::create(b, loc, value);
   auto dequantize = DequantizeOp::create(
-      b, loc, getType(value), quantize.getOutput(), quantize.getScale(),
+      b, loc, typeOf(value), quantize.getOutput(), quantize.getScale(),
       quantize.getZeroPoint(), IntegerAttr());
   activation.real = dequantize;
   activation.ops = {quantize, dequantize};
@@ -83,7 +80,7 @@ void Quantizer::createDynamic(OpBuilder &b, QuantizedActivation &activation) {
 void Quantizer::createPerToken(OpBuilder &b, QuantizedActivation &activation) {
   Value value = activation.key.value;
   Location loc = getNodeLoc(value.getLoc());
-  RankedTensorType type = getType(value);
+  RankedTensorType type = typeOf(value);
   int64_t last = type.getRank() - 1;
   auto listType = RankedTensorType::get({1}, b.getI64Type());
   Value axes =

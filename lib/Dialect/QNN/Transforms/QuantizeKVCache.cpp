@@ -11,6 +11,7 @@
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -24,10 +25,6 @@ namespace quantc::qnn {
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
-
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// Scales are no less, so that nothing is divided by 0: the least normal number
 /// of f16, which holds scales of groups.
@@ -50,7 +47,7 @@ static std::optional<bool> areTokensSummed(Value present) {
           values.insert(op->getResult(0));
         continue;
       }
-      RankedTensorType type = getType(use.get());
+      RankedTensorType type = typeOf(use.get());
       if (type.getNumDynamicDims() != 1 || type.getRank() < 2)
         return std::nullopt;
       bool isLeft = use.getOperandNumber() == 0;
@@ -102,13 +99,12 @@ private:
                             /*noop_with_empty_axes=*/false);
   }
   Value cast(Value value, Type element) {
-    return CastOp::create(b, getType(value).clone(element), value);
+    return CastOp::create(b, typeOf(value).clone(element), value);
   }
   /// Rounded and saturated.
   Value round(Value value, Type element) {
-    return QuantizeOp::create(b, getType(value).clone(element), value,
-                              number(1), Value(), IntegerAttr(), 0, true,
-                              TypeAttr());
+    return QuantizeOp::create(b, typeOf(value).clone(element), value, number(1),
+                              Value(), IntegerAttr(), 0, true, TypeAttr());
   }
   /// The new tensor, which is an input and an output, grows by `appended`.
   Value append(Value appended, const Twine &suffix, StringRef dim);
@@ -138,7 +134,7 @@ Value CacheQuantizer::addInput(RankedTensorType inputType, const Twine &suffix,
 
 void CacheQuantizer::addOutput(Value value, const Twine &suffix,
                                StringRef dim) {
-  SmallVector<StringRef> names(getType(value).getRank());
+  SmallVector<StringRef> names(typeOf(value).getRank());
   names[2] = dim;
   insertOutput(func, pair.getResultNumber() + 1 + numOutputs++, value,
                (presentName + suffix).str(), names);
@@ -146,9 +142,9 @@ void CacheQuantizer::addOutput(Value value, const Twine &suffix,
 
 Value CacheQuantizer::append(Value appended, const Twine &suffix,
                              StringRef dim) {
-  SmallVector<int64_t> shape(getType(appended).getShape());
+  SmallVector<int64_t> shape(typeOf(appended).getShape());
   shape[2] = ShapedType::kDynamic;
-  Value past = addInput(getType(appended).clone(shape), suffix, dim);
+  Value past = addInput(typeOf(appended).clone(shape), suffix, dim);
   Value present = concat(past, appended);
   addOutput(present, suffix, "");
   return present;
@@ -251,7 +247,7 @@ void CacheQuantizer::quantizeGroups(bool areValues, int64_t group,
   addOutput(rest, ".recent", "");
 
   Value unpacked =
-      UnpackOp::create(b, getType(all).clone({batch, heads, any, size}, nibble),
+      UnpackOp::create(b, typeOf(all).clone({batch, heads, any, size}, nibble),
                        all, b.getI64IntegerAttr(4), b.getI64IntegerAttr(size));
   Value real = reshape(cast(unpacked, b.getF32Type()), grouped);
   auto spread = [&](Value value) {

@@ -11,6 +11,7 @@
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Quantization/Rotation.h"
 
@@ -25,17 +26,13 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
 
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 static bool isConstant(Value value) {
   return value.getDefiningOp<ConstantOp>() != nullptr;
 }
 
 /// A constant [..., channels] of f32 with no other dimensions but 1.
 static bool isChannelConstant(Value value, int64_t channels) {
-  RankedTensorType type = getType(value);
+  RankedTensorType type = typeOf(value);
   return isConstant(value) && type.getElementType().isF32() &&
          type.getRank() >= 1 && type.getShape().back() == channels &&
          type.getNumElements() == channels;
@@ -43,7 +40,7 @@ static bool isChannelConstant(Value value, int64_t channels) {
 
 /// A float product with a constant matrix.
 static bool isConstantProduct(MatMulOp op) {
-  RankedTensorType rhs = getType(op.getRhs());
+  RankedTensorType rhs = typeOf(op.getRhs());
   return op && !op.getLhsZeroPoint() && !op.getRhsZeroPoint() &&
          isConstant(op.getRhs()) && rhs.getRank() == 2 &&
          rhs.getElementType().isF32();
@@ -77,21 +74,21 @@ public:
 
 private:
   bool isWide(Value value) {
-    RankedTensorType type = getType(value);
+    RankedTensorType type = typeOf(value);
     return type.getRank() >= 1 && type.getShape().back() == channels;
   }
   /// One number for each row.
   bool isRowFactor(Value value) {
-    RankedTensorType type = getType(value);
+    RankedTensorType type = typeOf(value);
     return type.getRank() == 0 || type.getShape().back() == 1;
   }
 
   bool followDefinition(Value value) {
     Operation *op = value.getDefiningOp();
-    if (!op || !getType(value).getElementType().isF32())
+    if (!op || !typeOf(value).getElementType().isF32())
       return false;
     if (auto gather = dyn_cast<GatherOp>(op)) {
-      RankedTensorType table = getType(gather.getInput());
+      RankedTensorType table = typeOf(gather.getInput());
       writers.insert(&gather.getInputMutable());
       return isConstant(gather.getInput()) && table.getRank() == 2 &&
              gather.getAxis() == 0;
@@ -157,7 +154,7 @@ private:
            reduce.getKind() != ReduceKind::sum))
         return false;
       auto axes = getConstantInts(reduce.getAxes());
-      int64_t rank = getType(squares).getRank();
+      int64_t rank = typeOf(squares).getRank();
       return axes && axes->size() == 1 &&
              ((*axes)[0] == -1 || (*axes)[0] == rank - 1);
     });
@@ -187,7 +184,7 @@ private:
   }
 
   bool followNormalize(NormalizeOp op, OpOperand &use) {
-    int64_t rank = getType(op.getInput()).getRank();
+    int64_t rank = typeOf(op.getInput()).getRank();
     if (op.getKind() != NormalizeKind::rms || use.getOperandNumber() != 0 ||
         op.getBias() || int64_t(op.getAxis()) != rank - 1)
       return false;
@@ -289,7 +286,7 @@ private:
     });
     llvm::DenseSet<Value> done;
     for (Value start : starts) {
-      RankedTensorType type = getType(start);
+      RankedTensorType type = typeOf(start);
       if (done.contains(start) || type.getRank() == 0 ||
           type.isDynamicDim(type.getRank() - 1))
         continue;
@@ -307,7 +304,7 @@ private:
       OpBuilder b(operand->getOwner());
       Location loc = getNodeLoc(operand->get().getLoc());
       Value old = operand->get();
-      RankedTensorType type = getType(old);
+      RankedTensorType type = typeOf(old);
       operand->set(
           multiply(b, loc, type, old, createRotation(b, loc, channels, false)));
     }
@@ -315,7 +312,7 @@ private:
       OpBuilder b(operand->getOwner());
       Location loc = getNodeLoc(operand->get().getLoc());
       Value old = operand->get();
-      RankedTensorType type = getType(old);
+      RankedTensorType type = typeOf(old);
       if (factor) {
         Value dims =
             ConstantOp::create(b, loc, b.getI64TensorAttr({channels, 1}));
@@ -347,11 +344,11 @@ private:
   void rotateOthers(ArrayRef<MatMulOp> all) {
     llvm::MapVector<Value, SmallVector<MatMulOp>> products;
     for (MatMulOp op : all)
-      if (!rotatedProducts.contains(op) && getType(op.getLhs()).getRank() >= 2)
+      if (!rotatedProducts.contains(op) && typeOf(op.getLhs()).getRank() >= 2)
         products[op.getLhs()].push_back(op);
     for (auto &[input, ops] : products) {
-      RankedTensorType type = getType(input);
-      int64_t channels = getType(ops.front().getRhs()).getDimSize(0);
+      RankedTensorType type = typeOf(input);
+      int64_t channels = typeOf(ops.front().getRhs()).getDimSize(0);
       int64_t a = getRotationFactor(channels), rest = channels / a;
       if (a == 1 || !type.getElementType().isF32() ||
           type.getShape().back() != channels)
@@ -394,7 +391,7 @@ private:
 
   Value rotateAtRunTime(OpBuilder &b, Location loc, Value x, int64_t a,
                         int64_t rest) {
-    RankedTensorType type = getType(x);
+    RankedTensorType type = typeOf(x);
     SmallVector<int64_t> split(type.getShape().drop_back());
     split.append({a, rest});
     auto splitType = RankedTensorType::get(split, b.getF32Type());
@@ -409,13 +406,13 @@ private:
   /// (Rₐ ⊗ R_b)ᵀ · W.
   Value unrotateRows(OpBuilder &b, Location loc, Value w, int64_t a,
                      int64_t rest) {
-    RankedTensorType type = getType(w);
+    RankedTensorType type = typeOf(w);
     int64_t n = type.getDimSize(1);
     auto flat = RankedTensorType::get({a, rest * n}, b.getF32Type());
     Value value = reshape(b, loc, w, {a, rest * n});
     value = multiply(b, loc, flat, createRotation(b, loc, a, true), value);
     value = reshape(b, loc, value, {a, rest, n});
-    value = multiply(b, loc, getType(value), createRotation(b, loc, rest, true),
+    value = multiply(b, loc, typeOf(value), createRotation(b, loc, rest, true),
                      value);
     return reshape(b, loc, value, type.getShape());
   }

@@ -10,6 +10,7 @@
 #include "quantc/Dialect/QNN/IR/IntegerValues.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -24,10 +25,6 @@ namespace quantc::qnn {
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 namespace {
 /// A tensor's dimension whose indices are `times` for each of `heads`.

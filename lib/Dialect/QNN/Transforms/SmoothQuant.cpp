@@ -1,6 +1,7 @@
 //===- SmoothQuant.cpp - Moves outliers from activations to weights -------===//
 
 #include "ChannelScaling.h"
+#include "PassInputs.h"
 #include "WeightQuantization.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
@@ -34,15 +35,14 @@ struct SmoothQuantPass : qnn::impl::SmoothQuantPassBase<SmoothQuantPass> {
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
       return success();
-    llvm::Expected<Statistics> loaded = Statistics::load(statistics);
-    if (!loaded)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(loaded.takeError());
+    FailureOr<Statistics> loaded =
+        valueOrDiagnostic(context, Statistics::load(statistics));
+    if (failed(loaded))
+      return failure();
     given = std::make_shared<Statistics>(std::move(*loaded));
-    llvm::Expected<Recipe> read = Recipe::load(recipe);
-    if (!read)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(read.takeError());
+    FailureOr<Recipe> read = valueOrDiagnostic(context, Recipe::load(recipe));
+    if (failed(read))
+      return failure();
     parsed = std::move(*read);
     return success();
   }

@@ -1,10 +1,12 @@
 //===- SplitOutliers.cpp - Products of outlier channels in float ----------===//
 
 #include "ChannelScaling.h"
+#include "PassInputs.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/QNN.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 #include "quantc/Dialect/QNN/Transforms/Smooth.h"
 #include "quantc/Quantization/Recipe.h"
@@ -21,10 +23,6 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::qnn;
 
-static RankedTensorType getType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 namespace {
 
 struct SplitOutliersPass : qnn::impl::SplitOutliersPassBase<SplitOutliersPass> {
@@ -37,10 +35,10 @@ struct SplitOutliersPass : qnn::impl::SplitOutliersPassBase<SplitOutliersPass> {
   LogicalResult initialize(MLIRContext *context) override {
     if (given)
       return success();
-    llvm::Expected<Statistics> loaded = Statistics::load(statistics);
-    if (!loaded)
-      return emitError(UnknownLoc::get(context))
-             << llvm::toString(loaded.takeError());
+    FailureOr<Statistics> loaded =
+        valueOrDiagnostic(context, Statistics::load(statistics));
+    if (failed(loaded))
+      return failure();
     given = std::make_shared<Statistics>(std::move(*loaded));
     return success();
   }
@@ -49,8 +47,8 @@ struct SplitOutliersPass : qnn::impl::SplitOutliersPassBase<SplitOutliersPass> {
     llvm::MapVector<Value, SmallVector<MatMulOp>> products;
     getOperation().walk([&](MatMulOp op) {
       Value rhs = op.getRhs();
-      if (rhs.getDefiningOp<ConstantOp>() && getType(rhs).getRank() == 2 &&
-          getType(rhs).getElementType().isF32() && !op.getLhsZeroPoint() &&
+      if (rhs.getDefiningOp<ConstantOp>() && typeOf(rhs).getRank() == 2 &&
+          typeOf(rhs).getElementType().isF32() && !op.getLhsZeroPoint() &&
           !op.getRhsZeroPoint() && !op->hasAttr("qnn.keep_float"))
         products[op.getLhs()].push_back(op);
     });
@@ -63,7 +61,7 @@ private:
   LogicalResult split(Value value, ArrayRef<MatMulOp> ops) {
     StringRef name = getValueName(value);
     MatMulOp first = ops.front();
-    int64_t channels = getType(first.getRhs()).getDimSize(0);
+    int64_t channels = typeOf(first.getRhs()).getDimSize(0);
     auto it = given->values.find(name);
     if (it == given->values.end() ||
         int64_t(it->second.numChannels()) != channels)
@@ -84,7 +82,7 @@ private:
     b.setInsertionPointAfterValue(value);
     Location loc = getNodeLoc(value.getLoc());
     int64_t count = int64_t(outliers.size());
-    RankedTensorType type = getType(value);
+    RankedTensorType type = typeOf(value);
     Value inliers = BinaryOp::create(
         b, loc, type, BinaryKind::mul, value,
         ConstantOp::create(b, loc,
@@ -112,8 +110,8 @@ private:
     OpBuilder b(op);
     Location loc = getNodeLoc(op.getLoc());
     Value w = op.getRhs();
-    RankedTensorType type = getType(w);
-    int64_t count = getType(list).getNumElements();
+    RankedTensorType type = typeOf(w);
+    int64_t count = typeOf(list).getNumElements();
     Value rows = GatherOp::create(
         b, loc, type.clone({count, type.getDimSize(1)}), w, list, /*axis=*/0);
     // Rows that are multiplied by nothing should not decide a scale.

@@ -8,18 +8,17 @@
 
 #include "../NodeContext.h"
 
+#include "quantc/Dialect/QNN/IR/ValueTypes.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantc;
+using qnn::typeOf;
 using namespace quantc::onnx_import;
 using qnn::BinaryKind;
 using qnn::ReduceKind;
 using qnn::UnaryKind;
-
-static RankedTensorType typeOf(Value v) {
-  return cast<RankedTensorType>(v.getType());
-}
 
 namespace {
 class ReverseMode {
