@@ -21,14 +21,6 @@
 using namespace mlir;
 using namespace quantc;
 
-void quantc::getCalibrationDialects(DialectRegistry &registry) {
-  OpPassManager pm(ModuleOp::getOperationName());
-  pm.addNestedPass<func::FuncOp>(qnn::createInsertObserversPass());
-  pm.addPass(createLowerObserversPass());
-  pm.getDependentDialects(registry);
-  JITFunction::getDependentDialects(registry);
-}
-
 //===- run ----------------------------------------------------------------===//
 
 namespace {

@@ -36,9 +36,6 @@ mlir::FailureOr<Statistics> calibrate(mlir::ModuleOp module,
                                       const DataSet &data,
                                       const CalibrationOptions &options);
 
-/// Registers the dialects that `calibrate` needs, for a pass that calls it.
-void getCalibrationDialects(mlir::DialectRegistry &registry);
-
 } // namespace quantc
 
 #endif // QUANTC_CALIBRATION_CALIBRATE_H

@@ -86,10 +86,6 @@ StringRef NodeContext::inputName(size_t i) const {
   return i < numInputs() ? StringRef(node.input(i)) : StringRef();
 }
 
-StringRef NodeContext::outputName(size_t i) const {
-  return i < numOutputs() ? StringRef(node.output(i)) : StringRef();
-}
-
 std::optional<SmallVector<int64_t>> NodeContext::constantInts(size_t i) const {
   return qnn::getConstantInts(input(i));
 }
@@ -99,15 +95,6 @@ RankedTensorType NodeContext::outputType(size_t i) const {
     return {};
   const onnx::TypeProto *type = importer.lookupType(scope, node.output(i));
   return type ? convertType(getContext(), *type) : RankedTensorType();
-}
-
-Type NodeContext::outputElementType(size_t i) const {
-  if (!hasOutput(i))
-    return {};
-  const onnx::TypeProto *type = importer.lookupType(scope, node.output(i));
-  return type && type->has_tensor_type()
-             ? convertElementType(getContext(), type->tensor_type().elem_type())
-             : Type();
 }
 
 LogicalResult NodeContext::setOutput(size_t i, Value value) {
@@ -464,13 +451,6 @@ RankedTensorType NodeContext::graphOutputType(onnx::GraphProto &graph,
                                               size_t i) {
   return int(i) < graph.output_size()
              ? convertType(getContext(), graph.output(i).type())
-             : RankedTensorType();
-}
-
-RankedTensorType NodeContext::graphInputType(onnx::GraphProto &graph,
-                                             size_t i) {
-  return int(i) < graph.input_size()
-             ? convertType(getContext(), graph.input(i).type())
              : RankedTensorType();
 }
 

@@ -68,13 +68,11 @@ public:
   llvm::StringRef inputName(size_t i) const;
   /// The value that a name of the model stands for here; null if none does.
   mlir::Value lookup(llvm::StringRef name);
-  llvm::StringRef outputName(size_t i) const;
   /// The integers in constant input `i`; nothing if absent or not constant.
   std::optional<llvm::SmallVector<int64_t>> constantInts(size_t i) const;
 
   /// What ONNX's inference found for output `i`: null if it found nothing.
   mlir::RankedTensorType outputType(size_t i) const;
-  mlir::Type outputElementType(size_t i) const;
 
   /// Defines output `i`. The type of `value` gets the static dimensions that
   /// ONNX's inference knows; a contradiction is an error. A null value means
@@ -195,7 +193,6 @@ public:
   mlir::LogicalResult expandFunction(const std::string &text);
   /// The type that the model gives output `i` of a subgraph; null if unknown.
   mlir::RankedTensorType graphOutputType(onnx::GraphProto &graph, size_t i);
-  mlir::RankedTensorType graphInputType(onnx::GraphProto &graph, size_t i);
 
   //===- Errors
   //------------------------------------------------------------===//

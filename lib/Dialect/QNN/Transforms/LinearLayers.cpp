@@ -56,14 +56,6 @@ Value LinearLayer::spreadOverInputs(OpBuilder &b, Location loc,
                             makeFloatConstant(b.getContext(), shape, table));
 }
 
-Value LinearLayer::spreadOverOutputs(OpBuilder &b, Location loc,
-                                     ArrayRef<float> perOutput) const {
-  SmallVector<int64_t> shape(getType().getRank(), 1);
-  shape[outputAxis] = getNumOutputs();
-  return ConstantOp::create(
-      b, loc, makeFloatConstant(b.getContext(), shape, perOutput));
-}
-
 std::optional<int64_t>
 qnn::getPerChannelSize(Value value, RankedTensorType type, int64_t axis) {
   auto own = cast<RankedTensorType>(value.getType());

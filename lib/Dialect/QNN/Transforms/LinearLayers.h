@@ -40,9 +40,6 @@ struct LinearLayer {
   /// weights: a constant that broadcasts to them.
   mlir::Value spreadOverInputs(mlir::OpBuilder &b, mlir::Location loc,
                                llvm::ArrayRef<float> perInput) const;
-  /// A number for each output channel, as one that broadcasts to the weights.
-  mlir::Value spreadOverOutputs(mlir::OpBuilder &b, mlir::Location loc,
-                                llvm::ArrayRef<float> perOutput) const;
 };
 
 /// If the elements of `value` that meet a tensor of type `type` by broadcasting
