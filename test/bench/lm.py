@@ -41,7 +41,7 @@ RECIPES = [
         "w4-awq-clip-asym-g64 w4-awq-gptq-asym-g64 w4-asym-g64-importance w4-sym-g64-dq w4-asym-g64-rotate "
         "w3-asym-g64 w3-gptq-asym-g64 w3-clip-asym-g64 w3-awq-asym-g64 w3-awq-clip-asym-g64 w3-awq-gptq-asym-g64 w3-hqq-g64 "
         "w3-asym-g64-importance w3-gptq-asym-g64-rotate w3-gptq-asym-g64-importance "
-        "w2-asym-g64 w2-gptq-asym-g64 w2-gptq-asym-g64-rotate "
+        "w2-asym-g64 w2-gptq-asym-g64 w2-gptq-asym-g64-sequential w2-gptq-asym-g64-rotate "
         "nf4-gptq-g64 nf4-g64-dq f8e4m3 f8e5m2 f4e2m1-g32 mxfp4-importance mxfp8 mxfp8e5m2 q4_k q6_k "
         "w8a8 w8a8-smoothquant-gptq w8a8-llmint8 w8a8-rotate w8a8-rotate-gptq w8a8-dynamic w8a8-dynamic-token w8a8-g64 "
         "w4a8-rotate w4a8-g64 w4a8-gptq-asym-g64 w4a8-gptq-asym-g64-rotate"

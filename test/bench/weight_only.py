@@ -1,8 +1,8 @@
 """One product with low-bit weights against ONNX Runtime's MatMulNBits.
 
 Prints microseconds of both, their ratio (below 1 we are faster), and the rate at which our side reads weights and scales,
-as a part of that of a loop in C which only reads as many bytes, in turns with ours. `--single` measures products of one row
-only, each as its best run: one that fits a cache and one that does not, beside no other engine.
+as a part of that of a loop in C which only reads as many bytes. `--single` measures products of one row only, in turns with
+that loop, each as its best run: one that fits a cache and one that does not, beside no other engine.
 """
 
 import argparse
