@@ -69,10 +69,9 @@ matchFactor(KernelEmitter &e, linalg::LinalgOp root, Value value) {
   return factor;
 }
 
-/// Splits a body `yield(out + f(a) * g(b))` into the factors.
-static LogicalResult matchBody(KernelEmitter &e, linalg::LinalgOp root,
-                               FactorExpression &first,
-                               FactorExpression &second) {
+LogicalResult quantc::matchBody(KernelEmitter &e, linalg::LinalgOp root,
+                                FactorExpression &first,
+                                FactorExpression &second) {
   Block *body = root.getBlock();
   Value result = body->getTerminator()->getOperand(0);
   Operation *sum = result.getDefiningOp();
@@ -96,13 +95,12 @@ static LogicalResult matchBody(KernelEmitter &e, linalg::LinalgOp root,
   return success();
 }
 
-/// Whether a factor depends on more than one element and scalars.
-static bool hasParameters(const GemmProblem &problem) {
+bool quantc::hasParameters(const GemmProblem &problem) {
   return !problem.factorA.parameters.empty() ||
          !problem.factorB.parameters.empty();
 }
 
-static Type getAccumulator(linalg::LinalgOp root) {
+Type quantc::getAccumulator(linalg::LinalgOp root) {
   Type type =
       cast<MemRefType>(root.getDpsInits()[0].getType()).getElementType();
   // Half precision is summed in f32.
@@ -298,18 +296,8 @@ static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
 // Convolutions
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// The input of a convolution before its padding.
-struct PaddedInput {
-  Value source;
-  SmallVector<Value> low;
-  Value value; // Null without padding.
-  SmallVector<Operation *> ops;
-};
-} // namespace
-
-static PaddedInput matchPadding(KernelEmitter &e, Value buffer,
-                                unsigned numImageDims) {
+PaddedInput quantc::matchPadding(KernelEmitter &e, Value buffer,
+                                 unsigned firstDim, unsigned numDims) {
   PaddedInput result{buffer, {}, nullptr, {}};
   unsigned rank = cast<MemRefType>(buffer.getType()).getRank();
   result.low.assign(rank, e.index(0));
@@ -337,7 +325,9 @@ static PaddedInput matchPadding(KernelEmitter &e, Value buffer,
   SmallVector<OpFoldResult> low = inside.getMixedOffsets();
   SmallVector<OpFoldResult> sizes = inside.getMixedSizes();
   auto padded = cast<MemRefType>(buffer.getType());
-  for (unsigned i = 0; i + numImageDims < rank; ++i) {
+  for (unsigned i = 0; i < rank; ++i) {
+    if (i >= firstDim && i < firstDim + numDims)
+      continue;
     if (!isConstantIntValue(low[i], 0))
       return result;
     if (!padded.isDynamicDim(i) &&
@@ -418,7 +408,8 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
                              getAffineDimExpr(dims->inputChannel[0], context)))
     return failure();
 
-  PaddedInput input = matchPadding(e, image->get(), numImageDims);
+  PaddedInput input =
+      matchPadding(e, image->get(), rank - numImageDims, numImageDims);
   SmallVector<Windows::Dim> windows;
   bool isPointwise = true;
   for (unsigned i = 0; i < numImageDims; ++i) {
@@ -523,9 +514,10 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
   if (!result.isIntOrFloat())
     return failure();
   bool isConvolution = linalg::isaConvolutionOpInterface(root);
-  FailureOr<MatchedProduct> match = isConvolution
-                                        ? matchConvolution(e, root, unit)
-                                        : matchContraction(e, root, unit);
+  FailureOr<MatchedProduct> match =
+      !isConvolution               ? matchContraction(e, root, unit)
+      : hasChannelsInnermost(root) ? matchRowConvolution(e, root, unit)
+                                   : matchConvolution(e, root, unit);
   if (succeeded(match))
     match->problem.permutes = unit.permutes;
   if (succeeded(match) && !isConvolution) {
@@ -539,10 +531,7 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
 }
 
 void quantc::matchNeighbours(KernelEmitter &e, MatchedProduct &match,
-                             ArrayRef<unsigned> m, ArrayRef<unsigned> n) {
-  LoopGroups groups;
-  llvm::append_range(groups.m, m);
-  llvm::append_range(groups.n, n);
+                             const LoopGroups &groups) {
   matchFill(match);
   matchEpilogue(e, match, groups);
 }

@@ -4,10 +4,17 @@
 #define QUANTC_LIB_CODEGEN_CONTRACTIONANALYSIS_H
 
 #include "ColumnSources.h"
+#include "LoopGroups.h"
+#include "PaddedRows.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace quantc {
+
+/// How many elements a dimension has, and how far they are apart.
+struct StridedDim {
+  int64_t size, stride;
+};
 
 /// A root of a kernel, and the ops around it that the product takes over.
 struct MatchedProduct {
@@ -16,6 +23,9 @@ struct MatchedProduct {
   MicroKernel kernel;
   /// The right-hand side: a matrix, or the windows of a convolution.
   StridedMatrix b;
+  /// If rows of `b` have no single stride, those of the dimensions that make up
+  /// k: then it must be packed.
+  llvm::SmallVector<StridedDim> filterDims;
   std::unique_ptr<ColumnSource> columns;
   /// The input of a depthwise convolution: one channel in, one out.
   std::optional<Windows> depthwise;
@@ -26,6 +36,8 @@ struct MatchedProduct {
   /// The operand of the root with the matrix, or null for windows, and that of
   /// the left-hand side.
   mlir::OpOperand *matrixOperand = nullptr, *rowsOperand = nullptr;
+  /// The image on the left-hand side, if it lacks its padding.
+  std::optional<PaddedRows> paddedRows;
   /// To be erased once the product is emitted, users first.
   llvm::SmallVector<mlir::Operation *> absorbed;
 
@@ -39,10 +51,42 @@ llvm::FailureOr<MatchedProduct> matchProduct(KernelEmitter &e,
                                              mlir::linalg::LinalgOp root,
                                              const VectorUnit &unit);
 
-/// Takes over the fill of `match`'s output, and an elementwise op on it. Rows
-/// follow the loops `m`, columns the loops `n`.
+/// The same for a convolution of an image whose channels are innermost: its
+/// positions are rows, and its filters, which must be constant, columns.
+bool hasChannelsInnermost(mlir::linalg::LinalgOp root);
+llvm::FailureOr<MatchedProduct> matchRowConvolution(KernelEmitter &e,
+                                                    mlir::linalg::LinalgOp root,
+                                                    const VectorUnit &unit);
+
+//===----------------------------------------------------------------------===//
+// Parts of matchProduct
+//===----------------------------------------------------------------------===//
+
+/// Splits a body `yield(out + f(a) * g(b))` into the factors.
+llvm::LogicalResult matchBody(KernelEmitter &e, mlir::linalg::LinalgOp root,
+                              FactorExpression &first,
+                              FactorExpression &second);
+
+/// Whether a factor depends on more than one element and scalars.
+bool hasParameters(const GemmProblem &problem);
+
+mlir::Type getAccumulator(mlir::linalg::LinalgOp root);
+
+/// The input of a convolution before its padding.
+struct PaddedInput {
+  mlir::Value source;
+  llvm::SmallVector<mlir::Value> low;
+  mlir::Value value; // Null without padding.
+  llvm::SmallVector<mlir::Operation *> ops;
+};
+
+/// Only `numDims` dimensions, from `firstDim` on, may be padded.
+PaddedInput matchPadding(KernelEmitter &e, mlir::Value buffer,
+                         unsigned firstDim, unsigned numDims);
+
+/// Takes over the fill of `match`'s output, and an elementwise op on it.
 void matchNeighbours(KernelEmitter &e, MatchedProduct &match,
-                     llvm::ArrayRef<unsigned> m, llvm::ArrayRef<unsigned> n);
+                     const LoopGroups &groups);
 
 } // namespace quantc
 

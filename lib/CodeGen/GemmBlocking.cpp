@@ -42,14 +42,28 @@ static int64_t chooseDepth(std::optional<int64_t> k, int64_t unit,
   return most * unit;
 }
 
-/// How many panels, `depth` elements deep, a task packs to sweep over them; 0
-/// if it should not. Panel by panel, a task would write a few columns of each
-/// row of C, and where rows are far from each other, no prefetcher follows.
+/// The same where rows of A have segments: some of them, or a part of one.
+static int64_t chooseSegments(const RowLines &lines, int64_t unit,
+                              int64_t depth) {
+  if (lines.segment <= depth)
+    return depth / lines.segment * lines.segment;
+  int64_t part = chooseDepth(lines.segment, unit, depth);
+  return lines.segment % part == 0 ? part : lines.segment;
+}
+
+/// Over how many panels, `depth` elements deep, a task sweeps with each of its
+/// rows, all packed before; 0 if it should not. Panel by panel, a task would
+/// write a few columns of each row of C, and where rows are far from each
+/// other, no prefetcher follows. Weights that were packed at compile time come
+/// from memory, so that all of them should be read before.
 static int64_t chooseSweptPanels(const GemmProblem &p,
                                  const MicroKernel &kernel,
                                  const ColumnSource &columns,
-                                 std::optional<int64_t> depth) {
-  if (columns.isPacked() || columns.isInPlace() || !depth || *depth == 0)
+                                 std::optional<int64_t> depth,
+                                 std::optional<int64_t> numPanels) {
+  if (columns.isInPlace() || !depth || *depth == 0)
+    return 0;
+  if (columns.isPacked() && (kernel.dot || !numPanels))
     return 0;
   int64_t count = *depth;
   if (kernel.dot) {
@@ -61,7 +75,9 @@ static int64_t chooseSweptPanels(const GemmProblem &p,
   }
   int64_t bytes = kernel.accumulator.getIntOrFloatBitWidth() / 8;
   int64_t panels = kSweptBytes / (bytes * count * kernel.columns());
-  return panels < 2 ? 0 : panels;
+  if (panels < 2 || (columns.isPacked() && *numPanels > panels))
+    return 0;
+  return panels;
 }
 
 /// The vectors that the last panel has to compute, if doing so by code of its
@@ -89,7 +105,10 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
           ? std::min(wished.blockColumns, kMaxElements / kBlockRows)
           : kBlockColumns;
   result.panels = std::max<int64_t>(1, mostColumns / kernel.columns());
-  int64_t swept = chooseSweptPanels(p, kernel, columns, k);
+  std::optional<int64_t> numPanels = e.asConstant(columns.getNumSlots(e));
+  if (numPanels)
+    numPanels = llvm::divideCeil(*numPanels, kernel.vectors);
+  int64_t swept = chooseSweptPanels(p, kernel, columns, k, numPanels);
   // Panels that are swept have the whole depth.
   if (swept && (!wished.depth || wished.depth >= *k)) {
     result.sweepsRows = true;
@@ -97,14 +116,15 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
       result.panels = swept;
   }
   int64_t columnBlocks = 1;
-  if (std::optional<int64_t> slots = e.asConstant(columns.getNumSlots(e))) {
-    int64_t panels = llvm::divideCeil(*slots, kernel.vectors);
-    result.panels = std::min(result.panels, std::max<int64_t>(panels, 1));
-    if (!wished.blockColumns)
+  if (numPanels) {
+    result.panels = std::min(result.panels, std::max<int64_t>(*numPanels, 1));
+    bool hasEnoughRows = columns.isPacked() && result.sweepsRows && m &&
+                         *m > kEnoughBlocks * kBlockRows;
+    if (!wished.blockColumns && !hasEnoughRows)
       result.panels = std::min(
           result.panels,
-          std::max<int64_t>(2, llvm::divideCeil(panels, kEnoughBlocks)));
-    columnBlocks = llvm::divideCeil(panels, result.panels);
+          std::max<int64_t>(2, llvm::divideCeil(*numPanels, kEnoughBlocks)));
+    columnBlocks = llvm::divideCeil(*numPanels, result.panels);
   }
 
   // Blocks of rows of about the same size.
@@ -120,7 +140,7 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     rows = std::max<int64_t>(*m, 1);
     int64_t rowBlocks = llvm::divideCeil(rows, mostRows);
     // Each of them packs its panels again.
-    if (result.sweepsRows && !wished.blockRows)
+    if (result.sweepsRows && !columns.isPacked() && !wished.blockRows)
       rowBlocks = std::min<int64_t>(
           rowBlocks, llvm::divideCeil(kEnoughBlocks, columnBlocks));
     rows = llvm::divideCeil(rows, rowBlocks);
@@ -144,10 +164,13 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
         group * (result.readsPackedOnce ? kStreamedDepth
                                         : kPanelBytes / (4 * kernel.columns()));
   result.splitsDepth = !k || *k > maxUnsplit;
-  result.depth =
-      result.splitsDepth
-          ? chooseDepth(k, std::max(columns.getBlockDepth(1), group), wanted)
-          : std::max<int64_t>(1, *k);
+  if (!result.splitsDepth)
+    result.depth = std::max<int64_t>(1, *k);
+  else if (p.lines)
+    result.depth = chooseSegments(*p.lines, group, wanted);
+  else
+    result.depth =
+        chooseDepth(k, std::max(columns.getBlockDepth(1), group), wanted);
   if (k && *k <= result.depth)
     result.splitsDepth = false;
   result.lastVectors = chooseLastVectors(e, kernel, columns);

@@ -153,10 +153,22 @@ public:
 
 class RowPanels;
 
+/// Rows of a left-hand side that lie in lines, as the positions of an image
+/// with its channels innermost, of which each reads segments along k: lines of
+/// a window.
+struct RowLines {
+  int64_t width;      // Rows of a line,
+  mlir::Value stride; // and how far lines are apart.
+  int64_t segment;    // Elements of a segment,
+  mlir::Value segmentStride;
+};
+
 struct GemmProblem {
   llvm::SmallVector<mlir::Value> outerSizes;
   mlir::Value m, n, k;
   StridedMatrix a, c;
+  /// Of A, whose strides are those within a line and within a segment.
+  std::optional<RowLines> lines;
   FactorExpression factorA, factorB;
   /// Instead of the expressions if the kernel works on words (its `dot`).
   QuantizedFactor quantizedA, quantizedB;
@@ -171,6 +183,10 @@ struct GemmProblem {
   /// For tables in the epilogue, see ByteTable.
   TablePermutes permutes;
   StridedMatrix output;
+
+  /// Where a row of A begins, and how far into it an element along k lies.
+  mlir::Value getRowOffset(KernelEmitter &e, mlir::Value row) const;
+  mlir::Value getStepOffset(KernelEmitter &e, mlir::Value k) const;
 };
 
 /// What the epilogue makes of `sum`, a vector of the product in `row`, columns

@@ -86,7 +86,7 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
         {tile.panel, tile.panelOffset, tile.order, tile.orderOffset},
         {block.words, block.wideWords, rowOffsets}, block.depth,
         std::move(sums));
-  auto step = [&](Value k, ValueRange in) {
+  auto step = [&](Value k, Value aStep, ValueRange in) {
     SmallVector<Value> out(in);
     SmallVector<Value> panel;
     Value at = e.add(tile.panelOffset, e.mul(k, e.index(kernel.columns())));
@@ -105,8 +105,7 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
       if (kernel.dot) {
         factor = e.load(block.words, e.add(rowOffsets[r], k));
       } else {
-        Value element = e.load(
-            p.a.buffer, e.add(rowOffsets[r], e.mul(k, p.a.columnStride)));
+        Value element = e.load(p.a.buffer, e.add(rowOffsets[r], aStep));
         factor = emitFactor(e, kernel, p.factorA, element, 0);
       }
       factor = e.splat(factor, kernel.lanes);
@@ -117,28 +116,47 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
     }
     return out;
   };
-  Value zero = e.index(0);
   // LLVM would add up the pairs of several steps first, and spill them.
   int64_t unroll =
       kernel.dot.takesDifferences() || kernel.dot.sumsPairs ? 1 : 4;
-  Value depth = e.ceilDiv(block.depth, kernel.dot.group);
-  Value main = e.mul(e.floorDiv(depth, unroll), e.index(unroll));
-  sums = e.forLoop(zero, main, unroll, sums, [&](Value k, ValueRange in) {
-    SmallVector<Value> out(in);
-    emitPrefetch(block, tile, k, unroll);
-    for (int64_t i = 0; i < unroll; ++i)
-      out = step(e.add(k, e.index(i)), out);
-    return out;
-  });
-  return e.forLoop(main, depth, 1, sums,
-                   [&](Value k, ValueRange in) { return step(k, in); });
+  // From `first` on, where the rows of A are `aFirst` further.
+  auto emitSteps = [&](Value first, Value aFirst, Value count, ValueRange in) {
+    auto body = [&](int64_t steps) {
+      return [&, steps](Value i, ValueRange in) {
+        SmallVector<Value> out(in);
+        emitPrefetch(block, tile, e.add(first, i), steps);
+        for (int64_t j = 0; j < steps; ++j) {
+          Value k = e.add(i, e.index(j));
+          out = step(e.add(first, k), e.add(aFirst, e.mul(k, p.a.columnStride)),
+                     out);
+        }
+        return out;
+      };
+    };
+    Value zero = e.index(0);
+    Value main = e.mul(e.floorDiv(count, unroll), e.index(unroll));
+    SmallVector<Value> out = e.forLoop(zero, main, unroll, in, body(unroll));
+    return e.forLoop(main, count, 1, out, body(1));
+  };
+  Value zero = e.index(0), depth = e.ceilDiv(block.depth, kernel.dot.group);
+  if (kernel.dot || !p.lines || blocking.depth <= p.lines->segment)
+    return emitSteps(zero, zero, depth, sums);
+  Value segment = e.index(p.lines->segment);
+  return e.forLoop(zero, e.floorDiv(depth, p.lines->segment), 1, sums,
+                   [&](Value i, ValueRange in) {
+                     return emitSteps(e.mul(i, segment),
+                                      e.mul(i, p.lines->segmentStride), segment,
+                                      in);
+                   });
 }
 
 void GemmTileEmitter::emitTile(const GemmBlock &block, const GemmTile &tile) {
   auto type = VectorType::get(kernel.lanes, kernel.accumulator);
   int64_t count = tile.rows * tile.vectors();
   SmallVector<Value> rowOffsets;
-  Value aBase = e.add(block.aBase, e.mul(block.k, p.a.columnStride));
+  Value aBase = e.add(block.aBase, p.getStepOffset(e, block.k));
+  // Where lines are whole tiles, a tile is in one of them.
+  bool isInLine = p.lines && p.lines->width % kernel.rows == 0;
   for (int64_t r = 0; r < tile.rows; ++r) {
     if (kernel.dot) {
       // Words have room for whole tiles: rows that do not exist are read as
@@ -151,7 +169,11 @@ void GemmTileEmitter::emitTile(const GemmBlock &block, const GemmTile &tile) {
     Value row = e.add(tile.row, e.index(r));
     if (tile.rowsFit)
       row = e.min(row, e.sub(p.m, e.index(1)));
-    rowOffsets.push_back(e.add(aBase, e.mul(row, p.a.rowStride)));
+    if (isInLine && r)
+      rowOffsets.push_back(
+          e.add(rowOffsets[0], e.mul(e.index(r), p.a.rowStride)));
+    else
+      rowOffsets.push_back(e.add(aBase, p.getRowOffset(e, row)));
   }
   auto partialAt = [&](int64_t i) {
     Value row =

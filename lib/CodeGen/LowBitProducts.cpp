@@ -174,7 +174,10 @@ static MatchedProduct matchProblem(KernelEmitter &e, linalg::LinalgOp root,
   p.c = {e.flatten(out), {}, p.n, e.index(1)};
   p.factorA.result = body.inputFactor;
   p.factorA.element = root.getBlock()->getArgument(body.input);
-  matchNeighbours(e, match, rowLoops, {unsigned(rowLoops.size())});
+  LoopGroups groups;
+  groups.m = rowLoops;
+  groups.n = {unsigned(rowLoops.size())};
+  matchNeighbours(e, match, groups);
   auto *it = match.absorbed.begin();
   match.absorbed.insert(p.epilogue ? it + 1 : it, root);
   return match;

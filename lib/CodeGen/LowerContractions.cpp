@@ -330,19 +330,30 @@ struct LowerContractionsPass
       numProvedPanels += pairs.columns->provedPanels;
       numMixedPanels += pairs.columns->panels - pairs.columns->provedPanels;
     }
-    if (match->matrixOperand)
-      ++numContractions;
-    else
+    bool isPacked = packer.pack(emitter, *match);
+    // Filters that must be packed are not constant.
+    if (!match->columns) {
+      ++numUnmatched;
+      return success();
+    }
+    if (linalg::isaConvolutionOpInterface(root))
       ++numConvolutions;
-    numPackedWeights += packer.pack(emitter, *match) || pairs.rows || hasRows;
+    else
+      ++numContractions;
+    numPackedWeights += isPacked || pairs.rows || hasRows;
     remarkOn(*match, name, pairs, unit.hasBytePairs);
     // Only kernels run on several threads: nothing calls them in parallel.
     if (match->depthwise) {
       emitDepthwise(emitter, match->problem, match->kernel, *match->depthwise,
                     threads);
     } else if (!emitIntegerDepthwise(emitter, *match, threads)) {
+      if (match->paddedRows)
+        match->paddedRows->prepare(emitter, match->problem, match->kernel.lanes,
+                                   threads);
       Blocking blocking = emitGemm(emitter, match->problem, match->kernel,
                                    *match->columns, threads);
+      if (match->paddedRows)
+        match->paddedRows->release(emitter);
       // The file may also say that the cost model's are the best.
       if (!(unit.blocking == Blocking())) {
         ++numChosen;

@@ -79,6 +79,25 @@ static memref::GlobalOp getConstant(Value buffer, SymbolTable &symbols) {
   return nullptr;
 }
 
+int64_t WeightColumns::getDepth() const {
+  int64_t depth = 1;
+  for (const StridedDim &dim : k)
+    depth *= dim.size;
+  return depth;
+}
+
+SmallVector<int64_t> WeightColumns::getRowOffsets() const {
+  SmallVector<int64_t> offsets{0};
+  for (const StridedDim &dim : k) {
+    SmallVector<int64_t> next;
+    for (int64_t offset : offsets)
+      for (int64_t i = 0; i < dim.size; ++i)
+        next.push_back(offset + i * dim.stride);
+    offsets = std::move(next);
+  }
+  return offsets;
+}
+
 std::optional<ArrayRef<char>> WeightPacker::getBytes(ElementsAttr attr) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
@@ -97,10 +116,12 @@ namespace {
 struct Source {
   const char *data;
   unsigned width; // Bytes of an element.
-  int64_t k, n, rowStride, columnStride;
+  ArrayRef<int64_t> rowOffsets;
+  int64_t n, columnStride;
 
+  int64_t k() const { return rowOffsets.size(); }
   const char *at(int64_t row, int64_t column) const {
-    return data + (row * rowStride + column * columnStride) * width;
+    return data + (rowOffsets[row] + column * columnStride) * width;
   }
 };
 } // namespace
@@ -110,7 +131,7 @@ static char *packPanel(const Source &source, int64_t first, int64_t columns,
                        char *target) {
   int64_t count = std::min(columns, source.n - first);
   unsigned width = source.width;
-  for (int64_t row = 0; row < source.k; ++row, target += columns * width) {
+  for (int64_t row = 0; row < source.k(); ++row, target += columns * width) {
     if (source.columnStride == 1) {
       std::memcpy(target, source.at(row, first), count * width);
     } else {
@@ -125,19 +146,22 @@ static char *packPanel(const Source &source, int64_t first, int64_t columns,
 /// Calls `visit` for each matrix in `bytes`, and the first column of each of
 /// its panels, in the order in which they are stored.
 static void
-forEachPanel(ArrayRef<char> bytes, unsigned width, ArrayRef<int64_t> sizes,
-             ArrayRef<int64_t> strides, const MicroKernel &kernel,
+forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
+             const MicroKernel &kernel,
              llvm::function_ref<void(const Source &, int64_t)> visit) {
-  int64_t n = sizes.back(), k = sizes[sizes.size() - 2], outer = 1;
-  for (int64_t size : sizes.drop_back(2))
+  SmallVector<int64_t> rowOffsets = weights.getRowOffsets();
+  int64_t outer = 1;
+  for (auto [size, stride] : weights.outer)
     outer *= size;
   for (int64_t o = 0; o < outer; ++o) {
     int64_t base = 0, rest = o;
-    for (int64_t i = sizes.size() - 2; i-- > 0; rest /= sizes[i])
-      base += rest % sizes[i] * strides[i];
-    Source source{bytes.data() + base * width, width,         k, n,
-                  strides[strides.size() - 2], strides.back()};
-    for (int64_t first = 0; first < n; first += kernel.columns())
+    for (auto [size, stride] : llvm::reverse(weights.outer)) {
+      base += rest % size * stride;
+      rest /= size;
+    }
+    Source source{bytes.data() + base * width, width, rowOffsets,
+                  weights.n.size, weights.n.stride};
+    for (int64_t first = 0; first < source.n; first += kernel.columns())
       visit(source, first);
   }
 }
@@ -145,7 +169,7 @@ forEachPanel(ArrayRef<char> bytes, unsigned width, ArrayRef<int64_t> sizes,
 /// One weight as the kernel sees it, 0 outside of the matrix.
 static int getWeight(const Source &source, int64_t row, int64_t column,
                      bool isSigned, bool isFlipped) {
-  if (row >= source.k || column >= source.n)
+  if (row >= source.k() || column >= source.n)
     return 0;
   char byte = *source.at(row, column) ^ (isFlipped ? 0x80 : 0);
   return isSigned ? int(int8_t(byte)) : int(uint8_t(byte));
@@ -168,7 +192,7 @@ getWordOrder(const Source &source, int64_t first, const MicroKernel &kernel,
           return false;
     return true;
   };
-  for (int64_t word = 0, end = PackedSource::getNumRows(kernel, source.k);
+  for (int64_t word = 0, end = PackedSource::getNumRows(kernel, source.k());
        word < end; ++word)
     (isExact(word * group) ? order : wide).push_back(word);
   order.append(wide);
@@ -182,7 +206,7 @@ static char *packGroups(const Source &source, int64_t first,
                         const MicroKernel &kernel, bool isFlipped,
                         char *target) {
   int64_t columns = kernel.columns(), group = kernel.dot.group;
-  int64_t words = PackedSource::getNumRows(kernel, source.k), wide = 0;
+  int64_t words = PackedSource::getNumRows(kernel, source.k()), wide = 0;
   auto order = llvm::to_vector(llvm::seq<int32_t>(0, words));
   if (kernel.dot.hasWideWords)
     std::tie(order, wide) = getWordOrder(source, first, kernel, isFlipped);
@@ -220,8 +244,7 @@ static char *packGroups(const Source &source, int64_t first,
 }
 
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
-                                         ArrayRef<int64_t> sizes,
-                                         ArrayRef<int64_t> strides,
+                                         const WeightColumns &weights,
                                          const MicroKernel &kernel,
                                          bool isFlipped) {
   std::string key;
@@ -230,10 +253,13 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
      << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
      << kernel.dot.isRhsSigned << '/' << isFlipped << '/'
      << kernel.dot.usesTiles << '/' << kernel.dot.hasWideWords;
-  for (int64_t value : sizes)
-    os << ',' << value;
-  for (int64_t value : strides)
-    os << ';' << value;
+  auto print = [&](char separator, ArrayRef<StridedDim> dims) {
+    for (auto [size, stride] : dims)
+      os << separator << size << 'x' << stride;
+  };
+  print(',', weights.outer);
+  print(';', weights.k);
+  print(',', weights.n);
   memref::GlobalOp &known = packed[key];
   if (known)
     return known;
@@ -248,22 +274,20 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   Type stored = element;
   if (kernel.dot)
     stored = IntegerType::get(module.getContext(), 8 * kernel.dot.group);
-  int64_t n = sizes.back(), k = sizes[sizes.size() - 2];
-  int64_t columns = kernel.columns(), panels = llvm::divideCeil(n, columns);
-  int64_t outer = 1;
-  for (int64_t size : sizes.drop_back(2))
-    outer *= size;
-  int64_t total = outer * panels * PackedSource::getPanelSize(kernel, k);
+  int64_t columns = kernel.columns();
+  int64_t total = llvm::divideCeil(weights.n.size, columns) *
+                  PackedSource::getPanelSize(kernel, weights.getDepth());
+  for (const StridedDim &dim : weights.outer)
+    total *= dim.size;
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
       total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
   char *target = blob.getMutableData().data();
-  forEachPanel(*bytes, width, sizes, strides, kernel,
-               [&](const Source &source, int64_t first) {
-                 target =
-                     kernel.dot
-                         ? packGroups(source, first, kernel, isFlipped, target)
-                         : packPanel(source, first, columns, target);
-               });
+  forEachPanel(
+      *bytes, width, weights, kernel, [&](const Source &source, int64_t first) {
+        target = kernel.dot
+                     ? packGroups(source, first, kernel, isFlipped, target)
+                     : packPanel(source, first, columns, target);
+      });
   std::string name = (global.getSymName() + "_packed").str();
   auto handle =
       DenseResourceElementsHandle::getManagerInterface(module.getContext())
@@ -294,19 +318,23 @@ WeightPacker::getMatrices(KernelEmitter &e, const MatchedProduct &match) {
     if (user != match.root && !isa<memref::ReinterpretCastOp>(user))
       return failure();
   const GemmProblem &p = match.problem;
-  Matrices result{func, argument.getArgNumber(), {}, {}, {}};
-  auto addDim = [&](Value size, Value stride) {
+  Matrices result{func, argument.getArgNumber(), {}, {}};
+  auto addDim = [&](SmallVector<StridedDim> &dims, Value size, Value stride) {
     auto s = e.asConstant(size), t = e.asConstant(stride);
-    if (s && t) {
-      result.sizes.push_back(*s);
-      result.strides.push_back(*t);
-    }
+    if (s && t)
+      dims.push_back({*s, *t});
     return s && t;
   };
+  WeightColumns &weights = result.weights;
   for (auto [size, stride] : llvm::zip(p.outerSizes, match.b.outerStrides))
-    if (!e.isConstant(stride, 0) && !addDim(size, stride))
+    if (!e.isConstant(stride, 0) && !addDim(weights.outer, size, stride))
       return failure();
-  if (!addDim(p.k, match.b.rowStride) || !addDim(p.n, match.b.columnStride))
+  SmallVector<StridedDim> columns;
+  if (!addDim(columns, p.n, match.b.columnStride))
+    return failure();
+  weights.n = columns.front();
+  weights.k = match.filterDims;
+  if (weights.k.empty() && !addDim(weights.k, p.k, match.b.rowStride))
     return failure();
 
   for (func::CallOp call : calls[func.getSymNameAttr()]) {
@@ -332,14 +360,14 @@ std::optional<WordCount> WeightPacker::countWords(KernelEmitter &e,
     if (!seen.insert(global).second)
       continue;
     forEachPanel(*getBytes(cast<ElementsAttr>(*global.getInitialValue())),
-                 /*width=*/1, matrices->sizes, matrices->strides, match.kernel,
+                 /*width=*/1, matrices->weights, match.kernel,
                  [&](const Source &source, int64_t first) {
                    int64_t wide =
                        getWordOrder(source, first, match.kernel,
                                     match.problem.quantizedB.isFlipped)
                            .second;
                    int64_t words =
-                       PackedSource::getNumRows(match.kernel, source.k);
+                       PackedSource::getNumRows(match.kernel, source.k());
                    count.words += words;
                    count.wideWords += wide;
                    ++count.panels;
@@ -354,11 +382,10 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   if (failed(matrices))
     return false;
   const GemmProblem &p = match.problem;
-  auto &[func, number, globals, sizes, strides] = *matrices;
+  auto &[func, number, globals, weights] = *matrices;
   memref::GlobalOp last;
   for (auto [call, global] : llvm::zip(calls[func.getSymNameAttr()], globals)) {
-    last =
-        getPacked(global, sizes, strides, match.kernel, p.quantizedB.isFlipped);
+    last = getPacked(global, weights, match.kernel, p.quantizedB.isFlipped);
     OpBuilder builder(call);
     Value packedWeights = memref::GetGlobalOp::create(
         builder, call.getLoc(), last.getType(), last.getSymName());
@@ -368,18 +395,18 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   }
 
   // Strides of whole packed matrices.
-  int64_t depth = sizes[sizes.size() - 2];
-  int64_t stride = llvm::divideCeil(sizes.back(), match.kernel.columns()) *
+  int64_t depth = weights.getDepth();
+  int64_t stride = llvm::divideCeil(weights.n.size, match.kernel.columns()) *
                    PackedSource::getPanelSize(match.kernel, depth);
   SmallVector<Value> packedStrides;
-  int64_t next = sizes.size() - 3;
+  int64_t next = weights.outer.size();
   for (unsigned i = p.outerSizes.size(); i-- > 0;) {
     if (e.isConstant(match.b.outerStrides[i], 0)) {
       packedStrides.push_back(e.index(0));
       continue;
     }
     packedStrides.push_back(e.index(stride));
-    stride *= sizes[next--];
+    stride *= weights.outer[--next].size;
   }
   std::reverse(packedStrides.begin(), packedStrides.end());
   BlockArgument matrix = func.getArgument(number);

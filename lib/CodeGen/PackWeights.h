@@ -14,6 +14,17 @@ struct WordCount {
   int64_t panels = 0, provedPanels = 0;
 };
 
+/// Matrices [outer..., k, n]; k may be several dimensions, the last one
+/// fastest.
+struct WeightColumns {
+  llvm::SmallVector<StridedDim> outer, k;
+  StridedDim n;
+
+  int64_t getDepth() const;
+  /// Where each row along k begins.
+  llvm::SmallVector<int64_t> getRowOffsets() const;
+};
+
 /// Packs the sides of products for which each call of the kernel passes a
 /// constant.
 class WeightPacker {
@@ -56,19 +67,17 @@ public:
       llvm::function_ref<std::vector<char>(mlir::memref::GlobalOp)> pack);
 
 private:
-  /// The constants that the calls of a kernel pass for one argument, which are
-  /// matrices [outer..., k, n] of these sizes and strides.
+  /// The constants that the calls of a kernel pass for one argument.
   struct Matrices {
     mlir::func::FuncOp func;
     unsigned argument;
     mlir::SmallVector<mlir::memref::GlobalOp> globals;
-    mlir::SmallVector<int64_t> sizes, strides;
+    WeightColumns weights;
   };
   mlir::FailureOr<Matrices> getMatrices(KernelEmitter &e,
                                         const MatchedProduct &match);
   mlir::memref::GlobalOp getPacked(mlir::memref::GlobalOp global,
-                                   mlir::ArrayRef<int64_t> sizes,
-                                   mlir::ArrayRef<int64_t> strides,
+                                   const WeightColumns &weights,
                                    const MicroKernel &kernel, bool isFlipped);
   void eraseUnused(mlir::Value buffer);
 

@@ -83,6 +83,7 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
                                        const LinalgToLLVMOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(quantc::createChannelsLastPass());
   pm.addPass(quantc::createFoldMovementPass());
   pm.addPass(quantc::createFuseElementwisePass());
   pm.addPass(createCanonicalizerPass());

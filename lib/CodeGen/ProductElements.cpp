@@ -87,6 +87,23 @@ Value quantc::getOffset(KernelEmitter &e, ValueRange outer,
   return offset;
 }
 
+Value GemmProblem::getRowOffset(KernelEmitter &e, Value row) const {
+  if (!lines)
+    return e.mul(row, a.rowStride);
+  SmallVector<Value> split =
+      e.delinearize(row, {e.index(0), e.index(lines->width)});
+  return e.add(e.mul(split[0], lines->stride), e.mul(split[1], a.rowStride));
+}
+
+Value GemmProblem::getStepOffset(KernelEmitter &e, Value k) const {
+  if (!lines)
+    return e.mul(k, a.columnStride);
+  SmallVector<Value> split =
+      e.delinearize(k, {e.index(0), e.index(lines->segment)});
+  return e.add(e.mul(split[0], lines->segmentStride),
+               e.mul(split[1], a.columnStride));
+}
+
 OutputBases::OutputBases(KernelEmitter &e, const GemmProblem &problem,
                          ValueRange outer)
     : c(getOffset(e, outer, problem.c)),

@@ -34,6 +34,30 @@ def ReturnStatesPass : Pass<"quantc-return-states", "mlir::ModuleOp"> {
   ];
 }
 
+def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
+  let summary = "Keep the channels of images innermost between convolutions";
+  let description = [{
+    ONNX's images are (batch, channels, height, width). As (batch, height,
+    width, channels), a convolution of f32 by constant filters is a matrix
+    product whose rows are positions and whose columns are filters: nothing is
+    copied, and small images waste no lanes of vectors. Convolutions with one
+    group, elementwise ops, maxima over windows and padding that pass images to
+    each other form a part of the graph; if its convolutions gain more than
+    transposes at its borders cost, all of them change to that order. Sizes,
+    except for the batch, must be known. A convolution adds up its products in
+    another order then; other sums stay as they are.
+  }];
+  let statistics = [
+    Statistic<"numConvolutions", "num-convolutions",
+              "Convolutions with their channels innermost">,
+    Statistic<"numTransposes", "num-transposes",
+              "Transposes of images between the two orders">
+  ];
+  let dependentDialects = [
+    "mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"
+  ];
+}
+
 def FoldMovementPass : Pass<"quantc-fold-movement"> {
   let summary = "Fold transposes and broadcasts into the ops that read them";
   let description = [{

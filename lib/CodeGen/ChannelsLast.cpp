@@ -1,0 +1,455 @@
+//===- ChannelsLast.cpp - Images with their channels innermost ------------===//
+//
+// A convolution of an image (batch, height, width, channels) is a matrix
+// product: what a position needs lies in a few long segments, all filters of a
+// position are whole vectors, and nothing is copied. ONNX's images are (batch,
+// channels, height, width), so this pays where several convolutions, and what
+// lies between them, keep the other order: images are transposed at the borders
+// of such a part of the graph only.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/CodeGen/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_CHANNELSLASTPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+
+/// Where each dimension of an image comes from in the other order, and back.
+static constexpr int64_t kToLast[] = {0, 2, 3, 1};
+static constexpr int64_t kToFirst[] = {0, 3, 1, 2};
+static constexpr unsigned kRank = 4;
+static constexpr unsigned kChannel = 1;
+
+/// The share of a convolution's multiplications that the other order is worth,
+/// where filters are whole vectors of so many, and what it takes to transpose
+/// an element, in multiplications (measured on a processor with AVX-512).
+static constexpr double kGain = 0.2;
+static constexpr int64_t kLanes = 16;
+static constexpr double kTransposeCost = 400;
+
+/// Positions of a window up to which their maximum is one elementwise op.
+static constexpr int64_t kMaxUnrolledWindow = 16;
+
+static bool isImage(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.getRank() == kRank && type.getElementType().isF32() &&
+         llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic);
+}
+
+/// Elements of one image of a batch.
+static double countElements(Value image) {
+  double count = 1;
+  for (int64_t size :
+       cast<RankedTensorType>(image.getType()).getShape().drop_front())
+    count *= size;
+  return count;
+}
+
+template <typename T>
+static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> order) {
+  SmallVector<T> result;
+  for (int64_t from : order)
+    result.push_back(values[from]);
+  return result;
+}
+
+/// The loops of the result's dimensions, if each is one loop.
+static std::optional<SmallVector<unsigned>> getResultLoops(AffineMap map) {
+  SmallVector<unsigned> loops;
+  for (AffineExpr expr : map.getResults()) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim)
+      return std::nullopt;
+    loops.push_back(dim.getPosition());
+  }
+  return loops;
+}
+
+namespace {
+/// An op that can work on images in either order.
+struct ImageOp {
+  Operation *op;
+  /// Its images; other operands stay as they are.
+  SmallVector<OpOperand *> images;
+  /// Of a linalg op: its loops as they are in the other order.
+  SmallVector<unsigned> loops;
+  /// Of a convolution, what the other order gains, in multiplications.
+  double gain = 0;
+
+  static std::optional<ImageOp> get(Operation *op);
+
+private:
+  bool matchConvolution(linalg::LinalgOp conv);
+  bool matchOther(linalg::LinalgOp op);
+};
+} // namespace
+
+/// A convolution of all channels by constant filters, whose windows are lines.
+bool ImageOp::matchConvolution(linalg::LinalgOp conv) {
+  if (!linalg::isaConvolutionOpInterface(conv))
+    return false;
+  FailureOr<linalg::ConvolutionDimensions> dims =
+      linalg::inferConvolutionDims(conv);
+  if (failed(dims) || dims->batch.size() != 1 || !dims->depth.empty() ||
+      dims->inputChannel.size() != 1 || dims->outputChannel.size() != 1 ||
+      dims->outputImage.size() != 2 || conv.getNumDpsInputs() != 2)
+    return false;
+  OpOperand *image = conv.getDpsInputOperand(0);
+  Value filter = conv.getDpsInputOperand(1)->get();
+  auto filterType = cast<RankedTensorType>(filter.getType());
+  // What is one number throughout is not packed.
+  ElementsAttr weights;
+  if (!isImage(image->get()) || !filterType.hasStaticShape() ||
+      !matchPattern(filter, m_Constant(&weights)) || weights.isSplat() ||
+      (filterType.getShape().back() > 1 && dims->dilations[1] != 1))
+    return false;
+  // The image is (batch, channels, height, width).
+  AffineMap map = conv.getMatchingIndexingMap(image);
+  if (map.getResult(kChannel) !=
+      getAffineDimExpr(dims->inputChannel[0], conv.getContext()))
+    return false;
+  images = {image};
+  loops = {dims->batch[0], dims->outputImage[0], dims->outputImage[1],
+           dims->outputChannel[0]};
+  llvm::append_range(loops, dims->filterLoop);
+  loops.push_back(dims->inputChannel[0]);
+  if (loops.size() != conv.getNumLoops())
+    return false;
+  int64_t filters = filterType.getDimSize(0);
+  double waste = double(llvm::alignTo(filters, kLanes)) / filters - 1;
+  double positions = countElements(conv->getResult(0)) / filters;
+  gain = positions * filterType.getNumElements() * (kGain - waste);
+  return gain > 0;
+}
+
+/// An elementwise op, or a maximum over windows: sums depend on their order.
+bool ImageOp::matchOther(linalg::LinalgOp linalgOp) {
+  auto generic = dyn_cast<linalg::GenericOp>(linalgOp.getOperation());
+  if (!generic || generic.hasIndexSemantics())
+    return false;
+  AffineMap out = generic.getIndexingMapsArray().back();
+  SmallVector<unsigned> result = *getResultLoops(out);
+  if (generic.getNumReductionLoops()) {
+    Operation *combiner =
+        generic.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+    if (!combiner || !isa<arith::MaximumFOp, arith::MaxNumFOp>(combiner))
+      return false;
+  }
+  for (OpOperand *operand : generic.getDpsInputOperands()) {
+    AffineMap map = generic.getMatchingIndexingMap(operand);
+    if (!isImage(operand->get()) ||
+        map.getResult(kChannel) != out.getResult(kChannel))
+      continue;
+    // What is the same for all positions is no image.
+    if (map.isFunctionOfDim(result[2]) || map.isFunctionOfDim(result[3]))
+      images.push_back(operand);
+  }
+  loops = {result[0], result[2], result[3]};
+  for (unsigned loop = 0; loop < generic.getNumLoops(); ++loop)
+    if (!llvm::is_contained(result, loop))
+      loops.push_back(loop);
+  loops.push_back(result[kChannel]);
+  return !images.empty();
+}
+
+std::optional<ImageOp> ImageOp::get(Operation *op) {
+  ImageOp result;
+  result.op = op;
+  if (op->getNumResults() != 1 || !isImage(op->getResult(0)))
+    return std::nullopt;
+  if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+    auto isZero = [](OpFoldResult size) { return isConstantIntValue(size, 0); };
+    if (!isImage(pad.getSource()) || !pad.getConstantPaddingValue() ||
+        !llvm::all_of(ArrayRef(pad.getMixedLowPad()).take_front(2), isZero) ||
+        !llvm::all_of(ArrayRef(pad.getMixedHighPad()).take_front(2), isZero))
+      return std::nullopt;
+    result.images = {&pad.getSourceMutable()};
+    return result;
+  }
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
+      linalgOp.getNumDpsInits() != 1)
+    return std::nullopt;
+  AffineMap out = linalgOp.getIndexingMapsArray().back();
+  if (out.getNumResults() != kRank || !getResultLoops(out))
+    return std::nullopt;
+  if (!result.matchConvolution(linalgOp) && !result.matchOther(linalgOp))
+    return std::nullopt;
+  return result;
+}
+
+namespace {
+/// Makes ops on images whose channels are innermost.
+class Converter {
+public:
+  explicit Converter(func::FuncOp func) : rewriter(func.getContext()) {}
+
+  void convert(const ImageOp &image);
+  /// Lets all others read the images in the order that they know, and erases
+  /// what is not needed any more.
+  void finish();
+
+  int64_t numTransposes = 0;
+
+private:
+  Value getLast(Value image);
+  Value getLastInit(Value init);
+  Value transpose(Value image, ArrayRef<int64_t> order);
+  Value makeEmpty(Value image, ArrayRef<int64_t> order);
+  Value convertPad(tensor::PadOp pad);
+  Value convertLinalg(const ImageOp &image);
+  Value convertWindows(const ImageOp &image);
+  AffineMap getLastMap(const ImageOp &image, OpOperand *operand, bool isImage);
+
+  IRRewriter rewriter;
+  llvm::MapVector<Value, Value> last;
+  SmallVector<Operation *> converted;
+};
+} // namespace
+
+/// An empty tensor for `image` in the order of dimensions `order`.
+Value Converter::makeEmpty(Value image, ArrayRef<int64_t> order) {
+  Location loc = image.getLoc();
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, image);
+  return tensor::EmptyOp::create(
+      rewriter, loc, permute<OpFoldResult>(sizes, order),
+      cast<RankedTensorType>(image.getType()).getElementType());
+}
+
+Value Converter::transpose(Value image, ArrayRef<int64_t> order) {
+  ++numTransposes;
+  return linalg::TransposeOp::create(rewriter, image.getLoc(), image,
+                                     makeEmpty(image, order), order)
+      ->getResult(0);
+}
+
+/// `image` with its channels innermost.
+Value Converter::getLast(Value image) {
+  Value &result = last[image];
+  if (!result) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointAfterValue(image);
+    result = transpose(image, kToLast);
+  }
+  return result;
+}
+
+/// The same for what an op starts from.
+Value Converter::getLastInit(Value init) {
+  Location loc = init.getLoc();
+  if (init.getDefiningOp<tensor::EmptyOp>())
+    return makeEmpty(init, kToLast);
+  if (auto fill = init.getDefiningOp<linalg::FillOp>())
+    return linalg::FillOp::create(rewriter, loc, fill.getInputs(),
+                                  makeEmpty(init, kToLast))
+        .getResult(0);
+  auto broadcast = init.getDefiningOp<linalg::BroadcastOp>();
+  if (broadcast && broadcast.getDimensions() == ArrayRef<int64_t>{0, 2, 3})
+    return linalg::BroadcastOp::create(rewriter, loc, broadcast.getInput(),
+                                       makeEmpty(init, kToLast),
+                                       ArrayRef<int64_t>{0, 1, 2})
+        ->getResult(0);
+  return transpose(init, kToLast);
+}
+
+Value Converter::convertPad(tensor::PadOp pad) {
+  auto type = cast<RankedTensorType>(pad.getType());
+  return tensor::PadOp::create(
+      rewriter, pad.getLoc(), type.clone(permute(type.getShape(), kToLast)),
+      getLast(pad.getSource()),
+      permute<OpFoldResult>(pad.getMixedLowPad(), kToLast),
+      permute<OpFoldResult>(pad.getMixedHighPad(), kToLast),
+      pad.getConstantPaddingValue(), pad.getNofold());
+}
+
+/// What loops over images with channels innermost read of `operand`.
+AffineMap Converter::getLastMap(const ImageOp &image, OpOperand *operand,
+                                bool isImage) {
+  auto op = cast<linalg::LinalgOp>(image.op);
+  // The loop that each of the old ones becomes.
+  SmallVector<AffineExpr> loops(image.loops.size());
+  for (auto [i, loop] : llvm::enumerate(image.loops))
+    loops[loop] = rewriter.getAffineDimExpr(i);
+  SmallVector<AffineExpr> exprs;
+  for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults())
+    exprs.push_back(expr.replaceDims(loops));
+  if (isImage)
+    exprs = permute<AffineExpr>(exprs, kToLast);
+  return AffineMap::get(loops.size(), 0, exprs, rewriter.getContext());
+}
+
+Value Converter::convertLinalg(const ImageOp &image) {
+  auto op = cast<linalg::LinalgOp>(image.op);
+  SmallVector<AffineMap> maps;
+  SmallVector<Value> inputs;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    bool isImage = llvm::is_contained(image.images, operand);
+    inputs.push_back(isImage ? getLast(operand->get()) : operand->get());
+    maps.push_back(getLastMap(image, operand, isImage));
+  }
+  OpOperand *init = op.getDpsInitOperand(0);
+  Value output = getLastInit(init->get());
+  maps.push_back(getLastMap(image, init, /*isImage=*/true));
+  SmallVector<utils::IteratorType> iterators;
+  for (unsigned loop : image.loops)
+    iterators.push_back(op.getIteratorTypesArray()[loop]);
+  auto created = linalg::GenericOp::create(
+      rewriter, op.getLoc(), output.getType(), inputs, output, maps, iterators);
+  rewriter.cloneRegionBefore(op->getRegion(0), created.getRegion(),
+                             created.getRegion().begin());
+  return created.getResult(0);
+}
+
+/// The maximum over windows as the maximum of one operand for each of their
+/// positions, so that channels become vectors; null where that is not possible.
+Value Converter::convertWindows(const ImageOp &image) {
+  auto op = dyn_cast<linalg::GenericOp>(image.op);
+  if (!op || op.getNumReductionLoops() == 0 || image.images.size() != 1)
+    return nullptr;
+  OpOperand *init = op.getDpsInitOperand(0);
+  auto fill = init->get().getDefiningOp<linalg::FillOp>();
+  Operation *combiner =
+      op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  if (!fill || !llvm::hasSingleElement(op.getBody()->without_terminator()))
+    return nullptr;
+  // The positions as loops (height, width, ..., channels) follow one another.
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges(), sizes;
+  for (unsigned loop : ArrayRef(image.loops).drop_front(3).drop_back())
+    sizes.push_back(ranges[loop]);
+  if (llvm::is_contained(sizes, ShapedType::kDynamic) ||
+      computeProduct(sizes) > kMaxUnrolledWindow)
+    return nullptr;
+  AffineMap map = getLastMap(image, image.images[0], /*isImage=*/true);
+  Value input = getLast(image.images[0]->get());
+  auto inputType = cast<RankedTensorType>(input.getType());
+  Value output = makeEmpty(init->get(), kToLast);
+  auto outputType = cast<RankedTensorType>(output.getType());
+  SmallVector<AffineMap> maps;
+  for (int64_t i = 0, e = computeProduct(sizes); i < e; ++i) {
+    SmallVector<AffineExpr> loops;
+    for (unsigned dim = 0; dim < 3; ++dim)
+      loops.push_back(rewriter.getAffineDimExpr(dim));
+    for (int64_t position : delinearize(i, computeStrides(sizes)))
+      loops.push_back(rewriter.getAffineConstantExpr(position));
+    loops.push_back(rewriter.getAffineDimExpr(3));
+    maps.push_back(map.replaceDimsAndSymbols(loops, {}, kRank, 0));
+    // An operand's dimension that is a loop gives it its size.
+    for (unsigned dim = 0; dim < kRank; ++dim)
+      if (isa<AffineDimExpr>(maps.back().getResult(dim)) &&
+          inputType.getDimSize(dim) != outputType.getDimSize(dim))
+        return nullptr;
+  }
+  SmallVector<Value> inputs(maps.size(), input);
+  maps.push_back(rewriter.getMultiDimIdentityMap(kRank));
+  SmallVector<utils::IteratorType> iterators(kRank,
+                                             utils::IteratorType::parallel);
+  auto emitBody = [&](OpBuilder &b, Location loc, ValueRange args) {
+    IRMapping values;
+    Value result = fill.getInputs()[0];
+    for (Value element : args.drop_back()) {
+      values.map(op.getMatchingBlockArgument(image.images[0]), element);
+      values.map(op.getMatchingBlockArgument(init), result);
+      result = b.clone(*combiner, values)->getResult(0);
+    }
+    linalg::YieldOp::create(b, loc, result);
+  };
+  return linalg::GenericOp::create(rewriter, op.getLoc(), output.getType(),
+                                   inputs, output, maps, iterators, emitBody)
+      .getResult(0);
+}
+
+void Converter::convert(const ImageOp &image) {
+  rewriter.setInsertionPoint(image.op);
+  auto pad = dyn_cast<tensor::PadOp>(image.op);
+  Value result = pad ? convertPad(pad) : convertWindows(image);
+  last[image.op->getResult(0)] = result ? result : convertLinalg(image);
+  converted.push_back(image.op);
+}
+
+void Converter::finish() {
+  for (Operation *op : converted) {
+    Value result = op->getResult(0), first;
+    for (OpOperand &use : llvm::make_early_inc_range(result.getUses())) {
+      if (llvm::is_contained(converted, use.getOwner()))
+        continue;
+      if (isa<tensor::DimOp>(use.getOwner()) &&
+          wouldOpBeTriviallyDead(use.getOwner()))
+        continue;
+      if (!first) {
+        Value image = last[result];
+        rewriter.setInsertionPointAfterValue(image);
+        first = transpose(image, kToFirst);
+      }
+      use.set(first);
+    }
+  }
+  for (Operation *op : llvm::reverse(converted))
+    rewriter.eraseOp(op);
+}
+
+namespace {
+struct ChannelsLastPass
+    : public quantc::impl::ChannelsLastPassBase<ChannelsLastPass> {
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (!func.isExternal())
+        convert(func);
+  }
+
+  void convert(func::FuncOp func) {
+    // Images that ops take or give in the same order.
+    llvm::EquivalenceClasses<const void *> parts;
+    llvm::MapVector<Operation *, ImageOp> ops;
+    auto getKey = [](Value value) { return value.getAsOpaquePointer(); };
+    for (Operation &op : func.getBody().front()) {
+      std::optional<ImageOp> image = ImageOp::get(&op);
+      if (!image)
+        continue;
+      for (OpOperand *operand : image->images)
+        parts.unionSets(getKey(op.getResult(0)), getKey(operand->get()));
+      ops.insert({&op, *image});
+    }
+    // What each part gains, less its transposes.
+    llvm::DenseMap<const void *, double> gains;
+    llvm::DenseSet<Value> seen;
+    auto addCost = [&](Value value, double cost) {
+      gains[parts.getLeaderValue(getKey(value))] -= cost;
+    };
+    for (auto &[op, image] : ops) {
+      Value result = op->getResult(0);
+      addCost(result, -image.gain);
+      for (OpOperand *operand : image.images)
+        if (!ops.contains(operand->get().getDefiningOp()) &&
+            seen.insert(operand->get()).second)
+          addCost(operand->get(),
+                  kTransposeCost * countElements(operand->get()));
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return !ops.contains(user) && !isa<tensor::DimOp>(user);
+          }))
+        addCost(result, kTransposeCost * countElements(result));
+    }
+    Converter converter(func);
+    for (auto &[op, image] : ops) {
+      if (gains[parts.getLeaderValue(getKey(op->getResult(0)))] <= 0)
+        continue;
+      converter.convert(image);
+      numConvolutions += image.gain > 0;
+    }
+    converter.finish();
+    numTransposes += converter.numTransposes;
+  }
+};
+} // namespace

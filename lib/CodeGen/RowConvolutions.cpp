@@ -1,0 +1,137 @@
+//===- RowConvolutions.cpp - Convolutions with channels innermost ---------===//
+//
+// In an image (batch, height, width, channels) a window is a few segments, each
+// of them contiguous: its lines. A convolution is then a product whose rows are
+// positions, at constant distances along a line, and whose columns are filters,
+// packed at compile time as any matrix of weights. Nothing is copied but the
+// padding.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ContractionAnalysis.h"
+
+#include "QuantizedAnalysis.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// Dimensions of an image, and of the window.
+static constexpr unsigned kNumImageDims = 2;
+
+bool quantc::hasChannelsInnermost(linalg::LinalgOp root) {
+  FailureOr<linalg::ConvolutionDimensions> dims =
+      linalg::inferConvolutionDims(root);
+  if (failed(dims) || dims->outputChannel.size() != 1)
+    return false;
+  AffineMap map = root.getMatchingIndexingMap(root.getDpsInitOperand(0));
+  return map.getResults().back() ==
+         getAffineDimExpr(dims->outputChannel[0], root.getContext());
+}
+
+FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
+                                                      linalg::LinalgOp root,
+                                                      const VectorUnit &unit) {
+  FailureOr<linalg::ConvolutionDimensions> dims =
+      linalg::inferConvolutionDims(root);
+  if (failed(dims) || dims->batch.size() != 1 || !dims->depth.empty() ||
+      dims->inputChannel.size() != 1 || dims->outputChannel.size() != 1 ||
+      dims->outputImage.size() != kNumImageDims ||
+      dims->filterLoop.size() != kNumImageDims)
+    return failure();
+  MatchedProduct match;
+  match.root = root;
+  GemmProblem &p = match.problem;
+  if (failed(matchBody(e, root, p.factorA, p.factorB)))
+    return failure();
+  if (root.getMatchingOpOperand(p.factorA.element)->getOperandNumber() != 0)
+    std::swap(p.factorA, p.factorB);
+  OpOperand *image = root.getMatchingOpOperand(p.factorA.element);
+  OpOperand *filter = root.getMatchingOpOperand(p.factorB.element);
+  OpOperand *out = root.getDpsInitOperand(0);
+  MLIRContext *context = root.getContext();
+  auto getMap = [&](ArrayRef<unsigned> loops) {
+    SmallVector<AffineExpr> exprs;
+    for (unsigned loop : loops)
+      exprs.push_back(getAffineDimExpr(loop, context));
+    return AffineMap::get(root.getNumLoops(), 0, exprs, context);
+  };
+  unsigned batch = dims->batch[0], channel = dims->inputChannel[0];
+  ArrayRef<unsigned> positions = dims->outputImage, taps = dims->filterLoop;
+  unsigned column = dims->outputChannel[0];
+  AffineMap imageMap = root.getMatchingIndexingMap(image);
+  if (root.getMatchingIndexingMap(out) !=
+          getMap({batch, positions[0], positions[1], column}) ||
+      !root.getMatchingIndexingMap(filter).isProjectedPermutation() ||
+      imageMap.getResult(0) != getAffineDimExpr(batch, context) ||
+      imageMap.getResult(3) != getAffineDimExpr(channel, context))
+    return failure();
+
+  Access c = Access::get(e, out->get(), root.getMatchingIndexingMap(out));
+  Access b = Access::get(e, filter->get(), root.getMatchingIndexingMap(filter));
+  PaddedInput input = matchPadding(e, image->get(), 1, kNumImageDims);
+  Access x = Access::get(e, input.source, imageMap);
+  // The sizes of the image as the product reads it.
+  auto type = cast<MemRefType>(image->get().getType());
+  std::optional<int64_t> width = e.asConstant(c.sizes[2]);
+  SmallVector<unsigned> depth(taps);
+  depth.push_back(channel);
+  for (unsigned loop : depth) {
+    std::optional<unsigned> position = b.positionOf(loop);
+    if (!position)
+      return failure();
+    auto size = e.asConstant(b.sizes[*position]);
+    auto stride = e.asConstant(b.strides[*position]);
+    if (!size || !stride)
+      return failure();
+    match.filterDims.push_back({*size, *stride});
+  }
+  int64_t window = match.filterDims[1].size;
+  // Segments are contiguous: the elements of a window's line.
+  if (llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic) ||
+      !width || *width == 0 || !b.positionOf(column) ||
+      (window > 1 && dims->dilations[1] != 1))
+    return failure();
+  int64_t position = type.getDimSize(3), line = type.getDimSize(2) * position;
+
+  p.outerSizes = {c.sizes[0]};
+  p.m = e.mul(c.sizes[1], c.sizes[2]);
+  p.n = c.sizes[3];
+  p.k = e.index(match.filterDims[0].size * window * position);
+  p.a = {x.flat,
+         {e.index(type.getDimSize(1) * line)},
+         e.index(position * dims->strides[1]),
+         e.index(1)};
+  p.c = {c.flat, {c.strides[0]}, c.strides[2], e.index(1)};
+  match.b = {b.flat, {e.index(0)}, {}, b.strideOf(e, column)};
+  bool isOneLine =
+      line * dims->strides[0] == position * dims->strides[1] * *width;
+  if (!isOneLine || match.filterDims[0].size != 1)
+    p.lines = {*width, e.index(line * dims->strides[0]), window * position,
+               e.index(line * dims->dilations[0])};
+  if (input.value)
+    match.paddedRows.emplace(
+        x.flat, x.sizes[0],
+        PaddedRows::Dim{x.sizes[1], input.low[1], e.index(type.getDimSize(1))},
+        PaddedRows::Dim{x.sizes[2], input.low[2], e.index(type.getDimSize(2))},
+        x.sizes[3], input.value);
+
+  match.matrixOperand = filter;
+  match.rowsOperand = image;
+  match.numChannels = position;
+  LoopGroups groups;
+  groups.outer = {batch};
+  llvm::append_range(groups.m, positions);
+  groups.n = {column};
+  llvm::append_range(groups.k, taps);
+  groups.k.push_back(channel);
+  if (hasParameters(p) || matchQuantizedFactors(e, root, groups, unit, p))
+    return failure();
+  match.kernel = MicroKernel::choose(
+      unit, getAccumulator(root),
+      e.asConstant(p.m).value_or(ShapedType::kDynamic),
+      e.asConstant(p.n).value_or(ShapedType::kDynamic), DotProduct());
+  matchNeighbours(e, match, groups);
+  match.absorbed.push_back(root);
+  llvm::append_range(match.absorbed, input.ops);
+  return match;
+}

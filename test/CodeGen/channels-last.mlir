@@ -1,0 +1,131 @@
+// RUN: quant-opt %s --quantc-channels-last --canonicalize --cse --split-input-file | FileCheck %s
+
+// Two convolutions, what lies between them and a maximum over windows change to
+// channels last; one transpose each is at the borders of that part.
+
+#id = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#window = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2 * 2 + d4, d3 * 2 + d5)>
+#size = affine_map<(d0, d1, d2, d3, d4, d5) -> (d4, d5)>
+#out = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2, d3)>
+
+// CHECK-DAG: #[[$IMAGE:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1 + d4, d2 + d5, d6)>
+// CHECK-DAG: #[[$FILTER:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d3, d6, d4, d5)>
+// CHECK-DAG: #[[$TAP:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1 * 2 + 1, d2 * 2, d3)>
+// CHECK-LABEL: func.func @chain
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x256x8x8xf32>
+// CHECK:         %[[LAST:.*]] = linalg.transpose ins(%[[X]] {{.*}} permutation = [0, 2, 3, 1]
+// CHECK:         tensor.pad %[[LAST]] low[0, 1, 1, 0] high[0, 1, 1, 0]
+// CHECK:         linalg.broadcast {{.*}} dimensions = [0, 1, 2]
+// CHECK:         linalg.generic {indexing_maps = [#[[$IMAGE]], #[[$FILTER]], {{.*}}outs({{.*}} : tensor<?x8x8x256xf32>)
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %[[LAST]] : tensor<?x8x8x256xf32>, tensor<?x8x8x256xf32>)
+// CHECK:         linalg.generic {indexing_maps = [#[[$IMAGE]], #[[$FILTER]]
+// CHECK:         linalg.generic {indexing_maps = [{{.*}}#[[$TAP]]
+// CHECK-COUNT-3:   arith.maximumf
+// CHECK:         linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+// CHECK-NOT:     linalg.transpose
+func.func @chain(%x: tensor<?x256x8x8xf32>, %bias: tensor<256xf32>) -> tensor<?x256x4x4xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %lowest = arith.constant 0xFF800000 : f32
+  %w = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
+  %batch = tensor.dim %x, %c0 : tensor<?x256x8x8xf32>
+  %padded = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<?x256x8x8xf32> to tensor<?x256x10x10xf32>
+  %empty = tensor.empty(%batch) : tensor<?x256x8x8xf32>
+  %init = linalg.broadcast ins(%bias : tensor<256xf32>) outs(%empty : tensor<?x256x8x8xf32>) dimensions = [0, 2, 3]
+  %conv = linalg.conv_2d_nchw_fchw ins(%padded, %w : tensor<?x256x10x10xf32>, tensor<256x256x3x3xf32>)
+      outs(%init : tensor<?x256x8x8xf32>) -> tensor<?x256x8x8xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%conv, %x : tensor<?x256x8x8xf32>, tensor<?x256x8x8xf32>) outs(%empty : tensor<?x256x8x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.addf %a, %b : f32
+    linalg.yield %0 : f32
+  } -> tensor<?x256x8x8xf32>
+  %padded2 = tensor.pad %sum low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<?x256x8x8xf32> to tensor<?x256x10x10xf32>
+  %conv2 = linalg.conv_2d_nchw_fchw ins(%padded2, %w : tensor<?x256x10x10xf32>, tensor<256x256x3x3xf32>)
+      outs(%init : tensor<?x256x8x8xf32>) -> tensor<?x256x8x8xf32>
+  %half = tensor.empty(%batch) : tensor<?x256x4x4xf32>
+  %start = linalg.fill ins(%lowest : f32) outs(%half : tensor<?x256x4x4xf32>) -> tensor<?x256x4x4xf32>
+  %shape = tensor.empty() : tensor<2x2xf32>
+  %pool = linalg.generic {indexing_maps = [#window, #size, #out],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%conv2, %shape : tensor<?x256x8x8xf32>, tensor<2x2xf32>) outs(%start : tensor<?x256x4x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.maximumf %o, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<?x256x4x4xf32>
+  return %pool : tensor<?x256x4x4xf32>
+}
+
+// -----
+
+// A single one does not gain what its transposes take.
+// CHECK-LABEL: func.func @single
+// CHECK:         linalg.conv_2d_nchw_fchw
+func.func @single(%x: tensor<1x64x8x8xf32>) -> tensor<1x64x8x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense_resource<w> : tensor<64x64x1x1xf32>
+  %empty = tensor.empty() : tensor<1x64x8x8xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x64x8x8xf32>) -> tensor<1x64x8x8xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %w : tensor<1x64x8x8xf32>, tensor<64x64x1x1xf32>)
+      outs(%init : tensor<1x64x8x8xf32>) -> tensor<1x64x8x8xf32>
+  return %conv : tensor<1x64x8x8xf32>
+}
+
+// -----
+
+// Filters that are no constant cannot be packed.
+// CHECK-LABEL: func.func @notConstant
+// CHECK:         linalg.conv_2d_nchw_fchw
+func.func @notConstant(%x: tensor<1x256x1x1xf32>, %w: tensor<256x256x1x1xf32>) -> tensor<1x256x1x1xf32> {
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<1x256x1x1xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x1x1xf32>) -> tensor<1x256x1x1xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %w : tensor<1x256x1x1xf32>, tensor<256x256x1x1xf32>)
+      outs(%init : tensor<1x256x1x1xf32>) -> tensor<1x256x1x1xf32>
+  return %conv : tensor<1x256x1x1xf32>
+}
+
+// -----
+
+#id = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#mean = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
+
+// A sum depends on its order, and is left as it is.
+// CHECK-LABEL: func.func @sum
+// CHECK:         arith.maximumf
+// CHECK:         } -> tensor<1x2x2x512xf32>
+// CHECK:         %[[FIRST:.*]] = linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+// CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "reduction", "reduction"]} ins(%[[FIRST]]
+func.func @sum(%x: tensor<1x512x2x2xf32>) -> tensor<1x512xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense_resource<w> : tensor<512x512x3x3xf32>
+  %empty = tensor.empty() : tensor<1x512x2x2xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x512x2x2xf32>) -> tensor<1x512x2x2xf32>
+  %padded = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<1x512x2x2xf32> to tensor<1x512x4x4xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%padded, %w : tensor<1x512x4x4xf32>, tensor<512x512x3x3xf32>)
+      outs(%init : tensor<1x512x2x2xf32>) -> tensor<1x512x2x2xf32>
+  %relu = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%conv : tensor<1x512x2x2xf32>) outs(%empty : tensor<1x512x2x2xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.maximumf %a, %zero : f32
+    linalg.yield %0 : f32
+  } -> tensor<1x512x2x2xf32>
+  %row = tensor.empty() : tensor<1x512xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%row : tensor<1x512xf32>) -> tensor<1x512xf32>
+  %mean = linalg.generic {indexing_maps = [#id, #mean], iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%relu : tensor<1x512x2x2xf32>) outs(%start : tensor<1x512xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %o, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<1x512xf32>
+  return %mean : tensor<1x512xf32>
+}

@@ -1,0 +1,106 @@
+"""Convolutions between which channels are innermost: chains of any form against
+ONNX Runtime. All numbers are small integers, so that sums are exact in any order."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper, save
+
+import quantc
+
+CHANNELS = 192  # With fewer, transposes at the borders would cost more than is gained.
+
+FORMS = st.fixed_dictionaries(
+    {
+        "filters": st.sampled_from([CHANNELS, 176, 199]),
+        "image": st.tuples(st.integers(1, 9), st.integers(1, 17)),
+        "kernel": st.tuples(st.integers(2, 3), st.integers(1, 4)),
+        "strides": st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "dilations": st.tuples(st.integers(1, 2), st.integers(1, 2)),
+        "pads": st.tuples(*[st.integers(0, 3)] * 4),
+        "window": st.tuples(st.integers(1, 5), st.integers(1, 4)),
+        "window_strides": st.tuples(st.integers(1, 2), st.integers(1, 2)),
+        "batch": st.integers(1, 2),
+        "has_batch": st.booleans(),
+        "seed": st.integers(0, 1000),
+    }
+)
+
+
+def make_model(form, path):
+    """A convolution of the form, two more around which a residual goes, a maximum
+    over windows, and a mean; outputs are the middle and the end."""
+    rng = np.random.default_rng(form["seed"])
+    filters = form["filters"]
+    constants = {
+        "w0": rng.integers(-1, 2, (filters, CHANNELS, *form["kernel"])),
+        "w1": rng.integers(-1, 2, (CHANNELS, filters, 3, 3)),
+        "w2": rng.integers(-1, 2, (CHANNELS, CHANNELS, 3, 3)),
+        "b0": rng.integers(-9, 10, filters),
+        "scale": rng.integers(-2, 3, (CHANNELS, 1, 1)),
+    }
+    same = {"pads": [1, 1, 1, 1]}
+    form_of = {name: form[name] for name in ("strides", "dilations", "pads")}
+    nodes = [
+        helper.make_node("Conv", ["x", "w0", "b0"], ["c0"], **form_of),
+        helper.make_node("Clip", ["c0", "low", "high"], ["r0"]),
+        helper.make_node("Conv", ["r0", "w1"], ["c1"], **same),
+        helper.make_node("Clip", ["c1", "low", "high"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], **same),
+        helper.make_node("Mul", ["r1", "scale"], ["r2"]),
+        helper.make_node("Add", ["c2", "r2"], ["sum"]),
+        helper.make_node(
+            "MaxPool", ["sum"], ["pool"],
+            kernel_shape=form["window"], strides=form["window_strides"], pads=[size // 2 for size in form["window"] * 2],
+        ),
+        helper.make_node("ReduceMax", ["pool"], ["y"], axes=[2, 3], keepdims=0),
+    ]  # fmt: skip
+    initializers = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()]
+    initializers += [
+        numpy_helper.from_array(np.float32(-2), "low"),
+        numpy_helper.from_array(np.float32(3), "high"),
+    ]
+    batch = form["batch"] if form["has_batch"] else "batch"
+    shape = [batch, CHANNELS, *form["image"]]
+    graph = helper.make_graph(
+        nodes, "chain", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("r1", "y")], initializers,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    save(model, path)
+    return rng.integers(-2, 3, (form["batch"], CHANNELS, *form["image"])).astype(np.float32)
+
+
+def check(form, target, threads=1):
+    sizes = zip(form["image"], form["pads"][:2], form["pads"][2:], form["kernel"], form["dilations"])
+    if any(size + before + after <= (kernel - 1) * dilation for size, before, after, kernel, dilation in sizes):
+        return  # No window fits.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chain.onnx"
+        x = make_model(form, path)
+        model = quantc.compile(path, target=target)
+        model.set_num_threads(threads)
+        expected = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+        for ours, theirs in zip(model.run({"x": x}), expected):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(form=FORMS)
+def test_chains(target, form):
+    check(form, target)
+
+
+def test_threads():
+    """An image whose padded copy no stack holds, on two threads."""
+    form = {
+        "filters": CHANNELS, "image": (17, 40), "kernel": (3, 3), "strides": (1, 1), "dilations": (1, 1),
+        "pads": (1, 1, 1, 1), "window": (3, 3), "window_strides": (2, 2), "batch": 2, "has_batch": False, "seed": 1,
+    }  # fmt: skip
+    check(form, "native", threads=2)
