@@ -39,14 +39,20 @@ static constexpr unsigned kChannel = 1;
 static constexpr double kGain = 0.2;
 static constexpr int64_t kLanes = 16;
 static constexpr double kTransposeCost = 400;
+/// As many bytes are multiplied in the time of a float.
+static constexpr double kByteProducts = 4;
 
 /// Positions of a window up to which their maximum is one elementwise op.
 static constexpr int64_t kMaxUnrolledWindow = 16;
 
 static bool isImage(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && type.getRank() == kRank && type.getElementType().isF32() &&
-         llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic);
+  if (!type || type.getRank() != kRank ||
+      llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
+    return false;
+  // Sums of bytes become bytes where they are made.
+  Type element = type.getElementType();
+  return element.isF32() || element.isInteger(8) || element.isInteger(32);
 }
 
 /// Elements of one image of a batch.
@@ -56,6 +62,13 @@ static double countElements(Value image) {
        cast<RankedTensorType>(image.getType()).getShape().drop_front())
     count *= size;
   return count;
+}
+
+/// What it takes to transpose one image of a batch, in multiplications of its
+/// elements.
+static double getTransposeCost(Value image) {
+  bool isByte = getElementTypeOrSelf(image).isInteger(8);
+  return kTransposeCost * countElements(image) * (isByte ? kByteProducts : 1);
 }
 
 template <typename T>
@@ -105,7 +118,7 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv) {
       linalg::inferConvolutionDims(conv);
   if (failed(dims) || dims->batch.size() != 1 || !dims->depth.empty() ||
       dims->inputChannel.size() != 1 || dims->outputChannel.size() != 1 ||
-      dims->outputImage.size() != 2 || conv.getNumDpsInputs() != 2)
+      dims->outputImage.size() != 2 || conv.getNumDpsInputs() < 2)
     return false;
   OpOperand *image = conv.getDpsInputOperand(0);
   Value filter = conv.getDpsInputOperand(1)->get();
@@ -145,7 +158,8 @@ bool ImageOp::matchOther(linalg::LinalgOp linalgOp) {
   if (generic.getNumReductionLoops()) {
     Operation *combiner =
         generic.getBody()->getTerminator()->getOperand(0).getDefiningOp();
-    if (!combiner || !isa<arith::MaximumFOp, arith::MaxNumFOp>(combiner))
+    if (!combiner || !isa<arith::MaximumFOp, arith::MaxNumFOp, arith::MaxSIOp,
+                          arith::MaxUIOp>(combiner))
       return false;
   }
   for (OpOperand *operand : generic.getDpsInputOperands()) {
@@ -434,12 +448,11 @@ struct ChannelsLastPass
       for (OpOperand *operand : image.images)
         if (!ops.contains(operand->get().getDefiningOp()) &&
             seen.insert(operand->get()).second)
-          addCost(operand->get(),
-                  kTransposeCost * countElements(operand->get()));
+          addCost(operand->get(), getTransposeCost(operand->get()));
       if (llvm::any_of(result.getUsers(), [&](Operation *user) {
             return !ops.contains(user) && !isa<tensor::DimOp>(user);
           }))
-        addCost(result, kTransposeCost * countElements(result));
+        addCost(result, getTransposeCost(result));
     }
     Converter converter(func);
     for (auto &[op, image] : ops) {

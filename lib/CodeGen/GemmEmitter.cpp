@@ -111,7 +111,8 @@ void GemmEmitter::allocatePanels(GemmBlock &block) {
     depth = llvm::alignTo(columns.getNumWords().value_or(llvm::divideCeil(
                               blocking.depth, kernel.dot.group)),
                           kernel.lanes);
-    block.wordStride = depth;
+    // Also where a segment is not a whole number of vectors.
+    block.wordStride = depth + (p.lines ? kernel.lanes : 0);
     if (!p.rowPanels)
       block.words = allocate(blocking.rows * block.wordStride, accumulator);
     if (kernel.dot.hasWideWords)

@@ -159,7 +159,9 @@ class RowPanels;
 struct RowLines {
   int64_t width;      // Rows of a line,
   mlir::Value stride; // and how far lines are apart.
-  int64_t segment;    // Elements of a segment,
+  /// Steps along k of a segment, in whole words where rows are packed, and the
+  /// elements among them that exist; and how far segments are apart.
+  int64_t segment, elements;
   mlir::Value segmentStride;
 };
 
@@ -187,6 +189,8 @@ struct GemmProblem {
   /// Where a row of A begins, and how far into it an element along k lies.
   mlir::Value getRowOffset(KernelEmitter &e, mlir::Value row) const;
   mlir::Value getStepOffset(KernelEmitter &e, mlir::Value k) const;
+  /// How many products a sum has.
+  mlir::Value getNumProducts(KernelEmitter &e) const;
 };
 
 /// What the epilogue makes of `sum`, a vector of the product in `row`, columns

@@ -348,8 +348,7 @@ struct LowerContractionsPass
                     threads);
     } else if (!emitIntegerDepthwise(emitter, *match, threads)) {
       if (match->paddedRows)
-        match->paddedRows->prepare(emitter, match->problem, match->kernel.lanes,
-                                   threads);
+        match->paddedRows->prepare(emitter, match->problem, unit.bits, threads);
       Blocking blocking = emitGemm(emitter, match->problem, match->kernel,
                                    *match->columns, threads);
       if (match->paddedRows)

@@ -79,13 +79,6 @@ static memref::GlobalOp getConstant(Value buffer, SymbolTable &symbols) {
   return nullptr;
 }
 
-int64_t WeightColumns::getDepth() const {
-  int64_t depth = 1;
-  for (const StridedDim &dim : k)
-    depth *= dim.size;
-  return depth;
-}
-
 SmallVector<int64_t> WeightColumns::getRowOffsets() const {
   SmallVector<int64_t> offsets{0};
   for (const StridedDim &dim : k) {
@@ -95,7 +88,15 @@ SmallVector<int64_t> WeightColumns::getRowOffsets() const {
         next.push_back(offset + i * dim.stride);
     offsets = std::move(next);
   }
-  return offsets;
+  if (elements == segment)
+    return offsets;
+  SmallVector<int64_t> padded;
+  for (auto [i, offset] : llvm::enumerate(offsets)) {
+    padded.push_back(offset);
+    if ((i + 1) % elements == 0)
+      padded.append(segment - elements, kNoRow);
+  }
+  return padded;
 }
 
 std::optional<ArrayRef<char>> WeightPacker::getBytes(ElementsAttr attr) {
@@ -169,7 +170,8 @@ forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
 /// One weight as the kernel sees it, 0 outside of the matrix.
 static int getWeight(const Source &source, int64_t row, int64_t column,
                      bool isSigned, bool isFlipped) {
-  if (row >= source.k() || column >= source.n)
+  if (row >= source.k() || column >= source.n ||
+      source.rowOffsets[row] == WeightColumns::kNoRow)
     return 0;
   char byte = *source.at(row, column) ^ (isFlipped ? 0x80 : 0);
   return isSigned ? int(int8_t(byte)) : int(uint8_t(byte));
@@ -260,6 +262,7 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   print(',', weights.outer);
   print(';', weights.k);
   print(',', weights.n);
+  os << ';' << weights.elements << '/' << weights.segment;
   memref::GlobalOp &known = packed[key];
   if (known)
     return known;
@@ -276,7 +279,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
     stored = IntegerType::get(module.getContext(), 8 * kernel.dot.group);
   int64_t columns = kernel.columns();
   int64_t total = llvm::divideCeil(weights.n.size, columns) *
-                  PackedSource::getPanelSize(kernel, weights.getDepth());
+                  PackedSource::getPanelSize(
+                      kernel, int64_t(weights.getRowOffsets().size()));
   for (const StridedDim &dim : weights.outer)
     total *= dim.size;
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
@@ -334,6 +338,10 @@ WeightPacker::getMatrices(KernelEmitter &e, const MatchedProduct &match) {
     return failure();
   weights.n = columns.front();
   weights.k = match.filterDims;
+  if (p.lines) {
+    weights.elements = p.lines->elements;
+    weights.segment = p.lines->segment;
+  }
   if (weights.k.empty() && !addDim(weights.k, p.k, match.b.rowStride))
     return failure();
 
@@ -395,7 +403,7 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   }
 
   // Strides of whole packed matrices.
-  int64_t depth = weights.getDepth();
+  int64_t depth = int64_t(weights.getRowOffsets().size());
   int64_t stride = llvm::divideCeil(weights.n.size, match.kernel.columns()) *
                    PackedSource::getPanelSize(match.kernel, depth);
   SmallVector<Value> packedStrides;

@@ -19,9 +19,11 @@ struct WordCount {
 struct WeightColumns {
   llvm::SmallVector<StridedDim> outer, k;
   StridedDim n;
+  /// Behind so many rows along k there are zeros, up to `segment`.
+  int64_t elements = 1, segment = 1;
 
-  int64_t getDepth() const;
-  /// Where each row along k begins.
+  static constexpr int64_t kNoRow = -1;
+  /// Where each row along k begins, or kNoRow.
   llvm::SmallVector<int64_t> getRowOffsets() const;
 };
 

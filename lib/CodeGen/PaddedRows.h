@@ -23,7 +23,7 @@ public:
         channels(channels), padding(padding) {}
 
   /// Makes the copy, the new left-hand side of `problem`.
-  void prepare(KernelEmitter &e, GemmProblem &problem, int64_t lanes,
+  void prepare(KernelEmitter &e, GemmProblem &problem, int64_t vectorBits,
                bool useThreads);
   void release(KernelEmitter &e) { e.release(copy); }
 

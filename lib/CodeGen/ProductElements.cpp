@@ -104,6 +104,12 @@ Value GemmProblem::getStepOffset(KernelEmitter &e, Value k) const {
                e.mul(split[1], a.columnStride));
 }
 
+Value GemmProblem::getNumProducts(KernelEmitter &e) const {
+  if (!lines)
+    return k;
+  return e.mul(e.floorDiv(k, lines->segment), e.index(lines->elements));
+}
+
 OutputBases::OutputBases(KernelEmitter &e, const GemmProblem &problem,
                          ValueRange outer)
     : c(getOffset(e, outer, problem.c)),

@@ -223,17 +223,30 @@ void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
                                Value k, Value depth, Value words,
                                int64_t stride, Value sums, Value isFirst,
                                Value wideWords) {
-  Value base = e.mul(k, p.a.columnStride);
-  for (auto [i, outerStride] : llvm::zip(outer, p.a.outerStrides))
-    base = e.add(base, e.mul(i, outerStride));
+  Value base = e.add(getOffset(e, outer, p.a), p.getStepOffset(e, k));
   e.forLoop(first, end, 1, [&](Value row) {
     Value zeros;
     if (dot.takesDifferences() && p.quantizedA.hasZeroPoint())
       zeros = e.splat(convert(e, rowZero(outer, row), dot.elementBits, true),
                       bytesPerVector());
     Value local = e.sub(row, first);
-    packRow(e.add(base, e.mul(row, p.a.rowStride)), depth, zeros, words,
-            e.mul(local, e.index(stride)), sums, local, isFirst, wideWords);
+    Value from = e.add(base, p.getRowOffset(e, row));
+    Value to = e.mul(local, e.index(stride));
+    if (!p.lines)
+      return packRow(from, depth, zeros, words, to, sums, local, isFirst,
+                     wideWords);
+    // Segment by segment, or a part of one.
+    int64_t size = p.lines->segment;
+    Value inside = e.delinearize(k, {e.index(0), e.index(size)})[1];
+    Value count = e.min(depth, e.sub(e.index(p.lines->elements), inside));
+    e.forLoop(e.index(0), e.ceilDiv(depth, size), 1, [&](Value i) {
+      Value isStart = e.compare(arith::CmpIPredicate::eq, i, e.index(0));
+      if (isFirst)
+        isStart = e.b.createOrFold<arith::AndIOp>(e.loc, isStart, isFirst);
+      packRow(e.add(from, e.mul(i, p.lines->segmentStride)), count, zeros,
+              words, e.add(to, e.mul(i, e.index(size / dot.group))), sums,
+              local, isStart, wideWords);
+    });
   });
 }
 
@@ -343,7 +356,8 @@ Value QuantizedPanels::correct(ValueRange outer, Value sum, Value row,
     sum = subtract(e.splat(zero, kernel.lanes), columnSums, sum);
   if (columnZeros) {
     if (zero) {
-      Value k = arith::IndexCastOp::create(e.b, e.loc, e.b.getI32Type(), p.k);
+      Value k = arith::IndexCastOp::create(e.b, e.loc, e.b.getI32Type(),
+                                           p.getNumProducts(e));
       rowSum = subtract(zero, k, rowSum);
     }
     sum = subtract(columnZeros, e.splat(rowSum, kernel.lanes), sum);

@@ -3,8 +3,8 @@
 // In an image (batch, height, width, channels) a window is a few segments, each
 // of them contiguous: its lines. A convolution is then a product whose rows are
 // positions, at constant distances along a line, and whose columns are filters,
-// packed at compile time as any matrix of weights. Nothing is copied but the
-// padding.
+// packed at compile time as any matrix of weights. Floats are copied for their
+// padding only; bytes become words, each line of a window whole ones.
 //
 //===----------------------------------------------------------------------===//
 
@@ -96,18 +96,12 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   p.outerSizes = {c.sizes[0]};
   p.m = e.mul(c.sizes[1], c.sizes[2]);
   p.n = c.sizes[3];
-  p.k = e.index(match.filterDims[0].size * window * position);
   p.a = {x.flat,
          {e.index(type.getDimSize(1) * line)},
          e.index(position * dims->strides[1]),
          e.index(1)};
   p.c = {c.flat, {c.strides[0]}, c.strides[2], e.index(1)};
   match.b = {b.flat, {e.index(0)}, {}, b.strideOf(e, column)};
-  bool isOneLine =
-      line * dims->strides[0] == position * dims->strides[1] * *width;
-  if (!isOneLine || match.filterDims[0].size != 1)
-    p.lines = {*width, e.index(line * dims->strides[0]), window * position,
-               e.index(line * dims->dilations[0])};
   if (input.value)
     match.paddedRows.emplace(
         x.flat, x.sizes[0],
@@ -124,12 +118,25 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   groups.n = {column};
   llvm::append_range(groups.k, taps);
   groups.k.push_back(channel);
-  if (hasParameters(p) || matchQuantizedFactors(e, root, groups, unit, p))
+  DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
+  if (!dot && hasParameters(p))
     return failure();
+  // Segments are whole words.
+  int64_t elements = window * position;
+  int64_t segment = llvm::alignTo(elements, dot.group);
+  int64_t numSegments = match.filterDims[0].size;
+  p.k = e.index(numSegments * segment);
+  bool isOneLine =
+      line * dims->strides[0] == position * dims->strides[1] * *width;
+  if (!isOneLine || numSegments > 1)
+    p.lines = {*width, e.index(line * dims->strides[0]), segment, elements,
+               e.index(line * dims->dilations[0])};
+  else
+    p.k = e.index(elements);
   match.kernel = MicroKernel::choose(
       unit, getAccumulator(root),
       e.asConstant(p.m).value_or(ShapedType::kDynamic),
-      e.asConstant(p.n).value_or(ShapedType::kDynamic), DotProduct());
+      e.asConstant(p.n).value_or(ShapedType::kDynamic), dot);
   matchNeighbours(e, match, groups);
   match.absorbed.push_back(root);
   llvm::append_range(match.absorbed, input.ops);

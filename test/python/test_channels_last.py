@@ -76,13 +76,59 @@ def make_model(form, path):
     return rng.integers(-2, 3, (form["batch"], CHANNELS, *form["image"])).astype(np.float32)
 
 
-def check(form, target, threads=1):
+def make_byte_model(form, path):
+    """Quantized convolutions of few channels and of many, whose result is small."""
+    rng = np.random.default_rng(form["seed"])
+    channels, filters = form["channels"], form["filters"] - 64
+    unsigned, unsigned_weights = form["types"]
+    kind = np.uint8 if unsigned else np.int8
+    zero = kind(130 if unsigned else -3)
+    constants = {"zero": zero, "scale": np.float32(0.04)}
+
+    def convolve(name, source, shape, bias, **attributes):
+        # Of 7 bits, since ONNX Runtime's sums of pairs saturate on some machines.
+        weights = rng.integers(-64, 64, shape)
+        zeros = 120 if unsigned_weights else 0
+        constants[name + "w"] = (weights + zeros).astype(np.uint8 if unsigned_weights else np.int8)
+        constants[name + "z"] = constants[name + "w"].dtype.type(zeros)
+        constants[name + "s"] = np.float32(0.3 / np.sqrt(np.prod(shape[1:])) / 37)
+        names = [source, "scale", "zero", name + "w", name + "s", name + "z", "scale", "zero"]
+        if bias:
+            constants[name + "b"] = rng.integers(-500, 500, shape[0]).astype(np.int32)
+            names.append(name + "b")
+        return helper.make_node("QLinearConv", names, [name], **attributes)
+
+    nodes = [
+        convolve(
+            "a", "x", (filters, channels, *form["kernel"]), True,
+            **{name: form[name] for name in ("strides", "dilations", "pads")},
+        ),
+        convolve("b", "a", (filters, filters, 3, 3), False, pads=[1, 1, 1, 1]),
+        convolve("c", "b", (filters, filters, 1, 1), True),
+        helper.make_node(
+            "MaxPool", ["c"], ["pool"],
+            kernel_shape=form["window"], strides=[9, 9], pads=[size // 2 for size in form["window"] * 2],
+        ),
+    ]  # fmt: skip
+    batch = form["batch"] if form["has_batch"] else "batch"
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    graph = helper.make_graph(
+        nodes, "bytes", [helper.make_tensor_value_info("x", element, [batch, channels, *form["image"]])],
+        [helper.make_tensor_value_info("pool", element, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )  # fmt: skip
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    info = np.iinfo(kind)
+    return rng.integers(info.min, info.max + 1, (form["batch"], channels, *form["image"])).astype(kind)
+
+
+def check(form, target, threads=1, make=make_model):
     sizes = zip(form["image"], form["pads"][:2], form["pads"][2:], form["kernel"], form["dilations"])
     if any(size + before + after <= (kernel - 1) * dilation for size, before, after, kernel, dilation in sizes):
         return  # No window fits.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chain.onnx"
-        x = make_model(form, path)
+        x = make(form, path)
         model = quantc.compile(path, target=target)
         model.set_num_threads(threads)
         expected = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
@@ -95,6 +141,14 @@ def check(form, target, threads=1):
 @given(form=FORMS)
 def test_chains(target, form):
     check(form, target)
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(form=FORMS, channels=st.integers(1, 7), types=st.sampled_from([(True, False), (True, True), (False, False)]))
+def test_bytes(target, form, channels, types):
+    """Lines of windows that are no whole words, and both signs."""
+    check({**form, "channels": channels, "types": types}, target, make=make_byte_model)
 
 
 def test_threads():

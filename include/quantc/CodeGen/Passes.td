@@ -44,8 +44,8 @@ def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
     group, elementwise ops, maxima over windows and padding that pass images to
     each other form a part of the graph; if its convolutions gain more than
     transposes at its borders cost, all of them change to that order. Sizes,
-    except for the batch, must be known. A convolution adds up its products in
-    another order then; other sums stay as they are.
+    except for the batch, must be known. A convolution of f32 adds up its products
+    in another order then; other sums stay as they are.
   }];
   let statistics = [
     Statistic<"numConvolutions", "num-convolutions",
