@@ -399,9 +399,6 @@ void Converter::finish() {
     for (OpOperand &use : llvm::make_early_inc_range(result.getUses())) {
       if (llvm::is_contained(converted, use.getOwner()))
         continue;
-      if (isa<tensor::DimOp>(use.getOwner()) &&
-          wouldOpBeTriviallyDead(use.getOwner()))
-        continue;
       if (!first) {
         Value image = last[result];
         rewriter.setInsertionPointAfterValue(image);

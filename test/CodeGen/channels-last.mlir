@@ -64,6 +64,30 @@ func.func @chain(%x: tensor<?x256x8x8xf32>, %bias: tensor<256xf32>) -> tensor<?x
 
 // -----
 
+// What asks for a size only needs no image.
+// CHECK-LABEL: func.func @size
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x512x1x1xf32>
+// CHECK:         tensor.dim %[[X]], %c0
+// CHECK-COUNT-1: linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+func.func @size(%x: tensor<?x512x1x1xf32>) -> (tensor<?x512x1x1xf32>, index) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %w = arith.constant dense_resource<w> : tensor<512x512x3x3xf32>
+  %batch = tensor.dim %x, %c0 : tensor<?x512x1x1xf32>
+  %empty = tensor.empty(%batch) : tensor<?x512x1x1xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x512x1x1xf32>) -> tensor<?x512x1x1xf32>
+  %padded = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<?x512x1x1xf32> to tensor<?x512x3x3xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%padded, %w : tensor<?x512x3x3xf32>, tensor<512x512x3x3xf32>)
+      outs(%init : tensor<?x512x1x1xf32>) -> tensor<?x512x1x1xf32>
+  %size = tensor.dim %conv, %c0 : tensor<?x512x1x1xf32>
+  return %conv, %size : tensor<?x512x1x1xf32>, index
+}
+
+// -----
+
 // A single one does not gain what its transposes take.
 // CHECK-LABEL: func.func @single
 // CHECK:         linalg.conv_2d_nchw_fchw
