@@ -42,7 +42,7 @@ static constexpr double kTransposeCost = 400;
 /// As many bytes are multiplied in the time of a float.
 static constexpr double kByteProducts = 4;
 
-/// Positions of a window up to which their maximum is one elementwise op.
+/// Positions of a window up to which their reduction is one elementwise op.
 static constexpr int64_t kMaxUnrolledWindow = 16;
 
 static bool isImage(Value value) {
@@ -69,26 +69,6 @@ static double countElements(Value image) {
 static double getTransposeCost(Value image) {
   bool isByte = getElementTypeOrSelf(image).isInteger(8);
   return kTransposeCost * countElements(image) * (isByte ? kByteProducts : 1);
-}
-
-template <typename T>
-static SmallVector<T> permute(ArrayRef<T> values, ArrayRef<int64_t> order) {
-  SmallVector<T> result;
-  for (int64_t from : order)
-    result.push_back(values[from]);
-  return result;
-}
-
-/// The loops of the result's dimensions, if each is one loop.
-static std::optional<SmallVector<unsigned>> getResultLoops(AffineMap map) {
-  SmallVector<unsigned> loops;
-  for (AffineExpr expr : map.getResults()) {
-    auto dim = dyn_cast<AffineDimExpr>(expr);
-    if (!dim)
-      return std::nullopt;
-    loops.push_back(dim.getPosition());
-  }
-  return loops;
 }
 
 namespace {
@@ -148,20 +128,28 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv) {
   return gain > 0;
 }
 
-/// An elementwise op, or a maximum over windows: sums depend on their order.
+/// Whether a reduction is no sum or product: those of floats depend on their
+/// order, and those of integers may be convolutions with kernels of their own.
+static bool isAnyOrder(linalg::GenericOp op) {
+  Operation *combiner =
+      op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  std::optional<vector::CombiningKind> kind =
+      combiner ? linalg::getCombinerOpKind(combiner) : std::nullopt;
+  return kind && *kind != vector::CombiningKind::ADD &&
+         *kind != vector::CombiningKind::MUL;
+}
+
+/// An elementwise op, or a reduction over windows, such as their maximum.
 bool ImageOp::matchOther(linalg::LinalgOp linalgOp) {
   auto generic = dyn_cast<linalg::GenericOp>(linalgOp.getOperation());
   if (!generic || generic.hasIndexSemantics())
     return false;
   AffineMap out = generic.getIndexingMapsArray().back();
-  SmallVector<unsigned> result = *getResultLoops(out);
-  if (generic.getNumReductionLoops()) {
-    Operation *combiner =
-        generic.getBody()->getTerminator()->getOperand(0).getDefiningOp();
-    if (!combiner || !isa<arith::MaximumFOp, arith::MaxNumFOp, arith::MaxSIOp,
-                          arith::MaxUIOp>(combiner))
-      return false;
-  }
+  SmallVector<unsigned> result;
+  for (unsigned i = 0; i < kRank; ++i)
+    result.push_back(out.getDimPosition(i));
+  if (generic.getNumReductionLoops() && !isAnyOrder(generic))
+    return false;
   for (OpOperand *operand : generic.getDpsInputOperands()) {
     AffineMap map = generic.getMatchingIndexingMap(operand);
     if (!isImage(operand->get()) ||
@@ -198,7 +186,7 @@ std::optional<ImageOp> ImageOp::get(Operation *op) {
       linalgOp.getNumDpsInits() != 1)
     return std::nullopt;
   AffineMap out = linalgOp.getIndexingMapsArray().back();
-  if (out.getNumResults() != kRank || !getResultLoops(out))
+  if (out.getNumResults() != kRank || !out.isProjectedPermutation())
     return std::nullopt;
   if (!result.matchConvolution(linalgOp) && !result.matchOther(linalgOp))
     return std::nullopt;
@@ -239,7 +227,7 @@ Value Converter::makeEmpty(Value image, ArrayRef<int64_t> order) {
   Location loc = image.getLoc();
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, image);
   return tensor::EmptyOp::create(
-      rewriter, loc, permute<OpFoldResult>(sizes, order),
+      rewriter, loc, applyPermutation(sizes, order),
       cast<RankedTensorType>(image.getType()).getElementType());
 }
 
@@ -282,10 +270,10 @@ Value Converter::getLastInit(Value init) {
 Value Converter::convertPad(tensor::PadOp pad) {
   auto type = cast<RankedTensorType>(pad.getType());
   return tensor::PadOp::create(
-      rewriter, pad.getLoc(), type.clone(permute(type.getShape(), kToLast)),
-      getLast(pad.getSource()),
-      permute<OpFoldResult>(pad.getMixedLowPad(), kToLast),
-      permute<OpFoldResult>(pad.getMixedHighPad(), kToLast),
+      rewriter, pad.getLoc(),
+      type.clone(applyPermutation(type.getShape(), kToLast)),
+      getLast(pad.getSource()), applyPermutation(pad.getMixedLowPad(), kToLast),
+      applyPermutation(pad.getMixedHighPad(), kToLast),
       pad.getConstantPaddingValue(), pad.getNofold());
 }
 
@@ -301,7 +289,7 @@ AffineMap Converter::getLastMap(const ImageOp &image, OpOperand *operand,
   for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults())
     exprs.push_back(expr.replaceDims(loops));
   if (isImage)
-    exprs = permute<AffineExpr>(exprs, kToLast);
+    exprs = applyPermutation(exprs, kToLast);
   return AffineMap::get(loops.size(), 0, exprs, rewriter.getContext());
 }
 
@@ -327,8 +315,8 @@ Value Converter::convertLinalg(const ImageOp &image) {
   return created.getResult(0);
 }
 
-/// The maximum over windows as the maximum of one operand for each of their
-/// positions, so that channels become vectors; null where that is not possible.
+/// A reduction over windows as one of an operand for each of their positions,
+/// so that channels become vectors; null where that is not possible.
 Value Converter::convertWindows(const ImageOp &image) {
   auto op = dyn_cast<linalg::GenericOp>(image.op);
   if (!op || op.getNumReductionLoops() == 0 || image.images.size() != 1)

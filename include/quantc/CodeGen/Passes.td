@@ -37,12 +37,13 @@ def ReturnStatesPass : Pass<"quantc-return-states", "mlir::ModuleOp"> {
 def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
   let summary = "Keep the channels of images innermost between convolutions";
   let description = [{
-    ONNX's images are (batch, channels, height, width). As (batch, height,
-    width, channels), a convolution of f32 by constant filters is a matrix
-    product whose rows are positions and whose columns are filters: nothing is
-    copied, and small images waste no lanes of vectors. Convolutions with one
-    group, elementwise ops, maxima over windows and padding that pass images to
-    each other form a part of the graph; if its convolutions gain more than
+    ONNX's images are (batch, channels, height, width). As (batch, height, width,
+    channels), a convolution of f32 or of bytes by constant filters is a matrix
+    product whose rows are positions and whose columns are filters: floats are
+    read where they lie (with padding, from a copy that has it), bytes are packed
+    as lines of windows, and small images waste no lanes. Convolutions with one
+    group, elementwise ops, reductions over windows but for sums, and padding that
+    pass images to each other form a part of the graph; if its convolutions gain more than
     transposes at its borders cost, all of them change to that order. Sizes,
     except for the batch, must be known. A convolution of f32 adds up its products
     in another order then; other sums stay as they are.
