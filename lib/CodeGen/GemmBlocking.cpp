@@ -2,6 +2,8 @@
 
 #include "GemmBlocking.h"
 
+#include "WordForms.h"
+
 using namespace mlir;
 using namespace quantc;
 
@@ -19,6 +21,8 @@ static constexpr int64_t kSweptBytes = 256 * 1024;
 static constexpr int64_t kMaxUnsplitDepth = 512;
 static constexpr int64_t kBlockRows = 144;
 static constexpr int64_t kBlockColumns = 128;
+/// The same where rows are packed in several forms.
+static constexpr int64_t kFormedColumns = 512;
 /// Elements of a buffer that a file's choice may ask for at most, since buffers
 /// lie on the stack.
 static constexpr int64_t kMaxElements = 64 * 1024;
@@ -145,8 +149,19 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
           rowBlocks, llvm::divideCeil(kEnoughBlocks, columnBlocks));
     rows = llvm::divideCeil(rows, rowBlocks);
   }
-  if (kernel.dot.hasWideWords)
-    rows = std::max(std::min(kPackedBytes / (3 * *k), rows), kernel.rows);
+  if (kernel.dot.hasWideWords) {
+    WordForms forms(llvm::divideCeil(*k, kernel.dot.group), kernel.lanes);
+    rows = std::min(kPackedBytes / (4 * forms.size()), rows);
+    rows = std::max(rows, kernel.rows);
+    // Each column block packs the rows again, in all of their forms.
+    if (numPanels && m && !wished.blockColumns) {
+      columnBlocks = llvm::divideCeil(
+          3 * kEnoughBlocks, std::max<int64_t>(1, llvm::divideCeil(*m, rows)));
+      result.panels =
+          std::clamp<int64_t>(llvm::divideCeil(*numPanels, columnBlocks), 1,
+                              kFormedColumns / kernel.columns());
+    }
+  }
   result.rows = llvm::alignTo(rows, kernel.rows);
 
   int64_t group = kernel.dot.group;

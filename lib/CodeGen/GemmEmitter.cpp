@@ -113,11 +113,13 @@ void GemmEmitter::allocatePanels(GemmBlock &block) {
                           kernel.lanes);
     // Also where a segment is not a whole number of vectors.
     block.wordStride = depth + (p.lines ? kernel.lanes : 0);
+    if (kernel.dot.hasWideWords) {
+      block.wordForms = WordForms(
+          llvm::divideCeil(blocking.depth, kernel.dot.group), kernel.lanes);
+      block.wordStride = block.wordForms->size();
+    }
     if (!p.rowPanels)
       block.words = allocate(blocking.rows * block.wordStride, accumulator);
-    if (kernel.dot.hasWideWords)
-      block.wideWords =
-          allocate(2 * blocking.rows * block.wordStride, accumulator);
     if (!isPacked && !columns.getNumWords())
       block.rawPanel =
           allocate(depth * width * kernel.dot.group, e.b.getI8Type());
@@ -145,7 +147,7 @@ void GemmEmitter::emitDepthBlock(GemmBlock &block, Value endSlot) {
     Value endRow = e.min(e.add(block.firstRow, e.index(blocking.rows)), p.m);
     quantized.packRows(block.outer, block.firstRow, endRow, block.k,
                        block.depth, block.words, block.wordStride,
-                       block.rowSums, block.isFirst, block.wideWords);
+                       block.rowSums, block.isFirst, block.wordForms);
   }
   if (!blocking.sweepsRows)
     return forEachPanel(block, endSlot, [&](const GemmTile &tile) {

@@ -84,8 +84,7 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
     return emitOrderedPanel(
         e, kernel, quantized,
         {tile.panel, tile.panelOffset, tile.order, tile.orderOffset},
-        {block.words, block.wideWords, rowOffsets}, block.depth,
-        std::move(sums));
+        {block.words, rowOffsets}, block.depth, std::move(sums));
   auto step = [&](Value k, Value aStep, ValueRange in) {
     SmallVector<Value> out(in);
     SmallVector<Value> panel;

@@ -28,9 +28,10 @@ struct GemmBlock {
   mlir::Value panels;
   int64_t slotStride = 0;
   // Of quantized operands.
-  mlir::Value words, wideWords, rawPanel, rowSums, columnSums, zeroTiles;
+  mlir::Value words, rawPanel, rowSums, columnSums, zeroTiles;
   int64_t wordStride;
-  mlir::Value edge; // Sums of a tile at the border.
+  std::optional<WordForms> wordForms; // That rows of words have.
+  mlir::Value edge;                   // Sums of a tile at the border.
 };
 
 struct GemmTile {

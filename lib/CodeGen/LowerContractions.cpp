@@ -126,7 +126,7 @@ static BytePairs usePairsOfColumns(KernelEmitter &e, WeightPacker &packer,
   result.columns = packer.countWords(e, pairs);
   if (!result.columns || !pairs.kernel.dot.sumsPairs)
     return {std::nullopt, std::nullopt, "no side is constant"};
-  if (result.columns->wideWords == 0) {
+  if (result.columns->turnedWords + result.columns->wideWords == 0) {
     unit.hasWideWords = false;
     match = matchAgain(e, match, unit);
     return result;
@@ -251,10 +251,11 @@ static void remarkOn(MatchedProduct &match, StringRef name,
   if (pairs.columns)
     say(match, "BytePairs",
         llvm::formatv("sums of two products in 16 bits could saturate: {0} "
-                      "of {1} panels of weights are proved not to, {2} of "
-                      "{3} words are widened",
+                      "of {1} panels of weights are proved not to, of {2} "
+                      "words {3} are turned and {4} are widened",
                       pairs.columns->provedPanels, pairs.columns->panels,
-                      pairs.columns->wideWords, pairs.columns->words));
+                      pairs.columns->words, pairs.columns->turnedWords,
+                      pairs.columns->wideWords));
   else if (pairs.rows)
     say(match, "BytePairs",
         llvm::formatv("sums of two products in 16 bits could saturate: {0} "

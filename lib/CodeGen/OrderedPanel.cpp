@@ -41,23 +41,24 @@ quantc::emitOrderedPanel(KernelEmitter &e, const MicroKernel &kernel,
     return out;
   };
   DotProduct wide = DotProduct::getWide();
+  // One half after the other, so that few vectors of weights are live.
   auto addWide = [&](Value word, ValueRange in) {
-    SmallVector<Value> out(in), columns;
-    Value k = loadIndex(e.add(word, one));
-    for (int64_t v = 0; v < kernel.vectors; ++v)
-      for (int64_t half = 0; half < 2; ++half)
+    SmallVector<Value> out(in);
+    Value at = loadIndex(e.add(word, one));
+    for (int64_t half = 0; half < 2; ++half) {
+      SmallVector<Value> columns;
+      for (int64_t v = 0; v < kernel.vectors; ++v)
         columns.push_back(quantized.loadWide(
             panel.words,
             e.add(columnAt(word, v), e.index(half * kernel.lanes / 2))));
-    for (int64_t r = 0; r < numRows; ++r) {
-      Value at = e.mul(e.add(rows.offsets[r], k), e.index(2));
-      Value factors[] = {splatWord(rows.wideWords, at),
-                         splatWord(rows.wideWords, e.add(at, one))};
-      for (int64_t v = 0; v < kernel.vectors; ++v)
-        for (int64_t half = 0; half < 2; ++half) {
+      for (int64_t r = 0; r < numRows; ++r) {
+        Value place = e.add(rows.offsets[r], e.add(at, e.index(half)));
+        Value factor = splatWord(rows.words, place);
+        for (int64_t v = 0; v < kernel.vectors; ++v) {
           Value &sum = out[r * kernel.vectors + v];
-          sum = wide.emit(e, factors[half], columns[2 * v + half], sum);
+          sum = wide.emit(e, factor, columns[v], sum);
         }
+      }
     }
     return out;
   };

@@ -1,8 +1,9 @@
 //===- OrderedPanel.h - Panels of narrow and wide words ---------*- C++ -*-===//
 //
 // A panel of weights some of whose words DotProduct::sumsPairs would not
-// multiply exactly: the words it may multiply are first, the others follow, and
-// the panel tells the place of each along k.
+// multiply exactly as they are: the words it may multiply, some with bytes in
+// another order, are first, the wide ones follow, and the panel tells the place
+// of each in the forms of a row (WordForms).
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_LIB_CODEGEN_ORDEREDPANEL_H
@@ -19,10 +20,9 @@ struct OrderedPanel {
   mlir::Value order, orderOffset;
 };
 
-/// Rows of the left-hand side in both forms: words of bytes from `offsets` on,
-/// and wide ones from twice as far on.
+/// Rows of the left-hand side in all forms, from `offsets` on.
 struct RowsOfWords {
-  mlir::Value words, wideWords;
+  mlir::Value words;
   mlir::ArrayRef<mlir::Value> offsets;
 };
 

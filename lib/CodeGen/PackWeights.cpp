@@ -1,8 +1,7 @@
 //===- PackWeights.cpp - Constants in the layout of a kernel --------------===//
 //
-// A packed matrix is [outer][panel][k][column], padded with zeros to whole
-// panels, so that a micro-kernel reads it from the first byte to the last.
-// Bytes for a dot product lie in groups along k: [panel][k / g][column][k % g].
+// A packed matrix is [outer][panel]..., padded with zeros to whole panels, so
+// that a micro-kernel reads it from the first byte to the last.
 //
 //===----------------------------------------------------------------------===//
 
@@ -94,7 +93,7 @@ SmallVector<int64_t> WeightColumns::getRowOffsets() const {
   for (auto [i, offset] : llvm::enumerate(offsets)) {
     padded.push_back(offset);
     if ((i + 1) % elements == 0)
-      padded.append(segment - elements, kNoRow);
+      padded.append(segment - elements, PanelSource::kNoRow);
   }
   return padded;
 }
@@ -112,44 +111,12 @@ std::optional<ArrayRef<char>> WeightPacker::getBytes(ElementsAttr attr) {
   return dense.getRawData();
 }
 
-/// One matrix of rows along k: where it lies, and how large it is.
-namespace {
-struct Source {
-  const char *data;
-  unsigned width; // Bytes of an element.
-  ArrayRef<int64_t> rowOffsets;
-  int64_t n, columnStride;
-
-  int64_t k() const { return rowOffsets.size(); }
-  const char *at(int64_t row, int64_t column) const {
-    return data + (rowOffsets[row] + column * columnStride) * width;
-  }
-};
-} // namespace
-
-/// Writes the panel that starts at column `first`, and returns its end.
-static char *packPanel(const Source &source, int64_t first, int64_t columns,
-                       char *target) {
-  int64_t count = std::min(columns, source.n - first);
-  unsigned width = source.width;
-  for (int64_t row = 0; row < source.k(); ++row, target += columns * width) {
-    if (source.columnStride == 1) {
-      std::memcpy(target, source.at(row, first), count * width);
-    } else {
-      for (int64_t j = 0; j < count; ++j)
-        std::memcpy(target + j * width, source.at(row, first + j), width);
-    }
-    std::memset(target + count * width, 0, (columns - count) * width);
-  }
-  return target;
-}
-
 /// Calls `visit` for each matrix in `bytes`, and the first column of each of
 /// its panels, in the order in which they are stored.
 static void
 forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
              const MicroKernel &kernel,
-             llvm::function_ref<void(const Source &, int64_t)> visit) {
+             llvm::function_ref<void(const PanelSource &, int64_t)> visit) {
   SmallVector<int64_t> rowOffsets = weights.getRowOffsets();
   int64_t outer = 1;
   for (auto [size, stride] : weights.outer)
@@ -160,89 +127,11 @@ forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
       base += rest % size * stride;
       rest /= size;
     }
-    Source source{bytes.data() + base * width, width, rowOffsets,
-                  weights.n.size, weights.n.stride};
+    PanelSource source{bytes.data() + base * width, width, rowOffsets,
+                       weights.n.size, weights.n.stride};
     for (int64_t first = 0; first < source.n; first += kernel.columns())
       visit(source, first);
   }
-}
-
-/// One weight as the kernel sees it, 0 outside of the matrix.
-static int getWeight(const Source &source, int64_t row, int64_t column,
-                     bool isSigned, bool isFlipped) {
-  if (row >= source.k() || column >= source.n ||
-      source.rowOffsets[row] == WeightColumns::kNoRow)
-    return 0;
-  char byte = *source.at(row, column) ^ (isFlipped ? 0x80 : 0);
-  return isSigned ? int(int8_t(byte)) : int(uint8_t(byte));
-}
-
-/// The words of a panel, those last that need a wide product, and how many
-/// these are.
-static std::pair<SmallVector<int32_t>, int64_t>
-getWordOrder(const Source &source, int64_t first, const MicroKernel &kernel,
-             bool isFlipped) {
-  SmallVector<int32_t> order, wide;
-  int64_t group = kernel.dot.group;
-  auto isExact = [&](int64_t row) {
-    for (int64_t j = 0; j < kernel.columns(); ++j)
-      for (int64_t i = 0; i < group; i += 2)
-        if (!DotProduct::isExactPair(getWeight(source, row + i, first + j,
-                                               /*isSigned=*/true, isFlipped),
-                                     getWeight(source, row + i + 1, first + j,
-                                               /*isSigned=*/true, isFlipped)))
-          return false;
-    return true;
-  };
-  for (int64_t word = 0, end = PackedSource::getNumRows(kernel, source.k());
-       word < end; ++word)
-    (isExact(word * group) ? order : wide).push_back(word);
-  order.append(wide);
-  return {order, wide.size()};
-}
-
-/// The same in groups of bytes, followed by the sums of the columns and the
-/// order of the words if the kernel wants them. Of a wide word, a vector holds
-/// the first halves of all columns first.
-static char *packGroups(const Source &source, int64_t first,
-                        const MicroKernel &kernel, bool isFlipped,
-                        char *target) {
-  int64_t columns = kernel.columns(), group = kernel.dot.group;
-  int64_t words = PackedSource::getNumRows(kernel, source.k()), wide = 0;
-  auto order = llvm::to_vector(llvm::seq<int32_t>(0, words));
-  if (kernel.dot.hasWideWords)
-    std::tie(order, wide) = getWordOrder(source, first, kernel, isFlipped);
-  SmallVector<int32_t> sums(columns, 0);
-  for (auto [place, word] : llvm::enumerate(order)) {
-    bool isWide = int64_t(place) >= words - wide;
-    for (int64_t j = 0; j < columns; ++j) {
-      for (int64_t i = 0; i < group; ++i) {
-        int weight = getWeight(source, word * group + i, first + j,
-                               kernel.dot.isRhsSigned, isFlipped);
-        sums[j] += weight;
-        int64_t at = j * group + i;
-        if (isWide) {
-          int64_t lane = j % kernel.lanes, half = group / 2;
-          at = (j - lane) * group + i / half * half * kernel.lanes +
-               lane * half + i % half;
-        }
-        target[at] = char(weight);
-      }
-    }
-    target += columns * group;
-  }
-  auto append = [&](ArrayRef<int32_t> values, int64_t size) {
-    std::memset(target, 0, size * sizeof(int32_t));
-    std::memcpy(target, values.data(), values.size() * sizeof(int32_t));
-    target += size * sizeof(int32_t);
-  };
-  if (PackedSource::hasColumnSums(kernel))
-    append(sums, columns);
-  if (kernel.dot.hasWideWords) {
-    order.insert(order.begin(), words - wide);
-    append(order, llvm::alignTo(order.size(), columns));
-  }
-  return target;
 }
 
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
@@ -286,12 +175,13 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
       total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
   char *target = blob.getMutableData().data();
-  forEachPanel(
-      *bytes, width, weights, kernel, [&](const Source &source, int64_t first) {
-        target = kernel.dot
-                     ? packGroups(source, first, kernel, isFlipped, target)
-                     : packPanel(source, first, columns, target);
-      });
+  forEachPanel(*bytes, width, weights, kernel,
+               [&](const PanelSource &source, int64_t first) {
+                 target =
+                     kernel.dot
+                         ? packGroups(source, first, kernel, isFlipped, target)
+                         : packPanel(source, first, columns, target);
+               });
   std::string name = (global.getSymName() + "_packed").str();
   auto handle =
       DenseResourceElementsHandle::getManagerInterface(module.getContext())
@@ -369,17 +259,10 @@ std::optional<WordCount> WeightPacker::countWords(KernelEmitter &e,
       continue;
     forEachPanel(*getBytes(cast<ElementsAttr>(*global.getInitialValue())),
                  /*width=*/1, matrices->weights, match.kernel,
-                 [&](const Source &source, int64_t first) {
-                   int64_t wide =
-                       getWordOrder(source, first, match.kernel,
-                                    match.problem.quantizedB.isFlipped)
-                           .second;
-                   int64_t words =
-                       PackedSource::getNumRows(match.kernel, source.k());
-                   count.words += words;
-                   count.wideWords += wide;
-                   ++count.panels;
-                   count.provedPanels += wide == 0;
+                 [&](const PanelSource &source, int64_t first) {
+                   count +=
+                       quantc::countWords(source, first, match.kernel,
+                                          match.problem.quantizedB.isFlipped);
                  });
   }
   return count;

@@ -4,15 +4,10 @@
 #define QUANTC_LIB_CODEGEN_PACKWEIGHTS_H
 
 #include "ContractionAnalysis.h"
+#include "PackedPanels.h"
 #include "RowPanels.h"
 
 namespace quantc {
-
-/// What the words of packed weights need, see DotProduct::sumsPairs.
-struct WordCount {
-  int64_t words = 0, wideWords = 0;
-  int64_t panels = 0, provedPanels = 0;
-};
 
 /// Matrices [outer..., k, n]; k may be several dimensions, the last one
 /// fastest.
@@ -22,8 +17,7 @@ struct WeightColumns {
   /// Behind so many rows along k there are zeros, up to `segment`.
   int64_t elements = 1, segment = 1;
 
-  static constexpr int64_t kNoRow = -1;
-  /// Where each row along k begins, or kNoRow.
+  /// Where each row along k begins, or PanelSource::kNoRow.
   llvm::SmallVector<int64_t> getRowOffsets() const;
 };
 

@@ -172,9 +172,34 @@ Value QuantizedPanels::loadBytes(Value at, Value stride, Value count) {
       .front();
 }
 
+/// The other forms of a vector of words, the first of which is `word` of the
+/// row that is at `row`.
+void QuantizedPanels::storeForms(Value elements, const WordForms &forms,
+                                 Value words, Value row, Value word) {
+  auto store = [&](Value value, Value place) {
+    int64_t size = cast<VectorType>(value.getType()).getNumElements();
+    int64_t bits = getElementTypeOrSelf(value).getIntOrFloatBitWidth();
+    auto type = VectorType::get(size * bits / 32, e.b.getI32Type());
+    e.storeVector(vector::BitCastOp::create(e.b, e.loc, type, value), words,
+                  e.add(row, place));
+  };
+  int64_t group = dot.group;
+  for (int64_t turn = 1; turn < WordForms::kNumTurns; ++turn) {
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < bytesPerVector(); ++i)
+      mask.push_back(i / group * group + WordForms::kTurns[turn][i % group]);
+    Value turned =
+        vector::ShuffleOp::create(e.b, e.loc, elements, elements, mask);
+    store(turned, e.add(word, e.index(forms.getTurned(turn, 0))));
+  }
+  store(convert(e, elements, 16, dot.isLhsSigned),
+        e.add(e.mul(word, e.index(2)), e.index(forms.getWide(0))));
+}
+
+/// `depth` elements to the words from `first` on of the row at `row`.
 void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
-                              Value to, Value sums, Value sumsAt, Value isFirst,
-                              Value wideWords) {
+                              Value row, Value first, Value sums, Value sumsAt,
+                              Value isFirst, std::optional<WordForms> forms) {
   int64_t size = bytesPerVector();
   Value stride = p.a.columnStride;
   auto type = VectorType::get(kernel.lanes, e.b.getI32Type());
@@ -190,14 +215,10 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
                                          e.zero(elementsType));
     }
     Value result = toWords(elements);
-    Value place = e.add(to, e.floorDiv(k, dot.group));
-    e.storeVector(result, words, place);
-    if (wideWords) {
-      Value wide = convert(e, elements, 16, dot.isLhsSigned);
-      auto type = VectorType::get(2 * kernel.lanes, e.b.getI32Type());
-      e.storeVector(vector::BitCastOp::create(e.b, e.loc, type, wide),
-                    wideWords, e.mul(place, e.index(2)));
-    }
+    Value word = e.add(first, e.floorDiv(k, dot.group));
+    e.storeVector(result, words, e.add(row, word));
+    if (forms)
+      storeForms(elements, *forms, words, row, word);
     if (!sums)
       return {};
     return {dot.emitSum(e, result, dot.isLhsSigned, in[0])};
@@ -222,7 +243,7 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
 void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
                                Value k, Value depth, Value words,
                                int64_t stride, Value sums, Value isFirst,
-                               Value wideWords) {
+                               std::optional<WordForms> forms) {
   Value base = e.add(getOffset(e, outer, p.a), p.getStepOffset(e, k));
   e.forLoop(first, end, 1, [&](Value row) {
     Value zeros;
@@ -233,8 +254,8 @@ void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
     Value from = e.add(base, p.getRowOffset(e, row));
     Value to = e.mul(local, e.index(stride));
     if (!p.lines)
-      return packRow(from, depth, zeros, words, to, sums, local, isFirst,
-                     wideWords);
+      return packRow(from, depth, zeros, words, to, e.index(0), sums, local,
+                     isFirst, forms);
     // Segment by segment, or a part of one.
     int64_t size = p.lines->segment;
     Value inside = e.delinearize(k, {e.index(0), e.index(size)})[1];
@@ -244,8 +265,8 @@ void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
       if (isFirst)
         isStart = e.b.createOrFold<arith::AndIOp>(e.loc, isStart, isFirst);
       packRow(e.add(from, e.mul(i, p.lines->segmentStride)), count, zeros,
-              words, e.add(to, e.mul(i, e.index(size / dot.group))), sums,
-              local, isStart, wideWords);
+              words, to, e.mul(i, e.index(size / dot.group)), sums, local,
+              isStart, forms);
     });
   });
 }

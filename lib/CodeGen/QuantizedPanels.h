@@ -12,6 +12,7 @@
 #define QUANTC_LIB_CODEGEN_QUANTIZEDPANELS_H
 
 #include "GemmEmitter.h"
+#include "WordForms.h"
 
 namespace quantc {
 
@@ -31,12 +32,11 @@ public:
 
   /// Rows [first, end) of A from column `k` on, `depth` elements each, to
   /// `words`, `stride` words a row. `sums`, if any, takes the sums of the rows,
-  /// or is added to unless `isFirst`. `wideWords`, if any, takes the same in
-  /// words of 16-bit elements.
+  /// or is added to unless `isFirst`. With `forms`, rows have all of these.
   void packRows(mlir::ValueRange outer, mlir::Value first, mlir::Value end,
                 mlir::Value k, mlir::Value depth, mlir::Value words,
                 int64_t stride, mlir::Value sums, mlir::Value isFirst,
-                mlir::Value wideWords);
+                std::optional<WordForms> forms);
 
   /// The panel of B that starts at `slot`, `depth` rows from `k` on, to words
   /// from `offset` of `panel` on. `raw` has room for its bytes, in whole groups
@@ -80,8 +80,11 @@ private:
   Value toWords(Value elements);
   Value repeatColumns(Value zeros);
   Value loadBytes(Value at, Value stride, Value count);
-  void packRow(Value from, Value depth, Value zeros, Value words, Value to,
-               Value sums, Value sumsAt, Value isFirst, Value wideWords);
+  void packRow(Value from, Value depth, Value zeros, Value words, Value row,
+               Value first, Value sums, Value sumsAt, Value isFirst,
+               std::optional<WordForms> forms);
+  void storeForms(Value elements, const WordForms &forms, Value words,
+                  Value row, Value word);
   void packColumns(Value raw, Value depth, Value panel, Value offset,
                    mlir::ArrayRef<Value> zeros, Value sums, Value sumsOffset,
                    Value isFirst);
