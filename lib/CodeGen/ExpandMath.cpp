@@ -9,7 +9,6 @@
 
 #include "quantc/CodeGen/Passes.h"
 
-#include "KernelBuilder.h"
 #include "Target.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -191,9 +190,10 @@ bool isNeverNaN(Value value) {
     return isNeverNaN(broadcast.getSource());
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-    auto classes = func ? func.getArgAttrOfType<IntegerAttr>(
-                              argument.getArgNumber(), quantc::kNoFPClassAttr)
-                        : nullptr;
+    auto classes =
+        func ? func.getArgAttrOfType<IntegerAttr>(
+                   argument.getArgNumber(), quantc::kernel::kNoFPClassAttr)
+             : nullptr;
     return classes && (classes.getInt() & llvm::fcNan) == llvm::fcNan;
   }
   Attribute constant;

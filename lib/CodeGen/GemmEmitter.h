@@ -11,19 +11,12 @@
 #ifndef QUANTC_LIB_CODEGEN_GEMMEMITTER_H
 #define QUANTC_LIB_CODEGEN_GEMMEMITTER_H
 
-#include "KernelEmitter.h"
+#include "LoopGroups.h"
 #include "Target.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace quantc {
-
-/// A matrix for each index of the outer loops, in a flat buffer.
-struct StridedMatrix {
-  mlir::Value buffer;
-  llvm::SmallVector<mlir::Value> outerStrides;
-  mlir::Value rowStride, columnStride;
-};
 
 /// How an element of an operand becomes a factor: a chain of casts (and a
 /// subtracted zero point) in the body of the op.
@@ -51,13 +44,6 @@ struct QuantizedFactor {
   int64_t getFlipOffset() const { return isSigned ? 128 : -128; }
   bool hasZeroPoint() const { return zeroPoint || zeroPoints.buffer; }
 };
-
-/// Emits `value`, an expression over the values in `known`, with `lanes`
-/// elements a value (0 for scalars). Entries of a ByteTable are looked up with
-/// the `permutes` that the target has.
-mlir::Value emitExpression(KernelEmitter &e, mlir::Value value, int64_t lanes,
-                           llvm::DenseMap<mlir::Value, mlir::Value> &known,
-                           TablePermutes permutes = {});
 
 /// The factor that `loaded` gives, in the accumulator's type.
 mlir::Value emitFactor(KernelEmitter &e, const MicroKernel &kernel,
@@ -209,10 +195,6 @@ struct OutputBases {
   OutputBases(KernelEmitter &e, const GemmProblem &problem,
               mlir::ValueRange outer);
 };
-
-/// Where `matrix` begins for one index of the outer loops.
-mlir::Value getOffset(KernelEmitter &e, mlir::ValueRange outer,
-                      const StridedMatrix &matrix);
 
 mlir::Value emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
                             mlir::Value a, mlir::Value b, mlir::Value sum);

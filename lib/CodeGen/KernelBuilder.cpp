@@ -349,7 +349,7 @@ func::FuncOp KernelBuilder::build() {
   func.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), {}));
   // As the constants that they stand for; clamps are cheaper then.
   for (unsigned argument : neverNaN)
-    func.setArgAttr(argument, kNoFPClassAttr,
+    func.setArgAttr(argument, kernel::kNoFPClassAttr,
                     builder.getI64IntegerAttr(llvm::fcNan));
   return func;
 }

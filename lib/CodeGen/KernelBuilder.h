@@ -17,10 +17,6 @@ struct NumberPlan {
   llvm::SmallVector<int> argumentOf;
 };
 
-/// LLVM's attribute for arguments of certain classes that never occur, which a
-/// kernel's numbers have for NaN.
-inline constexpr llvm::StringLiteral kNoFPClassAttr = "llvm.nofpclass";
-
 /// Clones one group into a function on buffers.
 class KernelBuilder {
 public:

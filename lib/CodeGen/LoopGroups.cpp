@@ -5,6 +5,14 @@
 using namespace mlir;
 using namespace quantc;
 
+Value quantc::getOffset(KernelEmitter &e, ValueRange outer,
+                        const StridedMatrix &matrix) {
+  Value offset = e.index(0);
+  for (auto [i, stride] : llvm::zip(outer, matrix.outerStrides))
+    offset = e.add(offset, e.mul(i, stride));
+  return offset;
+}
+
 /// Flat memory and strides of a buffer with gaps.
 static void getView(KernelEmitter &e, Value buffer, Access &access) {
   auto type = cast<MemRefType>(buffer.getType());

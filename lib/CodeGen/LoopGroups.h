@@ -3,9 +3,20 @@
 #ifndef QUANTC_LIB_CODEGEN_LOOPGROUPS_H
 #define QUANTC_LIB_CODEGEN_LOOPGROUPS_H
 
-#include "GemmEmitter.h"
+#include "KernelEmitter.h"
 
 namespace quantc {
+
+/// A matrix for each index of the outer loops, in a flat buffer.
+struct StridedMatrix {
+  mlir::Value buffer;
+  llvm::SmallVector<mlir::Value> outerStrides;
+  mlir::Value rowStride, columnStride;
+};
+
+/// Where `matrix` begins for one index of the outer loops.
+mlir::Value getOffset(KernelEmitter &e, mlir::ValueRange outer,
+                      const StridedMatrix &matrix);
 
 /// The loops of a product by what they index.
 struct LoopGroups {

@@ -2,7 +2,7 @@
 
 #include "ProductRoots.h"
 
-#include "LowBitWeights.h"
+#include "LowBitContraction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -2,6 +2,8 @@
 
 #include "QuantizedAnalysis.h"
 
+#include "Expressions.h"
+
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;

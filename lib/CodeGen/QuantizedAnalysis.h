@@ -3,7 +3,7 @@
 #ifndef QUANTC_LIB_CODEGEN_QUANTIZEDANALYSIS_H
 #define QUANTC_LIB_CODEGEN_QUANTIZEDANALYSIS_H
 
-#include "LoopGroups.h"
+#include "GemmEmitter.h"
 
 namespace quantc {
 

@@ -10,7 +10,7 @@
 
 #include "RowEmitter.h"
 
-#include "GemmEmitter.h"
+#include "Expressions.h"
 #include "LoopGroups.h"
 #include "RowReduction.h"
 

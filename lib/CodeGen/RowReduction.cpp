@@ -2,7 +2,7 @@
 
 #include "RowReduction.h"
 
-#include "GemmEmitter.h"
+#include "Expressions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -19,6 +19,10 @@
 
 namespace quantc::kernel {
 
+/// LLVM's attribute for arguments of certain classes that never occur, which a
+/// kernel's numbers have for NaN.
+inline constexpr llvm::StringLiteral kNoFPClassAttr = "llvm.nofpclass";
+
 /// The type in which a kernel takes a part of a buffer: strides behind the last
 /// dynamic dimension are those of a contiguous one.
 mlir::MemRefType getViewType(mlir::RankedTensorType type);
