@@ -2,11 +2,13 @@
 """Rules about the tree that no compiler checks.
 
 Layering: a library includes only from itself and from the libraries that
-LAYERS lists for it, which is the one-way picture of docs/Architecture.md.
+LAYERS lists for it, which is the one-way picture of docs/Architecture.md. A
+folder of lib/CodeGen is one, too: its private headers are `CodeGen/Gemm/X.h`.
 Documentation: each pass and each op says what it does, at some length.
 Tests: each .mlir test checks something. Files stay readable in one sitting.
 """
 
+import graphlib
 import re
 import subprocess
 import sys
@@ -15,8 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MAX_LINES = 600
 
-# Which of our libraries each may include from, besides itself.
+# Which of our libraries each may include from, besides itself. Public headers of
+# code generation are in "CodeGen", whichever of its folders implements them.
 IR = ["Dialect/QNN/IR"]
+CODEGEN = ["CodeGen", "Dialect/Kernel/IR", "Support"]
 LAYERS = {
     "Dialect/QNN/IR": [],
     "Dialect/QNN/Transforms": [*IR, "Quantization", "Support"],
@@ -24,6 +28,17 @@ LAYERS = {
     "Target/ONNX": IR,
     "Conversion": IR,
     "CodeGen": ["Dialect/Kernel/IR", "Support"],
+    "CodeGen/Emitter": CODEGEN,
+    "CodeGen/Target": [*CODEGEN, "CodeGen/Emitter"],
+    "CodeGen/Analysis": [*CODEGEN, "CodeGen/Target"],
+    "CodeGen/Gemm": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target"],
+    "CodeGen/Contractions": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Gemm"],
+    "CodeGen/LowBit": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Analysis", "CodeGen/Contractions"],
+    "CodeGen/Rows": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Analysis"],
+    "CodeGen/Tensors": [*CODEGEN, "CodeGen/Target", "CodeGen/Analysis"],
+    "CodeGen/Kernels": [*CODEGEN, "CodeGen/Target", "CodeGen/Analysis"],
+    "CodeGen/Lowering": [*CODEGEN, *(f"CodeGen/{folder}" for folder in ("Emitter", "Target", "Analysis", "Gemm", "Contractions", "LowBit", "Rows"))],
+    "CodeGen/Memory": CODEGEN,
     "Quantization": ["Support"],
     "Support": [],
     "Runtime": [],
@@ -60,9 +75,28 @@ def check_layering():
                 yield f"{relative}: its folder is in no layer (see LAYERS in {Path(__file__).name})"
             continue
         allowed = [layer, *LAYERS[layer]]
-        for included in re.findall(r'include "quantc/([^"]+)"', path.read_text()):
+        text = path.read_text()
+        for included in re.findall(r'include "quantc/([^"]+)"', text):
             if not any(included.startswith(a + "/") for a in allowed):
                 yield f"{relative}: {layer} must not include quantc/{included}"
+        for included in re.findall(r'include "([^"]+)"', text):
+            # A private header: beside the file, or by its path in lib/.
+            header = next((h for h in (path.parent / included, ROOT / "lib" / included) if h.is_file()), None)
+            if header and layer_of(header.resolve().relative_to(ROOT / "lib").as_posix()) not in allowed:
+                yield f"{relative}: {layer} must not include {included}"
+
+
+def check_layers():
+    """Layers must not include each other in a circle."""
+    # "Dialect" is no layer of its own, but stands for those in it.
+    below = {
+        layer: [other for name in allowed for other in LAYERS if other == name or (name not in LAYERS and other.startswith(name + "/"))]
+        for layer, allowed in LAYERS.items()
+    }
+    try:
+        graphlib.TopologicalSorter(below).prepare()
+    except graphlib.CycleError as error:
+        yield f"layers in a circle: {' -> '.join(error.args[1])}"
 
 
 def definitions(text, base):
@@ -115,7 +149,7 @@ def check_sources():
 
 
 def main():
-    errors = [e for check in (check_layering, check_documentation, check_tests, check_sources) for e in check()]
+    errors = [e for check in (check_layers, check_layering, check_documentation, check_tests, check_sources) for e in check()]
     print(*errors, sep="\n")
     print(f"{len(errors)} errors")
     return 1 if errors else 0

@@ -3,7 +3,7 @@
 // One contraction over [..., n, block, k]. What makes an element of the weights
 // a factor is written in its body, starting with a truncation to as many bits
 // as the weights have: that is how the code generator knows that it may pack
-// them (lib/CodeGen/LowBitContraction.h matches this form).
+// them (lib/CodeGen/Analysis/LowBitContraction.h matches this form).
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,0 +1,18 @@
+//===- IntegerDepthwise.h - Depthwise convolutions of bytes -----*- C++ -*-===//
+
+#ifndef QUANTC_LIB_CODEGEN_CONTRACTIONS_INTEGERDEPTHWISE_H
+#define QUANTC_LIB_CODEGEN_CONTRACTIONS_INTEGERDEPTHWISE_H
+
+#include "ContractionAnalysis.h"
+
+namespace quantc {
+
+/// Emits `match` as loops over channels and rows if it is a two-dimensional
+/// depthwise convolution of 8-bit integers on planes that fit the cache, and
+/// the target multiplies pairs of words; else returns false and emits nothing.
+bool emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,
+                          bool useThreads);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_CONTRACTIONS_INTEGERDEPTHWISE_H

@@ -1,0 +1,106 @@
+//===- QuantizedAnalysis.cpp - Products of 8-bit integers -----------------===//
+
+#include "QuantizedAnalysis.h"
+
+#include "CodeGen/Target/Expressions.h"
+
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// What `value` extends, and whether as a signed number.
+static std::optional<std::pair<Value, bool>> matchExtension(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isa<arith::ExtSIOp, arith::ExtUIOp>(op) ||
+      !value.getType().isInteger(32) ||
+      !op->getOperand(0).getType().isInteger(8))
+    return std::nullopt;
+  return std::make_pair(op->getOperand(0), isa<arith::ExtSIOp>(op));
+}
+
+/// Matches `extend(element)` or `extend(element) - zero point`.
+static FailureOr<QuantizedFactor>
+matchFactor(KernelEmitter &e, linalg::LinalgOp root, const LoopGroups &groups,
+            ArrayRef<unsigned> rows, ArrayRef<unsigned> columns,
+            const FactorExpression &expression) {
+  QuantizedFactor factor;
+  Value value = expression.result, zero;
+  if (auto difference = value.getDefiningOp<arith::SubIOp>()) {
+    value = difference.getLhs();
+    zero = difference.getRhs();
+  }
+  auto element = matchExtension(value);
+  if (!element || element->first != expression.element)
+    return failure();
+  factor.isSigned = element->second;
+  if (!zero || matchPattern(zero, m_Zero()))
+    return factor;
+  if (expression.parameters.empty()) {
+    llvm::DenseMap<Value, Value> known;
+    for (auto [argument, scalar] : expression.scalars)
+      known[argument] = scalar;
+    factor.zeroPoint = emitExpression(e, zero, /*lanes=*/0, known);
+    return factor;
+  }
+  // One for each row or column.
+  OpOperand *operand = expression.parameters.front();
+  auto stored = matchExtension(zero);
+  if (expression.parameters.size() != 1 || !stored ||
+      stored->first != root.getMatchingBlockArgument(operand))
+    return failure();
+  factor.areZeroPointsSigned = stored->second;
+  Access access =
+      Access::get(e, operand->get(), root.getMatchingIndexingMap(operand));
+  if (!access.strideOfGroup(e, rows) || !access.strideOfGroup(e, columns))
+    return failure();
+  factor.zeroPoints = access.getMatrix(e, groups, rows, columns);
+  return factor;
+}
+
+/// Moves the elements and the zero point of `factor` to the other signedness.
+static void flip(KernelEmitter &e, QuantizedFactor &factor) {
+  factor.isFlipped = true;
+  if (factor.zeroPoints.buffer)
+    return;
+  Value offset = arith::ConstantOp::create(
+      e.b, e.loc, e.b.getI32IntegerAttr(factor.getFlipOffset()));
+  factor.zeroPoint =
+      factor.zeroPoint
+          ? e.b.createOrFold<arith::AddIOp>(e.loc, factor.zeroPoint, offset)
+          : offset;
+  if (matchPattern(factor.zeroPoint, m_Zero()))
+    factor.zeroPoint = nullptr;
+}
+
+DotProduct quantc::matchQuantizedFactors(KernelEmitter &e,
+                                         linalg::LinalgOp root,
+                                         const LoopGroups &groups,
+                                         const VectorUnit &unit,
+                                         GemmProblem &problem) {
+  FailureOr<QuantizedFactor> a =
+      matchFactor(e, root, groups, groups.m, groups.k, problem.factorA);
+  FailureOr<QuantizedFactor> b =
+      matchFactor(e, root, groups, groups.k, groups.n, problem.factorB);
+  if (failed(a) || failed(b))
+    return {};
+  DotProduct dot = DotProduct::choose(
+      unit, a->isSigned, b->isSigned,
+      e.asConstant(problem.m).value_or(ShapedType::kDynamic));
+  if (!dot)
+    return {};
+  // Zero points of columns are read as vectors.
+  if (b->zeroPoints.buffer && !e.isConstant(b->zeroPoints.columnStride, 1))
+    return {};
+  if (!dot.takesDifferences()) {
+    if (a->isSigned != dot.isLhsSigned)
+      flip(e, *a);
+    if (b->isSigned != dot.isRhsSigned)
+      flip(e, *b);
+  }
+  problem.quantizedA = *a;
+  problem.quantizedB = *b;
+  for (FactorExpression *factor : {&problem.factorA, &problem.factorB})
+    *factor = FactorExpression{factor->element, factor->element, {}, {}};
+  return dot;
+}

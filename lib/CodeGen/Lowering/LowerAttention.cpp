@@ -1,0 +1,374 @@
+//===- LowerAttention.cpp - Attention as one loop -------------------------===//
+//
+// A kernel with two products and ops over rows between them works on a few rows
+// at a time: their scores, what becomes of these, and the rows of the result
+// follow each other while they are in the cache, and no matrix with a row for
+// each query and a column for each key is ever in memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/CodeGen/Passes.h"
+
+#include "CodeGen/Analysis/BatchedProducts.h"
+#include "CodeGen/Analysis/ProductRoots.h"
+#include "CodeGen/Contractions/TaskPanels.h"
+#include "CodeGen/Rows/RowEmitter.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_LOWERATTENTIONPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+using namespace quantc;
+
+/// Bytes of the scores (and what becomes of them) of a block of rows: a part of
+/// a second-level cache, beside the panels.
+static constexpr int64_t kBlockBytes = 256 * 1024;
+static constexpr int64_t kMinRows = 16, kMaxRows = 64;
+/// Tasks that a few threads share well; each packs its panels.
+static constexpr int64_t kEnoughTasks = 8;
+/// Rows of a task where sizes do not tell.
+static constexpr int64_t kTaskRows = 256;
+/// Up to here a buffer is on its thread's stack.
+static constexpr int64_t kStackBytes = 64 * 1024;
+
+namespace {
+/// The ops of a kernel on buffers.
+struct Attention {
+  linalg::LinalgOp scores, root;
+  /// Everything over rows between the products, with its buffers, but for those
+  /// that it reads and leaves.
+  SmallVector<Operation *> rows;
+  Value input, weights;
+};
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelEmitter &e, const Attention &attention,
+                   MatchedProduct &scores, MatchedProduct &root,
+                   const VectorUnit &unit)
+      : e(e), attention(attention), scores(scores), root(root), unit(unit),
+        numRows(scores.problem.m), numColumns(scores.problem.n),
+        outerSizes(scores.problem.outerSizes) {}
+
+  void emit(bool useThreads);
+
+private:
+  void chooseBlocks();
+  MemRefType getBlockType(Value buffer, Value count);
+  SmallVector<Value> getDynamicSizes(MemRefType type, Value count);
+  Value makeBlock(Value bytes, Value buffer, Value count);
+  Value countBlockBytes(Value buffer);
+  void emitTask(ValueRange outer, Value task, TaskPanels &keys,
+                TaskPanels &values);
+  void emitBlock(ValueRange outer, Value row, Value count, Value inputBytes,
+                 Value weightBytes, TaskPanels &keys, TaskPanels &values);
+  void emitRowOps(Value input, Value weights, Value count);
+  GemmProblem restrict(const GemmProblem &p, ValueRange outer, Value row,
+                       Value count);
+
+  KernelEmitter &e;
+  const Attention &attention;
+  MatchedProduct &scores, &root;
+  const VectorUnit &unit;
+  Value numRows, numColumns;
+  SmallVector<Value> outerSizes;
+  int64_t blockRows = kMinRows, taskRows = kTaskRows;
+};
+} // namespace
+
+/// The product of those of `sizes` that are known.
+static int64_t multiplyKnown(ValueRange sizes) {
+  int64_t product = 1;
+  for (Value size : sizes)
+    product *=
+        std::max<int64_t>(1, KernelEmitter::asConstant(size).value_or(1));
+  return product;
+}
+
+void AttentionEmitter::chooseBlocks() {
+  int64_t most = kMinRows;
+  if (std::optional<int64_t> columns = e.asConstant(numColumns)) {
+    int64_t bytes = 0;
+    for (Value buffer : {attention.input, attention.weights})
+      bytes += getElementTypeOrSelf(buffer).getIntOrFloatBitWidth() / 8;
+    most = std::clamp(kBlockBytes / std::max<int64_t>(1, *columns * bytes),
+                      kMinRows, kMaxRows);
+  }
+  blockRows = most;
+  std::optional<int64_t> rows = e.asConstant(numRows);
+  if (!rows)
+    return;
+  // Blocks of equal size if possible, so that no code asks how many rows exist.
+  for (blockRows = most; blockRows > most / 2 && *rows % blockRows; --blockRows)
+    ;
+  if (*rows % blockRows)
+    blockRows = llvm::divideCeil(*rows, llvm::divideCeil(*rows, most));
+  int64_t perMatrix = llvm::divideCeil(kEnoughTasks, multiplyKnown(outerSizes));
+  taskRows = llvm::alignTo(llvm::divideCeil(*rows, perMatrix), blockRows);
+}
+
+/// The type of `count` rows of `buffer`.
+MemRefType AttentionEmitter::getBlockType(Value buffer, Value count) {
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  unsigned row = outerSizes.size();
+  std::fill_n(shape.begin(), row, 1);
+  shape[row] = e.asConstant(count).value_or(ShapedType::kDynamic);
+  return MemRefType::get(shape, type.getElementType());
+}
+
+/// Those of `type`, which has rows, and columns unless it has one value a row.
+SmallVector<Value> AttentionEmitter::getDynamicSizes(MemRefType type,
+                                                     Value count) {
+  SmallVector<Value> sizes;
+  Value last[] = {count, numColumns};
+  for (int64_t dim = outerSizes.size(); dim < type.getRank(); ++dim)
+    if (type.isDynamicDim(dim))
+      sizes.push_back(last[dim - outerSizes.size()]);
+  return sizes;
+}
+
+/// What getBlockType says as a part of `bytes`.
+Value AttentionEmitter::makeBlock(Value bytes, Value buffer, Value count) {
+  MemRefType type = getBlockType(buffer, count);
+  return memref::ViewOp::create(e.b, e.loc, type, bytes, e.index(0),
+                                getDynamicSizes(type, count));
+}
+
+Value AttentionEmitter::countBlockBytes(Value buffer) {
+  int64_t bytes = getElementTypeOrSelf(buffer).getIntOrFloatBitWidth() / 8;
+  return e.mul(numColumns, e.index(blockRows * bytes));
+}
+
+/// The part of `matrix` for one index of the outer loops, from `row` on.
+static StridedMatrix takeRows(KernelEmitter &e, const StridedMatrix &matrix,
+                              ValueRange outer, Value row) {
+  if (!matrix.buffer)
+    return {};
+  StridedMatrix part = matrix;
+  part.outerStrides.clear();
+  Value offset =
+      e.add(getOffset(e, outer, matrix), e.mul(row, matrix.rowStride));
+  Value size = e.sub(e.size(matrix.buffer, 0), offset);
+  part.buffer = memref::SubViewOp::create(
+      e.b, e.loc, matrix.buffer, ArrayRef<OpFoldResult>{offset},
+      ArrayRef<OpFoldResult>{size},
+      ArrayRef<OpFoldResult>{e.b.getIndexAttr(1)});
+  return part;
+}
+
+/// `p` for one index of the outer loops, and `count` rows from `row` on.
+GemmProblem AttentionEmitter::restrict(const GemmProblem &p, ValueRange outer,
+                                       Value row, Value count) {
+  GemmProblem part = p;
+  part.outerSizes.clear();
+  part.m = count;
+  part.a = takeRows(e, p.a, outer, row);
+  part.c = takeRows(e, p.c, outer, row);
+  part.output = takeRows(e, p.output, outer, row);
+  for (StridedMatrix &input : part.epilogueInputs)
+    input = takeRows(e, input, outer, row);
+  part.quantizedA.zeroPoints = takeRows(e, p.quantizedA.zeroPoints, outer, row);
+  part.quantizedB.zeroPoints =
+      takeRows(e, p.quantizedB.zeroPoints, outer, e.index(0));
+  return part;
+}
+
+/// The ops over rows, on a block of them.
+void AttentionEmitter::emitRowOps(Value input, Value weights, Value count) {
+  IRMapping mapping;
+  mapping.map(attention.input, input);
+  mapping.map(attention.weights, weights);
+  SmallVector<Operation *> block;
+  for (Operation *op : attention.rows) {
+    auto alloc = dyn_cast<memref::AllocOp>(op);
+    if (!alloc) {
+      block.push_back(e.b.clone(*op, mapping));
+      continue;
+    }
+    MemRefType type = getBlockType(alloc.getResult(), count);
+    Value local =
+        memref::AllocOp::create(e.b, e.loc, type, getDynamicSizes(type, count));
+    mapping.map(alloc.getResult(), local);
+    block.push_back(local.getDefiningOp());
+  }
+  FailureOr<RowProgram> program = matchRowProgram(block);
+  assert(succeeded(program) && "all rows are one");
+  emitRows(e, *program, unit, /*useThreads=*/false);
+  for (Operation *op : llvm::reverse(block))
+    op->erase();
+}
+
+void AttentionEmitter::emitBlock(ValueRange outer, Value row, Value count,
+                                 Value inputBytes, Value weightBytes,
+                                 TaskPanels &keys, TaskPanels &values) {
+  Value input = makeBlock(inputBytes, attention.input, count);
+  Value weights = makeBlock(weightBytes, attention.weights, count);
+  GemmProblem first = restrict(scores.problem, outer, row, count);
+  first.output = {e.flatten(input), {}, numColumns, e.index(1)};
+  emitGemm(e, first, scores.kernel, keys, /*useThreads=*/false);
+  emitRowOps(input, weights, count);
+  GemmProblem second = restrict(root.problem, outer, row, count);
+  second.a = {e.flatten(weights), {}, numColumns, e.index(1)};
+  emitGemm(e, second, root.kernel, values, /*useThreads=*/false);
+}
+
+/// The rows of one task, for one index of the outer loops.
+void AttentionEmitter::emitTask(ValueRange outer, Value task, TaskPanels &keys,
+                                TaskPanels &values) {
+  Value first = e.mul(task, e.index(taskRows));
+  Value end = e.min(e.add(first, e.index(taskRows)), numRows);
+  SmallVector<Value> allocated;
+  auto allocate = [&](Value size, Type type) {
+    return allocated.emplace_back(e.allocate(size, type, kStackBytes));
+  };
+  for (TaskPanels *panels : {&keys, &values}) {
+    Value raw;
+    if (Value bytes = panels->getNumRawBytes(e))
+      raw = allocate(bytes, e.b.getI8Type());
+    panels->pack(e, outer,
+                 allocate(panels->getSize(e), panels->getElementType()), raw);
+  }
+  Value inputBytes =
+      allocate(countBlockBytes(attention.input), e.b.getI8Type());
+  Value weightBytes =
+      allocate(countBlockBytes(attention.weights), e.b.getI8Type());
+  std::optional<int64_t> known = e.asConstant(numRows);
+  bool isWhole = known && *known % blockRows == 0;
+  e.forLoop(first, end, blockRows, [&](Value row) {
+    Value count = isWhole ? e.index(blockRows)
+                          : e.min(e.index(blockRows), e.sub(end, row));
+    emitBlock(outer, row, count, inputBytes, weightBytes, keys, values);
+  });
+  for (Value buffer : allocated)
+    e.release(buffer);
+}
+
+void AttentionEmitter::emit(bool useThreads) {
+  chooseBlocks();
+  for (MatchedProduct *match : {&scores, &root})
+    match->kernel = MicroKernel::choose(
+        unit, match->kernel.accumulator, blockRows,
+        e.asConstant(match->problem.n).value_or(ShapedType::kDynamic),
+        match->kernel.dot);
+  TaskPanels keys(e, scores), values(e, root);
+  SmallVector<Value> sizes(outerSizes);
+  sizes.push_back(e.ceilDiv(numRows, taskRows));
+  Value work = e.mul(e.mul(numRows, numColumns),
+                     e.add(scores.problem.k, root.problem.n));
+  for (Value size : outerSizes)
+    work = e.mul(work, size);
+  e.parallelFor(sizes, work, useThreads, [&](Value, ArrayRef<Value> indices) {
+    emitTask(indices.drop_back(), indices.back(), keys, values);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// The two products of `body`, and what lies between them.
+static FailureOr<Attention> matchAttention(Block &body) {
+  Attention attention;
+  bool hasReduction = false;
+  for (auto op : body.getOps<linalg::LinalgOp>()) {
+    if (!isProductRoot(op)) {
+      hasReduction |= attention.scores && op.getNumReductionLoops();
+      continue;
+    }
+    linalg::LinalgOp &place =
+        attention.scores ? attention.root : attention.scores;
+    if (place)
+      return failure();
+    place = op;
+  }
+  if (!attention.root || !hasReduction)
+    return failure();
+  return attention;
+}
+
+/// Completes `attention` by what its products leave over.
+static LogicalResult findRows(Attention &attention, MatchedProduct &scores,
+                              MatchedProduct &root) {
+  linalg::GenericOp epilogue = scores.problem.epilogue;
+  attention.input =
+      epilogue ? epilogue.getDpsInits()[0] : attention.scores.getDpsInits()[0];
+  attention.weights = findWeights(attention.scores, attention.root);
+  if (!attention.weights ||
+      !attention.weights.getDefiningOp<memref::AllocOp>() ||
+      !attention.input.getDefiningOp<memref::AllocOp>() ||
+      scores.problem.outerSizes.size() + 2 !=
+          size_t(cast<MemRefType>(attention.input.getType()).getRank()) ||
+      root.problem.outerSizes.size() != scores.problem.outerSizes.size())
+    return failure();
+  llvm::SmallPtrSet<Operation *, 16> absorbed;
+  for (MatchedProduct *match : {&scores, &root})
+    absorbed.insert(match->absorbed.begin(), match->absorbed.end());
+  llvm::SmallPtrSet<Operation *, 16> buffers;
+  SmallVector<Operation *> ops;
+  for (Operation &op : *attention.root->getBlock()) {
+    if (&op == attention.root)
+      break;
+    if (!isa<linalg::FillOp, linalg::GenericOp>(op) || absorbed.contains(&op))
+      continue;
+    for (Value operand : op.getOperands()) {
+      if (!isa<MemRefType>(operand.getType()) || operand == attention.input ||
+          operand == attention.weights)
+        continue;
+      // Of others, a block of rows is not known.
+      auto alloc = operand.getDefiningOp<memref::AllocOp>();
+      if (!alloc)
+        return failure();
+      if (buffers.insert(alloc).second)
+        ops.push_back(alloc);
+    }
+    ops.push_back(&op);
+  }
+  attention.rows = std::move(ops);
+  return matchRowProgram(attention.rows);
+}
+
+namespace {
+struct LowerAttentionPass
+    : public quantc::impl::LowerAttentionPassBase<LowerAttentionPass> {
+  using LowerAttentionPassBase::LowerAttentionPassBase;
+
+  void runOnOperation() override {
+    VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (func.isPrivate() && func.getBody().hasOneBlock())
+        lower(func.getBody().front(), unit);
+  }
+
+  void lower(Block &body, const VectorUnit &unit) {
+    FailureOr<Attention> attention = matchAttention(body);
+    if (failed(attention))
+      return;
+    OpBuilder builder(attention->root);
+    KernelEmitter emitter(builder, attention->root->getLoc());
+    FailureOr<MatchedProduct> scores =
+        matchProduct(emitter, attention->scores, unit);
+    FailureOr<MatchedProduct> root =
+        matchProduct(emitter, attention->root, unit);
+    if (failed(scores) || failed(root) ||
+        failed(findRows(*attention, *scores, *root))) {
+      ++numUnmatched;
+      return;
+    }
+    AttentionEmitter(emitter, *attention, *scores, *root, unit).emit(threads);
+    ++numAttentions;
+    for (MatchedProduct *match : {&*scores, &*root})
+      for (Operation *op : match->absorbed)
+        op->erase();
+    for (Operation *op : llvm::reverse(attention->rows))
+      if (!isa<memref::AllocOp>(op))
+        op->erase();
+  }
+};
+} // namespace

@@ -1,0 +1,264 @@
+//===- ParallelizeLoops.cpp - Kernels that are plain loops ----------------===//
+//
+// Contractions have code of their own; everything else in a kernel becomes
+// loops here. Elementwise ops on whole buffers become one long loop, however
+// short the lines are, so that LLVM vectorizes it well.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/CodeGen/Passes.h"
+
+#include "CodeGen/Emitter/KernelEmitter.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+
+namespace quantc {
+#define GEN_PASS_DEF_PARALLELIZELOOPSPASS
+#include "quantc/CodeGen/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+using namespace quantc;
+
+/// Elements of a long loop that one thread takes at a time.
+static constexpr int64_t kChunk = 8192;
+
+/// Whether `op` computes each element from those at the same position in
+/// buffers of the same shape.
+static bool isFlat(linalg::GenericOp op) {
+  if (op.getNumParallelLoops() != op.getNumLoops() || op.getNumLoops() < 2 ||
+      op.hasIndexSemantics())
+    return false;
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto type = dyn_cast<MemRefType>(operand.get().getType());
+    if (!type || !type.getLayout().isIdentity() ||
+        !op.getMatchingIndexingMap(&operand).isIdentity())
+      return false;
+  }
+  return true;
+}
+
+static linalg::LinalgOp flatten(KernelEmitter &e, linalg::GenericOp op) {
+  SmallVector<Value> inputs, outputs;
+  for (Value input : op.getInputs())
+    inputs.push_back(e.flatten(input));
+  for (Value output : op.getOutputs())
+    outputs.push_back(e.flatten(output));
+  SmallVector<AffineMap> maps(op->getNumOperands(),
+                              e.b.getMultiDimIdentityMap(1));
+  auto flat = linalg::GenericOp::create(
+      e.b, e.loc, TypeRange(), inputs, outputs, maps,
+      SmallVector<utils::IteratorType>{utils::IteratorType::parallel});
+  flat.getRegion().takeBody(op.getRegion());
+  op.erase();
+  return flat;
+}
+
+/// Reductions over so few elements may be split into passes over a line.
+static constexpr int64_t kMaxWindow = 64;
+/// The least tasks that keep all threads busy.
+static constexpr int64_t kMinTasks = 8;
+/// Elements that a task should have, so that finding its place costs little.
+static constexpr int64_t kMinTaskElements = 256;
+
+/// Whether `map` walks through a line of a buffer with the loop `dim`: forward,
+/// in steps that vector loads can pick from.
+static bool walksLine(AffineMap map, unsigned dim) {
+  constexpr int64_t maxStep = 4;
+  if (!map.getNumResults() ||
+      map.getSliceMap(0, map.getNumResults() - 1).isFunctionOfDim(dim))
+    return false;
+  SmallVector<AffineExpr> ends(map.getNumDims(),
+                               getAffineConstantExpr(0, map.getContext()));
+  int64_t position[2];
+  for (int64_t i : {0, 1}) {
+    ends[dim] = getAffineConstantExpr(i, map.getContext());
+    auto end =
+        dyn_cast<AffineConstantExpr>(map.getResults().back().replaceDims(ends));
+    if (!end)
+      return false;
+    position[i] = end.getValue();
+  }
+  int64_t step = position[1] - position[0];
+  return step >= 1 && step <= maxStep;
+}
+
+/// Puts the last parallel loop of a reduction innermost, where that makes lines
+/// of outputs from lines of inputs (windows of a pool, sums of columns): LLVM
+/// vectorizes such loops, but no window. Each output still adds up in order.
+static linalg::GenericOp reduceLines(RewriterBase &rewriter,
+                                     linalg::GenericOp op, bool threads) {
+  SmallVector<unsigned> parallel, reductions;
+  op.getParallelDims(parallel);
+  op.getReductionDims(reductions);
+  if (reductions.empty() || parallel.size() < 2)
+    return op;
+  unsigned line = parallel.pop_back_val();
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  int64_t window = 1, tasks = 1;
+  for (unsigned dim : reductions)
+    window = ShapedType::isDynamic(sizes[dim]) ? kMaxWindow + 1
+                                               : window * sizes[dim];
+  for (unsigned dim : parallel)
+    tasks = ShapedType::isDynamic(sizes[dim]) ? kMinTasks : tasks * sizes[dim];
+  if (threads && tasks < kMinTasks)
+    return op;
+  bool readsLine = false;
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    bool isOutput = op.isDpsInit(&operand);
+    if (!isOutput && !map.isFunctionOfDim(line))
+      continue;
+    if (!walksLine(map, line))
+      return op;
+    readsLine |= !isOutput;
+    // A long reduction along a line is as good as it is.
+    if (window > kMaxWindow && llvm::any_of(reductions, [&](unsigned dim) {
+          return map.getResults().back().isFunctionOfDim(dim);
+        }))
+      return op;
+  }
+  if (!readsLine)
+    return op;
+  SmallVector<unsigned> order(parallel);
+  llvm::append_range(order, reductions);
+  order.push_back(line);
+  FailureOr<linalg::GenericOp> ordered =
+      linalg::interchangeGenericOp(rewriter, op, order);
+  return succeeded(ordered) ? *ordered : op;
+}
+
+/// Moves the body of `loop` to where `e` inserts, at `position`.
+static void moveBody(KernelEmitter &e, scf::ForOp loop, Value position) {
+  loop.getInductionVar().replaceAllUsesWith(position);
+  Block *target = e.b.getInsertionBlock();
+  target->getOperations().splice(
+      e.b.getInsertionPoint(), loop.getBody()->getOperations(),
+      loop.getBody()->begin(), std::prev(loop.getBody()->end()));
+}
+
+/// How many of the leading loops of `sizes` become one parallel loop, `most` at
+/// most: the others are the elements of a task.
+static unsigned countTaskLoops(ArrayRef<int64_t> sizes, unsigned most) {
+  auto product = [](ArrayRef<int64_t> factors, int64_t unknown) {
+    int64_t result = 1;
+    for (int64_t factor : factors)
+      result *= ShapedType::isDynamic(factor) ? unknown : factor;
+    return result;
+  };
+  while (most > 1 &&
+         product(sizes.drop_front(most), kMinTaskElements) < kMinTaskElements &&
+         product(sizes.take_front(most - 1), kMinTasks) >= kMinTasks)
+    --most;
+  return most;
+}
+
+/// Runs the loops in parallel, all as one.
+static void parallelizeNest(KernelEmitter &e, MutableArrayRef<scf::ForOp> loops,
+                            Value condition) {
+  SmallVector<Value> sizes;
+  Value tasks = e.index(1);
+  for (scf::ForOp loop : loops) {
+    sizes.push_back(loop.getUpperBound());
+    tasks = e.mul(tasks, loop.getUpperBound());
+  }
+  e.parallelFor(tasks, condition, [&](Value task) {
+    SmallVector<Value> positions = e.delinearize(task, sizes);
+    for (auto [loop, position] :
+         llvm::zip(loops.drop_back(), ArrayRef(positions).drop_back()))
+      loop.getInductionVar().replaceAllUsesWith(position);
+    moveBody(e, loops.back(), positions.back());
+  });
+}
+
+static void parallelizeLine(KernelEmitter &e, scf::ForOp loop,
+                            Value condition) {
+  Value size = loop.getUpperBound();
+  e.parallelFor(e.ceilDiv(size, kChunk), condition, [&](Value chunk) {
+    Value start = e.mul(chunk, e.index(kChunk));
+    Value end = e.min(e.add(start, e.index(kChunk)), size);
+    auto inner = scf::ForOp::create(e.b, e.loc, start, end, e.index(1));
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(inner.getBody());
+    moveBody(e, loop, inner.getInductionVar());
+  });
+}
+
+namespace {
+struct ParallelizeLoopsPass
+    : public quantc::impl::ParallelizeLoopsPassBase<ParallelizeLoopsPass> {
+  using ParallelizeLoopsPassBase::ParallelizeLoopsPassBase;
+
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      if (!func.isPrivate() || func.isExternal())
+        continue;
+      SmallVector<linalg::LinalgOp> ops;
+      for (Block &block : func.getBody())
+        llvm::append_range(ops, block.getOps<linalg::LinalgOp>());
+      for (linalg::LinalgOp op : ops)
+        if (op.hasPureBufferSemantics() && failed(lower(op)))
+          return signalPassFailure();
+    }
+  }
+
+  LogicalResult lower(linalg::LinalgOp op) {
+    IRRewriter rewriter(op);
+    KernelEmitter e(rewriter, op.getLoc());
+    if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation())) {
+      if (isFlat(generic)) {
+        op = flatten(e, generic);
+        ++numFlattened;
+      } else {
+        rewriter.setInsertionPoint(generic);
+        op = reduceLines(rewriter, generic, threads);
+      }
+    }
+    int64_t numOps =
+        std::max<int64_t>(1, op.getBlock()->getOperations().size() - 1);
+    unsigned numParallel = 0;
+    for (utils::IteratorType type : op.getIteratorTypesArray()) {
+      if (type != utils::IteratorType::parallel)
+        break;
+      ++numParallel;
+    }
+    unsigned numLoops = op.getNumLoops();
+    SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+    rewriter.setInsertionPoint(op);
+    FailureOr<linalg::LinalgLoops> loops =
+        linalg::linalgOpToLoops(rewriter, op);
+    if (failed(loops))
+      return op.emitError("cannot be lowered to loops");
+    rewriter.eraseOp(op);
+    if (!threads || numParallel == 0)
+      return success();
+
+    SmallVector<scf::ForOp> nest;
+    for (Operation *loop : *loops)
+      nest.push_back(cast<scf::ForOp>(loop));
+    rewriter.setInsertionPoint(nest.front());
+    Value work = e.index(numOps);
+    for (scf::ForOp loop : nest)
+      work = e.mul(work, loop.getUpperBound());
+    Value condition =
+        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
+    if (e.isConstant(condition, 0))
+      return success();
+    ++numParallelized;
+    if (numLoops == 1)
+      parallelizeLine(e, nest.front(), condition);
+    else
+      // The last loop stays for the vectorizer.
+      parallelizeNest(e,
+                      MutableArrayRef(nest).take_front(countTaskLoops(
+                          sizes, std::min(numParallel, numLoops - 1))),
+                      condition);
+    rewriter.eraseOp(nest.front());
+    return success();
+  }
+};
+} // namespace

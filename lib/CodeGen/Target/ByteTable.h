@@ -1,0 +1,41 @@
+//===- ByteTable.h - Entries of a table for a vector of bytes ---*- C++ -*-===//
+
+#ifndef QUANTC_LIB_CODEGEN_TARGET_BYTETABLE_H
+#define QUANTC_LIB_CODEGEN_TARGET_BYTETABLE_H
+
+#include "CodeGen/Emitter/KernelEmitter.h"
+#include "Target.h"
+
+namespace quantc {
+
+/// A table that holds a number for each byte.
+class ByteTable {
+public:
+  static constexpr int64_t kEntries = 256;
+
+  /// The byte that an op looks up which reads `indices` of `source` (a buffer,
+  /// or a tensor), if that is a table; else null.
+  static mlir::Value matchIndex(mlir::Value source, mlir::ValueRange indices);
+
+  /// Whether `op` (of a body on tensors, or on buffers) reads such a table.
+  static bool isLookup(mlir::Operation &op);
+
+  /// A table whose entries the target permutes is loaded here.
+  ByteTable(KernelEmitter &e, mlir::Value table, TablePermutes permutes);
+
+  /// The entries of up to 64 bytes, or of one.
+  mlir::Value lookUp(KernelEmitter &e, mlir::Value bytes) const;
+
+private:
+  mlir::Type getEntryType() const;
+  mlir::Value permuteBytes(KernelEmitter &e, mlir::Value bytes) const;
+  mlir::Value permuteWords(KernelEmitter &e, mlir::Value bytes) const;
+  mlir::Value gather(KernelEmitter &e, mlir::Value bytes) const;
+
+  mlir::Value table;
+  llvm::SmallVector<mlir::Value> rows;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_TARGET_BYTETABLE_H

@@ -1,0 +1,139 @@
+//===- DotProduct.cpp - Inner products of short integer vectors -----------===//
+
+#include "CodeGen/Emitter/KernelEmitter.h"
+#include "Target.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace quantc;
+
+/// With fewer rows most of a tile would be empty.
+static constexpr int64_t kMinTileRows = 8;
+
+DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
+                              bool isRhsSigned, int64_t m) {
+  DotProduct dot;
+  if (unit.hasTiles && (ShapedType::isDynamic(m) || m >= kMinTileRows)) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    dot.isLhsSigned = isLhsSigned;
+    dot.isRhsSigned = isRhsSigned;
+    dot.usesTiles = true;
+  } else if (unit.hasVNNI) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    // One is unsigned and the other is signed: of two equal ones, the left-hand
+    // side is shifted to be unsigned, or the right-hand side to be signed.
+    dot.isLhsSigned = isLhsSigned && !isRhsSigned;
+    dot.isRhsSigned = !dot.isLhsSigned;
+  } else if (unit.hasDotProd) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    dot.isLhsSigned = isLhsSigned;
+    dot.isRhsSigned = isLhsSigned == isRhsSigned || unit.hasMixedDotProd
+                          ? isRhsSigned
+                          : isLhsSigned;
+  } else if (unit.usesBytePairs) {
+    dot.group = 4;
+    dot.elementBits = 8;
+    dot.isLhsSigned = unit.hasSignedRows;
+    dot.isRhsSigned = !unit.hasSignedRows;
+    dot.sumsPairs = true;
+    dot.hasWideWords = unit.hasWideWords;
+  } else if (unit.hasWordPairs) {
+    // Differences of 8-bit numbers need nine bits, so no product of two of
+    // them, and no sum of two products, overflows.
+    dot.group = 2;
+    dot.elementBits = 16;
+  }
+  return dot;
+}
+
+StringRef DotProduct::describe() const {
+  if (usesTiles)
+    return "tiles of bytes, summed in 32 bits";
+  if (sumsPairs)
+    return "bytes, two products summed in 16 bits";
+  if (elementBits == 8)
+    return "bytes, four products summed in 32 bits";
+  if (elementBits == 16)
+    return "bytes widened to 16 bits, two products summed in 32 bits";
+  return "one number at a time";
+}
+
+DotProduct DotProduct::getWide() {
+  DotProduct dot;
+  dot.group = 2;
+  dot.elementBits = 16;
+  return dot;
+}
+
+/// Calls `llvm.<name>` on vectors of words, seen as vectors of elements where
+/// the intrinsic wants those.
+static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
+                           ValueRange operands) {
+  auto call = LLVM::CallIntrinsicOp::create(e.b, e.loc, result,
+                                            e.b.getStringAttr(name), operands);
+  return call.getResults();
+}
+
+Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
+                       Value sum) const {
+  auto words = cast<VectorType>(sum.getType());
+  int64_t lanes = words.getNumElements();
+  auto elements =
+      VectorType::get(lanes * group, e.b.getIntegerType(elementBits));
+  Value a = vector::BitCastOp::create(e.b, e.loc, elements, lhs);
+  Value b = vector::BitCastOp::create(e.b, e.loc, elements, rhs);
+  if (sumsPairs) {
+    if (isLhsSigned)
+      std::swap(a, b);
+    auto pairs = VectorType::get(lanes * 2, e.b.getI16Type());
+    StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddubs.w.512"
+                     : lanes == 8 ? "llvm.x86.avx2.pmadd.ub.sw"
+                                  : "llvm.x86.ssse3.pmadd.ub.sw.128";
+    a = callIntrinsic(e, name, pairs, {a, b});
+    b = arith::ConstantOp::create(
+        e.b, e.loc, DenseElementsAttr::get(pairs, e.b.getI16IntegerAttr(1)));
+  }
+  if (sumsPairs || elementBits == 16) {
+    StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                     : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                  : "llvm.x86.sse2.pmadd.wd";
+    Value pairs = callIntrinsic(e, name, words, {a, b});
+    return arith::AddIOp::create(e.b, e.loc, sum, pairs);
+  }
+  if (lanes >= 8) {
+    if (isLhsSigned)
+      std::swap(a, b);
+    return callIntrinsic(e,
+                         lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512"
+                                     : "llvm.x86.avx512.vpdpbusd.256",
+                         words, {sum, a, b});
+  }
+  if (isLhsSigned != isRhsSigned) {
+    if (isLhsSigned)
+      std::swap(a, b);
+    return callIntrinsic(e, "llvm.aarch64.neon.usdot.v4i32.v16i8", words,
+                         {sum, a, b});
+  }
+  return callIntrinsic(e,
+                       isLhsSigned ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
+                                   : "llvm.aarch64.neon.udot.v4i32.v16i8",
+                       words, {sum, a, b});
+}
+
+Value DotProduct::emitSum(KernelEmitter &e, Value words, bool isSigned,
+                          Value sum) const {
+  auto type = cast<VectorType>(words.getType());
+  // Ones are of either signedness: the words decide.
+  Value ones = arith::ConstantOp::create(
+      e.b, e.loc,
+      DenseElementsAttr::get(type, e.b.getI32IntegerAttr(0x01010101)));
+  DotProduct product = *this;
+  product.isLhsSigned = isSigned;
+  product.isRhsSigned =
+      sumsPairs || type.getNumElements() >= 8 ? !isSigned : isSigned;
+  return product.emit(e, words, ones, sum);
+}

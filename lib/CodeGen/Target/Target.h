@@ -1,0 +1,72 @@
+//===- Target.h - What code generation knows of the target ------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_CODEGEN_TARGET_TARGET_H
+#define QUANTC_LIB_CODEGEN_TARGET_TARGET_H
+
+#include "DotProduct.h"
+
+#include "quantc/CodeGen/KernelChoices.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace quantc {
+
+/// Elements of two registers of 512 bits that a target permutes (x86): bytes,
+/// words of 32 bits.
+struct TablePermutes {
+  bool bytes = false, words = false;
+};
+
+/// The vector unit, as the target's feature list describes it.
+struct VectorUnit {
+  int64_t bits = 128;
+  int64_t numRegisters = 16;
+  bool hasFMA = false;
+  /// Conversions of f32 to the nearest i32, half to even (x86).
+  bool convertsNearest = false;
+  /// Integer dot products by what they multiply: pairs of 16 bits (x86), u8 by
+  /// s8 in fours (x86), equal signs in fours (AArch64), u8 by s8 (AArch64).
+  bool hasWordPairs = false, hasVNNI = false, hasDotProd = false,
+       hasMixedDotProd = false;
+  /// AMX with its products of bytes.
+  bool hasTiles = false;
+  /// Pairs of u8 by s8 with sums that saturate at 16 bits (x86).
+  bool hasBytePairs = false;
+  TablePermutes permutes;
+  /// Chosen for one product: to use those, whether the signed factor is the
+  /// left one, and what DotProduct says of words.
+  bool usesBytePairs = false, hasSignedRows = false, hasWideWords = false;
+  /// Blocks that are wished for it.
+  Blocking blocking;
+
+  static VectorUnit fromFeatures(llvm::StringRef features);
+};
+
+/// The shape of a micro-kernel: a block of `rows` by `vectors` times `lanes`
+/// accumulators that stays in registers while it runs along k. The right-hand
+/// side comes in panels of `columns()` elements (or words, see DotProduct) for
+/// each k.
+struct MicroKernel {
+  mlir::Type accumulator;
+  int64_t lanes = 1;
+  int64_t rows = 1;
+  int64_t vectors = 1;
+  bool useFMA = false;
+  DotProduct dot;
+  /// What is wished of the rest.
+  Blocking blocking;
+
+  int64_t columns() const { return lanes * vectors; }
+
+  /// How many vectors of sums fit into registers beside the operands, if there
+  /// is a choice.
+  static int64_t countRegisters(const VectorUnit &unit, const DotProduct &dot);
+
+  /// The best shape for `accumulator`; sizes may be ShapedType::kDynamic.
+  static MicroKernel choose(const VectorUnit &unit, mlir::Type accumulator,
+                            int64_t m, int64_t n, const DotProduct &dot = {});
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_TARGET_TARGET_H
