@@ -224,8 +224,9 @@ private:
       };
       product = m.mul(product, m.sub(stepsBefore(high), stepsBefore(low)));
     }
-    Value count =
-        arith::IndexCastOp::create(b, loc, b.getI64Type(), m.value(product));
+    // Where dilations step over the whole image, the average of nothing is 0.
+    Value count = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                             m.value(m.max(product, m.cst(1))));
     return arith::SIToFPOp::create(b, loc, type, count);
   }
 };

@@ -3,6 +3,7 @@
 #include "GraphImporter.h"
 
 #include "ModelPreparation.h"
+#include "TypeInference.h"
 
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 
@@ -337,8 +338,7 @@ GraphImporter::expandFunction(NodeContext &ctx, GraphScope &scope,
               (f.overload().empty() ? "" : ":" + f.overload())] = &f;
   onnx::ShapeInferenceOptions inferenceOptions(
       /*check_type_val=*/false, /*strict_mode_val=*/0, /*data_prop_val=*/true);
-  onnx::shape_inference::InferShapes(&graph, onnxOpsets,
-                                     onnx::OpSchemaRegistry::Instance(),
+  onnx::shape_inference::InferShapes(&graph, onnxOpsets, &getSchemas(),
                                      inferenceOptions, functions);
 
   std::string prefix = cast<NameLoc>(ctx.loc).getName().str() + "/";

@@ -5,10 +5,10 @@
 #include "GraphImporter.h"
 #include "RuleRegistry.h"
 #include "TensorData.h"
+#include "TypeInference.h"
 
 #include "onnx/checker.h"
 #include "onnx/defs/schema.h"
-#include "onnx/shape_inference/implementation.h"
 
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl.h"
@@ -405,36 +405,6 @@ static void runChecker(onnx::ModelProto &model, const ImportOptions &options) {
   onnx::checker::check_graph(model.graph(), context, scope);
   if (model.ir_version() >= 8)
     onnx::checker::check_model_local_functions(model, context, scope);
-}
-
-/// Data propagation keeps a message for each element of a list of integers:
-/// whether some list in the graph is too long for that.
-static bool hasHugeList(const onnx::GraphProto &graph) {
-  auto isHuge = [](const onnx::ValueInfoProto &info) {
-    const auto &shape = info.type().tensor_type().shape();
-    return shape.dim_size() == 1 && shape.dim(0).dim_value() > (1 << 16);
-  };
-  return llvm::any_of(graph.input(), isHuge) ||
-         llvm::any_of(graph.value_info(), isHuge) ||
-         llvm::any_of(graph.output(), isHuge) ||
-         llvm::any_of(graph.node(), [](const onnx::NodeProto &node) {
-           return llvm::any_of(node.attribute(), [](const auto &attr) {
-             return attr.has_g() && hasHugeList(attr.g());
-           });
-         });
-}
-
-/// Gives values their types; throws on a contradiction.
-static void inferTypes(onnx::ModelProto &model) {
-  for (bool propagateData : {false, true}) {
-    if (propagateData && hasHugeList(model.graph()))
-      return;
-    onnx::shape_inference::DataValueMap values;
-    onnx::ShapeInferenceOptions options(/*check_type_val=*/true,
-                                        /*strict_mode_val=*/1, propagateData);
-    onnx::shape_inference::InferShapes(
-        model, onnx::OpSchemaRegistry::Instance(), options, &values);
-  }
 }
 
 LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,

@@ -1,0 +1,18 @@
+//===- TypeInference.h - ONNX's own inference of types ----------*- C++ -*-===//
+
+#ifndef QUANTC_LIB_TARGET_ONNX_TYPEINFERENCE_H
+#define QUANTC_LIB_TARGET_ONNX_TYPEINFERENCE_H
+
+#include "onnx/defs/schema.h"
+
+namespace quantc::onnx_import {
+
+/// ONNX's schemas; those of older pools count windows as the newest ones do.
+const onnx::ISchemaRegistry &getSchemas();
+
+/// Gives the values of `model` their types; throws on a contradiction.
+void inferTypes(onnx::ModelProto &model);
+
+} // namespace quantc::onnx_import
+
+#endif // QUANTC_LIB_TARGET_ONNX_TYPEINFERENCE_H

@@ -1,0 +1,107 @@
+"""Pools whose number of windows is rounded up count and compute what ONNX Runtime does,
+also where the model declares what ONNX's inference counted up to opset 21."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+import quantc
+
+# Since which opset a pool has dilations, and since which it is rounded up at all.
+DILATED = {"MaxPool": 10, "AveragePool": 19, "LpPool": 18}
+ROUNDED = {"MaxPool": 10, "AveragePool": 10, "LpPool": 18}
+
+
+@st.composite
+def forms(draw):
+    rank = draw(st.integers(1, 2))
+
+    def sizes(low, high):
+        return draw(st.lists(st.integers(low, high), min_size=rank, max_size=rank))
+
+    op = draw(st.sampled_from(sorted(ROUNDED)))
+    opset = draw(st.sampled_from([o for o in (13, 18, 19, 22) if o >= ROUNDED[op]]))
+    kernel = sizes(1, 4)
+    attributes = {
+        "kernel_shape": kernel,
+        "strides": sizes(1, 5),
+        "pads": [draw(st.integers(0, size - 1)) for size in kernel * 2],
+        "ceil_mode": 1,
+    }
+    if opset >= DILATED[op]:
+        attributes["dilations"] = sizes(1, 3)
+    if op == "AveragePool":
+        attributes["count_include_pad"] = draw(st.integers(0, 1))
+    return op, opset, attributes, sizes(1, 9)
+
+
+def make_model(op, opset, attributes, shape):
+    nodes = [
+        helper.make_node(op, ["x"], ["p"], name="pool", **attributes),
+        helper.make_node("Relu", ["p"], ["y"], name="relu"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "pooling",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
+def run_reference(model, x):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # It warns of shapes that differ from the inferred ones.
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(forms(), st.sampled_from(["none", "inferred", "dynamic"]))
+def test_rounded_up(form, declared):
+    op, opset, attributes, image = form
+    x = np.random.default_rng(len(image)).normal(size=[1, 2, *image]).astype(np.float32)
+    shape = ["n", "c", *"hw"[: len(image)]] if declared == "dynamic" else x.shape
+    model = make_model(op, opset, attributes, shape)
+    if declared == "inferred":
+        model = onnx.shape_inference.infer_shapes(model)
+    # A kernel that does not fit by more than a stride has no window there; here it is an error.
+    extents = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], attributes.get("dilations", [1, 1]))]
+    begin, end = np.split(np.array(attributes["pads"]), 2)
+    assume(all(np.array(image) + begin + end - extents > -np.array(attributes["strides"])))
+    expected = run_reference(model, x)
+    (actual,) = quantc.compile(model).run(x)
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("declared", [[1, 1, 2], [1, 1, 3]])
+def test_declared_output(declared):
+    """PyTorch declares what is there, ONNX's inference one window more."""
+    attributes = {"kernel_shape": [3], "strides": [4], "pads": [1, 2], "ceil_mode": 1}
+    model = make_model("MaxPool", 13, attributes, [1, 1, 5])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, declared))
+    x = np.arange(5, dtype=np.float32).reshape(1, 1, 5)
+    (actual,) = quantc.compile(model).run(x)
+    np.testing.assert_array_equal(actual, run_reference(model, x))
+
+
+def test_contradicting_output():
+    attributes = {"kernel_shape": [3], "strides": [4], "pads": [1, 2], "ceil_mode": 1}
+    model = make_model("MaxPool", 13, attributes, [1, 1, 5])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 4]))
+    with pytest.raises(quantc.CompileError, match=r"relu.*\(2\) vs \(4\)"):
+        quantc.compile(model)
+
+
+def test_average_of_nothing():
+    """Both elements of each window lie in the padding."""
+    attributes = {"kernel_shape": [2], "strides": [2], "pads": [1, 1], "dilations": [3]}
+    model = make_model("AveragePool", 22, attributes, [1, 1, 2])
+    x = np.ones((1, 1, 2), np.float32)
+    (actual,) = quantc.compile(model).run(x)
+    np.testing.assert_array_equal(actual, run_reference(model, x))
