@@ -122,6 +122,8 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   quantc::ParallelizeLoopsPassOptions loops;
   loops.threads = options.threads;
   pm.addPass(quantc::createParallelizeLoopsPass(loops));
+  if (options.printMemoryPlan)
+    pm.addPass(quantc::createPrintAllocationsPass());
   pm.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createLoopInvariantCodeMotionPass());

@@ -40,9 +40,10 @@ static cl::opt<bool> printRemarks(
     "print-remarks", cl::sub(tool::compileCommand),
     cl::desc("Print what stays float, which quantize and dequantize are left, "
              "what could saturate and which kernels are chosen, and why"));
-static cl::opt<bool>
-    printMemoryPlan("print-memory-plan", cl::sub(tool::compileCommand),
-                    cl::desc("Print where each buffer lies in the arena"));
+static cl::opt<bool> printMemoryPlan(
+    "print-memory-plan", cl::sub(tool::compileCommand),
+    cl::desc("Print where each buffer lies in the arena, and what "
+             "is allocated beside it"));
 static cl::opt<bool>
     profile("profile", cl::sub(tool::compileCommand),
             cl::desc("Let the library time its kernels, for quantc bench "

@@ -34,7 +34,8 @@ struct LinalgToLLVMOptions
       llvm::cl::init("")};
   Option<bool> printMemoryPlan{
       *this, "print-memory-plan",
-      llvm::cl::desc("Print where each buffer lies in the arena"),
+      llvm::cl::desc("Print where each buffer lies in the arena, and what "
+                     "is allocated beside it"),
       llvm::cl::init(false)};
   Option<bool> profile{*this, "profile",
                        llvm::cl::desc("Time each call of a kernel, and list "

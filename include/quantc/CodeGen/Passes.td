@@ -356,6 +356,22 @@ def PlanMemoryPass : Pass<"quantc-plan-memory", "mlir::ModuleOp"> {
   ];
 }
 
+def PrintAllocationsPass
+    : Pass<"quantc-print-allocations", "mlir::ModuleOp"> {
+  let summary = "List what a call allocates beside the arena";
+  let description = [{
+    Prints the second part of the memory plan: each `memref.alloc` that is left
+    once kernels are loops, but for the arena. Those of kernels are panels, padded
+    images and rows that are too large for a thread's stack; one in a parallel
+    region is there once for each thread. Kernels run one after
+    another, so that what the largest of them takes is what all take. Those of
+    `main` are results, and buffers whose size only the call tells.
+
+    Dynamic sizes are formulas over the dimensions of the model's inputs, as far
+    as they can be traced: `4 * 512 * batch`. Nothing is changed.
+  }];
+}
+
 def ProfileKernelsPass : Pass<"quantc-profile-kernels", "mlir::ModuleOp"> {
   let summary = "Time each call of a kernel, and count its work";
   let description = [{
