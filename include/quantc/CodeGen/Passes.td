@@ -80,6 +80,14 @@ def FoldMovementPass : Pass<"quantc-fold-movement"> {
     "mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
     "mlir::tensor::TensorDialect"
   ];
+  let statistics = [
+    Statistic<"numOperands", "operands", "Reads that became operands">,
+    Statistic<"numTransposes", "transposes",
+              "Transposes that contractions absorbed">,
+    Statistic<"numBiases", "biases", "Biases that moved behind their product">,
+    Statistic<"numInterleaved", "interleaved",
+              "Products whose lines are interleaved">
+  ];
 }
 
 def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
@@ -94,6 +102,11 @@ def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
   let dependentDialects = [
     "mlir::affine::AffineDialect", "mlir::arith::ArithDialect",
     "mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numFused", "fused", "Linalg ops that others absorbed">,
+    Statistic<"numReshapes", "reshapes-moved",
+              "Reshapes that moved behind elementwise ops">
   ];
 }
 
@@ -185,6 +198,9 @@ def DecomposeTensorOpsPass : Pass<"quantc-decompose-tensor-ops"> {
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
     "mlir::tensor::TensorDialect", "mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numDecomposed", "decomposed", "Ops that became simpler ones">
   ];
 }
 
@@ -432,6 +448,10 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
     "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
     "mlir::math::MathDialect", "mlir::vector::VectorDialect"
   ];
+  let statistics = [
+    Statistic<"numExpanded", "expanded",
+              "Functions and clamps that became arithmetic">
+  ];
 }
 
 def LowerAssertsPass : Pass<"quantc-lower-asserts", "mlir::ModuleOp"> {
@@ -457,6 +477,10 @@ def LowerCopiesPass : Pass<"quantc-lower-copies"> {
     a model does not have, so it becomes a linalg op here.
   }];
   let dependentDialects = ["mlir::linalg::LinalgDialect"];
+  let statistics = [
+    Statistic<"numLowered", "copies-lowered", "Copies that became loops">,
+    Statistic<"numLeft", "copies-left", "Copies of contiguous buffers">
+  ];
 }
 
 def LowerReshapesPass : Pass<"quantc-lower-reshapes"> {
@@ -468,6 +492,9 @@ def LowerReshapesPass : Pass<"quantc-lower-reshapes"> {
   }];
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numLowered", "reshapes-lowered", "Views that were lowered here">
   ];
 }
 

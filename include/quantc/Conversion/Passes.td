@@ -20,6 +20,10 @@ def ConvertQNNToLinalgPass : Pass<"convert-qnn-to-linalg", "::mlir::ModuleOp"> {
     "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numOps", "ops-lowered", "Ops of qnn">,
+    Statistic<"numChecks", "checks", "Run-time checks">
+  ];
 }
 
 #endif // QUANTC_CONVERSION_PASSES

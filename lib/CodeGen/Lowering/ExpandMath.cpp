@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/Support/PatternCounter.h"
 
 #include "CodeGen/Target/Target.h"
 
@@ -238,8 +239,12 @@ struct ExpandMathPass
                  ExpandClamp<arith::MinNumFOp, arith::CmpFPredicate::OLT>>(
         &getContext());
     populateMathPolynomialApproximationPatterns(patterns);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    quantc::PatternCounter counter;
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns),
+                                  GreedyRewriteConfig().setListener(&counter))))
       signalPassFailure();
+    numExpanded += counter.count();
   }
 };
 } // namespace

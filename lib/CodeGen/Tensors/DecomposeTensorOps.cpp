@@ -1,6 +1,7 @@
 //===- DecomposeTensorOps.cpp - Ops that bufferization does not know ------===//
 
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/Support/PatternCounter.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -38,8 +39,12 @@ struct DecomposeTensorOpsPass
     patterns.add<DecomposeAggregatedOp>(&getContext());
     tensor::populateDecomposeTensorConcatPatterns(patterns);
     linalg::populateDecomposePackUnpackPatterns(patterns);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    quantc::PatternCounter counter;
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns),
+                                  GreedyRewriteConfig().setListener(&counter))))
       signalPassFailure();
+    numDecomposed += counter.count();
   }
 };
 } // namespace

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/Support/PatternCounter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -346,12 +347,23 @@ struct FoldMovementPass
     : public quantc::impl::FoldMovementPassBase<FoldMovementPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<DropBroadcastOfWholeLoop, ReadAsOperand,
-                 FoldTransposeOfOperand, FoldTransposeOfResult,
-                 AddBiasBehindProduct, InterleaveBehindProduct>(&getContext());
-    linalg::GenericOp::getCanonicalizationPatterns(patterns, &getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    MLIRContext *context = &getContext();
+    patterns.add<DropBroadcastOfWholeLoop>(context);
+    patterns.addWithLabel<ReadAsOperand>({"read"}, context);
+    patterns.addWithLabel<FoldTransposeOfOperand, FoldTransposeOfResult>(
+        {"transpose"}, context);
+    patterns.addWithLabel<AddBiasBehindProduct>({"bias"}, context);
+    patterns.addWithLabel<InterleaveBehindProduct>({"interleave"}, context);
+    linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
+    quantc::PatternCounter counter;
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns),
+                                  GreedyRewriteConfig().setListener(&counter))))
       signalPassFailure();
+    numOperands += counter.count("read");
+    numTransposes += counter.count("transpose");
+    numBiases += counter.count("bias");
+    numInterleaved += counter.count("interleave");
   }
 };
 } // namespace

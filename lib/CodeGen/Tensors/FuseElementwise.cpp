@@ -2,6 +2,7 @@
 
 #include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/Support/PatternCounter.h"
 
 #include "CodeGen/Analysis/ProductRoots.h"
 
@@ -168,8 +169,10 @@ struct FuseElementwisePass
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    quantc::PatternCounter::label(patterns, "fuse");
     linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns,
                                                        shouldMoveReshape);
+    quantc::PatternCounter::label(patterns, "reshape");
     tensor::populateFoldTensorEmptyPatterns(patterns);
     patterns.add<DimOfExpandShape>(&getContext());
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
@@ -178,8 +181,19 @@ struct FuseElementwisePass
     context()
         .getLoadedDialect<linalg::LinalgDialect>()
         ->getCanonicalizationPatterns(patterns);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    int64_t before = countOps();
+    quantc::PatternCounter counter;
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns),
+                                  GreedyRewriteConfig().setListener(&counter))))
       signalPassFailure();
+    numFused += before - countOps();
+    numReshapes += counter.count("reshape");
+  }
+  int64_t countOps() {
+    int64_t count = 0;
+    getOperation()->walk([&](linalg::LinalgOp) { ++count; });
+    return count;
   }
   MLIRContext &context() { return getContext(); }
 };

@@ -165,8 +165,19 @@ struct ConvertQNNToLinalg
     target.markUnknownOpDynamicallyLegal([&](Operation *op) {
       return !isa<scf::SCFDialect>(op->getDialect()) || converter.isLegal(op);
     });
+    int64_t checks = countChecks();
+    module.walk([&](Operation *op) {
+      numOps += isa<qnn::QNNDialect>(op->getDialect());
+    });
     if (failed(applyFullConversion(module, target, std::move(patterns))))
       signalPassFailure();
+    numChecks += countChecks() - checks;
+  }
+
+  int64_t countChecks() {
+    int64_t count = 0;
+    getOperation().walk([&](cf::AssertOp) { ++count; });
+    return count;
   }
 };
 

@@ -412,6 +412,7 @@ struct EmitDispatch : impl::EmitDispatchPassBase<EmitDispatch> {
       symbols.emplace_back(info, entry);
     }
     builder.emitExports(symbols);
+    numVariants += variants.size();
   }
 };
 } // namespace

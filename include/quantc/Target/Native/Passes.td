@@ -71,6 +71,9 @@ def EmitDispatchPass : Pass<"quantc-emit-dispatch", "::mlir::ModuleOp"> {
                "What names of the variants' symbols start with">,
   ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+  let statistics = [
+    Statistic<"numVariants", "variants", "Variants to choose from">
+  ];
 }
 
 #endif // QUANTC_TARGET_NATIVE_PASSES

@@ -62,6 +62,7 @@ struct HashModel : qnn::impl::HashModelPassBase<HashModel> {
     });
     llvm::sort(weights);
     weights.erase(llvm::unique(weights), weights.end());
+    numWeights += weights.size();
     std::string text = interface + llvm::join(weights, "\n");
     module->setAttr(attribute,
                     StringAttr::get(&getContext(),

@@ -549,11 +549,11 @@ def CacheInPlacePass : Pass<"qnn-cache-in-place", "::mlir::ModuleOp"> {
 def HashModelPass : Pass<"qnn-hash-model", "::mlir::ModuleOp"> {
   let summary = "Record by which statistics know their model again";
   let description = [{
-    Sets the module's attribute `qnn.model_hash`, unless it is there, to a hash
-    of the names of inputs and outputs and of all weights (floating-point
-    constants, by name and contents). Shapes do not count: statistics of a model
-    with dynamic dimensions hold for one with these pinned.
+    Sets the module's `qnn.model_hash`, unless it is there: of the names of
+    inputs, outputs and weights (float constants), and of weights' contents.
+    Shapes do not count: statistics of a dynamic model hold for pinned sizes.
   }];
+  let statistics = [Statistic<"numWeights", "weights", "Weights hashed">];
 }
 
 def NameValuesPass : Pass<"qnn-name-values", "::mlir::func::FuncOp"> {
