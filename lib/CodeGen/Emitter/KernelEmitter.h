@@ -19,6 +19,9 @@ namespace quantc {
 /// Scalar operations below which starting threads does not pay.
 inline constexpr int64_t kParallelLoopWork = 400000;
 
+/// A buffer of more bytes is not on its thread's stack.
+inline constexpr int64_t kMaxStackBytes = 64 * 1024;
+
 class KernelEmitter {
 public:
   using Value = mlir::Value;
@@ -72,7 +75,8 @@ public:
   // Buffers.
   /// `size` elements: on the thread's stack if at most `mostOnStack` bytes are
   /// known to be enough, otherwise on the heap, until `release`.
-  Value allocate(Value size, Type element, int64_t mostOnStack);
+  Value allocate(Value size, Type element,
+                 int64_t mostOnStack = kMaxStackBytes);
   Value allocateOnStack(int64_t size, Type element);
   void release(Value buffer);
   /// The contiguous `buffer` with one dimension.

@@ -5,9 +5,6 @@
 using namespace mlir;
 using namespace quantc;
 
-/// Copies up to this size are on the stack.
-static constexpr int64_t kMaxStackBytes = 65536;
-
 /// Elements [from, from + count) of `source` (or `value`, if it is null) to
 /// `target`, `lanes` at once.
 static void copyElements(KernelEmitter &e, Value source, Value from,
@@ -32,7 +29,7 @@ void PaddedRows::prepare(KernelEmitter &e, GemmProblem &problem,
   Value size = e.mul(lines, line);
   Type element = cast<MemRefType>(image.getType()).getElementType();
   int64_t lanes = vectorBits / element.getIntOrFloatBitWidth();
-  copy = e.allocate(size, element, kMaxStackBytes);
+  copy = e.allocate(size, element);
   Value imageLine = e.mul(width.size, channels);
   Value before = e.mul(width.low, channels);
   Value after = e.sub(e.sub(line, imageLine), before);

@@ -7,8 +7,6 @@ using namespace quantc;
 
 /// Words from which on all threads interleave an image.
 static constexpr int64_t kParallelWords = 32768;
-/// Images up to this size are on the stack.
-static constexpr int64_t kMaxStackBytes = 65536;
 
 /// One bit pattern for the first `count` bytes of a word.
 static int32_t repeatByte(uint8_t byte, int64_t count) {
@@ -143,7 +141,7 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
   Value planeWords = getPlaneWords(e);
   Value total = e.mul(tasks, planeWords);
   Value length = e.add(total, e.index(2 * getSlack()));
-  image = e.allocate(length, kernel.accumulator, kMaxStackBytes);
+  image = e.allocate(length, kernel.accumulator);
 
   Value planeSize = e.index(1);
   for (const Line &line : lines)

@@ -34,8 +34,6 @@ static constexpr int64_t kMinRows = 16, kMaxRows = 64;
 static constexpr int64_t kEnoughTasks = 8;
 /// Rows of a task where sizes do not tell.
 static constexpr int64_t kTaskRows = 256;
-/// Up to here a buffer is on its thread's stack.
-static constexpr int64_t kStackBytes = 64 * 1024;
 
 namespace {
 /// The ops of a kernel on buffers.
@@ -226,7 +224,7 @@ void AttentionEmitter::emitTask(ValueRange outer, Value task, TaskPanels &keys,
   Value end = e.min(e.add(first, e.index(taskRows)), numRows);
   SmallVector<Value> allocated;
   auto allocate = [&](Value size, Type type) {
-    return allocated.emplace_back(e.allocate(size, type, kStackBytes));
+    return allocated.emplace_back(e.allocate(size, type));
   };
   for (TaskPanels *panels : {&keys, &values}) {
     Value raw;
