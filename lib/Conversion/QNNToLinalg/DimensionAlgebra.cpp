@@ -1,10 +1,12 @@
-//===- DimensionAlgebra.cpp - Products of dimensions ----------------------===//
+//===- DimensionAlgebra.cpp - Products and sums of dimensions -------------===//
 
 #include "DimensionAlgebra.h"
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
@@ -95,6 +97,141 @@ OpFoldResult DimensionProduct::build(OpBuilder &b, Location loc) const {
   for (Value v : values)
     result = multiplySizes(b, loc, result, v);
   return result;
+}
+
+//===- sums ---------------------------------------------------------------===//
+
+static bool isWide(Type type) { return type.isIndex() || type.isInteger(64); }
+
+DimensionSum::DimensionSum(OpFoldResult size) {
+  if (auto known = getConstantIntValue(size)) {
+    constant = *known;
+    return;
+  }
+  auto value = cast<Value>(size);
+  Operation *op = value.getDefiningOp();
+  auto operand = [&](unsigned i) { return DimensionSum(op->getOperand(i)); };
+  if (op && isWide(value.getType())) {
+    if (isa<arith::IndexCastOp>(op) && isWide(op->getOperand(0).getType())) {
+      *this = operand(0);
+      return;
+    }
+    if (isa<arith::AddIOp>(op)) {
+      *this = operand(0).plus(operand(1));
+      return;
+    }
+    if (isa<arith::SubIOp>(op)) {
+      *this = operand(0).plus(operand(1), -1);
+      return;
+    }
+    if (isa<arith::MulIOp>(op))
+      for (unsigned side : {0, 1})
+        if (auto factor = getConstantIntValue(op->getOperand(side))) {
+          *this = DimensionSum().plus(operand(1 - side), *factor);
+          return;
+        }
+  }
+  terms.push_back({value, 1});
+}
+
+DimensionSum DimensionSum::plus(const DimensionSum &other,
+                                int64_t factor) const {
+  auto add = [](int64_t a, int64_t b) {
+    return int64_t(uint64_t(a) + uint64_t(b));
+  };
+  auto multiply = [](int64_t a, int64_t b) {
+    return int64_t(uint64_t(a) * uint64_t(b));
+  };
+  DimensionSum sum = *this;
+  sum.constant = add(constant, multiply(other.constant, factor));
+  for (auto [value, times] : other.terms) {
+    auto *own = llvm::find_if(
+        sum.terms, [&](const auto &term) { return term.first == value; });
+    if (own == sum.terms.end())
+      sum.terms.push_back({value, multiply(times, factor)});
+    else
+      own->second = add(own->second, multiply(times, factor));
+  }
+  llvm::erase_if(sum.terms, [](const auto &term) { return term.second == 0; });
+  return sum;
+}
+
+bool DimensionSum::operator==(const DimensionSum &other) const {
+  DimensionSum rest = plus(other, -1);
+  return rest.constant == 0 && rest.terms.empty();
+}
+
+/// Whether `op` stands in the block that `b` inserts into, and before.
+static bool isBefore(Operation *op, OpBuilder &b) {
+  return op->getBlock() == b.getInsertionBlock() &&
+         (b.getInsertionPoint() == op->getBlock()->end() ||
+          op->isBeforeInBlock(&*b.getInsertionPoint()));
+}
+
+/// Whether the run ends before if `value` is negative.
+static bool isCheckedNotNegative(OpBuilder &b, Value value) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    if (isa<arith::IndexCastOp>(user))
+      return isCheckedNotNegative(b, user->getResult(0));
+    auto compare = dyn_cast<arith::CmpIOp>(user);
+    return compare && compare.getPredicate() == arith::CmpIPredicate::sge &&
+           compare.getLhs() == value &&
+           isConstantIntValue(compare.getRhs(), 0) &&
+           llvm::any_of(compare->getUsers(), [&](Operation *check) {
+             return isa<cf::AssertOp>(check) && isBefore(check, b);
+           });
+  });
+}
+
+bool DimensionSum::isNeverNegative(OpBuilder &b) const {
+  return constant >= 0 && llvm::all_of(terms, [&](const auto &term) {
+           auto [value, factor] = term;
+           return factor >= 0 &&
+                  (value.template getDefiningOp<tensor::DimOp>() ||
+                   isCheckedNotNegative(b, value));
+         });
+}
+
+Value quantc::castToIndex(OpBuilder &b, Location loc, Value integer) {
+  if (integer.getType().isIndex())
+    return integer;
+  if (auto constant = getConstantIntValue(integer))
+    return constantIndex(b, loc, *constant);
+  if (auto cast = integer.getDefiningOp<arith::IndexCastOp>())
+    return cast.getIn();
+  // Right where the integer is defined, so that all later users may share it.
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(integer);
+  if (b.getInsertionPoint() != b.getInsertionBlock()->end())
+    if (auto next = dyn_cast<arith::IndexCastOp>(*b.getInsertionPoint()))
+      if (next.getIn() == integer && next.getType().isIndex())
+        return next;
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(), integer);
+}
+
+OpFoldResult DimensionSum::build(OpBuilder &b, Location loc) const {
+  if (terms.empty())
+    return b.getIndexAttr(constant);
+  auto [value, factor] = terms.front();
+  Value first = castToIndex(b, loc, value);
+  if (constant == 0 && terms.size() == 1 && factor == 1)
+    return first;
+  for (Operation *user : first.getUsers())
+    if (isa<arith::AddIOp, arith::SubIOp>(user) &&
+        user->getResult(0).getType().isIndex() && isBefore(user, b) &&
+        DimensionSum(OpFoldResult(user->getResult(0))) == *this)
+      return user->getResult(0);
+  Value sum;
+  auto add = [&](Value value) {
+    sum = sum ? arith::AddIOp::create(b, loc, sum, value).getResult() : value;
+  };
+  for (auto [value, times] : terms)
+    add(materialize(b, loc,
+                    multiplySizes(b, loc, b.getIndexAttr(times),
+                                  castToIndex(b, loc, value))));
+  if (constant != 0)
+    add(constantIndex(b, loc, constant));
+  return sum;
 }
 
 std::optional<ReshapeGroups> quantc::matchReshape(ArrayRef<OpFoldResult> from,

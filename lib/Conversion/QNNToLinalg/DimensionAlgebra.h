@@ -1,8 +1,10 @@
-//===- DimensionAlgebra.h - Products of dimensions --------------*- C++ -*-===//
+//===- DimensionAlgebra.h - Products and sums of dimensions -----*- C++ -*-===//
 //
 // Dynamic dimensions are SSA values. Written as a product of a constant and
 // values, dimensions can be multiplied, divided and compared without knowing
-// them, which is what reshapes of models with symbolic shapes need.
+// them, which is what reshapes of models with symbolic shapes need. Written as
+// a sum, the tokens that a cache and the input hold are as many as a range
+// counts.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,6 +41,31 @@ struct DimensionProduct {
   mlir::OpFoldResult build(mlir::OpBuilder &b, mlir::Location loc) const;
 };
 
+/// constant + factor · value + ..., modulo 2^64: sizes of 64 bits that
+/// additions make of others.
+struct DimensionSum {
+  int64_t constant = 0;
+  /// Indices or integers of 64 bits, each once, in the order in which they were
+  /// met.
+  llvm::SmallVector<std::pair<mlir::Value, int64_t>, 4> terms;
+
+  DimensionSum() = default;
+  /// The terms of an integer; looks through additions and casts.
+  explicit DimensionSum(mlir::OpFoldResult size);
+
+  DimensionSum plus(const DimensionSum &other, int64_t factor = 1) const;
+  /// The same terms, in any order.
+  bool operator==(const DimensionSum &other) const;
+
+  /// Whether it is a sum of dimensions, or of what a check that stands before
+  /// the insertion point found not to be negative.
+  bool isNeverNegative(mlir::OpBuilder &b) const;
+
+  /// The sum as an index value or attribute. Reuses an equal one that stands
+  /// before in the block: equal sizes must be one value.
+  mlir::OpFoldResult build(mlir::OpBuilder &b, mlir::Location loc) const;
+};
+
 /// A reshape as a collapse (of the input's groups) followed by an expand (into
 /// the output's groups); one group of each a flat dimension in between.
 struct ReshapeGroups {
@@ -50,6 +77,10 @@ struct ReshapeGroups {
 std::optional<ReshapeGroups>
 matchReshape(llvm::ArrayRef<mlir::OpFoldResult> from,
              llvm::ArrayRef<mlir::OpFoldResult> to);
+
+/// An integer as an index: one value for all that ask for it.
+mlir::Value castToIndex(mlir::OpBuilder &b, mlir::Location loc,
+                        mlir::Value integer);
 
 /// a · b, reusing an equal multiplication that stands before in the block:
 /// equal sizes must be one value to be recognised as equal.

@@ -181,9 +181,16 @@ OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
       slice && slice.getSourceType().getRank() == type.getRank())
     return slice.getMixedSizes()[i];
-  if (auto concat = dyn_cast<tensor::ConcatOp>(op);
-      concat && int64_t(concat.getDim()) != i)
-    return getDim(b, loc, concat.getInputs().front(), i);
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
+    DimensionSum sum;
+    // Of other dimensions, the inputs' are checked to be the first one's.
+    for (Value input : concat.getInputs()) {
+      sum = sum.plus(DimensionSum(getDim(b, loc, input, i)));
+      if (int64_t(concat.getDim()) != i)
+        break;
+    }
+    return sum.build(b, loc);
+  }
   return createDim(b, loc, tensor, i);
 }
 
@@ -221,6 +228,9 @@ Value quantc::castTo(OpBuilder &b, Location loc, Value value, Type type) {
   return tensor::CastOp::create(b, loc, type, value);
 }
 
+static Value extractElement(OpBuilder &b, Location loc, Value tensor,
+                            int64_t i);
+
 /// The scalar that element `i` of a small integer tensor was built from, if the
 /// chain of ops that built it can be followed.
 static Value findElement(OpBuilder &b, Location loc, Value tensor, int64_t i) {
@@ -254,10 +264,35 @@ static Value findElement(OpBuilder &b, Location loc, Value tensor, int64_t i) {
       if (!type.hasStaticShape())
         return nullptr;
       if (i < type.getDimSize(0))
-        return findElement(b, loc, input, i);
+        return extractElement(b, loc, input, i);
       i -= type.getDimSize(0);
     }
   return nullptr;
+}
+
+/// Whether `extract` takes element `i` (in linear order).
+static bool isElementAt(tensor::ExtractOp extract, int64_t i) {
+  auto type = cast<RankedTensorType>(extract.getTensor().getType());
+  int64_t position = 0;
+  for (auto [size, index] : llvm::zip(type.getShape(), extract.getIndices())) {
+    auto known = getConstantIntValue(index);
+    if (!known || ShapedType::isDynamic(size))
+      return false;
+    position = position * size + *known;
+  }
+  return position == i;
+}
+
+/// Whether what `b` inserts comes after `op`.
+static bool isLater(OpBuilder &b, Operation *op) {
+  Block *block = b.getInsertionBlock();
+  if (block != op->getBlock()) {
+    Operation *around =
+        op->getBlock()->findAncestorOpInBlock(*block->getParentOp());
+    return around && op->isBeforeInBlock(around);
+  }
+  return b.getInsertionPoint() == block->end() ||
+         op->isBeforeInBlock(&*b.getInsertionPoint());
 }
 
 /// Element `i` (in linear order) of a tensor whose type is static.
@@ -265,6 +300,19 @@ static Value extractElement(OpBuilder &b, Location loc, Value tensor,
                             int64_t i) {
   if (Value found = findElement(b, loc, tensor, i))
     return found;
+  OpBuilder::InsertionGuard guard(b);
+  // A size that an argument holds is one value for all that ask for it.
+  auto argument = dyn_cast<BlockArgument>(tensor);
+  if (argument && argument.getOwner()->isEntryBlock() &&
+      getElementTypeOrSelf(tensor).isInteger(64)) {
+    Block *block = argument.getOwner();
+    for (Operation *user : tensor.getUsers())
+      if (auto extract = dyn_cast<tensor::ExtractOp>(user))
+        if (extract->getBlock() == block && isElementAt(extract, i) &&
+            isLater(b, extract))
+          return extract;
+    b.setInsertionPointToStart(block);
+  }
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<Value> at(type.getRank());
   for (int64_t d = type.getRank() - 1; d >= 0; --d) {
@@ -275,17 +323,18 @@ static Value extractElement(OpBuilder &b, Location loc, Value tensor,
   return tensor::ExtractOp::create(b, loc, tensor, at);
 }
 
+Value quantc::extractScalar(OpBuilder &b, Location loc, Value tensor,
+                            int64_t i) {
+  return extractElement(b, loc, tensor, i);
+}
+
 Value quantc::extractIndex(OpBuilder &b, Location loc, Value tensor,
                            int64_t i) {
   Value v = extractElement(b, loc, tensor, i);
-  if (v.getType().isIndex())
-    return v;
-  if (auto constant = getConstantIntValue(v))
-    return constantIndex(b, loc, *constant);
-  if (auto indexCast = v.getDefiningOp<arith::IndexCastOp>())
-    if (indexCast.getIn().getType().isIndex())
-      return indexCast.getIn();
-  return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
+  if (isa_and_present<arith::AddIOp, arith::SubIOp>(v.getDefiningOp()) &&
+      (v.getType().isIndex() || v.getType().isInteger(64)))
+    return materialize(b, loc, DimensionSum(v).build(b, loc));
+  return castToIndex(b, loc, v);
 }
 
 //===- checks -------------------------------------------------------------===//

@@ -1,5 +1,6 @@
 //===- Movement.cpp - Lowers squeeze, expand, tile, concat, range ---------===//
 
+#include "DimensionAlgebra.h"
 #include "IndexMath.h"
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
@@ -408,13 +409,9 @@ struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
     auto to =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     Type type = to.getElementType();
-    auto scalarOf = [&](Value tensor) -> Value {
-      SmallVector<Value> at(typeOf(tensor).getRank(), m.constant(0));
-      return tensor::ExtractOp::create(rewriter, loc, tensor, at);
-    };
-    Value start = scalarOf(adaptor.getStart());
-    Value limit = scalarOf(adaptor.getLimit());
-    Value delta = scalarOf(adaptor.getDelta());
+    Value start = extractScalar(rewriter, loc, adaptor.getStart(), 0);
+    Value limit = extractScalar(rewriter, loc, adaptor.getLimit(), 0);
+    Value delta = extractScalar(rewriter, loc, adaptor.getDelta(), 0);
     Value size;
     if (!to.isDynamicDim(0)) {
       size = m.constant(to.getDimSize(0));
@@ -448,9 +445,15 @@ struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
       createCheck(rewriter, loc, m.compare(arith::CmpIPredicate::ne, by, zero),
                   describeNode(loc) + " (Range): delta is 0");
       by = m.select(isZero, one, by);
-      Value distance = m.sub(m.toIndex(limit), m.toIndex(start));
-      size = rewriter.createOrFold<arith::CeilDivSIOp>(loc, distance, by);
-      size = m.max(size, zero);
+      Value from = m.toIndex(start), end = m.toIndex(limit);
+      DimensionSum between = DimensionSum(end).plus(DimensionSum(from), -1);
+      if (getConstantIndex(by) == 1 && between.isNeverNegative(rewriter)) {
+        size = materialize(rewriter, loc, between.build(rewriter, loc));
+      } else {
+        size = rewriter.createOrFold<arith::CeilDivSIOp>(loc, m.sub(end, from),
+                                                         by);
+        size = m.max(size, zero);
+      }
     }
     rewriter.replaceOp(
         op, createIndexed(

@@ -113,8 +113,10 @@ struct ConvertQNNToLinalg
     : quantc::impl::ConvertQNNToLinalgPassBase<ConvertQNNToLinalg> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    for (auto func : module.getOps<func::FuncOp>())
+    for (auto func : module.getOps<func::FuncOp>()) {
       recordElementTypes(func);
+      checkLengthsFirst(func);
+    }
 
     MLIRContext *ctx = &getContext();
     QNNTypeConverter converter;

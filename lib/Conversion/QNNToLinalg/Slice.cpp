@@ -1,5 +1,6 @@
 //===- Slice.cpp - Lowers slice and pad -----------------------------------===//
 
+#include "DimensionAlgebra.h"
 #include "IndexMath.h"
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
@@ -7,6 +8,7 @@
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueTypes.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -343,6 +345,45 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
 
 //===- append -------------------------------------------------------------===//
 
+static void checkLength(OpBuilder &b, qnn::AppendOp op, Value length) {
+  Location loc = op.getLoc();
+  IndexMath m{b, loc};
+  createCheck(b, loc,
+              m.compare(arith::CmpIPredicate::sge, length, m.constant(0)),
+              describeNode(loc) + ": the length of the cache is negative");
+}
+
+void quantc::checkLengthsFirst(func::FuncOp func) {
+  llvm::DenseMap<Value, Value> indices;
+  llvm::DenseSet<Value> compared;
+  func.walk([&](qnn::AppendOp op) {
+    auto length = dyn_cast<BlockArgument>(op.getLength());
+    if (!length || length.getOwner() != &func.front())
+      return;
+    Location loc = op.getLoc();
+    OpBuilder b = OpBuilder::atBlockBegin(&func.front());
+    Value &index = indices[length];
+    if (!index) {
+      index = extractIndex(b, loc, length, 0);
+      b.setInsertionPointAfterValue(index);
+      checkLength(b, op, index);
+    }
+    // A sum with a length near the largest integer would overflow. (Sizes of
+    // tensors that are about to change their type are not asked for.)
+    auto buffer = dyn_cast<BlockArgument>(op.getBuffer());
+    Type element = getElementTypeOrSelf(op.getBuffer());
+    if (!buffer || getStorageType(element) != element ||
+        !compared.insert(length).second)
+      return;
+    b.setInsertionPointAfterValue(index);
+    Value capacity = tensor::DimOp::create(b, loc, buffer, op.getAxis());
+    createCheck(
+        b, loc,
+        IndexMath{b, loc}.compare(arith::CmpIPredicate::sle, index, capacity),
+        describeNode(loc) + ": the cache is full");
+  });
+}
+
 namespace {
 struct ConvertAppend : OpConversionPattern<qnn::AppendOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -358,11 +399,11 @@ struct ConvertAppend : OpConversionPattern<qnn::AppendOp> {
         materialize(rewriter, loc, getDim(rewriter, loc, input, axis));
     Value capacity =
         materialize(rewriter, loc, getDim(rewriter, loc, buffer, axis));
-    createCheck(rewriter, loc,
-                m.compare(arith::CmpIPredicate::sge, length, m.constant(0)),
-                describeNode(loc) + ": the length of the cache is negative");
-    Value total = m.add(length, count);
-    // A length near the largest integer would overflow.
+    if (!DimensionSum(length).isNeverNegative(rewriter))
+      checkLength(rewriter, op, length);
+    Value total = materialize(
+        rewriter, loc,
+        DimensionSum(length).plus(DimensionSum(count)).build(rewriter, loc));
     createCheck(
         rewriter, loc,
         m.compare(arith::CmpIPredicate::sle, length, m.sub(capacity, count)),

@@ -98,7 +98,7 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
           asked = fromSizes[i];
         else if (*constant == -1)
           rest = i;
-      } else if (!isDimension(cast<Value>(asked))) {
+      } else if (!isDimension(rewriter, cast<Value>(asked))) {
         mayBeRest = true;
         if (!op.getAllowzero() && i < from.getRank())
           asked = selectIfEqual(rewriter, loc, cast<Value>(asked), 0,
@@ -129,13 +129,13 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
     return success();
   }
 
-  /// Whether a size is the dimension of a tensor, which is never negative (and
+  /// Whether a size is made of dimensions of tensors, never negative (and
   /// where 0 means 0 in any case: copying the input's dimension instead would
   /// change the number of elements).
-  static bool isDimension(Value size) {
+  static bool isDimension(OpBuilder &b, Value size) {
     DimensionProduct product{OpFoldResult(size)};
-    return llvm::all_of(product.values, [](Value v) {
-      return bool(v.getDefiningOp<tensor::DimOp>());
+    return llvm::all_of(product.values, [&](Value v) {
+      return DimensionSum(v).isNeverNegative(b);
     });
   }
 

@@ -13,6 +13,10 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/Transforms/DialectConversion.h"
 
+namespace mlir::func {
+class FuncOp;
+} // namespace mlir::func
+
 namespace quantc {
 
 /// Maps qnn's element types to the types that are stored (see the pass).
@@ -70,6 +74,10 @@ mlir::Value createFilled(mlir::OpBuilder &b, mlir::Location loc,
 mlir::Value castTo(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                    mlir::Type type);
 
+/// Element `i`, in linear order, of a tensor whose type is static.
+mlir::Value extractScalar(mlir::OpBuilder &b, mlir::Location loc,
+                          mlir::Value tensor, int64_t i);
+
 /// Element `i` of a rank-1 (or the element of a rank-0) integer tensor, as an
 /// index. Signed unless `isUnsigned`.
 mlir::Value extractIndex(mlir::OpBuilder &b, mlir::Location loc,
@@ -108,6 +116,10 @@ mlir::Value createIndexed(mlir::OpBuilder &b, mlir::Location loc,
                           mlir::RankedTensorType resultType,
                           llvm::ArrayRef<mlir::OpFoldResult> dims,
                           IndexedBody body);
+
+/// Fails the run where a cache's length that the caller gives is negative or
+/// larger than its buffer, before sizes are computed of it.
+void checkLengthsFirst(mlir::func::FuncOp func);
 
 /// Each family adds its patterns.
 using PopulateFn = void (*)(const mlir::TypeConverter &,
