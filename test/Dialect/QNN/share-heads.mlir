@@ -108,3 +108,45 @@ func.func @others(%p: tensor<2x5x8xf32>, %a: tensor<2x4x1x4xf32>, %q: tensor<1x5
   %z = qnn.matmul %q, %r2 : tensor<1x5x8xf32>, tensor<4x8x3xf32> -> tensor<4x5x3xf32>
   return %y, %z : tensor<2x5x4xf32>, tensor<4x5x3xf32>
 }
+
+// What stays in its row does not tell heads apart: a mask that is one for all
+// heads, and a softmax. The products see no reshape between them.
+// CHECK-LABEL: func @attention(
+// CHECK:         %[[SCORES:.*]] = qnn.matmul %{{.*}} : tensor<1x2x2x?x8xf32>, tensor<1x2x1x8x?xf32> -> tensor<1x2x2x?x?xf32>
+// CHECK:         %[[MASKED:.*]] = qnn.binary add %[[SCORES]], %{{.*}} : tensor<1x2x2x?x?xf32>, tensor<1x1x?x?xf32> -> tensor<1x2x2x?x?xf32>
+// CHECK:         %[[WEIGHTS:.*]] = qnn.softmax softmax %[[MASKED]] {axis = 4 : i64} : tensor<1x2x2x?x?xf32>
+// CHECK:         qnn.matmul %[[WEIGHTS]], %{{.*}} : tensor<1x2x2x?x?xf32>, tensor<1x2x1x?x8xf32> -> tensor<1x2x2x?x8xf32>
+func.func @attention(%q: tensor<1x4x?x8xf32>, %k: tensor<1x2x1x8x?xf32>, %v: tensor<1x2x1x?x8xf32>, %mask: tensor<1x1x?x?xf32>) -> tensor<1x4x?x8xf32> {
+  %repeats = qnn.constant dense<[1, 1, 2, 1, 1]> : tensor<5xi64>
+  %flat_k = qnn.constant dense<[1, 4, 8, -1]> : tensor<4xi64>
+  %flat_v = qnn.constant dense<[1, 4, -1, 8]> : tensor<4xi64>
+  %k2 = qnn.tile %k, %repeats : tensor<1x2x1x8x?xf32>, tensor<5xi64> -> tensor<1x2x2x8x?xf32>
+  %k3 = qnn.reshape %k2, %flat_k : tensor<1x2x2x8x?xf32>, tensor<4xi64> -> tensor<1x4x8x?xf32>
+  %v2 = qnn.tile %v, %repeats : tensor<1x2x1x?x8xf32>, tensor<5xi64> -> tensor<1x2x2x?x8xf32>
+  %v3 = qnn.reshape %v2, %flat_v : tensor<1x2x2x?x8xf32>, tensor<4xi64> -> tensor<1x4x?x8xf32>
+  %s = qnn.matmul %q, %k3 : tensor<1x4x?x8xf32>, tensor<1x4x8x?xf32> -> tensor<1x4x?x?xf32>
+  %m = qnn.binary add %s, %mask : tensor<1x4x?x?xf32>, tensor<1x1x?x?xf32> -> tensor<1x4x?x?xf32>
+  %w = qnn.softmax softmax %m {axis = 3 : i64} : tensor<1x4x?x?xf32> -> tensor<1x4x?x?xf32>
+  %y = qnn.matmul %w, %v3 : tensor<1x4x?x?xf32>, tensor<1x4x?x8xf32> -> tensor<1x4x?x8xf32>
+  return %y : tensor<1x4x?x8xf32>
+}
+
+// A bias of its own for each head does, and so does a softmax over heads.
+// CHECK-LABEL: func @of_heads(
+// CHECK:         %[[S:.*]] = qnn.matmul %{{.*}} -> tensor<1x2x2x3x5xf32>
+// CHECK:         %[[J:.*]] = qnn.reshape %[[S]], %{{.*}} -> tensor<1x4x3x5xf32>
+// CHECK:         qnn.binary add %[[J]], %{{.*}} -> tensor<1x4x3x5xf32>
+// CHECK:         %[[T:.*]] = qnn.matmul %{{.*}} -> tensor<1x2x2x3x5xf32>
+// CHECK:         %[[K:.*]] = qnn.reshape %[[T]], %{{.*}} -> tensor<1x4x3x5xf32>
+// CHECK:         qnn.softmax softmax %[[K]] {axis = 1 : i64}
+func.func @of_heads(%q: tensor<1x4x3x8xf32>, %k: tensor<1x2x1x8x5xf32>, %bias: tensor<4x3x5xf32>) -> (tensor<1x4x3x5xf32>, tensor<1x4x3x5xf32>) {
+  %repeats = qnn.constant dense<[1, 1, 2, 1, 1]> : tensor<5xi64>
+  %flat = qnn.constant dense<[1, 4, 8, 5]> : tensor<4xi64>
+  %k2 = qnn.tile %k, %repeats : tensor<1x2x1x8x5xf32>, tensor<5xi64> -> tensor<1x2x2x8x5xf32>
+  %k3 = qnn.reshape %k2, %flat : tensor<1x2x2x8x5xf32>, tensor<4xi64> -> tensor<1x4x8x5xf32>
+  %s = qnn.matmul %q, %k3 : tensor<1x4x3x8xf32>, tensor<1x4x8x5xf32> -> tensor<1x4x3x5xf32>
+  %m = qnn.binary add %s, %bias : tensor<1x4x3x5xf32>, tensor<4x3x5xf32> -> tensor<1x4x3x5xf32>
+  %t = qnn.matmul %q, %k3 : tensor<1x4x3x8xf32>, tensor<1x4x8x5xf32> -> tensor<1x4x3x5xf32>
+  %w = qnn.softmax softmax %t {axis = 1 : i64} : tensor<1x4x3x5xf32> -> tensor<1x4x3x5xf32>
+  return %m, %w : tensor<1x4x3x5xf32>, tensor<1x4x3x5xf32>
+}

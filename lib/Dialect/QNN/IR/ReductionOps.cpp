@@ -173,6 +173,10 @@ LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+int64_t SoftmaxOp::getRowAxis() { return getAxis(); }
+
+void SoftmaxOp::setRowAxis(int64_t axis) { setAxis(axis); }
+
 LogicalResult SoftmaxOp::verify() {
   return verifyAxis(*this, getAxis(), getInput().getType());
 }

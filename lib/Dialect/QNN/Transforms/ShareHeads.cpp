@@ -148,6 +148,43 @@ static SmallVector<int64_t> splitPermutation(ArrayRef<int64_t> permutation,
   return result;
 }
 
+/// Whether the user of `use` does not tell indices up to dimension `dim` apart,
+/// other than by the operand: dividing that dimension divides its result's.
+static bool treatsRowsAlike(OpOperand &use, int64_t dim) {
+  Operation *user = use.getOwner();
+  if (user->getNumResults() != 1)
+    return false;
+  if (auto rowwise = dyn_cast<RowwiseOpInterface>(user))
+    return use.getOperandNumber() == 0 && rowwise.getRowAxis() > dim;
+  int64_t rank = typeOf(user->getResult(0)).getRank();
+  if (!isElementwise(user) || typeOf(use.get()).getRank() != rank)
+    return false;
+  return llvm::all_of(user->getOpOperands(), [&](OpOperand &other) {
+    RankedTensorType type = typeOf(other.get());
+    int64_t missing = rank - type.getRank();
+    return &other == &use || (missing > dim) ||
+           llvm::all_of(type.getShape().take_front(dim + 1 - missing),
+                        [](int64_t size) { return size == 1; });
+  });
+}
+
+/// The user of `use` on `value`, whose dimensions `dim` and `dim` + 1 are one
+/// of the operand.
+static Value cloneOnSplit(ImplicitLocOpBuilder &b, OpOperand &use, Value value,
+                          int64_t dim) {
+  Operation *copy = b.clone(*use.getOwner());
+  copy->setOperand(use.getOperandNumber(), value);
+  if (auto rowwise = dyn_cast<RowwiseOpInterface>(copy))
+    rowwise.setRowAxis(rowwise.getRowAxis() + 1);
+  RankedTensorType type = typeOf(copy->getResult(0));
+  SmallVector<int64_t> shape(type.getShape());
+  ArrayRef<int64_t> parts = typeOf(value).getShape().slice(dim, 2);
+  shape[dim] = parts[0];
+  shape.insert(shape.begin() + dim + 1, parts[1]);
+  copy->getResult(0).setType(type.clone(shape));
+  return copy->getResult(0);
+}
+
 /// The same op on another tensor.
 static Value cloneOn(ImplicitLocOpBuilder &b, OpOperand &operand, Value value) {
   Operation *copy = b.clone(*operand.getOwner());
@@ -284,6 +321,7 @@ static Value join(ImplicitLocOpBuilder &b, Value value, int64_t dim,
 namespace {
 struct ShareHeadsPass : qnn::impl::ShareHeadsPassBase<ShareHeadsPass> {
   void runOnOperation() override {
+    splits.clear();
     SmallVector<MatMulOp> products;
     getOperation().walk([&](MatMulOp op) { products.push_back(op); });
     for (MatMulOp op : products)
@@ -322,7 +360,10 @@ private:
     operands[side] =
         UnsqueezeOp::create(b, buildUnrepeated(b, repeated, isExpanded),
                             makeInts(b, {repetition->dim + 1}));
-    operands[1 - side] = split(b, other, dim, *repetition);
+    auto [before, at] = splits.lookup(other);
+    bool isSplit = before && at == dim &&
+                   typeOf(before).getDimSize(dim) == repetition->heads;
+    operands[1 - side] = isSplit ? before : split(b, other, dim, *repetition);
     auto product = MatMulOp::create(b, operands[0], operands[1],
                                     op.getLhsZeroPoint(), op.getRhsZeroPoint());
     product->setDiscardableAttrs(op->getDiscardableAttrDictionary());
@@ -348,14 +389,19 @@ private:
             b, value, splitPermutation(transpose.getPermutation(), dim));
         dim = llvm::find(transpose.getPermutation(), dim) -
               transpose.getPermutation().begin();
-      } else if (getOnlyTensor(user) == &use) {
-        value = cloneOn(b, use, value);
+      } else if (treatsRowsAlike(use, dim)) {
+        value = cloneOnSplit(b, use, value, dim);
       } else {
         break;
       }
       old = user->getResult(0);
     }
-    old.replaceAllUsesWith(join(b, value, dim, typeOf(old)));
+    Value joined = join(b, value, dim, typeOf(old));
+    splits[joined] = {value, dim};
+    old.replaceAllUsesWith(joined);
   }
+
+  /// By what was joined: what it was before, and at which dimension.
+  llvm::DenseMap<Value, std::pair<Value, int64_t>> splits;
 };
 } // namespace

@@ -82,6 +82,23 @@ def QNN_PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
   ];
 }
 
+def QNN_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
+  let cppNamespace = "::quantc::qnn";
+  let description = [{
+    An op that makes each row of its result of the same row of operand 0, where
+    a row has one index along each dimension before an axis: how these
+    dimensions are divided makes no difference.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The first dimension along which elements of a row lie.
+    }], "int64_t", "getRowAxis", (ins)>,
+    InterfaceMethod<[{
+      Says the same of an operand with another number of dimensions before.
+    }], "void", "setRowAxis", (ins "int64_t":$axis)>
+  ];
+}
+
 def QNN_QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
   let cppNamespace = "::quantc::qnn";
   let description = [{

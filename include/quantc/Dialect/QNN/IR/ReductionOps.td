@@ -71,7 +71,8 @@ def QNN_ArgReduceOp : QNN_InferredOp<"arg_reduce"> {
   let hasVerifier = 1;
 }
 
-def QNN_SoftmaxOp : QNN_InferredOp<"softmax"> {
+def QNN_SoftmaxOp : QNN_InferredOp<"softmax",
+    [DeclareOpInterfaceMethods<QNN_RowwiseOpInterface>]> {
   let summary = "Softmax, its logarithm, or a one at the maximum, on one axis";
   let description = [{
     `exp(x - max) / sum(exp(x - max))` along `axis`, or the logarithm of that,

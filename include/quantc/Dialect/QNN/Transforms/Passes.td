@@ -27,7 +27,7 @@ def ShareHeadsPass : Pass<"qnn-share-heads", "::mlir::func::FuncOp"> {
     what was repeated takes the heads as they are, since a product broadcasts:
     the other operand's heads are split into groups, and so are the result's.
     What was done to the copies one by one (transposes, scaling by a number,
-    casts) is done to the heads.
+    casts) is done to the heads, which masks and `RowwiseOpInterface` keep split.
 
     ```mlir
     // Before.
