@@ -279,3 +279,89 @@ func.func private @outside(%q: memref<32x16xf32>, %k: memref<16x32xf32>, %v: mem
   }
   return
 }
+
+// -----
+
+#q = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2, d3, d5)>
+#k = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d4, d5)>
+#s = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d2, d3, d4)>
+#v = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d1, d5, d4)>
+#y = affine_map<(d0, d1, d2, d3, d4, d5) -> (d0, d3, d1, d2, d4)>
+#id = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3, d4)>
+#mask = affine_map<(d0, d1, d2, d3, d4) -> (d3, d4)>
+#row = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3)>
+
+// Three heads of queries share each of two heads of keys and values: a task
+// packs those once, for blocks of whole tiles (two of 9 rows). Where there is
+// one token, the queries of the three heads are rows.
+// CHECK-LABEL: func.func private @grouped
+// CHECK-NOT:     memref<1x2x3x?x?xf32>
+// CHECK:         %[[N:.*]] = memref.dim %{{.*}}, %c2 : memref<1x2x?x16xf32>
+// CHECK:         %[[M:.*]] = memref.dim %{{.*}}, %c3 : memref<1x2x3x?x16xf32>
+// CHECK:         scf.for
+// CHECK:           %[[KEYS:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?xf32>
+// CHECK:           %[[VALUES:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?xf32>
+// CHECK:           %[[ONE:.*]] = arith.cmpi eq, %[[M]], %c1
+// CHECK:           scf.if %[[ONE]] {
+// CHECK-NEXT:        memref.view %{{.*}}[%c0][%[[N]]] : memref<?xi8> to memref<1x1x1x3x?xf32>
+// CHECK:             memref.view %{{.*}} to memref<1x1x1x3x?xf32>
+// CHECK-NOT:         memref.view
+// CHECK:             scf.for %[[ROW:.*]] = %{{.*}} to %[[END:.*]] step %c18
+// CHECK-NEXT:          %[[LEFT:.*]] = arith.subi %[[END]], %[[ROW]]
+// CHECK-NEXT:          %[[ROWS:.*]] = arith.minsi %[[LEFT]], %c18
+// CHECK-NEXT:          scf.for %{{.*}} = %c0 to %c3 step %c1
+// CHECK-NEXT:            memref.view %{{.*}}[%c0][%[[ROWS]], %[[N]]] : memref<?xi8> to memref<1x1x1x?x?xf32>
+// CHECK-NOT:             memref.alloc(
+// CHECK:           memref.dealloc %[[KEYS]]
+// CHECK:           memref.dealloc %[[VALUES]]
+// CHECK-NOT:     linalg
+// THREADS-LABEL: func.func private @grouped
+// THREADS:       omp.parallel if
+func.func private @grouped(%q: memref<1x2x3x?x16xf32>, %k: memref<1x2x?x16xf32>, %mask: memref<?x?xf32>,
+                           %v: memref<1x2x?x16xf32>, %y: memref<1x?x2x3x16xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %n = memref.dim %k, %c2 : memref<1x2x?x16xf32>
+  %m = memref.dim %q, %c3 : memref<1x2x3x?x16xf32>
+  %scores = memref.alloc(%m, %n) : memref<1x2x3x?x?xf32>
+  linalg.fill ins(%zero : f32) outs(%scores : memref<1x2x3x?x?xf32>)
+  linalg.generic {indexing_maps = [#q, #k, #s], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "reduction"]}
+      ins(%q, %k : memref<1x2x3x?x16xf32>, memref<1x2x?x16xf32>) outs(%scores : memref<1x2x3x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %o, %0 : f32
+    linalg.yield %1 : f32
+  }
+  %masked = memref.alloc(%m, %n) : memref<1x2x3x?x?xf32>
+  linalg.generic {indexing_maps = [#id, #mask, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]}
+      ins(%scores, %mask : memref<1x2x3x?x?xf32>, memref<?x?xf32>) outs(%masked : memref<1x2x3x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.addf %a, %b : f32
+    linalg.yield %0 : f32
+  }
+  %sum = memref.alloc(%m) : memref<1x2x3x?xf32>
+  linalg.fill ins(%zero : f32) outs(%sum : memref<1x2x3x?xf32>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+      ins(%masked : memref<1x2x3x?x?xf32>) outs(%sum : memref<1x2x3x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %o, %a fastmath<reassoc,contract> : f32
+    linalg.yield %0 : f32
+  }
+  %weights = memref.alloc(%m, %n) : memref<1x2x3x?x?xf32>
+  linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]}
+      ins(%masked, %sum : memref<1x2x3x?x?xf32>, memref<1x2x3x?xf32>) outs(%weights : memref<1x2x3x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.divf %a, %b : f32
+    linalg.yield %0 : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%y : memref<1x?x2x3x16xf32>)
+  linalg.generic {indexing_maps = [#q, #v, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "reduction"]}
+      ins(%weights, %v : memref<1x2x3x?x?xf32>, memref<1x2x?x16xf32>) outs(%y : memref<1x?x2x3x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %o, %0 : f32
+    linalg.yield %1 : f32
+  }
+  return
+}

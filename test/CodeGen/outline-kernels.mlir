@@ -257,6 +257,65 @@ func.func @attention(%q: tensor<4x32x8xf32>, %k: tensor<4x?x8xf32>, %v: tensor<4
 
 // -----
 
+#q = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d4)>
+#k = affine_map<(d0, d1, d2, d3, d4) -> (d0, d3, d4)>
+#s = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3)>
+#v = affine_map<(d0, d1, d2, d3, d4) -> (d0, d4, d3)>
+#y = affine_map<(d0, d1, d2, d3, d4) -> (d2, d0, d1, d3)>
+#id = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#row = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>
+#mask = affine_map<(d0, d1, d2, d3) -> (d2, d3)>
+
+// Heads of queries that share keys and values are one kernel, too, which reads
+// the mask.
+// CHECK-LABEL: func.func @grouped_attention
+// CHECK: kernel.call @[[K:kernel_0_generic]] ins(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<2x3x?x8xf32>, tensor<2x?x8xf32>, tensor<?x?xf32>, tensor<2x?x8xf32>) outs(%{{.*}} : tensor<?x2x3x8xf32>)
+// CHECK-NOT: kernel.call
+func.func @grouped_attention(%q: tensor<2x3x?x8xf32>, %k: tensor<2x?x8xf32>, %v: tensor<2x?x8xf32>, %mask: tensor<?x?xf32>, %m: index, %n: index) -> tensor<?x2x3x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%m, %n) : tensor<2x3x?x?xf32>
+  %e1 = tensor.empty(%m) : tensor<2x3x?xf32>
+  %e2 = tensor.empty(%m) : tensor<?x2x3x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x3x?x?xf32>) -> tensor<2x3x?x?xf32>
+  %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<2x3x?xf32>) -> tensor<2x3x?xf32>
+  %f2 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<?x2x3x8xf32>) -> tensor<?x2x3x8xf32>
+  %0 = linalg.generic {indexing_maps = [#q, #k, #s], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+      ins(%q, %k : tensor<2x3x?x8xf32>, tensor<2x?x8xf32>) outs(%f : tensor<2x3x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.mulf %a, %b : f32
+    %y = arith.addf %o, %x : f32
+    linalg.yield %y : f32
+  } -> tensor<2x3x?x?xf32>
+  %1 = linalg.generic {indexing_maps = [#id, #mask, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%0, %mask : tensor<2x3x?x?xf32>, tensor<?x?xf32>) outs(%e : tensor<2x3x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.addf %a, %b : f32
+    linalg.yield %x : f32
+  } -> tensor<2x3x?x?xf32>
+  %2 = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%1 : tensor<2x3x?x?xf32>) outs(%f1 : tensor<2x3x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %x = arith.addf %o, %a : f32
+    linalg.yield %x : f32
+  } -> tensor<2x3x?xf32>
+  %3 = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%1, %2 : tensor<2x3x?x?xf32>, tensor<2x3x?xf32>) outs(%e : tensor<2x3x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.divf %a, %b : f32
+    linalg.yield %x : f32
+  } -> tensor<2x3x?x?xf32>
+  %4 = linalg.generic {indexing_maps = [#q, #v, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+      ins(%3, %v : tensor<2x3x?x?xf32>, tensor<2x?x8xf32>) outs(%f2 : tensor<?x2x3x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %x = arith.mulf %a, %b : f32
+    %y = arith.addf %o, %x : f32
+    linalg.yield %y : f32
+  } -> tensor<?x2x3x8xf32>
+  return %4 : tensor<?x2x3x8xf32>
+}
+
+// -----
+
 #q = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
 #k = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
 #s = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>

@@ -1,5 +1,8 @@
 """Heads of a cache that serve several heads of queries: read where they lie, not repeated."""
 
+import subprocess
+import sys
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -129,3 +132,49 @@ def test_equals_copied_heads(recipe, kv_cache, in_place, tmp_path):
     for tokens in STEPS:
         shared, copied = (decoder.feed(tokens) for decoder in decoders)
         np.testing.assert_allclose(shared, copied, rtol=1e-5, atol=1e-5 * np.abs(copied).max())
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_prompts(threads, target, tmp_path):
+    """As many tokens at once as make several tasks, or none of a block, with a cache of any length before."""
+    model = make_decoder("Expand")
+    quantc.compile(model, output=str(tmp_path / "model.so"), kv_cache_in_place=True, target=target)
+    decoder = generation.Decoder(str(tmp_path / "model.so"), capacity=600)
+    decoder.model.set_num_threads(threads)
+    session = ort.InferenceSession(model)
+    cache = {f"past.{part}": np.zeros((1, HEADS, 0, SIZE), np.float32) for part in "kv"}
+    rng = np.random.default_rng(threads)
+    for count in (17, 1, 100, 2, 1, 260, 19):
+        tokens = rng.integers(0, 50, count)
+        expected, *present = session.run(None, {"input_ids": tokens[None], **cache})
+        cache = dict(zip(cache, present))
+        found = decoder.feed(tokens)
+        np.testing.assert_allclose(found, expected[0], rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_memory(tmp_path):
+    """Scores of 6 x 2000 x 2000 floats would be 96 MB; the mask is 16 MB, and all else below 8."""
+    quantc.compile(make_decoder("Expand"), output=str(tmp_path / "model.so"), kv_cache_in_place=True)
+    script = """
+import resource, sys, numpy as np
+from quantc import generation
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+decoder = generation.Decoder(sys.argv[1], capacity=2000)
+before = peak()
+decoder.feed(np.arange(2000) % 50)
+print(peak() - before)
+"""
+    command = [sys.executable, "-c", script, tmp_path / "model.so"]
+    grown = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert grown < 40, f"{grown} MB"
+
+
+@pytest.mark.parametrize("length", [-1, 97, 2**63 - 1])
+def test_bad_lengths(length, tmp_path):
+    """Sizes are computed of the length: it is checked before."""
+    model = quantc.compile(make_decoder("Expand"), output=str(tmp_path / "model.so"), kv_cache_in_place=True)
+    cache = {f"past.{part}": np.zeros((1, HEADS, 96, SIZE), np.float32) for part in "kv"}
+    feed = {"input_ids": np.array([[1, 2]]), "past.length": np.array([length]), **cache}
+    with pytest.raises(quantc.RunError, match="cache is negative" if length < 0 else "cache is full"):
+        model.run(feed)

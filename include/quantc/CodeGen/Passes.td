@@ -219,6 +219,12 @@ def LowerAttentionPass : Pass<"quantc-lower-attention", "mlir::ModuleOp"> {
 
     Products of floats and of 8-bit integers, zero points and epilogues (scale,
     mask, requantize) are those of `quantc-lower-contractions`.
+
+    Heads of queries that share a head of keys and values (outer loops that the
+    right-hand sides do not depend on) are one task's, which packs the panels
+    once. Numbers of rows and columns may be those of the run: where there is a
+    single row, as when a language model appends a token, the rows of a block
+    are those of all heads that share the panels.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",

@@ -11,7 +11,14 @@ namespace {
 /// A product of two matrices for each index of the outer loops.
 struct BatchedProduct {
   OpOperand *lhs; // Its rows are those of the result.
-  unsigned row, column, reduction;
+  /// Of the right-hand side, which may be one for several outer indices.
+  AffineMap rhs;
+  unsigned column, reduction;
+
+  /// Whether `loop` goes through rows.
+  bool isRow(unsigned loop) const {
+    return loop != column && loop != reduction && !rhs.isFunctionOfDim(loop);
+  }
 };
 } // namespace
 
@@ -33,42 +40,42 @@ static std::optional<BatchedProduct> matchBatchedProduct(linalg::LinalgOp op) {
     std::swap(factors[0], factors[1]);
   product.lhs = factors[0];
   AffineMap lhs = op.getMatchingIndexingMap(factors[0]);
-  AffineMap rhs = op.getMatchingIndexingMap(factors[1]);
-  if (!lhs.isProjectedPermutation() || !rhs.isProjectedPermutation() ||
+  product.rhs = op.getMatchingIndexingMap(factors[1]);
+  if (!lhs.isProjectedPermutation() || !product.rhs.isProjectedPermutation() ||
       lhs.getNumResults() + 1 != op.getNumLoops() ||
-      rhs.getNumResults() + 1 != op.getNumLoops() ||
       lhs.isFunctionOfDim(product.column))
     return std::nullopt;
-  for (auto [loop, type] : llvm::enumerate(op.getIteratorTypesArray())) {
+  for (auto [loop, type] : llvm::enumerate(op.getIteratorTypesArray()))
     if (type == utils::IteratorType::reduction)
       product.reduction = loop;
-    if (!rhs.isFunctionOfDim(loop))
-      product.row = loop;
-  }
+  if (!product.rhs.isFunctionOfDim(product.reduction))
+    return std::nullopt;
   return product;
 }
 
-Value quantc::findWeights(linalg::LinalgOp scores, linalg::LinalgOp root) {
+std::optional<SharedRows> quantc::findWeights(linalg::LinalgOp scores,
+                                              linalg::LinalgOp root) {
   std::optional<BatchedProduct> first = matchBatchedProduct(scores);
   std::optional<BatchedProduct> second = matchBatchedProduct(root);
   if (!first || !second)
-    return nullptr;
+    return std::nullopt;
   AffineMap out = scores.getIndexingMapsArray().back();
   AffineMap weights = root.getMatchingIndexingMap(second->lhs);
   unsigned rank = out.getNumResults(), row = rank - 2;
   if (rank < 2 || weights.getNumResults() != rank ||
-      out.getDimPosition(row) != first->row ||
-      weights.getDimPosition(row) != second->row ||
+      !first->isRow(out.getDimPosition(row)) ||
+      !second->isRow(weights.getDimPosition(row)) ||
       weights.getDimPosition(row + 1) != second->reduction)
-    return nullptr;
+    return std::nullopt;
   // What is written has the outer loops in the same order.
   SmallVector<AffineExpr> order;
   for (AffineExpr expr : root.getIndexingMapsArray().back().getResults()) {
     unsigned loop = cast<AffineDimExpr>(expr).getPosition();
-    if (loop != second->row && loop != second->column)
+    if (loop != weights.getDimPosition(row) && loop != second->column)
       order.push_back(expr);
   }
   if (!llvm::equal(order, weights.getResults().take_front(row)))
-    return nullptr;
-  return second->lhs->get();
+    return std::nullopt;
+  return SharedRows{second->lhs->get(), out.getDimPosition(row),
+                    weights.getDimPosition(row)};
 }

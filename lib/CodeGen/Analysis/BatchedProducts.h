@@ -7,13 +7,20 @@
 
 namespace quantc {
 
+/// What two products have in common.
+struct SharedRows {
+  mlir::Value weights;
+  /// The loop of each over the rows of a matrix.
+  unsigned scoresLoop, rootLoop;
+};
+
 /// The left-hand side of `root` if it has dimensions (outer..., row, k) and is
 /// of the form of the result of `scores`, (outer..., row, column): both
-/// multiply a matrix by a matrix for each index of the outer loops, and `root`
-/// writes those in the same order. Null otherwise. The ops are on tensors or
-/// buffers.
-mlir::Value findWeights(mlir::linalg::LinalgOp scores,
-                        mlir::linalg::LinalgOp root);
+/// multiply a matrix by a matrix for each index of the outer loops (by the same
+/// one for several of them where heads share it), and `root` writes those in
+/// the same order. The ops are on tensors or buffers.
+std::optional<SharedRows> findWeights(mlir::linalg::LinalgOp scores,
+                                      mlir::linalg::LinalgOp root);
 
 } // namespace quantc
 

@@ -209,9 +209,9 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
 // Contractions
 //===----------------------------------------------------------------------===//
 
-static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
-                                                  linalg::LinalgOp root,
-                                                  const VectorUnit &unit) {
+static FailureOr<MatchedProduct>
+matchContraction(KernelEmitter &e, linalg::LinalgOp root,
+                 const VectorUnit &unit, std::optional<unsigned> rowLoop) {
   MatchedProduct match;
   match.root = root;
   GemmProblem &p = match.problem;
@@ -261,6 +261,13 @@ static FailureOr<MatchedProduct> matchContraction(KernelEmitter &e,
   }
   if (!llvm::is_contained(groups.n, last))
     return failure();
+  if (rowLoop) {
+    if (!llvm::is_contained(groups.m, *rowLoop))
+      return failure();
+    llvm::erase(groups.m, *rowLoop);
+    groups.outer.append(groups.m);
+    groups.m = {*rowLoop};
+  }
   makeFlat(e, groups.m, groups.outer, a, c);
   makeFlat(e, groups.n, groups.outer, b, c);
   if (!a.strideOfGroup(e, groups.k) || !b.strideOfGroup(e, groups.k))
@@ -498,9 +505,9 @@ bool MatchedProduct::hasPlanes(KernelEmitter &e) const {
   return !matrixOperand && numChannels == 1 && e.isConstant(problem.m, 1);
 }
 
-FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
-                                               linalg::LinalgOp root,
-                                               const VectorUnit &unit) {
+FailureOr<MatchedProduct>
+quantc::matchProduct(KernelEmitter &e, linalg::LinalgOp root,
+                     const VectorUnit &unit, std::optional<unsigned> rowLoop) {
   if (!root.hasPureBufferSemantics() || root.getNumDpsInits() != 1)
     return failure();
   for (Value operand : root->getOperands())
@@ -515,7 +522,7 @@ FailureOr<MatchedProduct> quantc::matchProduct(KernelEmitter &e,
     return failure();
   bool isConvolution = linalg::isaConvolutionOpInterface(root);
   FailureOr<MatchedProduct> match =
-      !isConvolution               ? matchContraction(e, root, unit)
+      !isConvolution               ? matchContraction(e, root, unit, rowLoop)
       : hasChannelsInnermost(root) ? matchRowConvolution(e, root, unit)
                                    : matchConvolution(e, root, unit);
   if (succeeded(match))

@@ -46,10 +46,12 @@ struct MatchedProduct {
 };
 
 /// Describes `root` (on contiguous buffers) as a product, emitting the sizes
-/// and strides that it needs before the root.
-llvm::FailureOr<MatchedProduct> matchProduct(KernelEmitter &e,
-                                             mlir::linalg::LinalgOp root,
-                                             const VectorUnit &unit);
+/// and strides that it needs before the root. Of a contraction, `rowLoop` is
+/// alone in going through rows if it is given: others are outer loops, also
+/// where they could be one with it.
+llvm::FailureOr<MatchedProduct>
+matchProduct(KernelEmitter &e, mlir::linalg::LinalgOp root,
+             const VectorUnit &unit, std::optional<unsigned> rowLoop = {});
 
 /// The same for a convolution of an image whose channels are innermost: its
 /// positions are rows, and its filters, which must be constant, columns.

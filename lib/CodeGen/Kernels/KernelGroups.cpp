@@ -112,8 +112,10 @@ static bool hasConstantFactor(linalg::LinalgOp product) {
 static bool isAttention(const KernelGroup &scores, const RowGroup &rows,
                         const KernelGroup &root) {
   if (scores.pad || scores.root->getBlock() != root.root->getBlock() ||
-      hasConstantFactor(scores.root) || hasConstantFactor(root.root) ||
-      findWeights(scores.root, root.root) != rows.ops.back()->getResult(0))
+      hasConstantFactor(scores.root) || hasConstantFactor(root.root))
+    return false;
+  std::optional<SharedRows> shared = findWeights(scores.root, root.root);
+  if (!shared || shared->weights != rows.ops.back()->getResult(0))
     return false;
   auto type = cast<RankedTensorType>(scores.root->getResult(0).getType());
   int64_t numRows = type.getDimSize(type.getRank() - 2);

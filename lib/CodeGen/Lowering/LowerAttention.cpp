@@ -52,23 +52,31 @@ public:
                    const VectorUnit &unit)
       : e(e), attention(attention), scores(scores), root(root), unit(unit),
         numRows(scores.problem.m), numColumns(scores.problem.n),
-        outerSizes(scores.problem.outerSizes) {}
+        outerSizes(scores.problem.outerSizes) {
+    for (unsigned i = 0; i < outerSizes.size(); ++i)
+      (isShared(i) ? sharedLoops : taskLoops).push_back(i);
+  }
 
   void emit(bool useThreads);
 
 private:
+  bool isShared(unsigned loop) const;
+  SmallVector<Value> getSizes(ArrayRef<unsigned> loops) const;
   void chooseBlocks();
   MemRefType getBlockType(Value buffer, Value count);
   SmallVector<Value> getDynamicSizes(MemRefType type, Value count);
   Value makeBlock(Value bytes, Value buffer, Value count);
   Value countBlockBytes(Value buffer);
-  void emitTask(ValueRange outer, Value task, TaskPanels &keys,
+  void emitTask(ArrayRef<Value> indices, Value task, TaskPanels &keys,
                 TaskPanels &values);
+  void forEachShared(SmallVectorImpl<Value> &outer, ArrayRef<unsigned> loops,
+                     llvm::function_ref<void()> emit);
   void emitBlock(ValueRange outer, Value row, Value count, Value inputBytes,
-                 Value weightBytes, TaskPanels &keys, TaskPanels &values);
+                 Value weightBytes, TaskPanels &keys, TaskPanels &values,
+                 std::optional<unsigned> rowLoop = {});
   void emitRowOps(Value input, Value weights, Value count);
   GemmProblem restrict(const GemmProblem &p, ValueRange outer, Value row,
-                       Value count);
+                       Value count, std::optional<unsigned> rowLoop);
 
   KernelEmitter &e;
   const Attention &attention;
@@ -76,6 +84,9 @@ private:
   const VectorUnit &unit;
   Value numRows, numColumns;
   SmallVector<Value> outerSizes;
+  /// Outer loops with keys and values of their own, and those that share them:
+  /// queries of several heads.
+  SmallVector<unsigned> taskLoops, sharedLoops;
   int64_t blockRows = kMinRows, taskRows = kTaskRows;
 };
 } // namespace
@@ -89,6 +100,21 @@ static int64_t multiplyKnown(ValueRange sizes) {
   return product;
 }
 
+/// Whether all indices of an outer loop have the same keys and values.
+bool AttentionEmitter::isShared(unsigned loop) const {
+  return llvm::all_of(
+      ArrayRef<MatchedProduct *>{&scores, &root}, [&](MatchedProduct *match) {
+        const StridedMatrix &zeros = match->problem.quantizedB.zeroPoints;
+        return e.isConstant(match->b.outerStrides[loop], 0) &&
+               (!zeros.buffer || e.isConstant(zeros.outerStrides[loop], 0));
+      });
+}
+
+SmallVector<Value> AttentionEmitter::getSizes(ArrayRef<unsigned> loops) const {
+  return llvm::map_to_vector(loops,
+                             [&](unsigned loop) { return outerSizes[loop]; });
+}
+
 void AttentionEmitter::chooseBlocks() {
   int64_t most = kMinRows;
   if (std::optional<int64_t> columns = e.asConstant(numColumns)) {
@@ -99,15 +125,24 @@ void AttentionEmitter::chooseBlocks() {
                       kMinRows, kMaxRows);
   }
   blockRows = most;
+  int64_t numShared = multiplyKnown(getSizes(sharedLoops));
   std::optional<int64_t> rows = e.asConstant(numRows);
-  if (!rows)
+  if (!rows) {
+    // Whole tiles, since where they end is not known; and as many rows a task
+    // for all heads that share its panels.
+    if (!sharedLoops.empty())
+      blockRows = llvm::alignTo(blockRows, scores.kernel.rows);
+    taskRows = std::max(
+        blockRows, int64_t(llvm::alignDown(kTaskRows / numShared, blockRows)));
     return;
+  }
   // Blocks of equal size if possible, so that no code asks how many rows exist.
   for (blockRows = most; blockRows > most / 2 && *rows % blockRows; --blockRows)
     ;
   if (*rows % blockRows)
     blockRows = llvm::divideCeil(*rows, llvm::divideCeil(*rows, most));
-  int64_t perMatrix = llvm::divideCeil(kEnoughTasks, multiplyKnown(outerSizes));
+  int64_t perMatrix =
+      llvm::divideCeil(kEnoughTasks, multiplyKnown(getSizes(taskLoops)));
   taskRows = llvm::alignTo(llvm::divideCeil(*rows, perMatrix), blockRows);
 }
 
@@ -144,11 +179,15 @@ Value AttentionEmitter::countBlockBytes(Value buffer) {
   return e.mul(numColumns, e.index(blockRows * bytes));
 }
 
-/// The part of `matrix` for one index of the outer loops, from `row` on.
-static StridedMatrix takeRows(KernelEmitter &e, const StridedMatrix &matrix,
-                              ValueRange outer, Value row) {
+/// The part of `matrix` for one index of the outer loops, from `row` on. If
+/// `rowLoop` is given, rows are those of that outer loop, whose index is 0.
+static StridedMatrix takeRows(KernelEmitter &e, StridedMatrix matrix,
+                              ValueRange outer, Value row,
+                              std::optional<unsigned> rowLoop = {}) {
   if (!matrix.buffer)
     return {};
+  if (rowLoop)
+    matrix.rowStride = matrix.outerStrides[*rowLoop];
   StridedMatrix part = matrix;
   part.outerStrides.clear();
   Value offset =
@@ -163,16 +202,18 @@ static StridedMatrix takeRows(KernelEmitter &e, const StridedMatrix &matrix,
 
 /// `p` for one index of the outer loops, and `count` rows from `row` on.
 GemmProblem AttentionEmitter::restrict(const GemmProblem &p, ValueRange outer,
-                                       Value row, Value count) {
+                                       Value row, Value count,
+                                       std::optional<unsigned> rowLoop) {
   GemmProblem part = p;
   part.outerSizes.clear();
   part.m = count;
-  part.a = takeRows(e, p.a, outer, row);
-  part.c = takeRows(e, p.c, outer, row);
-  part.output = takeRows(e, p.output, outer, row);
+  part.a = takeRows(e, p.a, outer, row, rowLoop);
+  part.c = takeRows(e, p.c, outer, row, rowLoop);
+  part.output = takeRows(e, p.output, outer, row, rowLoop);
   for (StridedMatrix &input : part.epilogueInputs)
-    input = takeRows(e, input, outer, row);
-  part.quantizedA.zeroPoints = takeRows(e, p.quantizedA.zeroPoints, outer, row);
+    input = takeRows(e, input, outer, row, rowLoop);
+  part.quantizedA.zeroPoints =
+      takeRows(e, p.quantizedA.zeroPoints, outer, row, rowLoop);
   part.quantizedB.zeroPoints =
       takeRows(e, p.quantizedB.zeroPoints, outer, e.index(0));
   return part;
@@ -203,23 +244,41 @@ void AttentionEmitter::emitRowOps(Value input, Value weights, Value count) {
     op->erase();
 }
 
+/// The result's rows [row, row + count).
 void AttentionEmitter::emitBlock(ValueRange outer, Value row, Value count,
                                  Value inputBytes, Value weightBytes,
-                                 TaskPanels &keys, TaskPanels &values) {
+                                 TaskPanels &keys, TaskPanels &values,
+                                 std::optional<unsigned> rowLoop) {
   Value input = makeBlock(inputBytes, attention.input, count);
   Value weights = makeBlock(weightBytes, attention.weights, count);
-  GemmProblem first = restrict(scores.problem, outer, row, count);
+  GemmProblem first = restrict(scores.problem, outer, row, count, rowLoop);
   first.output = {e.flatten(input), {}, numColumns, e.index(1)};
   emitGemm(e, first, scores.kernel, keys, /*useThreads=*/false);
   emitRowOps(input, weights, count);
-  GemmProblem second = restrict(root.problem, outer, row, count);
+  GemmProblem second = restrict(root.problem, outer, row, count, rowLoop);
   second.a = {e.flatten(weights), {}, numColumns, e.index(1)};
   emitGemm(e, second, root.kernel, values, /*useThreads=*/false);
 }
 
-/// The rows of one task, for one index of the outer loops.
-void AttentionEmitter::emitTask(ValueRange outer, Value task, TaskPanels &keys,
-                                TaskPanels &values) {
+/// Sets the indices of `loops` in `outer` to all that there are in turn.
+void AttentionEmitter::forEachShared(SmallVectorImpl<Value> &outer,
+                                     ArrayRef<unsigned> loops,
+                                     llvm::function_ref<void()> emit) {
+  if (loops.empty())
+    return emit();
+  e.forLoop(e.index(0), outerSizes[loops.front()], 1, [&](Value i) {
+    outer[loops.front()] = i;
+    forEachShared(outer, loops.drop_front(), emit);
+  });
+}
+
+/// The rows of one task, for one index of the outer loops with panels of their
+/// own.
+void AttentionEmitter::emitTask(ArrayRef<Value> indices, Value task,
+                                TaskPanels &keys, TaskPanels &values) {
+  SmallVector<Value> outer(outerSizes.size(), e.index(0));
+  for (auto [loop, index] : llvm::zip_equal(taskLoops, indices))
+    outer[loop] = index;
   Value first = e.mul(task, e.index(taskRows));
   Value end = e.min(e.add(first, e.index(taskRows)), numRows);
   SmallVector<Value> allocated;
@@ -239,11 +298,32 @@ void AttentionEmitter::emitTask(ValueRange outer, Value task, TaskPanels &keys,
       allocate(countBlockBytes(attention.weights), e.b.getI8Type());
   std::optional<int64_t> known = e.asConstant(numRows);
   bool isWhole = known && *known % blockRows == 0;
-  e.forLoop(first, end, blockRows, [&](Value row) {
-    Value count = isWhole ? e.index(blockRows)
-                          : e.min(e.index(blockRows), e.sub(end, row));
-    emitBlock(outer, row, count, inputBytes, weightBytes, keys, values);
-  });
+  auto emitRows = [&] {
+    e.forLoop(first, end, blockRows, [&](Value row) {
+      Value count = isWhole ? e.index(blockRows)
+                            : e.min(e.index(blockRows), e.sub(end, row));
+      // One after the other, they read the same rows of a mask.
+      forEachShared(outer, sharedLoops, [&] {
+        emitBlock(outer, row, count, inputBytes, weightBytes, keys, values);
+      });
+    });
+  };
+  if (known || sharedLoops.size() != 1) {
+    emitRows();
+  } else {
+    // A single token: the queries of all heads are rows.
+    Value heads = outerSizes[sharedLoops[0]];
+    auto emitHeads = [&] {
+      outer[sharedLoops[0]] = e.index(0);
+      e.forLoop(e.index(0), heads, blockRows, [&](Value head) {
+        Value count = e.min(e.index(blockRows), e.sub(heads, head));
+        emitBlock(outer, head, count, inputBytes, weightBytes, keys, values,
+                  sharedLoops[0]);
+      });
+    };
+    e.ifThen(e.compare(arith::CmpIPredicate::eq, numRows, e.index(1)),
+             emitHeads, emitRows);
+  }
   for (Value buffer : allocated)
     e.release(buffer);
 }
@@ -256,7 +336,7 @@ void AttentionEmitter::emit(bool useThreads) {
         e.asConstant(match->problem.n).value_or(ShapedType::kDynamic),
         match->kernel.dot);
   TaskPanels keys(e, scores), values(e, root);
-  SmallVector<Value> sizes(outerSizes);
+  SmallVector<Value> sizes = getSizes(taskLoops);
   sizes.push_back(e.ceilDiv(numRows, taskRows));
   Value work = e.mul(e.mul(numRows, numColumns),
                      e.add(scores.problem.k, root.problem.n));
@@ -297,9 +377,7 @@ static LogicalResult findRows(Attention &attention, MatchedProduct &scores,
   linalg::GenericOp epilogue = scores.problem.epilogue;
   attention.input =
       epilogue ? epilogue.getDpsInits()[0] : attention.scores.getDpsInits()[0];
-  attention.weights = findWeights(attention.scores, attention.root);
-  if (!attention.weights ||
-      !attention.weights.getDefiningOp<memref::AllocOp>() ||
+  if (!attention.weights.getDefiningOp<memref::AllocOp>() ||
       !attention.input.getDefiningOp<memref::AllocOp>() ||
       scores.problem.outerSizes.size() + 2 !=
           size_t(cast<MemRefType>(attention.input.getType()).getRank()) ||
@@ -350,10 +428,17 @@ struct LowerAttentionPass
       return;
     OpBuilder builder(attention->root);
     KernelEmitter emitter(builder, attention->root->getLoc());
+    std::optional<SharedRows> shared =
+        findWeights(attention->scores, attention->root);
+    if (!shared) {
+      ++numUnmatched;
+      return;
+    }
+    attention->weights = shared->weights;
     FailureOr<MatchedProduct> scores =
-        matchProduct(emitter, attention->scores, unit);
+        matchProduct(emitter, attention->scores, unit, shared->scoresLoop);
     FailureOr<MatchedProduct> root =
-        matchProduct(emitter, attention->root, unit);
+        matchProduct(emitter, attention->root, unit, shared->rootLoop);
     if (failed(scores) || failed(root) ||
         failed(findRows(*attention, *scores, *root))) {
       ++numUnmatched;
