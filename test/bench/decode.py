@@ -108,8 +108,8 @@ def serve(kind, path, threads, pipe):
 
 
 class Engine:
-    def __init__(self, name, folder, threads):
-        file, kind = ENGINES[name]
+    def __init__(self, name, folder, threads, engines=ENGINES):
+        file, kind = engines[name]
         self.bytes = (folder / file).stat().st_size
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
