@@ -76,6 +76,7 @@ static void addConversionToLLVM(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(quantc::createIsolateKernelsPass());
   pm.addPass(quantc::createOutlineLoopsPass());
 }
 
@@ -131,7 +132,6 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   addConversionToLLVM(pm);
-  pm.addPass(quantc::createIsolateKernelsPass());
 }
 
 void quantc::registerCodeGenPasses() {

@@ -11,6 +11,46 @@ namespace quantc {
 
 using namespace mlir;
 
+/// The pointer of a kernel that `address` is computed from, if it is one.
+static BlockArgument findArgument(LLVM::LLVMFuncOp func, Value address) {
+  while (auto place = address.getDefiningOp<LLVM::GEPOp>())
+    address = place.getBase();
+  auto argument = dyn_cast<BlockArgument>(address);
+  bool isOfKernel = argument && argument.getOwner() == &func.getBody().front();
+  return isOfKernel ? argument : BlockArgument();
+}
+
+/// Puts what accesses memory through one pointer of `func` into the scope of
+/// that pointer, outside of those of all others. Returns how many these are.
+static unsigned scopeAccesses(LLVM::LLVMFuncOp func) {
+  SmallVector<std::pair<LLVM::AliasAnalysisOpInterface, BlockArgument>>
+      accesses;
+  llvm::MapVector<BlockArgument, Attribute> scopes;
+  func.walk([&](LLVM::AliasAnalysisOpInterface op) {
+    SmallVector<Value> addresses = op.getAccessedOperands();
+    if (addresses.size() != 1)
+      return;
+    if (BlockArgument argument = findArgument(func, addresses.front())) {
+      accesses.push_back({op, argument});
+      scopes.insert({argument, nullptr});
+    }
+  });
+  MLIRContext *context = func.getContext();
+  auto domain = LLVM::AliasScopeDomainAttr::get(context, func.getSymNameAttr());
+  for (auto &[argument, scope] : scopes)
+    scope = LLVM::AliasScopeAttr::get(domain);
+  for (auto [op, argument] : accesses) {
+    SmallVector<Attribute> others;
+    for (auto [other, scope] : scopes)
+      if (other != argument)
+        others.push_back(scope);
+    op.setAliasScopes(ArrayAttr::get(context, scopes.lookup(argument)));
+    if (!others.empty())
+      op.setNoAliasScopes(ArrayAttr::get(context, others));
+  }
+  return accesses.size();
+}
+
 namespace {
 struct IsolateKernelsPass
     : public quantc::impl::IsolateKernelsPassBase<IsolateKernelsPass> {
@@ -32,6 +72,7 @@ struct IsolateKernelsPass
         if (isa<LLVM::LLVMPointerType>(type))
           func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                           UnitAttr::get(&getContext()));
+      numAccesses += scopeAccesses(func);
       ++numKernels;
     }
   }
