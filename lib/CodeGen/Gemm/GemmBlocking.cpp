@@ -21,8 +21,10 @@ static constexpr int64_t kSweptBytes = 256 * 1024;
 static constexpr int64_t kMaxUnsplitDepth = 512;
 static constexpr int64_t kBlockRows = 144;
 static constexpr int64_t kBlockColumns = 128;
-/// The same where rows are packed in several forms.
+/// Where rows are packed in several forms: the same, blocks that a few threads
+/// share well, and blocks of rows where their number is not known.
 static constexpr int64_t kFormedColumns = 512;
+static constexpr int64_t kFormedBlocks = 12, kUsualRowBlocks = 3;
 /// Elements of a buffer that a file's choice may ask for at most, since buffers
 /// lie on the stack.
 static constexpr int64_t kMaxElements = 64 * 1024;
@@ -154,9 +156,10 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     rows = std::min(kPackedBytes / (4 * forms.size()), rows);
     rows = std::max(rows, kernel.rows);
     // Each column block packs the rows again, in all of their forms.
-    if (numPanels && m && !wished.blockColumns) {
-      columnBlocks = llvm::divideCeil(
-          3 * kEnoughBlocks, std::max<int64_t>(1, llvm::divideCeil(*m, rows)));
+    if (numPanels && !wished.blockColumns) {
+      int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;
+      columnBlocks =
+          llvm::divideCeil(kFormedBlocks, std::max<int64_t>(1, rowBlocks));
       result.panels =
           std::clamp<int64_t>(llvm::divideCeil(*numPanels, columnBlocks), 1,
                               kFormedColumns / kernel.columns());

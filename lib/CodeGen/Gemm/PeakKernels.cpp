@@ -146,6 +146,7 @@ static PeakKernel buildTilePeak(MLIRContext &context, const VectorUnit &unit,
 PeakKernel quantc::buildInt8Peak(MLIRContext &context, StringRef targetFeatures,
                                  int64_t steps) {
   VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+  unit.usesBytePairs = unit.hasBytePairs;
   DotProduct dot =
       DotProduct::choose(unit, /*isLhsSigned=*/false,
                          /*isRhsSigned=*/true, ShapedType::kDynamic);
