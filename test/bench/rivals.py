@@ -32,7 +32,7 @@ import quantc
 from accuracy import quantize_theirs
 from bench import CASES, locate, processor
 from bench import Case as Model
-from integer import Conv, MatMul
+from integer import Conv, MatMul, features
 from real_models import log_mel, speech_like
 
 PAGE = ROOT / "docs" / "Rivals.md"
@@ -339,40 +339,56 @@ def table(headings, rows):
     return ["| " + " | ".join(row) + " |" for row in (headings, rule, *rows)]
 
 
-def keep_rows(caption, headings, rows):
-    """`rows`, and those of the page with other cases, where that says `caption` as well."""
-    text = PAGE.read_text()
-    if caption not in text:
-        return rows
+def keep_rows(section, headings, rows):
+    """`rows`, and those of a table with these headings in `section` for other cases."""
     keys = headings.index("form") + 1 + ("threads" in headings)
     own = {row[:keys]: row for row in rows}
     kept = []
-    for line in text.splitlines():
+    for line in section.splitlines():
         cells = tuple(cell.strip() for cell in line[1:-1].split("|"))
         if line.startswith("| ") and len(cells) == len(headings) and cells[0] not in ("case", "---"):
             kept.append(own.pop(cells[:keys], cells))
     return kept + list(own.values())
 
 
-def page(rows, loads, engines, versions):
-    """`rows` are of times, `loads` of what the engines take beside time."""
+def split_sections(text):
+    """The page's sections, one for each kind of machine, by their headings."""
+    parts = text.split("\n## ")[1:]
+    return {heading: body for heading, _, body in (part.partition("\n") for part in parts)}
+
+
+def section(rows, loads, engines, versions, old):
+    """`rows` are of times, `loads` of what the engines take beside time; rows of other cases in `old` stay if the
+    machine and the engines are the same."""
+    caption = f"On {processor()}: {versions}."
+    if caption not in old:
+        old = ""
+    times, taken = ("case", "form", "threads", *engines, "best / Quantc"), ("case", "form", *engines)
+    lines = ["", caption]
+    for headings, new in ((times, rows), (taken, loads)):
+        if kept := keep_rows(old, headings, new):
+            lines += ["", *table(headings, kept)]
+    return "\n".join(lines) + "\n"
+
+
+def page(sections):
     text = (
-        f"Medians in milliseconds on {processor()}: {versions}. All engines get the same ONNX file and run in turns, in "
-        "one process each. `int8` models are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights "
-        "per channel), `int8` layers have one scale a column. `best / Quantc` above 1: Quantc is the fastest. `-`: the "
-        "engine cannot take the model."
+        "All engines get the same ONNX file and run in turns, in one process each; medians in milliseconds. `int8` models "
+        "are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights per channel), `int8` layers have "
+        "one scale a column. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine cannot take the model. On "
+        "processors that have AVX2 only, the other engines add up products of bytes in 16 bits, where large weights "
+        "saturate; Quantc's results are exact."
     )
     loading = (
-        "What a process takes that loads a model and runs it on one thread: milliseconds to load it, megabytes at most in "
-        "memory (those of Python and of what all processes import, more than 100, among them), megabytes of the file that "
-        "it loads. ONNX Runtime and OpenVINO load the ONNX file, and compile it each time."
+        "The second table of each kind of machine is what a process takes that loads a model and runs it on one thread: "
+        "milliseconds to load it, megabytes at most in memory (those of Python and of what all processes import, more than "
+        "100, among them), megabytes of the file that it loads. ONNX Runtime and OpenVINO load the ONNX file, and compile "
+        "it each time."
     )
-    text, loading = (textwrap.fill(part, 120, break_on_hyphens=False) for part in (text, loading))
-    times, taken = ("case", "form", "threads", *engines, "best / Quantc"), ("case", "form", *engines)
-    lines = ["# Beside other engines", "", "<!-- Written by `test/bench/rivals.py --update-docs`. -->", "", text, ""]
-    lines += [*table(times, keep_rows(text, times, rows)), "", "## Loading", "", loading, ""]
-    lines += table(taken, keep_rows(loading, taken, loads))
-    return "\n".join(lines) + "\n"
+    lines = ["# Beside other engines", "", "<!-- Written by `test/bench/rivals.py --update-docs`. -->", ""]
+    for part in (text, loading):
+        lines += [textwrap.fill(part, 120, break_on_hyphens=False), ""]
+    return "\n".join(lines) + "".join(f"\n## {heading}\n{body}" for heading, body in sections.items())
 
 
 def available():
@@ -392,7 +408,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.5, help="for each engine, case and number of threads")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--engines", nargs="*", default=available(), choices=list(ENGINES))
-    parser.add_argument("--update-docs", action="store_true", help="write docs/Rivals.md, where rows of other cases stay")
+    parser.add_argument("--update-docs", action="store_true", help="write docs/Rivals.md, where rows of other cases and machines stay")
     args = parser.parse_args()
     line = "{:32}{:>6}{:>9}" + "{:>14}" * len(args.engines) + "{:>15}"
     print(line.format("case", "form", "threads", *args.engines, "best / Quantc"), flush=True)
@@ -410,7 +426,10 @@ def main():
                 rows.append((case.name, case.kind, str(threads), *(t.text for t in turns), ratio))
                 print(line.format(*rows[-1]), flush=True)
     if args.update_docs:
-        PAGE.write_text(page(rows, loads, args.engines, versions(args.engines)))
+        sections = split_sections(PAGE.read_text())
+        heading = f"With {', '.join(features())}"
+        own = section(rows, loads, args.engines, versions(args.engines), sections.get(heading, ""))
+        PAGE.write_text(page(sections | {heading: own}))
 
 
 if __name__ == "__main__":
