@@ -272,11 +272,15 @@ def test_pairs_of_filters(name, kind, target, tmp_path):
         np.testing.assert_array_equal(y, expected)
 
 
-@pytest.mark.parametrize("channels, filters, are_widened", [(3, 1, False), (3, 3, False), (24, 2, False), (24, 64, True)])
-def test_what_few_filters_do_with_large_weights(channels, filters, are_widened, tmp_path, quantc_cli):
-    """Panels of widened bytes cost more than to multiply most words in halves, and more so the fewer use them."""
+@pytest.mark.parametrize(
+    "channels, filters, spread, are_widened",
+    [(3, 1, 42, False), (3, 3, 42, False), (24, 2, 42, False), (24, 64, 42, False), (24, 64, 70, True)],
+)
+def test_what_few_filters_do_with_large_weights(channels, filters, spread, are_widened, tmp_path, quantc_cli):
+    """Panels of widened bytes cost more than to multiply most words in halves, and more so the fewer use them.
+    An order of the channels leaves few words of moderate weights in halves."""
     rng = np.random.default_rng(7)
-    w = np.clip(rng.normal(0, 42, (filters, channels, 3, 3)).round(), -128, 127).astype(np.int8)
+    w = np.clip(rng.normal(0, spread, (filters, channels, 3, 3)).round(), -128, 127).astype(np.int8)
     node = helper.make_node("ConvInteger", ["x", "w"], ["y"], name="layer", pads=[1, 1, 1, 1])
     types = [("x", onnx.TensorProto.UINT8, channels), ("y", onnx.TensorProto.INT32, filters)]
     infos = [helper.make_tensor_value_info(n, t, (1, c, 40, 40)) for n, t, c in types]

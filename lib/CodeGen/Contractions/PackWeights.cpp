@@ -7,6 +7,8 @@
 
 #include "PackWeights.h"
 
+#include "CodeGen/Gemm/ChannelOrder.h"
+
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -421,7 +423,7 @@ getWeightRows(KernelEmitter &e, const MatchedProduct &match) {
 
 std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
                                                     MatchedProduct &match,
-                                                    int64_t taps,
+                                                    std::optional<int64_t> taps,
                                                     double mostSplit) {
   auto argument = dyn_cast<BlockArgument>(match.rowsOperand->get());
   auto func = match.root->getParentOfType<func::FuncOp>();
@@ -446,15 +448,34 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
       }))
     return std::nullopt;
   auto &[rows, strides] = *found;
-  rows.taps = taps;
+  rows.taps = taps.value_or(1);
   int64_t panelRows = match.kernel.rows;
-  RowPanelCount count;
-  int64_t size = 0;
-  for (memref::GlobalOp global : globals) {
-    RowPanelCount own = countRowPanels(*bytesOf(global), rows, panelRows);
-    count.words += own.words;
-    count.splitWords += own.splitWords;
-    size = std::max(size, own.size);
+  auto countAll =
+      [&](llvm::function_ref<const WeightRows &(memref::GlobalOp)> getRows) {
+        RowPanelCount count;
+        for (memref::GlobalOp global : globals) {
+          RowPanelCount own =
+              countRowPanels(*bytesOf(global), getRows(global), panelRows);
+          count.words += own.words;
+          count.splitWords += own.splitWords;
+          count.size = std::max(count.size, own.size);
+        }
+        return count;
+      };
+  RowPanelCount count =
+      countAll([&](memref::GlobalOp) -> const WeightRows & { return rows; });
+  // Weights that a kernel is called with have an order each, or all have none.
+  llvm::DenseMap<Operation *, WeightRows> ordered;
+  if (taps && count.splitWords && rows.numMatrices == 1) {
+    for (memref::GlobalOp global : globals) {
+      auto [place, isNew] = ordered.try_emplace(global, rows);
+      if (isNew)
+        place->second.channelOrder =
+            chooseChannelOrder(*bytesOf(global), rows, panelRows);
+    }
+    count = countAll([&](memref::GlobalOp global) -> const WeightRows & {
+      return ordered.find(global)->second;
+    });
   }
   count.isPacked = count.splitWords <= mostSplit * count.words;
   if (!count.isPacked)
@@ -463,16 +484,22 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
     view->erase();
   std::string suffix =
       "rows" + std::to_string(panelRows) + "x" + std::to_string(rows.k) + "by" +
-      std::to_string(taps) + "of" + std::to_string(rows.numMatrices) + "in" +
-      std::to_string(size) + (rows.isFlipped ? "flipped" : "") +
+      std::to_string(rows.taps) + "of" + std::to_string(rows.numMatrices) +
+      "in" + std::to_string(count.size) + (rows.isFlipped ? "flipped" : "") +
       (rows.sumsPairs    ? "pairs"
        : rows.group == 1 ? "floats"
-                         : "");
+                         : "") +
+      (ordered.empty() ? "" : "ordered");
   setConstants(func, argument.getArgNumber(), globals, e.b.getI32Type(), suffix,
                [&](memref::GlobalOp global) {
-                 return packRowPanels(*bytesOf(global), rows, panelRows, size);
+                 auto own = ordered.find(global);
+                 return packRowPanels(*bytesOf(global),
+                                      own == ordered.end() ? rows : own->second,
+                                      panelRows, count.size);
                });
-  match.problem.rowPanels =
-      std::make_shared<RowPanels>(argument, strides, rows, panelRows);
+  match.problem.rowPanels = std::make_shared<RowPanels>(
+      argument, strides,
+      ordered.empty() ? rows : ordered.find(globals.front())->second,
+      panelRows);
   return count;
 }

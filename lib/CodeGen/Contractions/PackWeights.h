@@ -40,9 +40,11 @@ public:
 
   /// Packs the left-hand side as rows of words, unless more than the share
   /// `mostSplit` of them were there in halves; none if it is not constant.
-  /// There are `taps` elements a channel, see WeightRows.
+  /// If the image is read in words of channels, these have `taps` elements each
+  /// (see WeightRows), and may get an order that the image must follow.
   std::optional<RowPanelCount> packRows(KernelEmitter &e, MatchedProduct &match,
-                                        int64_t taps, double mostSplit);
+                                        std::optional<int64_t> taps,
+                                        double mostSplit);
 
   /// The bytes of a constant, or none for a splat.
   static std::optional<llvm::ArrayRef<char>> getBytes(mlir::ElementsAttr attr);

@@ -21,17 +21,16 @@ public:
   PanelWord(ArrayRef<char> bytes, const WeightRows &rows, int64_t matrix,
             int64_t firstRow, int64_t panelRows, int64_t word)
       : sumsPairs(rows.sumsPairs), isSigned(rows.isSigned) {
-    int64_t channels = rows.k / rows.taps;
+    int64_t channels = rows.getNumChannels();
     int64_t first = word / rows.taps * kGroup, tap = word % rows.taps;
     for (int64_t row = firstRow; row < firstRow + panelRows; ++row)
-      for (int64_t channel = first; channel < first + kGroup; ++channel) {
-        if (row >= rows.m || channel >= channels) {
-          weights.push_back(0);
-          continue;
-        }
-        char byte = bytes[rows.starts[matrix] + row * rows.rowStride +
-                          (channel * rows.taps + tap) * rows.columnStride];
-        weights.push_back(int8_t(byte ^ (rows.isFlipped ? 0x80 : 0)));
+      for (int64_t place = first; place < first + kGroup; ++place) {
+        bool exists = row < rows.m && place < channels;
+        int64_t channel = exists && !rows.channelOrder.empty()
+                              ? rows.channelOrder[place]
+                              : place;
+        weights.push_back(
+            exists ? rows.getWeight(bytes, matrix, row, channel, tap) : 0);
       }
   }
 
@@ -103,7 +102,7 @@ static void appendFloats(ArrayRef<char> bytes, const WeightRows &rows,
 /// The words before the panels.
 static int64_t getHeaderSize(const WeightRows &rows, int64_t panelRows) {
   int64_t numPanels = rows.numMatrices * llvm::divideCeil(rows.m, panelRows);
-  return numPanels + 1 + numPanels * panelRows;
+  return numPanels + 1 + numPanels * panelRows + rows.channelOrder.size();
 }
 
 std::vector<char> quantc::packRowPanels(ArrayRef<char> bytes,
@@ -134,6 +133,7 @@ std::vector<char> quantc::packRowPanels(ArrayRef<char> bytes,
   });
   starts.push_back(header + panels.size());
   starts.insert(starts.end(), sums.begin(), sums.end());
+  llvm::append_range(starts, rows.channelOrder);
   starts.insert(starts.end(), panels.begin(), panels.end());
   assert(int64_t(starts.size()) <= size && "the weights were counted");
   starts.resize(size, 0);
@@ -166,7 +166,7 @@ RowPanels::RowPanels(Value words, SmallVector<int64_t> matrixStrides,
       panelRows(panelRows), numWords(rows.getNumWords()),
       panels(llvm::divideCeil(rows.m, panelRows)),
       numPanels(rows.numMatrices * panels), hasHalves(rows.sumsPairs),
-      areFloats(rows.group == 1) {}
+      areFloats(rows.group == 1), hasChannelOrder(!rows.channelOrder.empty()) {}
 
 Value RowPanels::loadIndex(KernelEmitter &e, Value at) const {
   return arith::IndexCastUIOp::create(e.b, e.loc, e.b.getIndexType(),
@@ -184,6 +184,11 @@ Value RowPanels::getRowSum(KernelEmitter &e, ValueRange outer,
                            Value row) const {
   Value first = e.mul(getFirstPanel(e, outer), e.index(panelRows));
   return e.load(words, e.add(e.index(numPanels + 1), e.add(first, row)));
+}
+
+Value RowPanels::getChannel(KernelEmitter &e, Value place) const {
+  return loadIndex(
+      e, e.add(e.index(numPanels + 1 + numPanels * panelRows), place));
 }
 
 SmallVector<Value> RowPanels::emitProducts(

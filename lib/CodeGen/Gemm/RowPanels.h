@@ -6,7 +6,8 @@
 // other. A word is four bytes for a DotProduct, or one f32. Where sums
 // of pairs could saturate (DotProduct::sumsPairs), there is half of each weight
 // only, which never does. The other halves follow, each group of words after
-// its place along k.
+// its place along k. So that there are few of them, channels may have an order
+// of their own, which the image has to follow (ChannelOrder.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,9 +35,19 @@ struct WeightRows {
   bool isFlipped = false, isSigned = true;
   /// Whether sums of two products must fit into 16 bits.
   bool sumsPairs = true;
+  /// The channel that comes at each place; empty if they stay as they are.
+  llvm::SmallVector<int32_t> channelOrder;
 
+  int64_t getNumChannels() const { return k / taps; }
   int64_t getNumWords() const {
-    return llvm::divideCeil(k / taps, group) * taps;
+    return llvm::divideCeil(getNumChannels(), group) * taps;
+  }
+  /// One weight as the kernel sees it, of `bytes`.
+  int8_t getWeight(llvm::ArrayRef<char> bytes, int64_t matrix, int64_t row,
+                   int64_t channel, int64_t tap) const {
+    char byte = bytes[starts[matrix] + row * rowStride +
+                      (channel * taps + tap) * columnStride];
+    return int8_t(byte ^ (isFlipped ? 0x80 : 0));
   }
 };
 
@@ -49,8 +60,9 @@ struct RowPanelCount {
 };
 
 /// `size` packed words (32 bits each): where the panels begin, and where the
-/// last one ends; the sum of each row; the panels. All weights that a kernel is
-/// called with have the same size.
+/// last one ends; the sum of each row; the order of the channels, if they have
+/// one; the panels. All weights that a kernel is called with have the same
+/// size.
 std::vector<char> packRowPanels(llvm::ArrayRef<char> bytes,
                                 const WeightRows &rows, int64_t panelRows,
                                 int64_t size);
@@ -77,6 +89,10 @@ public:
   mlir::Value getRowSum(KernelEmitter &e, mlir::ValueRange outer,
                         mlir::Value row) const;
 
+  bool ordersChannels() const { return hasChannelOrder; }
+  /// The channel that comes at `place`.
+  mlir::Value getChannel(KernelEmitter &e, mlir::Value place) const;
+
 private:
   mlir::Value loadIndex(KernelEmitter &e, mlir::Value at) const;
   mlir::Value getFirstPanel(KernelEmitter &e, mlir::ValueRange outer) const;
@@ -84,7 +100,7 @@ private:
   mlir::Value words;
   llvm::SmallVector<int64_t> matrixStrides;
   int64_t panelRows, numWords, panels, numPanels;
-  bool hasHalves, areFloats;
+  bool hasHalves, areFloats, hasChannelOrder;
 };
 
 } // namespace quantc

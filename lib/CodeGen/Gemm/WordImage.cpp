@@ -112,6 +112,12 @@ Value WordSource::getImage(KernelEmitter &e, ValueRange outer) {
   return image;
 }
 
+/// Which channel is byte `i` of the words of a group of channels.
+Value WordSource::getChannel(KernelEmitter &e, Value group, int64_t i) {
+  Value place = e.add(e.mul(group, e.index(this->group)), e.index(i));
+  return filters ? filters->getChannel(e, place) : place;
+}
+
 Value WordSource::getPlaneWords(KernelEmitter &e) {
   Value size = e.index(1);
   for (const Line &line : lines)
@@ -148,14 +154,15 @@ void WordSource::prepare(KernelEmitter &e, bool useThreads) {
     planeSize = e.mul(planeSize, line.inputSize);
   auto emitTask = [&](Value task, ArrayRef<Value> indices) {
     Value index = indices.back();
-    Value input = e.mul(e.mul(index, e.index(group)), planeSize);
+    Value input = e.index(0);
     for (auto [i, stride] : llvm::zip(indices, strides))
       input = e.add(input, e.mul(i, stride));
     Value words = e.add(e.mul(task, planeWords), e.index(getSlack()));
     auto emitPlane = [&](int64_t count) {
       SmallVector<Value> planes;
       for (int64_t i = 0; i < count; ++i)
-        planes.push_back(e.add(input, e.mul(e.index(i), planeSize)));
+        planes.push_back(
+            e.add(input, e.mul(getChannel(e, index, i), planeSize)));
       emitRows(e, planes, words);
     };
     int64_t rest = channels % group;

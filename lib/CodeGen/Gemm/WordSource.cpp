@@ -194,15 +194,15 @@ void WordSource::packDirect(KernelEmitter &e, ValueRange outer, Value slot,
   auto emitGroup = [&](Value index, int64_t count, ArrayRef<Value> masks,
                        ValueRange in) {
     SmallVector<Value> out(in);
-    Value first = e.mul(index, e.index(kGroup));
+    SmallVector<Value> planes;
+    for (int64_t i = 0; i < count; ++i)
+      planes.push_back(e.mul(getChannel(e, index, i), planeSize));
     for (int64_t v = 0; v < kernel.vectors; ++v) {
       SmallVector<Value> vectors;
-      for (int64_t i = 0; i < count; ++i) {
-        Value plane = e.mul(e.add(first, e.index(i)), planeSize);
+      for (Value plane : planes)
         vectors.push_back(
             loadBytes(e, e.add(e.add(base, plane), e.index(v * lanes)),
                       masks.empty() ? Value() : masks[v]));
-      }
       storeWords(e, interleave(e, vectors), panel,
                  e.add(offset, e.mul(index, e.index(width))), v, out);
     }

@@ -12,6 +12,7 @@
 #define QUANTC_LIB_CODEGEN_GEMM_WORDSOURCE_H
 
 #include "ColumnSources.h"
+#include "RowPanels.h"
 
 namespace quantc {
 
@@ -29,6 +30,11 @@ public:
   /// Whether panels from it cost less than from the input itself.
   static bool pays(const Windows &windows, int64_t channels,
                    const MicroKernel &kernel);
+
+  /// Gives the channels the order that the filters in `panels` have.
+  void follow(std::shared_ptr<const RowPanels> panels) {
+    filters = std::move(panels);
+  }
 
   mlir::Value getNumSlots(KernelEmitter &e) override;
   ColumnSlot getSlot(KernelEmitter &e, mlir::Value slot) override;
@@ -74,6 +80,7 @@ protected:
   Value getSlotsPerLine(KernelEmitter &e);
   void setLines(KernelEmitter &e);
   Value getImage(KernelEmitter &e, ValueRange outer);
+  Value getChannel(KernelEmitter &e, Value group, int64_t i);
   Value getPlaneWords(KernelEmitter &e);
   virtual int64_t getSlack() const;
   mlir::SmallVector<Piece> getLinePieces(KernelEmitter &e, Value slot);
@@ -102,6 +109,7 @@ protected:
   int64_t group, numGroups;
   mlir::SmallVector<Line> lines; // Rows (if there are any), then columns.
   Value image;
+  std::shared_ptr<const RowPanels> filters; // If they order the channels.
 };
 
 } // namespace quantc

@@ -84,9 +84,13 @@ static void useWordSource(MatchedProduct &match, const VectorUnit &unit) {
   if (canStayInPlace(match, unit))
     match.columns = std::make_unique<InPlaceSource>(
         *match.words, match.numChannels, isFlipped, p.outerSizes, match.kernel);
-  else if (WordSource::pays(*match.words, match.numChannels, match.kernel))
-    match.columns = std::make_unique<WordSource>(
+  else if (WordSource::pays(*match.words, match.numChannels, match.kernel)) {
+    auto source = std::make_unique<WordSource>(
         *match.words, match.numChannels, isFlipped, p.outerSizes, match.kernel);
+    if (p.rowPanels && p.rowPanels->ordersChannels())
+      source->follow(p.rowPanels);
+    match.columns = std::move(source);
+  }
 }
 
 /// Packs filters that are constant, on the left-hand side of `match`, in the
@@ -109,7 +113,7 @@ static bool useRows(KernelEmitter &e, WeightPacker &packer,
              !p.factorA.result.getType().isF32()) {
     return false;
   }
-  if (!packer.packRows(e, match, taps.value_or(1), /*mostSplit=*/1))
+  if (!packer.packRows(e, match, taps, /*mostSplit=*/1))
     return false;
   if (taps)
     useWordSource(match, unit);
@@ -168,8 +172,7 @@ static BytePairs usePairsOfRows(KernelEmitter &e, WeightPacker &packer,
   BytePairs result;
   std::optional<int64_t> taps = matchWordTaps(pairs);
   if (pairs.kernel.dot.sumsPairs)
-    result.rows =
-        packer.packRows(e, pairs, taps.value_or(1), getMostSplit(*m, *k, taps));
+    result.rows = packer.packRows(e, pairs, taps, getMostSplit(*m, *k, taps));
   if (!result.rows)
     return {std::nullopt, std::nullopt, "no side is constant"};
   if (!result.rows->isPacked)
