@@ -212,7 +212,7 @@ private:
                     .Case("llmint8", Kind::SplitOutliers)
                     .Default(std::nullopt);
     if (kind)
-      recipe.transformations.push_back({*kind});
+      recipe.transformations.push_back({*kind, std::nullopt});
     return kind.has_value();
   }
 };

@@ -167,7 +167,7 @@ Expected<std::vector<NumpyArray>> quantc::readNumpyFile(StringRef path) {
   if (!archive)
     return createStringError("'" + path +
                              "' is neither .npy nor .npz: " + zipError(code));
-  auto close = llvm::make_scope_exit([&] { zip_discard(archive); });
+  llvm::scope_exit close([&] { zip_discard(archive); });
   for (zip_int64_t i = 0, n = zip_get_num_entries(archive, 0); i < n; ++i) {
     zip_stat_t stat;
     if (zip_stat_index(archive, i, 0, &stat) != 0 ||

@@ -447,25 +447,27 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
         return global && bytesOf(global);
       }))
     return std::nullopt;
-  auto &[rows, strides] = *found;
+  WeightRows rows = found->first;
   rows.taps = taps.value_or(1);
   int64_t panelRows = match.kernel.rows;
-  auto countAll =
-      [&](llvm::function_ref<const WeightRows &(memref::GlobalOp)> getRows) {
-        RowPanelCount count;
-        for (memref::GlobalOp global : globals) {
-          RowPanelCount own =
-              countRowPanels(*bytesOf(global), getRows(global), panelRows);
-          count.words += own.words;
-          count.splitWords += own.splitWords;
-          count.size = std::max(count.size, own.size);
-        }
-        return count;
-      };
-  RowPanelCount count =
-      countAll([&](memref::GlobalOp) -> const WeightRows & { return rows; });
   // Weights that a kernel is called with have an order each, or all have none.
   llvm::DenseMap<Operation *, WeightRows> ordered;
+  auto getRows = [&](memref::GlobalOp global) -> const WeightRows & {
+    auto own = ordered.find(global);
+    return own == ordered.end() ? rows : own->second;
+  };
+  auto countAll = [&] {
+    RowPanelCount count;
+    for (memref::GlobalOp global : globals) {
+      RowPanelCount own =
+          countRowPanels(*bytesOf(global), getRows(global), panelRows);
+      count.words += own.words;
+      count.splitWords += own.splitWords;
+      count.size = std::max(count.size, own.size);
+    }
+    return count;
+  };
+  RowPanelCount count = countAll();
   if (taps && count.splitWords && rows.numMatrices == 1) {
     for (memref::GlobalOp global : globals) {
       auto [place, isNew] = ordered.try_emplace(global, rows);
@@ -473,9 +475,7 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
         place->second.channelOrder =
             chooseChannelOrder(*bytesOf(global), rows, panelRows);
     }
-    count = countAll([&](memref::GlobalOp global) -> const WeightRows & {
-      return ordered.find(global)->second;
-    });
+    count = countAll();
   }
   count.isPacked = count.splitWords <= mostSplit * count.words;
   if (!count.isPacked)
@@ -492,14 +492,10 @@ std::optional<RowPanelCount> WeightPacker::packRows(KernelEmitter &e,
       (ordered.empty() ? "" : "ordered");
   setConstants(func, argument.getArgNumber(), globals, e.b.getI32Type(), suffix,
                [&](memref::GlobalOp global) {
-                 auto own = ordered.find(global);
-                 return packRowPanels(*bytesOf(global),
-                                      own == ordered.end() ? rows : own->second,
+                 return packRowPanels(*bytesOf(global), getRows(global),
                                       panelRows, count.size);
                });
   match.problem.rowPanels = std::make_shared<RowPanels>(
-      argument, strides,
-      ordered.empty() ? rows : ordered.find(globals.front())->second,
-      panelRows);
+      argument, found->second, getRows(globals.front()), panelRows);
   return count;
 }

@@ -21,6 +21,7 @@ public:
   /// Bytes of the buffer that `pack` works with, or null if it needs none.
   mlir::Value getNumRawBytes(KernelEmitter &e) const;
 
+  using ColumnSource::pack;
   /// Packs the matrix at `outer` to `buffer`.
   void pack(KernelEmitter &e, mlir::ValueRange outer, mlir::Value buffer,
             mlir::Value raw);

@@ -4,8 +4,6 @@
 
 #include "llvm/ADT/BitVector.h"
 
-#include <numeric>
-
 using namespace mlir;
 using namespace quantc;
 
@@ -75,8 +73,9 @@ SmallVector<Pair> PartnerCosts::matchGreedily() const {
   for (int64_t i = 0; i < size; ++i)
     for (int64_t j = i + 1; j < size; ++j)
       order.push_back({i, j});
-  llvm::stable_sort(order, [&](const Pair &x, const Pair &y) {
-    return (*this)(x.first, x.second) < (*this)(y.first, y.second);
+  llvm::sort(order, [&](const Pair &x, const Pair &y) {
+    return std::pair((*this)(x.first, x.second), x) <
+           std::pair((*this)(y.first, y.second), y);
   });
   SmallVector<Pair> pairs;
   llvm::BitVector taken(size);

@@ -157,7 +157,7 @@ void DigitProduct::writeBlock(KernelEmitter &e, Elements elements, Value row,
     Value factor = e.splat(inverse, chunk), byte = splatInt(e, ints, 8);
     // The elements in fixed point, as digits; and their sum, which 32 bits have
     // room for.
-    auto writeRun = [&](Value from, int64_t count) {
+    auto writeRun = [&, p = p, &plane = plane](Value from, int64_t count) {
       Value sums = e.forLoop(
           e.index(0), e.index(count), chunk, ValueRange{e.zero(ints)},
           [&](Value k, ValueRange in) {
@@ -242,7 +242,7 @@ void DigitProduct::writeBytes(KernelEmitter &e, Elements from, Value group,
     auto ints = VectorType::get(chunk, e.b.getI32Type());
     Value total = e.forLoop(
         e.index(0), e.index(size), chunk, ValueRange{e.zero(ints)},
-        [&](Value k, ValueRange in) {
+        [&, p = p, &plane = plane](Value k, ValueRange in) {
           Value x = e.loadVector(from.buffer, e.add(from.start, k), chunk);
           Value word = e.floorDiv(e.add(e.mul(block, e.index(size)), k),
                                   plane.codesPerWord());

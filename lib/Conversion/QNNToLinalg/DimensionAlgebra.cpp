@@ -145,8 +145,9 @@ DimensionSum DimensionSum::plus(const DimensionSum &other,
   DimensionSum sum = *this;
   sum.constant = add(constant, multiply(other.constant, factor));
   for (auto [value, times] : other.terms) {
-    auto *own = llvm::find_if(
-        sum.terms, [&](const auto &term) { return term.first == value; });
+    auto *own = llvm::find_if(sum.terms, [value = value](const auto &term) {
+      return term.first == value;
+    });
     if (own == sum.terms.end())
       sum.terms.push_back({value, multiply(times, factor)});
     else
