@@ -75,9 +75,16 @@ def test_targets_agree(recipe):
     x[:, 64:128] = 0
     model = make_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [constant("w", w)], [1], 1088, 72)
     results = []
-    for target in ("x86-64-v3", "x86-64-v4", "native"):
-        results.append(quantc.compile(model.SerializeToString(), quantize=recipe, target=target).run({"x": x})[0])
+    for target in ("native", "x86-64-v3", "x86-64-v4"):
+        compiled = quantc.compile(model.SerializeToString(), quantize=recipe, target=target)
+        try:
+            results.append(compiled.run({"x": x})[0])
+        except quantc.RunError as error:
+            if target == "native" or "this processor lacks" not in str(error):
+                raise
+            continue
         np.testing.assert_array_equal(results[-1], results[0])
+    assert len(results) > 1
     if "a8" not in recipe:
         weights = quantc.quantize_matrix(w, recipe)
         expected = x.astype(np.float64) @ weights.values.astype(np.float64)
