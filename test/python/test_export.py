@@ -1,6 +1,8 @@
 """Exported models of real networks give in ONNX Runtime what our library gives."""
 
 import itertools
+import platform
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,6 +17,21 @@ from test_real_models import locate
 pytestmark = pytest.mark.models
 
 TOLERANCE = 1e-4
+
+
+def saturates():
+    """Whether ONNX Runtime's products of u8 and s8 saturate here: without VNNI, what it fuses to QLinearMatMul or
+    DynamicQuantizeLSTM sums pairs in 16 bits, whatever its session says."""
+    flags = Path("/proc/cpuinfo").read_text()
+    return platform.machine() == "x86_64" and "avx512_vnni" not in flags and "avx_vnni" not in flags
+
+
+def fit_oracle(recipe, name=""):
+    """`recipe` with weights of 7 bits in place of 8 where those of 8 would saturate. Skips a model whose products of two
+    activations do so with any weights."""
+    if recipe == "w8a8" and saturates() and name in ("minilm-l3", "ppocr-v4-rec", "silero-vad"):
+        pytest.skip("ONNX Runtime's products of two activations saturate on this processor")
+    return recipe.replace("w8a8", "w7a8") if recipe and saturates() else recipe
 
 
 def oracle(path, basic=False):
@@ -74,6 +91,7 @@ CASES = [
 
 @pytest.mark.parametrize("name, recipe", CASES)
 def test_exported_model(name, recipe, tmp_path):
+    recipe = fit_oracle(recipe, name)
     model = MODELS[name]
     path = locate(model)
     feeds = list(itertools.islice(model.feeds(), 3))
@@ -110,6 +128,7 @@ INTEGER_CASES = [
 @pytest.mark.parametrize("name, recipe", INTEGER_CASES)
 def test_integer_ops(name, recipe, tmp_path):
     """The library's own integer ops leave nothing to the order of float sums."""
+    recipe = fit_oracle(recipe, name)
     model = MODELS[name]
     path = locate(model)
     feeds = list(itertools.islice(model.feeds(), 2))
@@ -283,7 +302,7 @@ def test_recurrent_ops(name, recipe, tmp_path):
         {k: v for k, v in feed(steps, b).items() if k in names}
         for steps, b in [(5, 1), (1, 1), (9, 1)] + ([] if batch == "1" else [(4, 3)])
     ]
-    options = {"quantize": recipe} if recipe else {}
+    options = {"quantize": fit_oracle(recipe)} if recipe else {}
     if recipe == "w8a8":
         options["calibration"] = feeds[:3]
     quantc.export(model, tmp_path / "exported.onnx", **options)
