@@ -158,11 +158,10 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     // Each column block packs the rows again, in all of their forms.
     if (numPanels && !wished.blockColumns) {
       int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;
-      columnBlocks =
+      int64_t blocks =
           llvm::divideCeil(kFormedBlocks, std::max<int64_t>(1, rowBlocks));
-      result.panels =
-          std::clamp<int64_t>(llvm::divideCeil(*numPanels, columnBlocks), 1,
-                              kFormedColumns / kernel.columns());
+      result.panels = std::clamp<int64_t>(llvm::divideCeil(*numPanels, blocks),
+                                          1, kFormedColumns / kernel.columns());
     }
   }
   result.rows = llvm::alignTo(rows, kernel.rows);

@@ -63,6 +63,12 @@ DimensionProduct::dividedBy(const DimensionProduct &other) const {
   return result;
 }
 
+bool quantc::isBefore(Operation *op, OpBuilder &b) {
+  return op->getBlock() == b.getInsertionBlock() &&
+         (b.getInsertionPoint() == op->getBlock()->end() ||
+          op->isBeforeInBlock(&*b.getInsertionPoint()));
+}
+
 OpFoldResult quantc::multiplySizes(OpBuilder &b, Location loc, OpFoldResult x,
                                    OpFoldResult y) {
   auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
@@ -74,12 +80,9 @@ OpFoldResult quantc::multiplySizes(OpBuilder &b, Location loc, OpFoldResult x,
     return x;
   Value vx = materialize(b, loc, x), vy = materialize(b, loc, y);
   Value searched = cx ? vy : vx;
-  Block *block = b.getInsertionBlock();
   for (Operation *user : searched.getUsers()) {
     auto mul = dyn_cast<arith::MulIOp>(user);
-    if (!mul || mul->getBlock() != block ||
-        (b.getInsertionPoint() != block->end() &&
-         !mul->isBeforeInBlock(&*b.getInsertionPoint())))
+    if (!mul || !isBefore(mul, b))
       continue;
     auto same = [](Value a, Value b) {
       return a == b || (getConstantIntValue(a) &&
@@ -160,13 +163,6 @@ DimensionSum DimensionSum::plus(const DimensionSum &other,
 bool DimensionSum::operator==(const DimensionSum &other) const {
   DimensionSum rest = plus(other, -1);
   return rest.constant == 0 && rest.terms.empty();
-}
-
-/// Whether `op` stands in the block that `b` inserts into, and before.
-static bool isBefore(Operation *op, OpBuilder &b) {
-  return op->getBlock() == b.getInsertionBlock() &&
-         (b.getInsertionPoint() == op->getBlock()->end() ||
-          op->isBeforeInBlock(&*b.getInsertionPoint()));
 }
 
 /// Whether the run ends before if `value` is negative.

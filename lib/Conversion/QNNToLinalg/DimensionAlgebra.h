@@ -78,6 +78,9 @@ std::optional<ReshapeGroups>
 matchReshape(llvm::ArrayRef<mlir::OpFoldResult> from,
              llvm::ArrayRef<mlir::OpFoldResult> to);
 
+/// Whether `op` stands in the block that `b` inserts into, and before.
+bool isBefore(mlir::Operation *op, mlir::OpBuilder &b);
+
 /// An integer as an index: one value for all that ask for it.
 mlir::Value castToIndex(mlir::OpBuilder &b, mlir::Location loc,
                         mlir::Value integer);

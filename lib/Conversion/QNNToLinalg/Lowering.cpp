@@ -283,16 +283,14 @@ static bool isElementAt(tensor::ExtractOp extract, int64_t i) {
   return position == i;
 }
 
-/// Whether what `b` inserts comes after `op`.
+/// Whether what `b` inserts comes after `op`, maybe deeper.
 static bool isLater(OpBuilder &b, Operation *op) {
   Block *block = b.getInsertionBlock();
-  if (block != op->getBlock()) {
-    Operation *around =
-        op->getBlock()->findAncestorOpInBlock(*block->getParentOp());
-    return around && op->isBeforeInBlock(around);
-  }
-  return b.getInsertionPoint() == block->end() ||
-         op->isBeforeInBlock(&*b.getInsertionPoint());
+  if (block == op->getBlock())
+    return isBefore(op, b);
+  Operation *around =
+      op->getBlock()->findAncestorOpInBlock(*block->getParentOp());
+  return around && op->isBeforeInBlock(around);
 }
 
 /// Element `i` (in linear order) of a tensor whose type is static.
