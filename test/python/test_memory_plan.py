@@ -44,7 +44,7 @@ def test_padded_image(quantc_cli, tmp_path):
 
 @pytest.mark.parametrize("sizes", [[1, 2, 1024, 64], ["batch", 2, "sequence", 64]])
 def test_panels_of_attention(quantc_cli, tmp_path, sizes):
-    """Panels of keys and of values, for each thread: as a number, or as a formula."""
+    """Panels of keys and of values, and blocks of scores and of weights, for each thread: as a number, or as a formula."""
     nodes = [
         helper.make_node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
         helper.make_node("MatMul", ["q", "kt"], ["s"], name="scores"),
@@ -53,7 +53,7 @@ def test_panels_of_attention(quantc_cli, tmp_path, sizes):
     ]
     rows, most, per_thread = print_plan(quantc_cli, tmp_path, nodes, dict.fromkeys("qkv", sizes))
     panels = [size for kind, function, _, size in rows if kind == "thread"]
-    assert len(panels) >= 2 and most == 0
+    assert len(panels) == 4 and most == 0
     if sizes[0] == 1:
         assert sum(map(int, panels)) == per_thread >= 2 * 1024 * 64 * 4
     else:

@@ -128,9 +128,11 @@ static bool isPerThread(memref::AllocOp alloc) {
   return bool(alloc->getParentOfType<omp::ParallelOp>());
 }
 
-/// The arena is what other buffers are views of.
+/// The arena is what other buffers of the model are views of. (Kernels have
+/// views of their own bytes, too.)
 static bool isArena(memref::AllocOp alloc) {
-  return llvm::any_of(alloc->getUsers(), llvm::IsaPred<memref::ViewOp>);
+  return !alloc->getParentOfType<func::FuncOp>().isPrivate() &&
+         llvm::any_of(alloc->getUsers(), llvm::IsaPred<memref::ViewOp>);
 }
 
 /// Whether nothing reads or writes what `op` gives: a canonicalization erases
