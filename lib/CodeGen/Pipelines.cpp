@@ -89,6 +89,11 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(quantc::createFuseElementwisePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  if (options.roundProducts) {
+    quantc::RoundProductsPassOptions round;
+    round.targetFeatures = options.targetFeatures;
+    pm.addPass(quantc::createRoundProductsPass(round));
+  }
   quantc::MultiplyReciprocalsPassOptions reciprocals;
   reciprocals.targetFeatures = options.targetFeatures;
   pm.addPass(quantc::createMultiplyReciprocalsPass(reciprocals));

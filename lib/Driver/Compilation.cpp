@@ -297,6 +297,7 @@ LogicalResult Compilation::lowerToLLVM(ModuleOp module,
         lowering.printMemoryPlan = options.printMemoryPlan;
         lowering.profile = options.profile;
         lowering.kernels = options.kernels;
+        lowering.roundProducts = options.floatProducts == FloatProducts::bf16;
         buildLinalgToLLVMPipeline(pm, lowering);
       });
   std::vector<ProductKernel> products = takeProducts(module);

@@ -22,6 +22,13 @@ std::optional<Stage> quantc::parseStage(StringRef name) {
       .Default(std::nullopt);
 }
 
+std::optional<FloatProducts> quantc::parseFloatProducts(StringRef name) {
+  return llvm::StringSwitch<std::optional<FloatProducts>>(name)
+      .Case("f32", FloatProducts::f32)
+      .Case("bf16", FloatProducts::bf16)
+      .Default(std::nullopt);
+}
+
 llvm::Error quantc::parseShape(StringRef text,
                                llvm::StringMap<SmallVector<int64_t>> &shapes) {
   // Names of ONNX values may hold colons themselves.

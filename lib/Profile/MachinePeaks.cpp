@@ -96,17 +96,20 @@ FailureOr<MachinePeaks> quantc::measurePeaks(MLIRContext &context,
   peaks.threads = threads;
   // Some milliseconds each: long beside the call, short beside a time slice.
   constexpr int64_t steps = 1000000;
-  FailureOr<double> floats =
-      run(buildFloatPeak(context, spec->features, steps));
-  if (failed(floats))
-    return failure();
-  peaks.operations.push_back({"f32", *floats});
-  if (PeakKernel kernel = buildInt8Peak(context, spec->features, steps);
-      kernel.module) {
-    FailureOr<double> integers = run(std::move(kernel));
-    if (failed(integers))
+  const struct {
+    llvm::StringRef name;
+    PeakKernel (*build)(MLIRContext &, llvm::StringRef, int64_t);
+  } operations[] = {{"f32", buildFloatPeak},
+                    {"bf16", buildBF16Peak},
+                    {"int8", buildInt8Peak}};
+  for (const auto &[name, build] : operations) {
+    PeakKernel kernel = build(context, spec->features, steps);
+    if (!kernel.module)
+      continue;
+    FailureOr<double> perSecond = run(std::move(kernel));
+    if (failed(perSecond))
       return failure();
-    peaks.operations.push_back({"int8", *integers});
+    peaks.operations.push_back({name.str(), *perSecond});
   }
   constexpr double KiB = 1024, MiB = 1024 * KiB;
   const struct {

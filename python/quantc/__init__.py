@@ -234,7 +234,7 @@ def load(path):
 
 def _run_driver(
     model, output, shapes, target, emit, quantize, calibration, stats, profile=False, kv_cache=None,
-    kv_cache_in_place=False, kernels=None,
+    kv_cache_in_place=False, kernels=None, float_products="f32",
 ):
     model, shapes = _to_model(model), _to_shapes(shapes)
     stats = os.fspath(getattr(stats, "path", stats) or "")
@@ -254,6 +254,7 @@ def _run_driver(
             kv_cache or "",
             kv_cache_in_place,
             os.fspath(kernels or ""),
+            float_products,
         )
 
 
@@ -269,6 +270,7 @@ def compile(
     kv_cache=None,
     kv_cache_in_place=False,
     kernels=None,
+    float_products="f32",
 ):
     """Compiles an ONNX model and loads the result.
 
@@ -286,6 +288,8 @@ def compile(
       kv_cache: how a decoder stores its keys and values: "int8", "int4" or "fp8".
       kv_cache_in_place: whether they grow in buffers that the caller gives, without copies.
       kernels: a file with blocks for products, as `tune_kernels` writes it.
+      float_products: "bf16" stores the weights of float products so, and
+        multiplies so where the target can.
     """
     folder = None
     if output is None:
@@ -295,7 +299,7 @@ def compile(
         path = os.fspath(output)
         _run_driver(
             model, path, shapes, target, "lib", quantize, calibration, stats, profile, kv_cache, kv_cache_in_place,
-            kernels,
+            kernels, float_products,
         )
         result = load(path)
     finally:

@@ -229,8 +229,14 @@ static void compile(const nb::object &model, const std::string &output,
                     const std::string &calibration,
                     const std::string &statistics, bool profile,
                     const std::string &kvCache, bool cacheInPlace,
-                    const std::string &kernels) {
+                    const std::string &kernels,
+                    const std::string &floatProducts) {
   CompileOptions options;
+  std::optional<FloatProducts> products = parseFloatProducts(floatProducts);
+  if (!products)
+    raise(compileError,
+          "float_products is 'f32' or 'bf16', got '" + floatProducts + "'");
+  options.floatProducts = *products;
   options.kernels = kernels;
   options.cacheInPlace = cacheInPlace;
   options.kvCache = kvCache;
@@ -501,7 +507,8 @@ NB_MODULE(_quantc, m) {
         nb::arg("prefix"), nb::arg("quantize") = "",
         nb::arg("calibration") = "", nb::arg("statistics") = "",
         nb::arg("profile") = false, nb::arg("kv_cache") = "",
-        nb::arg("kv_cache_in_place") = false, nb::arg("kernels") = "");
+        nb::arg("kv_cache_in_place") = false, nb::arg("kernels") = "",
+        nb::arg("float_products") = "f32");
   m.def("calibrate", &runCalibration, nb::arg("model"), nb::arg("data"),
         nb::arg("output"), nb::arg("shapes"), nb::arg("values"),
         nb::arg("method"), nb::arg("gram"), nb::arg("threads"),

@@ -185,13 +185,13 @@ def test_requantized_matmul(signs, per_column, tmp_path):
 
 
 def convolve(x, w, strides, dilations, pads, group):
-    """Exact convolution of integers less their zero points, NCHW."""
+    """Convolution of integers less their zero points, or of f64, NCHW."""
     x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
     n, c, h, width = x.shape
     o, ci, kh, kw = w.shape
     oh = (h - (kh - 1) * dilations[0] - 1) // strides[0] + 1
     ow = (width - (kw - 1) * dilations[1] - 1) // strides[1] + 1
-    y = np.zeros((n, group, o // group, oh, ow), np.int64)
+    y = np.zeros((n, group, o // group, oh, ow), np.result_type(x, w))
     for i in range(kh):
         for j in range(kw):
             top, left = i * dilations[0], j * dilations[1]

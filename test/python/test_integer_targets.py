@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from emulated_instructions import compile_emulated
 from onnx import helper, numpy_helper
 from test_integer_products import SIGNS, TYPES, convolve, random_bytes, subtract, wrap
 
@@ -101,6 +102,23 @@ def program(feed, results):
     for i, (_, value) in enumerate(results):
         lines.append(f"fwrite(out[{i}]->dl_tensor.data, 4, {value.size}, stdout);")
     return "\n".join([*lines, "return 0; }"])
+
+
+@pytest.mark.parametrize(
+    ("target", "instruction"),
+    [
+        ("x86-64-v3,+avxvnni", "avx512.vpdpbusd.256"),
+        ("x86-64-v4", "avx512.pmaddw.d.512"),
+        ("x86-64-v4,+avx512vnni", "avx512.vpdpbusd.512"),
+        ("amx", "tdpbssd.internal"),
+    ],
+)
+def test_emulated(target, instruction, quantc_cli, tmp_path):
+    feed, results = build_model(tmp_path / "model.onnx", np.random.default_rng(6))
+    model, emulated = compile_emulated(quantc_cli, tmp_path / "model.onnx", target, tmp_path)
+    assert "llvm.x86." + instruction in emulated
+    for output, (name, expected) in zip(model.run(list(feed.values())), results):
+        np.testing.assert_array_equal(output, expected, err_msg=name)
 
 
 @needs_qemu

@@ -55,6 +55,12 @@ static cl::opt<std::string>
             cl::desc("Blocks for products, as quantc tune --kernels found them "
                      "(default: the compiler chooses)"));
 
+static cl::opt<std::string> floatProducts(
+    "float-products", cl::init("f32"), cl::sub(tool::compileCommand),
+    cl::value_desc("f32|bf16"),
+    cl::desc("bf16: store the weights of float products so, and multiply so "
+             "where the target can (default: f32)"));
+
 static cl::opt<bool> foldQuantization(
     "fold-quantization", cl::init(true), cl::sub(tool::compileCommand),
     cl::desc("Compute with integers where the model is quantized (default)"));
@@ -99,7 +105,12 @@ int tool::runCompile() {
   if (!isIdentifier(prefix))
     return fail(createStringError("--prefix=" + prefix +
                                   " cannot begin the name of a C function"));
+  std::optional<FloatProducts> products = parseFloatProducts(floatProducts);
+  if (!products)
+    return fail(createStringError("--float-products=" + floatProducts +
+                                  ": use f32 or bf16"));
   options.emit = *stage;
+  options.floatProducts = *products;
   options.target = target;
   options.prefix = prefix;
   options.printMemoryPlan = printMemoryPlan;

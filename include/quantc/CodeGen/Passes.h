@@ -21,6 +21,10 @@ struct LinalgToLLVMOptions
       llvm::cl::desc("LLVM's feature list of the target, e.g. +avx2,+fma: it "
                      "decides on the kernels' shapes, never the CPU's name"),
       llvm::cl::init("")};
+  Option<bool> roundProducts{
+      *this, "round-products",
+      llvm::cl::desc("Round factors of float products to bf16"),
+      llvm::cl::init(false)};
   Option<bool> threads{*this, "threads",
                        llvm::cl::desc("Run large loops in parallel (OpenMP)"),
                        llvm::cl::init(true)};

@@ -110,6 +110,39 @@ def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
   ];
 }
 
+def RoundProductsPass : Pass<"quantc-round-products"> {
+  let summary = "Round factors of float products to bf16";
+  let description = [{
+    A permission of the user's (`--float-products=bf16`): weights of products of
+    f32 are rounded to bf16, which takes half the memory, and where the target
+    multiplies bf16 (`avx512bf16`, `amx-bf16`), so are what they are multiplied
+    by. Sums stay f32. The rounding is in the body, so that kernels do it when
+    they pack an operand:
+
+    ```mlir
+    %p = arith.mulf %x, %w : f32
+    // becomes
+    %r = arith.truncf %w : f32 to bf16
+    %s = arith.extf %r : bf16 to f32
+    %p = arith.mulf %x, %s : f32
+    ```
+
+    Weights are constants along which the sum runs and that hold columns of the
+    result which the other operand has not. Where the target does not multiply
+    bf16, only weights that lie along the innermost dimension of the result are
+    worth it: vectors of them are extended as they are read, but of others (a
+    convolution's filters, channels first) it would be each element.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">
+  ];
+  let statistics = [
+    Statistic<"numWeights", "weights", "Number of weights rounded">,
+    Statistic<"numInputs", "inputs", "Number of other factors rounded">
+  ];
+}
+
 def MultiplyReciprocalsPass : Pass<"quantc-multiply-reciprocals"> {
   let summary = "Products with reciprocals instead of divisions";
   let description = [{

@@ -28,6 +28,10 @@ PeakKernel buildFloatPeak(mlir::MLIRContext &context,
 PeakKernel buildInt8Peak(mlir::MLIRContext &context,
                          llvm::StringRef targetFeatures, int64_t steps);
 
+/// The same for products of bf16.
+PeakKernel buildBF16Peak(mlir::MLIRContext &context,
+                         llvm::StringRef targetFeatures, int64_t steps);
+
 /// Reads `bytes` of memory `repeats` times.
 PeakKernel buildReadPeak(mlir::MLIRContext &context,
                          llvm::StringRef targetFeatures, int64_t bytes,

@@ -27,6 +27,13 @@ namespace quantc {
 enum class Stage { Import, Linalg, LLVM, Assembly, Object, Library };
 
 /// How an exported model says that operands of an op are integers.
+/// What products of floats take their factors for; sums are f32 in any case.
+enum class FloatProducts {
+  f32,
+  /// Factors may be rounded to bf16 (the pass quantc-round-products).
+  bf16
+};
+
 enum class ExportForm {
   /// By QuantizeLinear and DequantizeLinear around float ops where ONNX Runtime
   /// makes integer ops of that, and by integer ops where it does not.
@@ -36,6 +43,9 @@ enum class ExportForm {
   /// By the integer ops that the library computes with.
   integerOps
 };
+
+/// The form with this name in `--float-products`, if there is one.
+std::optional<FloatProducts> parseFloatProducts(llvm::StringRef name);
 
 /// The stage with this name in `--emit`, if there is one.
 std::optional<Stage> parseStage(llvm::StringRef name);
@@ -58,6 +68,7 @@ struct CompileOptions {
   /// Whether quantized ops are computed with integers, and whether it is an
   /// error if a quantized weight is not.
   bool foldQuantization = true, verifyFolded = false;
+  FloatProducts floatProducts = FloatProducts::f32;
   /// Whether remarks say what stays float, what is left of quantize and
   /// dequantize, what could saturate, and which kernels were chosen, and why.
   bool remarks = false;

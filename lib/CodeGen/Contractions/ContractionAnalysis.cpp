@@ -4,7 +4,7 @@
 
 #include "CodeGen/Target/ByteTable.h"
 #include "DepthwiseEmitter.h"
-#include "QuantizedAnalysis.h"
+#include "DotProductAnalysis.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -93,6 +93,11 @@ LogicalResult quantc::matchBody(KernelEmitter &e, linalg::LinalgOp root,
   first = *lhs;
   second = *rhs;
   return success();
+}
+
+OpOperand *quantc::getOperand(linalg::LinalgOp root,
+                              const FactorExpression &factor) {
+  return root.getMatchingOpOperand(cast<BlockArgument>(factor.element));
 }
 
 bool quantc::hasParameters(const GemmProblem &problem) {
@@ -217,8 +222,8 @@ matchContraction(KernelEmitter &e, linalg::LinalgOp root,
   GemmProblem &p = match.problem;
   if (failed(matchBody(e, root, p.factorA, p.factorB)))
     return failure();
-  OpOperand *operandA = root.getMatchingOpOperand(p.factorA.element);
-  OpOperand *operandB = root.getMatchingOpOperand(p.factorB.element);
+  OpOperand *operandA = getOperand(root, p.factorA);
+  OpOperand *operandB = getOperand(root, p.factorB);
   OpOperand *operandC = root.getDpsInitOperand(0);
   Access accesses[3];
   OpOperand *operands[3] = {operandA, operandB, operandC};
@@ -284,7 +289,7 @@ matchContraction(KernelEmitter &e, linalg::LinalgOp root,
   match.b = b.getMatrix(e, groups, groups.k, groups.n);
   match.matrixOperand = operandB;
   match.rowsOperand = operandA;
-  DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
+  DotProduct dot = matchDotProduct(e, root, groups, unit, p);
   if (!dot && hasParameters(p))
     return failure();
   auto toStatic = [&](Value size) {
@@ -367,10 +372,10 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   GemmProblem &p = match.problem;
   if (failed(matchBody(e, root, p.factorB, p.factorA)))
     return failure();
-  if (root.getMatchingOpOperand(p.factorB.element)->getOperandNumber() != 0)
+  if (getOperand(root, p.factorB)->getOperandNumber() != 0)
     std::swap(p.factorA, p.factorB);
-  OpOperand *image = root.getMatchingOpOperand(p.factorB.element);
-  OpOperand *filter = root.getMatchingOpOperand(p.factorA.element);
+  OpOperand *image = getOperand(root, p.factorB);
+  OpOperand *filter = getOperand(root, p.factorA);
   match.rowsOperand = filter;
   OpOperand *out = root.getDpsInitOperand(0);
   AffineMap imageMap = root.getMatchingIndexingMap(image);
@@ -464,9 +469,12 @@ static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
   // A filter of one channel is left to the vector loops over planes
   // (IntegerDepthwise).
   VectorUnit dotUnit = unit;
-  if (match.hasPlanes(e) && unit.hasWordPairs)
-    dotUnit.hasVNNI = dotUnit.hasTiles = false;
-  DotProduct dot = matchQuantizedFactors(e, root, groups, dotUnit, p);
+  if (match.hasPlanes(e)) {
+    dotUnit.hasFloatPairs = dotUnit.hasFloatTiles = false;
+    if (unit.hasWordPairs)
+      dotUnit.hasVNNI = dotUnit.hasTiles = false;
+  }
+  DotProduct dot = matchDotProduct(e, root, groups, dotUnit, p);
   if (!dot && hasParameters(p))
     return failure();
   match.kernel = MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),

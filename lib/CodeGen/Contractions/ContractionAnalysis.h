@@ -69,6 +69,10 @@ llvm::LogicalResult matchBody(KernelEmitter &e, mlir::linalg::LinalgOp root,
                               FactorExpression &first,
                               FactorExpression &second);
 
+/// The operand whose elements `factor` is made of.
+mlir::OpOperand *getOperand(mlir::linalg::LinalgOp root,
+                            const FactorExpression &factor);
+
 /// Whether a factor depends on more than one element and scalars.
 bool hasParameters(const GemmProblem &problem);
 

@@ -10,7 +10,7 @@
 
 #include "IntegerDepthwise.h"
 
-#include "CodeGen/Gemm/QuantizedPanels.h"
+#include "CodeGen/Gemm/WordPanels.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -26,7 +26,7 @@ class IntegerDepthwise {
 public:
   IntegerDepthwise(KernelEmitter &e, const MatchedProduct &match)
       : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
-        quantized(e, p, kernel) {}
+        wordPanels(e, p, kernel) {}
 
   /// Whether this convolution suits.
   bool analyze();
@@ -67,7 +67,7 @@ private:
   const GemmProblem &p;
   const MicroKernel &kernel;
   const Windows &input;
-  QuantizedPanels quantized;
+  WordPanels wordPanels;
   /// Of the whole plane, or of a tile (which has no input and no padding).
   Extent rows, columns;
   bool isTiled = false;
@@ -187,7 +187,7 @@ void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
 /// A vector of words for each pair of taps, the same word in each lane.
 SmallVector<Value> IntegerDepthwise::loadWeights(ValueRange outer) {
   Value base = offsetOf(outer, p.a.outerStrides);
-  Value zero = quantized.rowZero(outer, e.index(0));
+  Value zero = wordPanels.rowZero(outer, e.index(0));
   Type i32 = e.b.getI32Type();
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(value));

@@ -8,10 +8,13 @@
 #include "PackWeights.h"
 
 #include "CodeGen/Gemm/ChannelOrder.h"
+#include "DotProductAnalysis.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+
+#include <Eigen/Core>
 
 using namespace mlir;
 using namespace quantc;
@@ -136,16 +139,24 @@ forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
   }
 }
 
+/// Elements of f32 as bf16.
+static std::vector<Eigen::bfloat16> roundFloats(ArrayRef<char> bytes) {
+  ArrayRef floats(reinterpret_cast<const float *>(bytes.data()),
+                  bytes.size() / sizeof(float));
+  return {floats.begin(), floats.end()};
+}
+
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
                                          const WeightColumns &weights,
                                          const MicroKernel &kernel,
-                                         bool isFlipped) {
+                                         bool isFlipped, bool isRounded) {
   std::string key;
   llvm::raw_string_ostream os(key);
   os << global.getSymName() << '/' << kernel.columns() << '/'
      << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
      << kernel.dot.isRhsSigned << '/' << isFlipped << '/'
-     << kernel.dot.usesTiles << '/' << kernel.dot.hasWideWords;
+     << kernel.dot.usesTiles << '/' << kernel.dot.hasWideWords << '/'
+     << isRounded;
   auto print = [&](char separator, ArrayRef<StridedDim> dims) {
     for (auto [size, stride] : dims)
       os << separator << size << 'x' << stride;
@@ -163,11 +174,19 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   if (!bytes)
     return nullptr;
   Type element = global.getType().getElementType();
+  std::vector<Eigen::bfloat16> rounded;
+  if (isRounded) {
+    rounded = roundFloats(*bytes);
+    bytes = ArrayRef(reinterpret_cast<const char *>(rounded.data()),
+                     rounded.size() * sizeof(Eigen::bfloat16));
+    element = BFloat16Type::get(module.getContext());
+  }
   unsigned width = element.getIntOrFloatBitWidth() / 8;
   // A group is stored as one integer.
   Type stored = element;
   if (kernel.dot)
-    stored = IntegerType::get(module.getContext(), 8 * kernel.dot.group);
+    stored =
+        IntegerType::get(module.getContext(), 8 * width * kernel.dot.group);
   int64_t columns = kernel.columns();
   int64_t total = llvm::divideCeil(weights.n.size, columns) *
                   PackedSource::getPanelSize(
@@ -180,7 +199,9 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   forEachPanel(*bytes, width, weights, kernel,
                [&](const PanelSource &source, int64_t first) {
                  target =
-                     kernel.dot
+                     kernel.dot.takesFloats
+                         ? packFloatGroups(source, first, kernel, target)
+                     : kernel.dot
                          ? packGroups(source, first, kernel, isFlipped, target)
                          : packPanel(source, first, columns, target);
                });
@@ -274,11 +295,14 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   FailureOr<Matrices> matrices = getMatrices(e, match);
   if (failed(matrices))
     return false;
-  const GemmProblem &p = match.problem;
+  GemmProblem &p = match.problem;
   auto &[func, number, globals, weights] = *matrices;
+  // What the kernel would round is stored so.
+  Value rounded = getRounded(p.factorB);
   memref::GlobalOp last;
   for (auto [call, global] : llvm::zip(calls[func.getSymNameAttr()], globals)) {
-    last = getPacked(global, weights, match.kernel, p.quantizedB.isFlipped);
+    last = getPacked(global, weights, match.kernel, p.quantizedB.isFlipped,
+                     /*isRounded=*/bool(rounded));
     OpBuilder builder(call);
     Value packedWeights = memref::GetGlobalOp::create(
         builder, call.getLoc(), last.getType(), last.getSymName());
@@ -311,6 +335,8 @@ bool WeightPacker::pack(KernelEmitter &e, MatchedProduct &match) {
   SmallVector<Type> types(func.getArgumentTypes());
   types[number] = last.getType();
   func.setFunctionType(e.b.getFunctionType(types, {}));
+  if (rounded)
+    p.factorB.element = rounded;
   match.columns = std::make_unique<PackedSource>(
       e, StridedMatrix{matrix, packedStrides, {}, {}}, p.n, depth,
       match.kernel);

@@ -76,7 +76,8 @@ private:
                                         const MatchedProduct &match);
   mlir::memref::GlobalOp getPacked(mlir::memref::GlobalOp global,
                                    const WeightColumns &weights,
-                                   const MicroKernel &kernel, bool isFlipped);
+                                   const MicroKernel &kernel, bool isFlipped,
+                                   bool isRounded);
   void eraseUnused(mlir::Value buffer);
 
   mlir::ModuleOp module;

@@ -10,7 +10,7 @@
 
 #include "ContractionAnalysis.h"
 
-#include "QuantizedAnalysis.h"
+#include "DotProductAnalysis.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -43,10 +43,10 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   GemmProblem &p = match.problem;
   if (failed(matchBody(e, root, p.factorA, p.factorB)))
     return failure();
-  if (root.getMatchingOpOperand(p.factorA.element)->getOperandNumber() != 0)
+  if (getOperand(root, p.factorA)->getOperandNumber() != 0)
     std::swap(p.factorA, p.factorB);
-  OpOperand *image = root.getMatchingOpOperand(p.factorA.element);
-  OpOperand *filter = root.getMatchingOpOperand(p.factorB.element);
+  OpOperand *image = getOperand(root, p.factorA);
+  OpOperand *filter = getOperand(root, p.factorB);
   OpOperand *out = root.getDpsInitOperand(0);
   MLIRContext *context = root.getContext();
   auto getMap = [&](ArrayRef<unsigned> loops) {
@@ -118,7 +118,7 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   groups.n = {column};
   llvm::append_range(groups.k, taps);
   groups.k.push_back(channel);
-  DotProduct dot = matchQuantizedFactors(e, root, groups, unit, p);
+  DotProduct dot = matchDotProduct(e, root, groups, unit, p);
   if (!dot && hasParameters(p))
     return failure();
   // Segments are whole words.

@@ -2,14 +2,14 @@
 
 #include "TaskPanels.h"
 
-#include "CodeGen/Gemm/QuantizedPanels.h"
+#include "CodeGen/Gemm/WordPanels.h"
 
 using namespace mlir;
 using namespace quantc;
 
 static bool needsColumnSums(KernelEmitter &e, const MatchedProduct &match) {
   return match.kernel.dot &&
-         QuantizedPanels(e, match.problem, match.kernel).needsColumnSums();
+         WordPanels(e, match.problem, match.kernel).needsColumnSums();
 }
 
 TaskPanels::TaskPanels(KernelEmitter &e, MatchedProduct &match)
@@ -39,7 +39,7 @@ void TaskPanels::pack(KernelEmitter &e, ValueRange outer, Value buffer,
                       Value raw) {
   matrix.buffer = buffer;
   const GemmProblem &p = match.problem;
-  QuantizedPanels quantized(e, p, kernel);
+  WordPanels wordPanels(e, p, kernel);
   Value zero = e.index(0);
   e.forLoop(zero, getNumSlots(e), kernel.vectors, [&](Value slot) {
     Value start = getPanel(e, {}, slot, zero)->second;
@@ -48,13 +48,13 @@ void TaskPanels::pack(KernelEmitter &e, ValueRange outer, Value buffer,
                                  start);
     SmallVector<Value> zeros;
     for (int64_t v = 0; v < kernel.vectors; ++v)
-      if (Value some = quantized.getColumnZeros(
+      if (Value some = wordPanels.getColumnZeros(
               outer, getSlot(e, e.add(slot, e.index(v))), hasOnlyFullSlots()))
         zeros.push_back(some);
     Value sums, sumsAt;
     if (auto found = getColumnSums(e, {}, slot))
       std::tie(sums, sumsAt) = *found;
-    quantized.packPanel(*match.columns, outer, slot, zero, p.k, raw, buffer,
-                        start, zeros, sums, sumsAt, /*isFirst=*/nullptr);
+    wordPanels.packPanel(*match.columns, outer, slot, zero, p.k, raw, buffer,
+                         start, zeros, sums, sumsAt, /*isFirst=*/nullptr);
   });
 }

@@ -51,7 +51,7 @@ public:
   /// The elements of a panel of `depth` rows (words, if they are grouped).
   static int64_t getPanelSize(const MicroKernel &kernel, int64_t depth);
   static bool hasColumnSums(const MicroKernel &kernel) {
-    return kernel.dot && !kernel.dot.takesDifferences();
+    return kernel.dot.takesBytes();
   }
 
   bool isPacked() const override { return true; }

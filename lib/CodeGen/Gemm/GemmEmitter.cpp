@@ -14,9 +14,9 @@ class GemmEmitter {
 public:
   GemmEmitter(KernelEmitter &e, const GemmProblem &p, const MicroKernel &kernel,
               ColumnSource &columns, const GemmBlocking &blocking)
-      : e(e), p(p), kernel(kernel), columns(columns), quantized(e, p, kernel),
+      : e(e), p(p), kernel(kernel), columns(columns), wordPanels(e, p, kernel),
         blocking(blocking),
-        tiles(e, p, kernel, columns, quantized, this->blocking),
+        tiles(e, p, kernel, columns, wordPanels, this->blocking),
         numSlots(columns.getNumSlots(e)),
         numRowBlocks(e.ceilDiv(p.m, blocking.rows)),
         numColumnBlocks(e.ceilDiv(numSlots, blocking.panels * kernel.vectors)) {
@@ -44,7 +44,7 @@ private:
   const GemmProblem &p;
   const MicroKernel &kernel;
   ColumnSource &columns;
-  QuantizedPanels quantized;
+  WordPanels wordPanels;
   GemmBlocking blocking;
   GemmTileEmitter tiles;
 
@@ -104,7 +104,7 @@ void GemmEmitter::allocatePanels(GemmBlock &block) {
   auto allocate = [&](int64_t elements, Type type) {
     return e.allocateOnStack(elements, type);
   };
-  Type accumulator = kernel.accumulator;
+  Type accumulator = kernel.accumulator, word = kernel.getWordType();
   int64_t depth = blocking.depth;
   if (kernel.dot) {
     // Whole vectors of words are written, and whole tiles of them read.
@@ -119,20 +119,19 @@ void GemmEmitter::allocatePanels(GemmBlock &block) {
       block.wordStride = block.wordForms->size();
     }
     if (!p.rowPanels)
-      block.words = allocate(blocking.rows * block.wordStride, accumulator);
+      block.words = allocate(blocking.rows * block.wordStride, word);
     if (!isPacked && !columns.getNumWords())
-      block.rawPanel =
-          allocate(depth * width * kernel.dot.group, e.b.getI8Type());
-    if (quantized.needsRowSums() && !p.rowPanels)
+      block.rawPanel = allocate(depth * width * kernel.dot.group,
+                                p.factorB.element.getType());
+    if (wordPanels.needsRowSums() && !p.rowPanels)
       block.rowSums = allocate(blocking.rows, accumulator);
-    if (quantized.needsColumnSums() && !isPacked)
+    if (wordPanels.needsColumnSums() && !isPacked)
       block.columnSums = allocate(blocking.panels * width, accumulator);
   }
   if (!columns.isInPlace() && (!isPacked || widensPanels())) {
     block.slotStride = blocking.sweepsRows ? depth * kernel.lanes : 0;
-    block.panels =
-        allocate((blocking.sweepsRows ? blocking.panels : 1) * depth * width,
-                 accumulator);
+    block.panels = allocate(
+        (blocking.sweepsRows ? blocking.panels : 1) * depth * width, word);
   }
   block.partialStride = blocking.panels * width;
   if (blocking.splitsDepth)
@@ -145,9 +144,9 @@ void GemmEmitter::allocatePanels(GemmBlock &block) {
 void GemmEmitter::emitDepthBlock(GemmBlock &block, Value endSlot) {
   if (kernel.dot && !p.rowPanels) {
     Value endRow = e.min(e.add(block.firstRow, e.index(blocking.rows)), p.m);
-    quantized.packRows(block.outer, block.firstRow, endRow, block.k,
-                       block.depth, block.words, block.wordStride,
-                       block.rowSums, block.isFirst, block.wordForms);
+    wordPanels.packRows(block.outer, block.firstRow, endRow, block.k,
+                        block.depth, block.words, block.wordStride,
+                        block.rowSums, block.isFirst, block.wordForms);
   }
   if (!blocking.sweepsRows)
     return forEachPanel(block, endSlot, [&](const GemmTile &tile) {
@@ -198,17 +197,17 @@ void GemmEmitter::packPanel(const GemmBlock &block, const GemmTile &tile) {
                         tile.panel, tile.panelOffset);
   if (columns.isPacked()) {
     auto packed = columns.getPanel(e, block.outer, tile.slot, block.k);
-    return quantized.widenPanel(packed->first, packed->second,
-                                e.ceilDiv(block.depth, kernel.dot.group),
-                                tile.panel, tile.zeros);
+    return wordPanels.widenPanel(packed->first, packed->second,
+                                 e.ceilDiv(block.depth, kernel.dot.group),
+                                 tile.panel, tile.zeros);
   }
   if (columns.getNumWords())
     return columns.packWords(e, block.outer, tile.slot, tile.panel,
                              tile.panelOffset, tile.columnSums,
                              tile.columnSumsOffset);
-  quantized.packPanel(columns, block.outer, tile.slot, block.k, block.depth,
-                      block.rawPanel, tile.panel, tile.panelOffset, tile.zeros,
-                      tile.columnSums, tile.columnSumsOffset, block.isFirst);
+  wordPanels.packPanel(columns, block.outer, tile.slot, block.k, block.depth,
+                       block.rawPanel, tile.panel, tile.panelOffset, tile.zeros,
+                       tile.columnSums, tile.columnSumsOffset, block.isFirst);
 }
 
 /// Where the panel of the tile is, or will be.
@@ -283,7 +282,8 @@ GemmTile GemmEmitter::makeTile(const GemmBlock &block, Value slot,
   if (!alwaysFull)
     tile.columnsFit = isFull;
   for (const ColumnSlot &column : tile.slots)
-    if (Value zeros = quantized.getColumnZeros(block.outer, column, alwaysFull))
+    if (Value zeros =
+            wordPanels.getColumnZeros(block.outer, column, alwaysFull))
       tile.zeros.push_back(zeros);
   findPanel(block, tile);
   return tile;

@@ -22,7 +22,8 @@ namespace quantc {
 /// subtracted zero point) in the body of the op.
 struct FactorExpression {
   mlir::Value result;
-  mlir::BlockArgument element;
+  /// What is loaded: an argument of the body, or what became of it before.
+  mlir::Value element;
   /// What the expression reads beside the element, already loaded.
   llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> scalars;
   /// What it reads that is not the same for all rows or columns.
@@ -158,7 +159,8 @@ struct GemmProblem {
   /// Of A, whose strides are those within a line and within a segment.
   std::optional<RowLines> lines;
   FactorExpression factorA, factorB;
-  /// Instead of the expressions if the kernel works on words (its `dot`).
+  /// If the kernel works on words (its `dot`), the expressions are the elements
+  /// of these: bytes, or floats that are rounded to bf16.
   QuantizedFactor quantizedA, quantizedB;
   /// A, if it was packed at compile time.
   std::shared_ptr<const RowPanels> rowPanels;

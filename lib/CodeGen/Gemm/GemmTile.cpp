@@ -82,7 +82,7 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
   }
   if (tile.order)
     return emitOrderedPanel(
-        e, kernel, quantized,
+        e, kernel, wordPanels,
         {tile.panel, tile.panelOffset, tile.order, tile.orderOffset},
         {block.words, rowOffsets}, block.depth, std::move(sums));
   auto step = [&](Value k, Value aStep, ValueRange in) {
@@ -93,8 +93,8 @@ SmallVector<Value> GemmTileEmitter::emitDepth(const GemmBlock &block,
       Value vector = e.loadVector(
           tile.panel, e.add(at, e.index(v * kernel.lanes)), kernel.lanes);
       if (!tile.isConverted && kernel.dot)
-        vector = quantized.unpack(vector,
-                                  tile.zeros.empty() ? Value() : tile.zeros[v]);
+        vector = wordPanels.unpack(vector, tile.zeros.empty() ? Value()
+                                                              : tile.zeros[v]);
       else if (!tile.isConverted)
         vector = emitFactor(e, kernel, p.factorB, vector, kernel.lanes);
       panel.push_back(vector);
@@ -303,7 +303,7 @@ SmallVector<Value> GemmTileEmitter::correct(const GemmBlock &block,
     Value rowSum, columnSum;
     if (block.rowSums)
       rowSum = e.load(block.rowSums, e.sub(row, block.firstRow));
-    else if (p.rowPanels && quantized.needsRowSums())
+    else if (p.rowPanels && wordPanels.needsRowSums())
       rowSum = p.rowPanels->getRowSum(e, block.outer, row);
     for (int64_t v = 0; v < tile.vectors(); ++v) {
       if (tile.columnSums)
@@ -311,7 +311,7 @@ SmallVector<Value> GemmTileEmitter::correct(const GemmBlock &block,
             tile.columnSums,
             e.add(tile.columnSumsOffset, e.index(v * kernel.lanes)),
             kernel.lanes);
-      corrected[v] = quantized.correct(
+      corrected[v] = wordPanels.correct(
           block.outer, sums[v], row,
           tile.zeros.empty() ? Value() : tile.zeros[v], rowSum, columnSum);
     }

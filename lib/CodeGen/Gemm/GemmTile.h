@@ -9,7 +9,7 @@
 #define QUANTC_LIB_CODEGEN_GEMM_GEMMTILE_H
 
 #include "GemmBlocking.h"
-#include "QuantizedPanels.h"
+#include "WordPanels.h"
 
 namespace quantc {
 
@@ -61,8 +61,8 @@ class GemmTileEmitter {
 public:
   GemmTileEmitter(KernelEmitter &e, const GemmProblem &p,
                   const MicroKernel &kernel, ColumnSource &columns,
-                  QuantizedPanels &quantized, const GemmBlocking &blocking)
-      : e(e), p(p), kernel(kernel), columns(columns), quantized(quantized),
+                  WordPanels &wordPanels, const GemmBlocking &blocking)
+      : e(e), p(p), kernel(kernel), columns(columns), wordPanels(wordPanels),
         blocking(blocking) {}
 
   /// The tile of a panel that begins at `row`.
@@ -95,7 +95,7 @@ private:
   const GemmProblem &p;
   const MicroKernel &kernel;
   ColumnSource &columns;
-  QuantizedPanels &quantized;
+  WordPanels &wordPanels;
   const GemmBlocking &blocking;
 };
 

@@ -7,7 +7,7 @@ using namespace quantc;
 
 SmallVector<Value>
 quantc::emitOrderedPanel(KernelEmitter &e, const MicroKernel &kernel,
-                         QuantizedPanels &quantized, const OrderedPanel &panel,
+                         WordPanels &wordPanels, const OrderedPanel &panel,
                          const RowsOfWords &rows, Value depth,
                          SmallVector<Value> sums) {
   auto loadIndex = [&](Value at) -> Value {
@@ -48,7 +48,7 @@ quantc::emitOrderedPanel(KernelEmitter &e, const MicroKernel &kernel,
     for (int64_t half = 0; half < 2; ++half) {
       SmallVector<Value> columns;
       for (int64_t v = 0; v < kernel.vectors; ++v)
-        columns.push_back(quantized.loadWide(
+        columns.push_back(wordPanels.loadWide(
             panel.words,
             e.add(columnAt(word, v), e.index(half * kernel.lanes / 2))));
       for (int64_t r = 0; r < numRows; ++r) {

@@ -9,7 +9,7 @@
 #ifndef QUANTC_LIB_CODEGEN_GEMM_ORDEREDPANEL_H
 #define QUANTC_LIB_CODEGEN_GEMM_ORDEREDPANEL_H
 
-#include "QuantizedPanels.h"
+#include "WordPanels.h"
 
 namespace quantc {
 
@@ -30,7 +30,7 @@ struct RowsOfWords {
 /// `sums`, which has `kernel.vectors` vectors for each row.
 mlir::SmallVector<mlir::Value>
 emitOrderedPanel(KernelEmitter &e, const MicroKernel &kernel,
-                 QuantizedPanels &quantized, const OrderedPanel &panel,
+                 WordPanels &wordPanels, const OrderedPanel &panel,
                  const RowsOfWords &rows, mlir::Value depth,
                  mlir::SmallVector<mlir::Value> sums);
 

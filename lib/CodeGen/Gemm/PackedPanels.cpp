@@ -22,6 +22,23 @@ char *quantc::packPanel(const PanelSource &source, int64_t first,
   return target;
 }
 
+char *quantc::packFloatGroups(const PanelSource &source, int64_t first,
+                              const MicroKernel &kernel, char *target) {
+  int64_t columns = kernel.columns(), group = kernel.dot.group;
+  int64_t words = PackedSource::getNumRows(kernel, source.k());
+  std::memset(target, 0, words * columns * group * source.width);
+  int64_t count = std::min(columns, source.n - first);
+  for (int64_t row = 0; row < source.k(); ++row) {
+    if (source.rowOffsets[row] == PanelSource::kNoRow)
+      continue;
+    int64_t place = row / group * columns * group + row % group;
+    for (int64_t j = 0; j < count; ++j)
+      std::memcpy(target + (place + j * group) * source.width,
+                  source.at(row, first + j), source.width);
+  }
+  return target + words * columns * group * source.width;
+}
+
 /// One weight as the kernel sees it, 0 outside of the matrix.
 static int getWeight(const PanelSource &source, int64_t row, int64_t column,
                      bool isSigned, bool isFlipped) {

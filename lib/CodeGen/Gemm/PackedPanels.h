@@ -1,7 +1,7 @@
 //===- PackedPanels.h - Panels of constant matrices -------------*- C++ -*-===//
 //
-// A packed panel is [k][column]. Bytes for a dot product lie in groups along k:
-// [k / g][column][k % g], followed by what the kernel wants to know of them.
+// A packed panel is [k][column]. Elements for a dot product lie in groups along
+// k: [k / g][column][k % g], followed by what the kernel wants to know of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,6 +40,10 @@ struct PanelSource {
 /// Writes the panel that starts at column `first`, and returns its end.
 char *packPanel(const PanelSource &source, int64_t first, int64_t columns,
                 char *target);
+
+/// The same in groups of bf16.
+char *packFloatGroups(const PanelSource &source, int64_t first,
+                      const MicroKernel &kernel, char *target);
 
 /// The same in groups of bytes, followed by the sums of the columns and the
 /// places of the words in a row, if the kernel wants them. Of a wide word, a

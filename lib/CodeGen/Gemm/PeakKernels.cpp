@@ -143,27 +143,25 @@ static PeakKernel buildTilePeak(MLIRContext &context, const VectorUnit &unit,
                                     words * dot.group);
 }
 
-PeakKernel quantc::buildInt8Peak(MLIRContext &context, StringRef targetFeatures,
-                                 int64_t steps) {
-  VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
-  unit.usesBytePairs = unit.hasBytePairs;
-  DotProduct dot =
-      DotProduct::choose(unit, /*isLhsSigned=*/false,
-                         /*isRhsSigned=*/true, ShapedType::kDynamic);
+static PeakKernel buildDotPeak(MLIRContext &context, const VectorUnit &unit,
+                               const DotProduct &dot, int64_t steps) {
   if (!dot)
     return {};
   if (dot.usesTiles)
     return buildTilePeak(context, unit, dot, std::max<int64_t>(1, steps / 500));
-  Type i32 = IntegerType::get(&context, 32);
-  PeakBuilder builder(context, i32, 1);
+  Type sum = dot.takesFloats ? Type(Float32Type::get(&context))
+                             : IntegerType::get(&context, 32);
+  PeakBuilder builder(context, sum, 1);
   KernelEmitter &e = builder.e;
   int64_t lanes = unit.bits / 32;
   Value factor = e.splat(e.load(builder.buffer, e.index(0)), lanes);
   SmallVector<Value> start;
-  for (int64_t i = 0; i < getNumChains(unit); ++i)
+  for (int64_t i = 0; i < getNumChains(unit); ++i) {
+    TypedAttr first = dot.takesFloats ? TypedAttr(e.b.getF32FloatAttr(i))
+                                      : e.b.getI32IntegerAttr(i);
     start.push_back(
-        e.splat(arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(i)),
-                lanes));
+        e.splat(arith::ConstantOp::create(e.b, e.loc, first), lanes));
+  }
   SmallVector<Value> sums = e.forLoop(
       e.index(0), e.index(steps), 1, start, [&](Value, ValueRange sums) {
         SmallVector<Value> next;
@@ -173,6 +171,25 @@ PeakKernel quantc::buildInt8Peak(MLIRContext &context, StringRef targetFeatures,
         return next;
       });
   return builder.finish(sums, 2.0 * steps * start.size() * lanes * dot.group);
+}
+
+PeakKernel quantc::buildInt8Peak(MLIRContext &context, StringRef targetFeatures,
+                                 int64_t steps) {
+  VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+  unit.usesBytePairs = unit.hasBytePairs;
+  return buildDotPeak(context, unit,
+                      DotProduct::choose(unit, /*isLhsSigned=*/false,
+                                         /*isRhsSigned=*/true,
+                                         ShapedType::kDynamic),
+                      steps);
+}
+
+PeakKernel quantc::buildBF16Peak(MLIRContext &context, StringRef targetFeatures,
+                                 int64_t steps) {
+  VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+  return buildDotPeak(context, unit,
+                      DotProduct::chooseFloats(unit, ShapedType::kDynamic),
+                      steps);
 }
 
 PeakKernel quantc::buildReadPeak(MLIRContext &context, StringRef targetFeatures,

@@ -124,8 +124,18 @@ Value CallWork::multiply(ArrayRef<OpFoldResult> sizes, int64_t factor) {
 /// The name for the products of `root`.
 static StringRef nameOperations(linalg::LinalgOp root) {
   Type sum = getElementTypeOrSelf(root.getDpsInitOperand(0)->get());
-  if (isa<FloatType>(sum))
-    return sum.isF64() ? "f64" : "f32";
+  auto isNarrow = [](Value factor) {
+    auto extend = factor.getDefiningOp<arith::ExtFOp>();
+    return extend && extend.getIn().getType().isBF16();
+  };
+  if (isa<FloatType>(sum)) {
+    WalkResult result = root.getBlock()->walk([&](arith::MulFOp multiply) {
+      return llvm::all_of(multiply->getOperands(), isNarrow)
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
+    });
+    return result.wasInterrupted() ? "bf16" : sum.isF64() ? "f64" : "f32";
+  }
   for (OpOperand *input : root.getDpsInputOperands())
     if (getElementTypeOrSelf(input->get()).getIntOrFloatBitWidth() > 8)
       return "int";

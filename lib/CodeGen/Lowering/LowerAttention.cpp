@@ -417,6 +417,8 @@ struct LowerAttentionPass
 
   void runOnOperation() override {
     VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+    // Tasks have room for panels of bytes and of f32.
+    unit.hasFloatPairs = unit.hasFloatTiles = false;
     for (auto func : getOperation().getOps<func::FuncOp>())
       if (func.isPrivate() && func.getBody().hasOneBlock())
         lower(func.getBody().front(), unit);

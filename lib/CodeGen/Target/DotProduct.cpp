@@ -1,4 +1,4 @@
-//===- DotProduct.cpp - Inner products of short integer vectors -----------===//
+//===- DotProduct.cpp - Inner products of short vectors -------------------===//
 
 #include "CodeGen/Emitter/KernelEmitter.h"
 #include "Target.h"
@@ -50,7 +50,22 @@ DotProduct DotProduct::choose(const VectorUnit &unit, bool isLhsSigned,
   return dot;
 }
 
+DotProduct DotProduct::chooseFloats(const VectorUnit &unit, int64_t m) {
+  DotProduct dot;
+  dot.usesTiles =
+      unit.hasFloatTiles && (ShapedType::isDynamic(m) || m >= kMinTileRows);
+  if (!dot.usesTiles && !unit.hasFloatPairs)
+    return {};
+  dot.group = 2;
+  dot.elementBits = 16;
+  dot.takesFloats = true;
+  return dot;
+}
+
 StringRef DotProduct::describe() const {
+  if (takesFloats)
+    return usesTiles ? "tiles of bf16, summed in f32"
+                     : "bf16, two products summed in f32";
   if (usesTiles)
     return "tiles of bytes, summed in 32 bits";
   if (sumsPairs)
@@ -82,10 +97,14 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
                        Value sum) const {
   auto words = cast<VectorType>(sum.getType());
   int64_t lanes = words.getNumElements();
-  auto elements =
-      VectorType::get(lanes * group, e.b.getIntegerType(elementBits));
+  Type element =
+      takesFloats ? Type(e.b.getBF16Type()) : e.b.getIntegerType(elementBits);
+  auto elements = VectorType::get(lanes * group, element);
   Value a = vector::BitCastOp::create(e.b, e.loc, elements, lhs);
   Value b = vector::BitCastOp::create(e.b, e.loc, elements, rhs);
+  if (takesFloats)
+    return callIntrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", words,
+                         {sum, a, b});
   if (sumsPairs) {
     if (isLhsSigned)
       std::swap(a, b);
@@ -122,6 +141,14 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
                        isLhsSigned ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
                                    : "llvm.aarch64.neon.udot.v4i32.v16i8",
                        words, {sum, a, b});
+}
+
+Value DotProduct::round(KernelEmitter &e, Value low, Value high) {
+  int64_t lanes = cast<VectorType>(low.getType()).getNumElements();
+  // The second operand becomes the lower half.
+  return callIntrinsic(e, "llvm.x86.avx512bf16.cvtne2ps2bf16.512",
+                       VectorType::get(2 * lanes, e.b.getBF16Type()),
+                       {high, low});
 }
 
 Value DotProduct::emitSum(KernelEmitter &e, Value words, bool isSigned,

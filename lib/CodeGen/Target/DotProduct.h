@@ -1,9 +1,10 @@
-//===- DotProduct.h - Inner products of short integer vectors ---*- C++ -*-===//
+//===- DotProduct.h - Inner products of short vectors -----------*- C++ -*-===//
 //
 // A product of 8-bit matrices runs over words of 32 bits: a word holds a group
 // of elements that follow each other along k. What multiplies two vectors of
 // words, and adds the sum of each lane to an i32, is a DotProduct: there is one
-// for each extension of the instruction sets, chosen by feature.
+// for each extension of the instruction sets, chosen by feature. Words may also
+// hold pairs of bf16, whose products are added up in f32.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,6 +32,8 @@ struct DotProduct {
   unsigned elementBits = 32;
   /// In 8 bits: what the instruction takes its operands for.
   bool isLhsSigned = true, isRhsSigned = true;
+  /// In 16 bits: whether the elements are bf16, and the sums f32.
+  bool takesFloats = false;
 
   /// Whether matrices of words are multiplied in AMX tiles.
   bool usesTiles = false;
@@ -47,7 +50,8 @@ struct DotProduct {
   llvm::StringRef describe() const;
 
   explicit operator bool() const { return group > 1; }
-  bool takesDifferences() const { return elementBits == 16; }
+  bool takesBytes() const { return elementBits == 8; }
+  bool takesDifferences() const { return elementBits == 16 && !takesFloats; }
 
   /// For words that `sumsPairs` would not multiply exactly: their elements as
   /// two words of 16 bits each.
@@ -66,9 +70,16 @@ struct DotProduct {
   static DotProduct choose(const VectorUnit &unit, bool isLhsSigned,
                            bool isRhsSigned, int64_t m);
 
+  /// The same for operands of bf16, if the target multiplies those.
+  static DotProduct chooseFloats(const VectorUnit &unit, int64_t m);
+
   /// `sum` plus the products of `lhs` and `rhs`, vectors of words.
   mlir::Value emit(KernelEmitter &e, mlir::Value lhs, mlir::Value rhs,
                    mlir::Value sum) const;
+
+  /// The elements of the vectors `low` and `high` of f32 as one of bf16, each
+  /// rounded to the nearest, ties to even.
+  static mlir::Value round(KernelEmitter &e, mlir::Value low, mlir::Value high);
 
   /// `sum` plus the elements of `words`, which are 8 bits wide.
   mlir::Value emitSum(KernelEmitter &e, mlir::Value words, bool isSigned,

@@ -39,6 +39,9 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   unit.hasBytePairs =
       unit.hasWordPairs && (unit.bits > 128 || enabled.contains("ssse3"));
   unit.hasTiles = unit.hasVNNI && enabled.contains("amx-int8");
+  // Operands are packed by vectors, also those of tiles.
+  unit.hasFloatPairs = unit.bits == 512 && enabled.contains("avx512bf16");
+  unit.hasFloatTiles = unit.hasFloatPairs && enabled.contains("amx-bf16");
   unit.permutes.words = unit.bits == 512;
   unit.permutes.bytes = unit.bits == 512 && enabled.contains("avx512vbmi");
   unit.hasDotProd = enabled.contains("dotprod");
@@ -74,6 +77,10 @@ static int64_t balanceRows(int64_t m, int64_t most) {
     if (llvm::alignTo(m, rows) * 65 < llvm::alignTo(m, best) * 64)
       best = rows;
   return best;
+}
+
+Type MicroKernel::getWordType() const {
+  return dot ? IntegerType::get(accumulator.getContext(), 32) : accumulator;
 }
 
 int64_t MicroKernel::countRegisters(const VectorUnit &unit,

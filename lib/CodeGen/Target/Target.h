@@ -30,6 +30,8 @@ struct VectorUnit {
        hasMixedDotProd = false;
   /// AMX with its products of bytes.
   bool hasTiles = false;
+  /// Products of bf16, summed in pairs in f32: of vectors, and of AMX tiles.
+  bool hasFloatPairs = false, hasFloatTiles = false;
   /// Pairs of u8 by s8 with sums that saturate at 16 bits (x86).
   bool hasBytePairs = false;
   TablePermutes permutes;
@@ -57,6 +59,8 @@ struct MicroKernel {
   Blocking blocking;
 
   int64_t columns() const { return lanes * vectors; }
+  /// What operands consist of once they are packed.
+  mlir::Type getWordType() const;
 
   /// How many vectors of sums fit into registers beside the operands, if there
   /// is a choice.

@@ -1,5 +1,4 @@
-//===- TileUnit.cpp - Sums in AMX tiles
-//-------------------------------------===//
+//===- TileUnit.cpp - Sums in AMX tiles -----------------------------------===//
 
 #include "TileUnit.h"
 
@@ -24,7 +23,8 @@ public:
         ValueRange{size(kTileSize), size(kBytes), pointer, stride, value});
   }
   Value multiply(Value sum, Value a, Value b) {
-    StringRef name = dot.isLhsSigned
+    StringRef name = dot.takesFloats ? "llvm.x86.tdpbf16ps.internal"
+                     : dot.isLhsSigned
                          ? (dot.isRhsSigned ? "llvm.x86.tdpbssd.internal"
                                             : "llvm.x86.tdpbsud.internal")
                          : (dot.isRhsSigned ? "llvm.x86.tdpbusd.internal"
@@ -32,7 +32,7 @@ public:
     return call(name, tile,
                 {size(kTileSize), size(kBytes), size(kBytes), sum, a, b});
   }
-  /// The address of an element of a buffer of i32.
+  /// The address of an element of a buffer of 32-bit values.
   Value pointer(Value buffer, Value at) {
     Value base =
         memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, buffer);

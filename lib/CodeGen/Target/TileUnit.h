@@ -1,8 +1,8 @@
 //===- TileUnit.h - Sums in AMX tiles ---------------------------*- C++ -*-===//
 //
 // With AMX a micro-kernel is a block of 2 by 2 tiles of 16 by 16 sums. Tiles
-// only meet memory: sums come from and go to a buffer of i32, where the
-// epilogue finds them.
+// only meet memory: sums come from and go to a buffer of i32 (or f32), where
+// the epilogue finds them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,7 +14,7 @@
 
 namespace quantc {
 
-/// A block of words or sums in a flat buffer of i32.
+/// A block of words or sums in a flat buffer of 32-bit values.
 struct TileOperand {
   mlir::Value buffer, offset;
   int64_t rowStride;

@@ -1,25 +1,25 @@
-//===- QuantizedPanels.h - Operands of integer products ---------*- C++ -*-===//
+//===- WordPanels.h - Operands as words -------------------------*- C++ -*-===//
 //
 // Writes blocks of the left-hand side and panels of the right-hand side of a
-// product of 8-bit matrices in the words of a DotProduct. Zero points either
+// product in the words of a DotProduct. Of 8-bit matrices, zero points either
 // are subtracted here, or the sums of rows and columns are kept for the
 // correction of the result:
 //   sum (a - za)(b - zb) = sum ab - za sum b - zb (sum a - k za)
+// Floats are rounded to bf16, if they are not of that type.
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef QUANTC_LIB_CODEGEN_GEMM_QUANTIZEDPANELS_H
-#define QUANTC_LIB_CODEGEN_GEMM_QUANTIZEDPANELS_H
+#ifndef QUANTC_LIB_CODEGEN_GEMM_WORDPANELS_H
+#define QUANTC_LIB_CODEGEN_GEMM_WORDPANELS_H
 
 #include "GemmEmitter.h"
 #include "WordForms.h"
 
 namespace quantc {
 
-class QuantizedPanels {
+class WordPanels {
 public:
-  QuantizedPanels(KernelEmitter &e, const GemmProblem &p,
-                  const MicroKernel &kernel)
+  WordPanels(KernelEmitter &e, const GemmProblem &p, const MicroKernel &kernel)
       : e(e), p(p), kernel(kernel), dot(kernel.dot) {}
 
   /// Whether the result needs the sums of the columns of B (or rows of A).
@@ -39,8 +39,9 @@ public:
                 std::optional<WordForms> forms);
 
   /// The panel of B that starts at `slot`, `depth` rows from `k` on, to words
-  /// from `offset` of `panel` on. `raw` has room for its bytes, in whole groups
-  /// of rows; `zeros` are the zero points of its columns, `sums` is as above.
+  /// from `offset` of `panel` on. `raw` has room for its elements, in whole
+  /// groups of rows; `zeros` are the zero points of its columns, `sums` is as
+  /// above.
   void packPanel(ColumnSource &columns, mlir::ValueRange outer,
                  mlir::Value slot, mlir::Value k, mlir::Value depth,
                  mlir::Value raw, mlir::Value panel, mlir::Value offset,
@@ -74,12 +75,13 @@ public:
 private:
   using Value = mlir::Value;
 
-  int64_t bytesPerVector() const { return kernel.lanes * dot.group; }
+  int64_t elementsPerVector() const { return kernel.lanes * dot.group; }
   Value zeroOf(const QuantizedFactor &factor, Value loaded);
-  Value toElements(const QuantizedFactor &factor, Value bytes, Value zeros);
+  Value toElements(const QuantizedFactor &factor, Value loaded, Value zeros);
+  Value roundFloats(Value loaded);
   Value toWords(Value elements);
   Value repeatColumns(Value zeros);
-  Value loadBytes(Value at, Value stride, Value count);
+  Value loadElements(Value at, Value stride, Value count);
   void packRow(Value from, Value depth, Value zeros, Value words, Value row,
                Value first, Value sums, Value sumsAt, Value isFirst,
                std::optional<WordForms> forms);
@@ -98,4 +100,4 @@ private:
 
 } // namespace quantc
 
-#endif // QUANTC_LIB_CODEGEN_GEMM_QUANTIZEDPANELS_H
+#endif // QUANTC_LIB_CODEGEN_GEMM_WORDPANELS_H

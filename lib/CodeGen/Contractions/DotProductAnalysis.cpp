@@ -1,6 +1,6 @@
-//===- QuantizedAnalysis.cpp - Products of 8-bit integers -----------------===//
+//===- DotProductAnalysis.cpp - Products that run over words --------------===//
 
-#include "QuantizedAnalysis.h"
+#include "DotProductAnalysis.h"
 
 #include "CodeGen/Target/Expressions.h"
 
@@ -73,17 +73,50 @@ static void flip(KernelEmitter &e, QuantizedFactor &factor) {
     factor.zeroPoint = nullptr;
 }
 
-DotProduct quantc::matchQuantizedFactors(KernelEmitter &e,
-                                         linalg::LinalgOp root,
-                                         const LoopGroups &groups,
-                                         const VectorUnit &unit,
-                                         GemmProblem &problem) {
+Value quantc::getRounded(const FactorExpression &factor) {
+  if (!factor.element.hasOneUse() || !factor.element.getType().isF32())
+    return nullptr;
+  auto round = dyn_cast<arith::TruncFOp>(*factor.element.user_begin());
+  return round && round.getType().isBF16() ? round.getResult() : Value();
+}
+
+/// Whether `factor` is an element of bf16, or one that is rounded to it.
+static bool isFloatOfWord(const FactorExpression &factor) {
+  auto extend = factor.result.getDefiningOp<arith::ExtFOp>();
+  return extend && extend.getIn().getType().isBF16() &&
+         extend.getType().isF32() &&
+         (extend.getIn() == factor.element ||
+          extend.getIn() == getRounded(factor));
+}
+
+/// Leaves the elements of both factors of `problem`.
+static void reduceToElements(GemmProblem &problem) {
+  for (FactorExpression *factor : {&problem.factorA, &problem.factorB})
+    *factor = FactorExpression{factor->element, factor->element, {}, {}};
+}
+
+static DotProduct matchFloatPairs(const VectorUnit &unit,
+                                  GemmProblem &problem) {
+  if (!isFloatOfWord(problem.factorA) || !isFloatOfWord(problem.factorB))
+    return {};
+  DotProduct dot = DotProduct::chooseFloats(
+      unit,
+      KernelEmitter::asConstant(problem.m).value_or(ShapedType::kDynamic));
+  if (dot)
+    reduceToElements(problem);
+  return dot;
+}
+
+DotProduct quantc::matchDotProduct(KernelEmitter &e, linalg::LinalgOp root,
+                                   const LoopGroups &groups,
+                                   const VectorUnit &unit,
+                                   GemmProblem &problem) {
   FailureOr<QuantizedFactor> a =
       matchFactor(e, root, groups, groups.m, groups.k, problem.factorA);
   FailureOr<QuantizedFactor> b =
       matchFactor(e, root, groups, groups.k, groups.n, problem.factorB);
   if (failed(a) || failed(b))
-    return {};
+    return matchFloatPairs(unit, problem);
   DotProduct dot = DotProduct::choose(
       unit, a->isSigned, b->isSigned,
       e.asConstant(problem.m).value_or(ShapedType::kDynamic));
@@ -100,7 +133,6 @@ DotProduct quantc::matchQuantizedFactors(KernelEmitter &e,
   }
   problem.quantizedA = *a;
   problem.quantizedB = *b;
-  for (FactorExpression *factor : {&problem.factorA, &problem.factorB})
-    *factor = FactorExpression{factor->element, factor->element, {}, {}};
+  reduceToElements(problem);
   return dot;
 }

@@ -1,6 +1,8 @@
-//===- QuantizedPanels.cpp - Operands of integer products as words --------===//
+//===- WordPanels.cpp - Operands as words ---------------------------------===//
 
-#include "QuantizedPanels.h"
+#include "WordPanels.h"
+
+#include "CodeGen/Target/TileUnit.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -34,7 +36,7 @@ static Value constantLike(KernelEmitter &e, Type type, int64_t value) {
 //===----------------------------------------------------------------------===//
 
 /// A zero point from memory as i32, for the elements as the product sees them.
-Value QuantizedPanels::zeroOf(const QuantizedFactor &factor, Value loaded) {
+Value WordPanels::zeroOf(const QuantizedFactor &factor, Value loaded) {
   Value zero = convert(e, loaded, 32, factor.areZeroPointsSigned);
   if (factor.isFlipped)
     zero = arith::AddIOp::create(
@@ -43,7 +45,7 @@ Value QuantizedPanels::zeroOf(const QuantizedFactor &factor, Value loaded) {
   return zero;
 }
 
-Value QuantizedPanels::rowZero(ValueRange outer, Value row) {
+Value WordPanels::rowZero(ValueRange outer, Value row) {
   const StridedMatrix &zeros = p.quantizedA.zeroPoints;
   if (!zeros.buffer)
     return p.quantizedA.zeroPoint;
@@ -53,8 +55,8 @@ Value QuantizedPanels::rowZero(ValueRange outer, Value row) {
   return zeroOf(p.quantizedA, e.load(zeros.buffer, at));
 }
 
-Value QuantizedPanels::getColumnZeros(ValueRange outer, const ColumnSlot &slot,
-                                      bool isFull) {
+Value WordPanels::getColumnZeros(ValueRange outer, const ColumnSlot &slot,
+                                 bool isFull) {
   const StridedMatrix &zeros = p.quantizedB.zeroPoints;
   if (!zeros.buffer) {
     Value zero = p.quantizedB.zeroPoint;
@@ -72,12 +74,12 @@ Value QuantizedPanels::getColumnZeros(ValueRange outer, const ColumnSlot &slot,
 }
 
 /// One i32 a column as one element a column and member of its group.
-Value QuantizedPanels::repeatColumns(Value zeros) {
+Value WordPanels::repeatColumns(Value zeros) {
   if (!zeros || !dot.takesDifferences())
     return nullptr;
   zeros = convert(e, zeros, dot.elementBits, true);
   SmallVector<int64_t> mask;
-  for (int64_t i = 0; i < bytesPerVector(); ++i)
+  for (int64_t i = 0; i < elementsPerVector(); ++i)
     mask.push_back(i / dot.group);
   return vector::ShuffleOp::create(e.b, e.loc, zeros, zeros, mask);
 }
@@ -86,29 +88,43 @@ Value QuantizedPanels::repeatColumns(Value zeros) {
 // Words
 //===----------------------------------------------------------------------===//
 
-/// 8-bit elements as elements of words, less `zeros` if words take differences.
-Value QuantizedPanels::toElements(const QuantizedFactor &factor, Value bytes,
-                                  Value zeros) {
+/// Floats as bf16.
+Value WordPanels::roundFloats(Value loaded) {
+  if (getElementTypeOrSelf(loaded).isBF16())
+    return loaded;
+  int64_t half = cast<VectorType>(loaded.getType()).getNumElements() / 2;
+  SmallVector<int64_t> low(llvm::to_vector(llvm::seq<int64_t>(0, half)));
+  SmallVector<int64_t> high(llvm::to_vector(llvm::seq(half, 2 * half)));
+  return DotProduct::round(
+      e, vector::ShuffleOp::create(e.b, e.loc, loaded, loaded, low),
+      vector::ShuffleOp::create(e.b, e.loc, loaded, loaded, high));
+}
+
+/// What was loaded as elements of words, less `zeros` if those are differences.
+Value WordPanels::toElements(const QuantizedFactor &factor, Value loaded,
+                             Value zeros) {
+  if (dot.takesFloats)
+    return roundFloats(loaded);
   if (!dot.takesDifferences()) {
     if (!factor.isFlipped)
-      return bytes;
-    return arith::XOrIOp::create(e.b, e.loc, bytes,
-                                 constantLike(e, bytes.getType(), -128));
+      return loaded;
+    return arith::XOrIOp::create(e.b, e.loc, loaded,
+                                 constantLike(e, loaded.getType(), -128));
   }
-  Value elements = convert(e, bytes, dot.elementBits, factor.isSigned);
+  Value elements = convert(e, loaded, dot.elementBits, factor.isSigned);
   if (!zeros)
     return elements;
   return arith::SubIOp::create(e.b, e.loc, elements, zeros);
 }
 
-Value QuantizedPanels::toWords(Value elements) {
+Value WordPanels::toWords(Value elements) {
   auto type = cast<VectorType>(elements.getType());
   auto words =
       VectorType::get(type.getNumElements() / dot.group, e.b.getI32Type());
   return vector::BitCastOp::create(e.b, e.loc, words, elements);
 }
 
-Value QuantizedPanels::loadWide(Value packed, Value at) {
+Value WordPanels::loadWide(Value packed, Value at) {
   int64_t lanes = kernel.lanes;
   Value stored = e.loadVector(packed, at, lanes / 2);
   auto bytes = VectorType::get(2 * lanes, e.b.getI8Type());
@@ -118,8 +134,10 @@ Value QuantizedPanels::loadWide(Value packed, Value at) {
       e.b, e.loc, VectorType::get(lanes, e.b.getI32Type()), elements);
 }
 
-Value QuantizedPanels::unpack(Value groups, Value zeros) {
-  auto bytes = VectorType::get(bytesPerVector(), e.b.getI8Type());
+Value WordPanels::unpack(Value groups, Value zeros) {
+  if (dot.takesFloats)
+    return groups;
+  auto bytes = VectorType::get(elementsPerVector(), e.b.getI8Type());
   Value elements = vector::BitCastOp::create(e.b, e.loc, bytes, groups);
   // Flipped when it was packed.
   if (dot.takesDifferences())
@@ -129,8 +147,7 @@ Value QuantizedPanels::unpack(Value groups, Value zeros) {
 
 /// `value` (an i32, or a vector of them) into `sums`, or added to what is
 /// there.
-void QuantizedPanels::storeSums(Value value, Value sums, Value at,
-                                Value isFirst) {
+void WordPanels::storeSums(Value value, Value sums, Value at, Value isFirst) {
   auto vector = dyn_cast<VectorType>(value.getType());
   if (isFirst) {
     Value old = vector ? e.loadVector(sums, at, vector.getNumElements())
@@ -149,10 +166,10 @@ void QuantizedPanels::storeSums(Value value, Value sums, Value at,
 // Rows of A
 //===----------------------------------------------------------------------===//
 
-/// The bytes of one vector of words, zero from `count` on (if it is given).
-Value QuantizedPanels::loadBytes(Value at, Value stride, Value count) {
-  int64_t size = bytesPerVector();
-  auto type = VectorType::get(size, e.b.getI8Type());
+/// The elements of one vector of words, zero from `count` on (if it is given).
+Value WordPanels::loadElements(Value at, Value stride, Value count) {
+  int64_t size = elementsPerVector();
+  auto type = VectorType::get(size, p.factorA.element.getType());
   if (e.isConstant(stride, 1)) {
     Value mask;
     if (count)
@@ -160,13 +177,13 @@ Value QuantizedPanels::loadBytes(Value at, Value stride, Value count) {
                                           type.clone(e.b.getI1Type()), count);
     return e.loadVector(p.a.buffer, at, size, mask);
   }
-  Value bytes = e.zero(type);
+  Value elements = e.zero(type);
   Value end = count ? e.min(count, e.index(size)) : e.index(size);
   return e
-      .forLoop(e.index(0), end, 1, bytes,
+      .forLoop(e.index(0), end, 1, elements,
                [&](Value i, ValueRange in) -> SmallVector<Value> {
-                 Value byte = e.load(p.a.buffer, e.add(at, e.mul(i, stride)));
-                 return {vector::InsertOp::create(e.b, e.loc, byte, in[0],
+                 Value one = e.load(p.a.buffer, e.add(at, e.mul(i, stride)));
+                 return {vector::InsertOp::create(e.b, e.loc, one, in[0],
                                                   OpFoldResult(i))};
                })
       .front();
@@ -174,8 +191,8 @@ Value QuantizedPanels::loadBytes(Value at, Value stride, Value count) {
 
 /// The other forms of a vector of words, the first of which is `word` of the
 /// row that is at `row`.
-void QuantizedPanels::storeForms(Value elements, const WordForms &forms,
-                                 Value words, Value row, Value word) {
+void WordPanels::storeForms(Value elements, const WordForms &forms, Value words,
+                            Value row, Value word) {
   auto store = [&](Value value, Value place) {
     int64_t size = cast<VectorType>(value.getType()).getNumElements();
     int64_t bits = getElementTypeOrSelf(value).getIntOrFloatBitWidth();
@@ -186,7 +203,7 @@ void QuantizedPanels::storeForms(Value elements, const WordForms &forms,
   int64_t group = dot.group;
   for (int64_t turn = 1; turn < WordForms::kNumTurns; ++turn) {
     SmallVector<int64_t> mask;
-    for (int64_t i = 0; i < bytesPerVector(); ++i)
+    for (int64_t i = 0; i < elementsPerVector(); ++i)
       mask.push_back(i / group * group + WordForms::kTurns[turn][i % group]);
     Value turned =
         vector::ShuffleOp::create(e.b, e.loc, elements, elements, mask);
@@ -197,15 +214,15 @@ void QuantizedPanels::storeForms(Value elements, const WordForms &forms,
 }
 
 /// `depth` elements to the words from `first` on of the row at `row`.
-void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
-                              Value row, Value first, Value sums, Value sumsAt,
-                              Value isFirst, std::optional<WordForms> forms) {
-  int64_t size = bytesPerVector();
+void WordPanels::packRow(Value from, Value depth, Value zeros, Value words,
+                         Value row, Value first, Value sums, Value sumsAt,
+                         Value isFirst, std::optional<WordForms> forms) {
+  int64_t size = elementsPerVector();
   Value stride = p.a.columnStride;
   auto type = VectorType::get(kernel.lanes, e.b.getI32Type());
   auto step = [&](Value k, Value count, ValueRange in) -> SmallVector<Value> {
-    Value bytes = loadBytes(e.add(from, e.mul(k, stride)), stride, count);
-    Value elements = toElements(p.quantizedA, bytes, zeros);
+    Value loaded = loadElements(e.add(from, e.mul(k, stride)), stride, count);
+    Value elements = toElements(p.quantizedA, loaded, zeros);
     // What stands for no element must be 0 as the product sees it.
     if (count && (zeros || p.quantizedA.isFlipped)) {
       auto elementsType = cast<VectorType>(elements.getType());
@@ -240,16 +257,15 @@ void QuantizedPanels::packRow(Value from, Value depth, Value zeros, Value words,
   storeSums(sum, sums, sumsAt, isFirst);
 }
 
-void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
-                               Value k, Value depth, Value words,
-                               int64_t stride, Value sums, Value isFirst,
-                               std::optional<WordForms> forms) {
+void WordPanels::packRows(ValueRange outer, Value first, Value end, Value k,
+                          Value depth, Value words, int64_t stride, Value sums,
+                          Value isFirst, std::optional<WordForms> forms) {
   Value base = e.add(getOffset(e, outer, p.a), p.getStepOffset(e, k));
   e.forLoop(first, end, 1, [&](Value row) {
     Value zeros;
     if (dot.takesDifferences() && p.quantizedA.hasZeroPoint())
       zeros = e.splat(convert(e, rowZero(outer, row), dot.elementBits, true),
-                      bytesPerVector());
+                      elementsPerVector());
     Value local = e.sub(row, first);
     Value from = e.add(base, p.getRowOffset(e, row));
     Value to = e.mul(local, e.index(stride));
@@ -275,27 +291,30 @@ void QuantizedPanels::packRows(ValueRange outer, Value first, Value end,
 // Panels of B
 //===----------------------------------------------------------------------===//
 
-void QuantizedPanels::packPanel(ColumnSource &columns, ValueRange outer,
-                                Value slot, Value k, Value depth, Value raw,
-                                Value panel, Value offset,
-                                ArrayRef<Value> zeros, Value sums,
-                                Value sumsOffset, Value isFirst) {
-  // Rows of bytes first, which the source knows how to read.
+void WordPanels::packPanel(ColumnSource &columns, ValueRange outer, Value slot,
+                           Value k, Value depth, Value raw, Value panel,
+                           Value offset, ArrayRef<Value> zeros, Value sums,
+                           Value sumsOffset, Value isFirst) {
+  // Rows of elements first, which the source knows how to read.
   MicroKernel rows = kernel;
-  rows.accumulator = e.b.getI8Type();
+  rows.accumulator = p.factorB.element.getType();
   columns.pack(e, rows, outer, slot, k, depth, raw, e.index(0));
   packColumns(raw, depth, panel, offset, zeros, sums, sumsOffset, isFirst);
 }
 
-/// A panel of bytes to words.
-void QuantizedPanels::packColumns(Value raw, Value depth, Value panel,
-                                  Value offset, ArrayRef<Value> zeros,
-                                  Value sums, Value sumsOffset, Value isFirst) {
+/// A panel of elements to words.
+void WordPanels::packColumns(Value raw, Value depth, Value panel, Value offset,
+                             ArrayRef<Value> zeros, Value sums,
+                             Value sumsOffset, Value isFirst) {
   int64_t lanes = kernel.lanes, width = kernel.columns(), group = dot.group;
   Value numWords = e.ceilDiv(depth, group);
+  // Tiles are multiplied whole: 0 times what lies behind is 0 for integers.
+  if (dot.takesFloats && dot.usesTiles)
+    numWords = e.mul(e.ceilDiv(numWords, kTileSize), e.index(kTileSize));
   // The rows that the last group lacks.
-  auto byte = VectorType::get(lanes, e.b.getI8Type());
-  Value missing = constantLike(e, byte, p.quantizedB.isFlipped ? -128 : 0);
+  auto type = VectorType::get(lanes, p.factorB.element.getType());
+  Value missing =
+      p.quantizedB.isFlipped ? constantLike(e, type, -128) : e.zero(type);
   e.forLoop(depth, e.mul(numWords, e.index(group)), 1, [&](Value row) {
     for (int64_t v = 0; v < kernel.vectors; ++v)
       e.storeVector(missing, raw,
@@ -345,8 +364,8 @@ void QuantizedPanels::packColumns(Value raw, Value depth, Value panel,
     storeSums(sum, sums, e.add(sumsOffset, e.index(v * lanes)), isFirst);
 }
 
-void QuantizedPanels::widenPanel(Value packed, Value offset, Value numWords,
-                                 Value panel, ArrayRef<Value> zeros) {
+void WordPanels::widenPanel(Value packed, Value offset, Value numWords,
+                            Value panel, ArrayRef<Value> zeros) {
   int64_t lanes = kernel.lanes, width = kernel.columns();
   e.forLoop(e.index(0), numWords, 1, [&](Value word) {
     Value at = e.mul(word, e.index(width));
@@ -363,9 +382,8 @@ void QuantizedPanels::widenPanel(Value packed, Value offset, Value numWords,
 // The result
 //===----------------------------------------------------------------------===//
 
-Value QuantizedPanels::correct(ValueRange outer, Value sum, Value row,
-                               Value columnZeros, Value rowSum,
-                               Value columnSums) {
+Value WordPanels::correct(ValueRange outer, Value sum, Value row,
+                          Value columnZeros, Value rowSum, Value columnSums) {
   if (dot.takesDifferences())
     return sum;
   Value zero = p.quantizedA.hasZeroPoint() ? rowZero(outer, row) : Value();
