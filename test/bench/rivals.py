@@ -8,7 +8,9 @@ does falls on all of them. Prints medians, and what loading takes; with
 
 Engines other than ONNX Runtime are used where they are installed (openvino,
 iree-base-compiler, iree-base-runtime); where one cannot take a model, the table
-says why. OpenVINO is told to compute in f32 where the model does.
+says why. OpenVINO is told to compute in f32 where the model does; in the form `bf16`
+it and Quantc are told that they may round to that. Processors without bf16 measure
+this form if a name asks for it.
 """
 
 import argparse
@@ -54,17 +56,24 @@ MODELS = CASES + [
 BURST = 0.05  # seconds
 
 
-# Engines: load(path, feed, threads) gives a function without arguments.
+# Engines: load(path, feed, threads, precision) gives a function without arguments.
 
 
-def load_quantc(path, feed, threads):
+def load_quantc(path, feed, threads, precision):
     model = quantc.load(str(path.with_suffix(".so")))
     model.set_num_threads(threads)
     return lambda: model.run(feed)
 
 
-def load_onnxruntime(path, feed, threads):
+def refuse_bf16(precision):
+    if precision == "bf16":
+        raise ValueError("models of f32 are computed in f32")
+
+
+def load_onnxruntime(path, feed, threads, precision):
     import onnxruntime as ort
+
+    refuse_bf16(precision)
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
@@ -75,11 +84,11 @@ def load_onnxruntime(path, feed, threads):
     return lambda: session.run(None, feed)
 
 
-def load_openvino(path, feed, threads):
+def load_openvino(path, feed, threads, precision):
     import openvino
 
     settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    settings |= {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    settings |= {"INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
     model = openvino.Core().compile_model(str(path), "CPU", settings)
     request = model.create_infer_request()
     for port in model.inputs:
@@ -93,8 +102,10 @@ def load_openvino(path, feed, threads):
     return run
 
 
-def load_iree(path, feed, threads):
+def load_iree(path, feed, threads, precision):
     import iree.runtime as runtime
+
+    refuse_bf16(precision)
 
     if threads > 1:
         runtime.flags.parse_flags(f"--task_topology_group_count={threads}")
@@ -147,13 +158,13 @@ def peak_memory():
     return int(line.split()[1]) / 1024
 
 
-def worker(engine, path, feed, threads, pipe):
+def worker(engine, path, feed, threads, precision, pipe):
     """Says (seconds to load, peak MB, outputs) or a string; then answers each budget with times."""
     try:
         if engine == "IREE":
             compile_iree(path)  # ahead of time, as ours is
         start = time.perf_counter()
-        run = ENGINES[engine][1](path, feed, threads)
+        run = ENGINES[engine][1](path, feed, threads, precision)
         loaded = time.perf_counter() - start
         outputs = [np.array(o) for o in run()]
         peak = peak_memory()
@@ -177,7 +188,8 @@ class Turn:
     def __init__(self, engine, case, threads):
         spawn = multiprocessing.get_context("spawn")
         self.engine, (self.pipe, child) = engine, spawn.Pipe()
-        self.process = spawn.Process(target=worker, args=(engine, case.path, case.feed, threads, child), daemon=True)
+        work = (engine, case.path, case.feed, threads, case.precision, child)
+        self.process = spawn.Process(target=worker, args=work, daemon=True)
         self.process.start()
         child.close()
         self.times = []
@@ -224,9 +236,14 @@ class Turn:
 @dataclasses.dataclass
 class Case:
     name: str
-    kind: str  # "f32" or "int8"
+    kind: str  # "f32", "bf16" or "int8"
     path: Path
     feed: dict
+
+    @property
+    def precision(self):
+        """What floats may be rounded to."""
+        return "bf16" if self.kind == "bf16" else "f32"
 
 
 def layer_model(case, integer, path):
@@ -285,23 +302,32 @@ def make_cases(names, folder):
     def wanted(name):
         return not names or any(n.lower() in name.lower() for n in names)
 
+    float_kinds = ["f32"]
+    if has_bf16() or any("bf16" in name for name in names):
+        float_kinds.append("bf16")
     for number, layer in enumerate(LAYERS):
-        for kind in ("f32", "int8"):
+        for kind in (*float_kinds, "int8"):
             if wanted(f"{layer.name} {kind}"):
                 path = folder / f"layer{number}-{kind}.onnx"
                 yield Case(layer.name, kind, path, layer_model(layer, kind == "int8", path))
     for model in MODELS:
         feed = model.feed(np.random.default_rng(0))
-        path = folder / f"{model.model}.onnx"
         is_quantized = "int8" in model.model
-        if wanted(f"{model.name} int8" if is_quantized else f"{model.name} f32"):
-            path.write_bytes(locate(model.model).read_bytes())
-            yield Case(model.name, "int8" if is_quantized else "f32", path, feed)
+        for kind in ["int8"] if is_quantized else float_kinds:
+            if wanted(f"{model.name} {kind}"):
+                path = folder / f"{model.model}-{kind}.onnx"
+                path.write_bytes(locate(model.model).read_bytes())
+                yield Case(model.name, kind, path, feed)
         if not is_quantized and wanted(f"{model.name} int8"):
             calibration = [model.feed(np.random.default_rng(seed)) for seed in range(1, 5)]
             own = folder / model.model
             own.mkdir()
             yield Case(model.name, "int8", quantize_theirs(locate(model.model), calibration, "MinMax", own), feed)
+
+
+def has_bf16():
+    flags = Path("/proc/cpuinfo").read_text().split()
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags))
 
 
 def artefact(engine, path):
@@ -311,7 +337,7 @@ def artefact(engine, path):
 
 
 def measure(case, threads, seconds, engines):
-    quantc.compile(str(case.path), output=str(case.path.with_suffix(".so")))
+    quantc.compile(str(case.path), output=str(case.path.with_suffix(".so")), float_products=case.precision)
     turns = [Turn(engine, case, threads) for engine in engines]
     reference = next((t for t in turns if t.engine == "ONNX Runtime" and not t.error), None)
     order = np.random.default_rng(0)
@@ -375,7 +401,7 @@ def page(sections):
     text = (
         "All engines get the same ONNX file and run in turns, in one process each; medians in milliseconds. `int8` models "
         "are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights per channel), `int8` layers have "
-        "one scale a column. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine cannot take the model. On "
+        "one scale a column; in `bf16` products of floats may round to it. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine cannot take the model. On "
         "processors that have AVX2 only, the other engines add up products of bytes in 16 bits, where large weights "
         "saturate; Quantc's results are exact."
     )
