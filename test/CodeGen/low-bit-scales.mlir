@@ -1,4 +1,5 @@
 // RUN: quant-opt %s --linalg-to-llvm="target-features=+avx2,+fma threads=false" --split-input-file | FileCheck %s
+// RUN: quant-opt %s --linalg-to-llvm="target-features=+sse2,+avx2,+fma threads=false" --split-input-file | FileCheck %s --check-prefix=BYTES
 
 // Multiples of one number a column: 32 factors of 4 bytes, and 3 blocks of 32 bytes.
 // CHECK: llvm.mlir.global private constant @{{.*}}blocks3scales2({{.*}} : !llvm.array<224 x i8>
@@ -56,6 +57,78 @@ func.func @small_floats(%x: tensor<1x3x8xf32>) -> tensor<1x2xf32> {
     %4 = arith.mulf %a, %3 : f32
     %5 = arith.addf %o, %4 : f32
     linalg.yield %5 : f32
+  } -> tensor<1x2xf32>
+  return %p : tensor<1x2xf32>
+}
+
+// -----
+
+// Integers of 6 bits times an f16 for scales, and for offsets of zero points. 32 columns have an f16 each, then 3 blocks a
+// byte, or 2 bytes for 4 blocks. Scales multiply sums of pairs while these are integers.
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}blocks3offsets{{.*}} : !llvm.array<160 x i8>
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}blocks3offsets{{.*}} : !llvm.array<128 x i8>
+// CHECK-LABEL: llvm.func @offsets
+// BYTES-LABEL: llvm.func @offsets
+// BYTES: %[[SCALES:.*]] = llvm.bitcast %{{.*}} : vector<8xi32> to vector<16xi16>
+// BYTES-NEXT: "llvm.x86.avx2.pmadd.wd"(%{{.*}}, %[[SCALES]])
+#x = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
+#w = affine_map<(d0, d1, d2, d3) -> (d2, d3, d1)>
+#s = affine_map<(d0, d1, d2, d3) -> (d2, d1)>
+#y = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
+func.func @offsets(%x: tensor<1x3x32xf32>) -> tensor<1x2xf32> {
+  %w = arith.constant dense<"0xF8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03"> : tensor<3x32x2xi8>
+  %s = arith.constant dense<[[31.5, 63.0], [0.5, 2.0], [5.0, 4.0]]> : tensor<3x2xf32>
+  %z = arith.constant dense<[[-6.0, -7.0], [0.0, -7.0], [-7.0, -6.0]]> : tensor<3x2xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2xf32>) -> tensor<1x2xf32>
+  %p = linalg.generic {indexing_maps = [#x, #w, #s, #s, #y],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w, %s, %z : tensor<1x3x32xf32>, tensor<3x32x2xi8>, tensor<3x2xf32>, tensor<3x2xf32>)
+      outs(%f : tensor<1x2xf32>) {
+  ^bb0(%a: f32, %b: i8, %c: f32, %d: f32, %o: f32):
+    %0 = arith.trunci %b : i8 to i4
+    %1 = arith.extsi %0 : i4 to i32
+    %2 = arith.sitofp %1 : i32 to f32
+    %3 = arith.subf %2, %d : f32
+    %4 = arith.mulf %3, %c : f32
+    %5 = arith.mulf %a, %4 : f32
+    %6 = arith.addf %o, %5 : f32
+    linalg.yield %6 : f32
+  } -> tensor<1x2xf32>
+  return %p : tensor<1x2xf32>
+}
+
+// -----
+
+// These zero points are no such offsets.
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}blocks3scales2({{.*}} : !llvm.array<224 x i8>
+// CHECK-DAG: llvm.mlir.global private constant @{{.*}}blocks3scales2({{.*}} : !llvm.array<96 x f32>
+// CHECK-LABEL: llvm.func @no_offsets
+#x = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
+#w = affine_map<(d0, d1, d2, d3) -> (d2, d3, d1)>
+#s = affine_map<(d0, d1, d2, d3) -> (d2, d1)>
+#y = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
+func.func @no_offsets(%x: tensor<1x3x32xf32>) -> tensor<1x2xf32> {
+  %w = arith.constant dense<"0xF8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03F8FD0207FC0106FB0005FAFF04F9FE03"> : tensor<3x32x2xi8>
+  %s = arith.constant dense<[[31.5, 63.0], [0.5, 2.0], [5.0, 4.0]]> : tensor<3x2xf32>
+  %z = arith.constant dense<[[-6.5, -7.0], [0.1, -7.0], [-7.0, -6.0]]> : tensor<3x2xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2xf32>) -> tensor<1x2xf32>
+  %p = linalg.generic {indexing_maps = [#x, #w, #s, #s, #y],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w, %s, %z : tensor<1x3x32xf32>, tensor<3x32x2xi8>, tensor<3x2xf32>, tensor<3x2xf32>)
+      outs(%f : tensor<1x2xf32>) {
+  ^bb0(%a: f32, %b: i8, %c: f32, %d: f32, %o: f32):
+    %0 = arith.trunci %b : i8 to i4
+    %1 = arith.extsi %0 : i4 to i32
+    %2 = arith.sitofp %1 : i32 to f32
+    %3 = arith.subf %2, %d : f32
+    %4 = arith.mulf %3, %c : f32
+    %5 = arith.mulf %a, %4 : f32
+    %6 = arith.addf %o, %5 : f32
+    linalg.yield %6 : f32
   } -> tensor<1x2xf32>
   return %p : tensor<1x2xf32>
 }

@@ -66,7 +66,7 @@ def check(model, shape, k, tolerance=1e-5):
 
 @pytest.mark.parametrize(
     "recipe",
-    ["w4-asym-g32", "w3-sym-g64", "w2-asym", "mxfp4", "w4a8-asym-g64", "w4-asym-g128", "w3-asym-g96", "w4a8-g160"],
+    ["w4-asym-g32", "w3-sym-g64", "w2-asym", "mxfp4", "w4a8-asym-g64", "w4-asym-g128", "w3-asym-g96", "w4a8-g160", "q4_k"],
 )
 def test_targets_agree(recipe):
     """One row is multiplied in integers: the same bits, whatever instructions there are, and float's result."""
@@ -112,7 +112,7 @@ def test_blocks_that_do_not_divide(k, rows, recipe):
         assert compiled.weight_bytes <= 128 * ((k + 32) * bits / 8 + 5 * -(-k // group))
 
 
-@pytest.mark.parametrize("recipe, bits", [("q6_k", 6.63), ("q4_k", 5.38), ("w4-sym-g64-dq", 4.17)])
+@pytest.mark.parametrize("recipe, bits", [("q6_k", 6.57), ("q4_k", 4.5), ("w4-sym-g64-dq", 4.17)])
 @pytest.mark.parametrize("k", [1024, 960])
 def test_scales_of_two_levels_stay_so(recipe, bits, k):
     """Bytes and a factor for each super-block, or column, and the same numbers as with floats; also of zeros."""
@@ -126,6 +126,36 @@ def test_scales_of_two_levels_stay_so(recipe, bits, k):
     expected = x.astype(np.float64) @ quantc.quantize_matrix(w, recipe).values.astype(np.float64)
     assert np.abs(compiled.run({"x": x})[0] - expected).max() <= 1e-5 * np.abs(expected).max()
     assert 8 * compiled.weight_bytes <= 1.01 * bits * k * 128
+
+
+@pytest.mark.parametrize("recipe", ["q4_k", "q4_k-g64", "{base: q4_k, weights: {bits: 3}}", "q4_k-a8"])
+@pytest.mark.parametrize("rows, k", [(1, 1000), (3, 1000), ("m", 600), ("m", 256), ("m", 90)])
+def test_offsets_of_super_blocks(recipe, rows, k):
+    """As integers of 6 bits, also in super-blocks and blocks that are short, and with factors of any size."""
+    if recipe == "q4_k-a8":
+        recipe = "{base: q4_k, activations: {mode: dynamic, granularity: token, signed: true, scheme: restricted}}"
+    rng = np.random.default_rng(6)
+    w = rng.standard_normal((k, 72), np.float32) * np.exp2(rng.integers(-14, 12, 72)).astype(np.float32)
+    w[:, 3] = np.abs(w[:, 3])
+    w[:, 4] += 4 * np.abs(w[:, 4]).max()
+    w[:64, 5] = 0
+    model = make_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [constant("w", w)], [rows], k, 72)
+    compiled = quantc.compile(model.SerializeToString(), quantize=recipe)
+    weights = quantc.quantize_matrix(w, recipe).values.astype(np.float64)
+    for count in (1, 3, 40) if rows == "m" else (rows,):
+        x = rng.standard_normal((count, k), np.float32)
+        x[:, 32:64] *= 1e-3
+        tokens = x
+        if "token" in recipe:
+            scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+            tokens = np.rint(x / scale) * scale
+        expected = tokens.astype(np.float64) @ weights
+        bound = 1e-5 * (np.abs(tokens.astype(np.float64)) @ np.abs(weights)).max(0)
+        assert (np.abs(compiled.run({"x": x})[0] - expected) <= bound).all()
+    size, bits = (64 if "g64" in recipe else 32), (3 if "bits" in recipe else 4)
+    blocks, super_blocks = -(-k // size), -(-k // 256)
+    # Columns are padded to whole panels, and blocks to whole words.
+    assert compiled.weight_bytes <= 96 * (blocks * size * bits / 8 + 1.5 * (blocks + 1) + 4 * super_blocks)
 
 
 @pytest.mark.parametrize("rows", [1, 5])

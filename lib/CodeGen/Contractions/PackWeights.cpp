@@ -367,14 +367,23 @@ void WeightPacker::setConstants(
     func::FuncOp func, unsigned argument, ArrayRef<memref::GlobalOp> globals,
     Type element, StringRef suffix,
     llvm::function_ref<std::vector<char>(memref::GlobalOp)> pack) {
+  SmallVector<std::string> suffixes(globals.size(), suffix.str());
+  setConstants(func, argument, globals, element, suffixes,
+               [&](size_t i) { return pack(globals[i]); });
+}
+
+void WeightPacker::setConstants(
+    func::FuncOp func, unsigned argument, ArrayRef<memref::GlobalOp> globals,
+    Type element, ArrayRef<std::string> suffixes,
+    llvm::function_ref<std::vector<char>(size_t)> pack) {
   memref::GlobalOp last;
-  for (auto [call, unpacked] :
-       llvm::zip(calls[func.getSymNameAttr()], globals)) {
-    memref::GlobalOp global = unpacked;
+  for (auto [i, call] : llvm::enumerate(calls[func.getSymNameAttr()])) {
+    memref::GlobalOp global = globals[i];
+    const std::string &suffix = suffixes[i];
     memref::GlobalOp &known =
         packed[(global.getSymName() + "/" + suffix).str()];
     if (!known) {
-      std::vector<char> bytes = pack(global);
+      std::vector<char> bytes = pack(i);
       int64_t count = bytes.size() / (element.getIntOrFloatBitWidth() / 8);
       std::string name = (global.getSymName() + "_" + suffix).str();
       auto handle =

@@ -64,6 +64,13 @@ public:
       llvm::StringRef suffix,
       llvm::function_ref<std::vector<char>(mlir::memref::GlobalOp)> pack);
 
+  /// The same where bytes depend on more than the constant: each call has a
+  /// suffix of its own, and `pack` gets the number of the call.
+  void setConstants(mlir::func::FuncOp func, unsigned argument,
+                    llvm::ArrayRef<mlir::memref::GlobalOp> globals,
+                    mlir::Type element, llvm::ArrayRef<std::string> suffixes,
+                    llvm::function_ref<std::vector<char>(size_t)> pack);
+
 private:
   /// The constants that the calls of a kernel pass for one argument.
   struct Matrices {

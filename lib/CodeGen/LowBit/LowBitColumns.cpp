@@ -1,6 +1,7 @@
 //===- LowBitColumns.cpp - Weights unpacked in registers ------------------===//
 
 #include "LowBitColumns.h"
+#include "LowBitEmitter.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -9,19 +10,6 @@ using namespace quantc;
 
 /// A depth that a first-level cache has room for.
 static constexpr int64_t kLargestDepth = 512;
-
-static Value constantFloat(KernelEmitter &e, float value) {
-  return arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(value));
-}
-
-/// `op` with a constant of the words' type.
-template <typename Op>
-static Value withConstant(KernelEmitter &e, Value words, int64_t constant) {
-  auto type = cast<VectorType>(words.getType());
-  Value splat = arith::ConstantOp::create(
-      e.b, e.loc, DenseElementsAttr::get(type, APInt(32, uint32_t(constant))));
-  return Op::create(e.b, e.loc, words, splat);
-}
 
 static Value fma(KernelEmitter &e, const MicroKernel &kernel, Value a, Value b,
                  Value sum) {
@@ -79,10 +67,34 @@ Value LowBitSource::getWordOffset(KernelEmitter &e, Value slot, Value block) {
                         weights.layout.wordsPerPanel);
 }
 
+LowBitSource::BlockParameters LowBitSource::loadOffsets(KernelEmitter &e,
+                                                        int64_t vectors,
+                                                        Value slot, Value block,
+                                                        OffsetLoader *load) {
+  BlockParameters parameters;
+  Value panel = e.floorDiv(slot, LowBitLayout::slots);
+  Value first = e.sub(slot, e.mul(panel, e.index(LowBitLayout::slots)));
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value column =
+        e.mul(e.add(first, e.index(v)), e.index(weights.layout.lanes));
+    auto [scale, offset] = load(e, weights.scales, weights.zeroPoints,
+                                weights.layout, panel, column, block);
+    parameters.scales.push_back(scale);
+    parameters.offsets.push_back(offset);
+  }
+  return parameters;
+}
+
 LowBitSource::BlockParameters LowBitSource::loadParameters(KernelEmitter &e,
                                                            int64_t vectors,
                                                            Value slot,
                                                            Value block) {
+  if (weights.hasOffsets()) {
+    BlockParameters parameters =
+        loadOffsets(e, vectors, slot, block, loadScaleAndOffset);
+    parameters.zeroPoints.resize(vectors);
+    return parameters;
+  }
   BlockParameters parameters;
   int64_t lanes = weights.layout.lanes;
   auto type = VectorType::get(lanes, e.b.getF32Type());
@@ -228,6 +240,9 @@ void LowBitSource::pack(KernelEmitter &e, const MicroKernel &kernel,
           if (Value zero = parameters.zeroPoints[v])
             real = arith::SubFOp::create(e.b, e.loc, real, zero);
           real = arith::MulFOp::create(e.b, e.loc, real, parameters.scales[v]);
+          if (!parameters.offsets.empty())
+            real =
+                arith::SubFOp::create(e.b, e.loc, real, parameters.offsets[v]);
           Value to = e.add(
               target, e.mul(e.add(row, e.index(i)), e.index(kernel.columns())));
           e.storeVector(real, panel, e.add(to, e.index(v * lanes)));
@@ -359,7 +374,8 @@ LowBitSource::multiply(KernelEmitter &e, const MicroKernel &kernel, Value input,
     SmallVector<Value> out;
     for (auto [r, offset] : llvm::enumerate(rowOffsets)) {
       Value inputSum;
-      if (parameters.zeroPoints[0]) {
+      bool hasOffsets = !parameters.offsets.empty();
+      if (hasOffsets || parameters.zeroPoints[0]) {
         Value start = e.add(offset, e.mul(block, e.index(layout.blockSize)));
         inputSum = e.splat(
             arith::NegFOp::create(e.b, e.loc, sumInput(e, input, start, size)),
@@ -367,10 +383,13 @@ LowBitSource::multiply(KernelEmitter &e, const MicroKernel &kernel, Value input,
       }
       for (int64_t v = 0; v < vectors; ++v) {
         Value product = products[r * vectors + v];
-        if (inputSum)
+        if (inputSum && !hasOffsets)
           product = fma(e, kernel, parameters.zeroPoints[v], inputSum, product);
-        out.push_back(fma(e, kernel, parameters.scales[v], product,
-                          total[r * vectors + v]));
+        Value sum = fma(e, kernel, parameters.scales[v], product,
+                        total[r * vectors + v]);
+        if (hasOffsets)
+          sum = fma(e, kernel, parameters.offsets[v], inputSum, sum);
+        out.push_back(sum);
       }
     }
     return out;

@@ -26,7 +26,7 @@ public:
   /// The sums of `rows` rows of the input (from `rowOffsets` on in `input`, a
   /// flat f32 buffer) with the columns of the panel that starts at `slot`, row
   /// by row. Codes are multiplied as they are; scales and zero points come in
-  /// once a block: s · (Σ x·q - z · Σ x).
+  /// once a block: s · (Σ x·q - z · Σ x), or s · Σ x·q - o · Σ x.
   llvm::SmallVector<mlir::Value>
   multiply(KernelEmitter &e, const MicroKernel &kernel, mlir::Value input,
            llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value slot);
@@ -34,9 +34,16 @@ public:
   /// Of a block, for each vector of columns.
   struct BlockParameters {
     llvm::SmallVector<mlir::Value> scales, zeroPoints; // Null for 0.
+    /// There are these, or zero points.
+    llvm::SmallVector<mlir::Value> offsets;
   };
   BlockParameters loadParameters(KernelEmitter &e, int64_t vectors,
                                  mlir::Value slot, mlir::Value block);
+  /// Scales and offsets that `load` gives, where there are these.
+  using OffsetLoader = decltype(loadScaleAndOffset);
+  BlockParameters loadOffsets(KernelEmitter &e, int64_t vectors,
+                              mlir::Value slot, mlir::Value block,
+                              OffsetLoader *load);
   /// Where the panel of `slot` has row 0 of `block`, if each block has `rows`,
   /// and the panel `panelRows`.
   mlir::Value getPanelOffset(KernelEmitter &e, mlir::Value slot,

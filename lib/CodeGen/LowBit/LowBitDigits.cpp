@@ -1,17 +1,13 @@
 //===- LowBitDigits.cpp - Float times low-bit weights, in integers --------===//
 
 #include "LowBitDigits.h"
+#include "LowBitEmitter.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace quantc;
 
-/// Bits of the largest element in fixed point, without its sign.
-static constexpr int kFixedBits = 22;
-/// So many of them have a sum in 32 bits.
-static constexpr int64_t kFixedRun = 256;
 /// In 16 bits there is room for the sums of 32 / 4 words of four products of at
 /// most 15 · 128, two in each sum; of half as many for multiples up to 31.
 int64_t DigitProduct::getRun(const LowBitWeights &weights) {
@@ -28,242 +24,6 @@ bool DigitProduct::isSupported(const LowBitWeights &weights,
   // Products of 8 bits by 8 have no sums in 16 bits.
   return unit.hasVNNI && !weights.table && !weights.mantissaBits;
 }
-
-static Value constantFloat(KernelEmitter &e, float value) {
-  return arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(value));
-}
-
-static Value splatInt(KernelEmitter &e, VectorType type, int64_t value) {
-  return arith::ConstantOp::create(
-      e.b, e.loc,
-      DenseElementsAttr::get(type, APInt(type.getElementTypeBitWidth(), value,
-                                         /*isSigned=*/false,
-                                         /*implicitTrunc=*/true)));
-}
-
-Value DigitProduct::digitOffset(KernelEmitter &e, Value row, size_t plane,
-                                Value word, int64_t phase, int64_t digit) {
-  int64_t phases = 8 / weights.layout.planes[plane].bits;
-  int64_t rowSize = planeSize() * weights.layout.planes.size();
-  Value base = e.add(
-      e.mul(row, e.index(rowSize)),
-      e.index(plane * planeSize() + digit * (planeSize() / digits) + phase));
-  return e.add(base, e.mul(word, e.index(phases)));
-}
-
-/// Elements that are written together: whole words of codes, and a vector.
-int64_t DigitProduct::getChunk(const LowBitLayout::Plane &plane) const {
-  return std::max<int64_t>(16, plane.codesPerWord());
-}
-
-/// Stores a chunk of bytes in the order in which masks leave codes in words:
-/// four of each phase.
-void DigitProduct::storeWords(KernelEmitter &e, Value bytes,
-                              const LowBitLayout::Plane &plane, Value at) {
-  int64_t size = getChunk(plane), phases = 8 / plane.bits;
-  SmallVector<int64_t> order;
-  for (int64_t word = 0; word < size; word += plane.codesPerWord())
-    for (int64_t phase = 0; phase < phases; ++phase)
-      for (int64_t b = 0; b < 4; ++b)
-        order.push_back(word + b * phases + phase);
-  Value ordered = vector::ShuffleOp::create(e.b, e.loc, bytes, bytes, order);
-  auto type = VectorType::get(size / 4, e.b.getI32Type());
-  e.storeVector(vector::BitCastOp::create(e.b, e.loc, type, ordered), words,
-                at);
-}
-
-//===----------------------------------------------------------------------===//
-// Digits
-//===----------------------------------------------------------------------===//
-
-void DigitProduct::allocateScratch(KernelEmitter &e, Type element) {
-  const LowBitLayout &layout = weights.layout;
-  if (layout.shortBlock() == 0)
-    return;
-  scratch = e.allocateOnStack(layout.blockSize, element);
-  Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(element));
-  e.forLoop(e.index(layout.shortBlock()), e.index(layout.blockSize), 1,
-            [&](Value k) { e.store(zero, scratch, k); });
-}
-
-void DigitProduct::forEachBlock(KernelEmitter &e,
-                                llvm::function_ref<void(Value, bool)> body) {
-  Value full = e.index(weights.layout.fullBlocks());
-  e.forLoop(e.index(0), full, 1, [&](Value block) { body(block, false); });
-  if (weights.layout.shortBlock())
-    body(full, true);
-}
-
-DigitProduct::Elements DigitProduct::findBlock(KernelEmitter &e, Value input,
-                                               Value row, Value block,
-                                               bool isShort) {
-  const LowBitLayout &layout = weights.layout;
-  Value start = e.add(e.mul(row, e.index(layout.depth)),
-                      e.mul(block, e.index(layout.blockSize)));
-  if (!isShort)
-    return {input, start};
-  e.forLoop(e.index(0), e.index(layout.shortBlock()), 1, [&](Value k) {
-    e.store(e.load(input, e.add(start, k)), scratch, k);
-  });
-  return {scratch, e.index(0)};
-}
-
-void DigitProduct::prepare(KernelEmitter &e, Value input, Value numRows,
-                           int64_t maxRows) {
-  const LowBitLayout &layout = weights.layout;
-  int64_t planes = layout.planes.size();
-  words = e.allocateOnStack(maxRows * planes * planeSize(), e.b.getI32Type());
-  scales = e.allocateOnStack(maxRows * layout.blocks, e.b.getF32Type());
-  sums = e.allocateOnStack(maxRows * layout.blocks, e.b.getF32Type());
-  allocateScratch(e, e.b.getF32Type());
-  e.forLoop(e.index(0), numRows, 1, [&](Value row) {
-    forEachBlock(e, [&](Value block, bool isShort) {
-      writeBlock(e, findBlock(e, input, row, block, isShort), row, block);
-    });
-  });
-}
-
-void DigitProduct::writeBlock(KernelEmitter &e, Elements elements, Value row,
-                              Value block) {
-  Value input = elements.buffer, start = elements.start;
-  const LowBitLayout &layout = weights.layout;
-  int64_t size = layout.blockSize, lanes = layout.lanes;
-  Type i32 = e.b.getI32Type(), f32 = e.b.getF32Type();
-  auto type = VectorType::get(lanes, f32);
-  // Blocks are multiples of 32 elements, so of whole vectors, too.
-  Value largest =
-      e.forLoop(e.index(0), e.index(size), lanes, ValueRange{e.zero(type)},
-                [&](Value k, ValueRange in) {
-                  Value x = e.loadVector(input, e.add(start, k), lanes);
-                  Value magnitude = math::AbsFOp::create(e.b, e.loc, x);
-                  return SmallVector<Value>{
-                      arith::MaxNumFOp::create(e.b, e.loc, in[0], magnitude)};
-                })[0];
-  largest = vector::ReductionOp::create(
-      e.b, e.loc, vector::CombiningKind::MAXNUMF, largest);
-  // A block of zeros, or of nearly such numbers, has the scale of a larger one.
-  largest =
-      arith::MaxNumFOp::create(e.b, e.loc, largest, constantFloat(e, 1e-30f));
-  Value scale = arith::MulFOp::create(
-      e.b, e.loc, largest, constantFloat(e, std::ldexp(1.0f, -kFixedBits)));
-  Value inverse = arith::DivFOp::create(e.b, e.loc, constantFloat(e, 1), scale);
-  Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
-  e.store(scale, scales, at);
-
-  for (auto [p, plane] : llvm::enumerate(layout.planes)) {
-    int64_t chunk = getChunk(plane);
-    auto floats = VectorType::get(chunk, f32), ints = floats.clone(i32);
-    auto bytes = floats.clone(e.b.getI8Type());
-    Value factor = e.splat(inverse, chunk), byte = splatInt(e, ints, 8);
-    // The elements in fixed point, as digits; and their sum, which 32 bits have
-    // room for.
-    auto writeRun = [&, p = p, &plane = plane](Value from, int64_t count) {
-      Value sums = e.forLoop(
-          e.index(0), e.index(count), chunk, ValueRange{e.zero(ints)},
-          [&](Value k, ValueRange in) {
-            Value at = e.add(e.add(start, from), k);
-            Value fixed = math::RoundEvenOp::create(
-                e.b, e.loc,
-                arith::MulFOp::create(e.b, e.loc,
-                                      e.loadVector(input, at, chunk), factor));
-            Value rest = arith::FPToSIOp::create(e.b, e.loc, ints, fixed);
-            Value sum = arith::AddIOp::create(e.b, e.loc, in[0], rest);
-            Value word =
-                e.floorDiv(e.add(e.add(e.mul(block, e.index(size)), from), k),
-                           plane.codesPerWord());
-            for (int64_t d = 0; d < digits; ++d) {
-              Value digit = arith::TruncIOp::create(e.b, e.loc, bytes, rest);
-              storeWords(e, digit, plane, digitOffset(e, row, p, word, 0, d));
-              digit = arith::ExtSIOp::create(e.b, e.loc, ints, digit);
-              rest = arith::ShRSIOp::create(
-                  e.b, e.loc, arith::SubIOp::create(e.b, e.loc, rest, digit),
-                  byte);
-            }
-            return SmallVector<Value>{sum};
-          })[0];
-      Value sum = vector::ReductionOp::create(e.b, e.loc,
-                                              vector::CombiningKind::ADD, sums);
-      return arith::SIToFPOp::create(e.b, e.loc, f32, sum).getResult();
-    };
-    int64_t main = size / kFixedRun * kFixedRun;
-    Value sum = constantFloat(e, 0);
-    if (main)
-      sum = e.forLoop(e.index(0), e.index(main), kFixedRun, ValueRange{sum},
-                      [&](Value from, ValueRange in) {
-                        return SmallVector<Value>{arith::AddFOp::create(
-                            e.b, e.loc, in[0], writeRun(from, kFixedRun))};
-                      })[0];
-    if (main < size)
-      sum = arith::AddFOp::create(e.b, e.loc, sum,
-                                  writeRun(e.index(main), size - main));
-    if (p == 0)
-      e.store(sum, sums, at);
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Bytes
-//===----------------------------------------------------------------------===//
-
-void DigitProduct::allocate(KernelEmitter &e, int64_t maxGroups) {
-  const LowBitLayout &layout = weights.layout;
-  int64_t planes = layout.planes.size();
-  // More than stacks have room for.
-  words = e.allocate(e.index(maxGroups * planes * planeSize()),
-                     e.b.getI32Type(), /*mostOnStack=*/0);
-  sums =
-      e.allocateOnStack(maxGroups * layout.blocks * byteRows, e.b.getF32Type());
-  allocateScratch(e, e.b.getI8Type());
-}
-
-void DigitProduct::release(KernelEmitter &e) { e.release(words); }
-
-void DigitProduct::prepareBytes(KernelEmitter &e, Value input, Value first,
-                                Value numRows) {
-  Value last = e.sub(e.add(first, numRows), e.index(1));
-  e.forLoop(e.index(0), e.ceilDiv(numRows, byteRows), 1, [&](Value group) {
-    Value row = e.add(first, e.mul(group, e.index(byteRows)));
-    forEachBlock(e, [&](Value block, bool isShort) {
-      for (int64_t r = 0; r < byteRows; ++r) {
-        Value from = e.min(e.add(row, e.index(r)), last);
-        writeBytes(e, findBlock(e, input, from, block, isShort), group, block,
-                   r);
-      }
-    });
-  });
-}
-
-void DigitProduct::writeBytes(KernelEmitter &e, Elements from, Value group,
-                              Value block, int64_t row) {
-  const LowBitLayout &layout = weights.layout;
-  int64_t size = layout.blockSize;
-  for (auto [p, plane] : llvm::enumerate(layout.planes)) {
-    int64_t chunk = getChunk(plane);
-    auto ints = VectorType::get(chunk, e.b.getI32Type());
-    Value total = e.forLoop(
-        e.index(0), e.index(size), chunk, ValueRange{e.zero(ints)},
-        [&, p = p, &plane = plane](Value k, ValueRange in) {
-          Value x = e.loadVector(from.buffer, e.add(from.start, k), chunk);
-          Value word = e.floorDiv(e.add(e.mul(block, e.index(size)), k),
-                                  plane.codesPerWord());
-          storeWords(e, x, plane, digitOffset(e, group, p, word, 0, row));
-          return SmallVector<Value>{arith::AddIOp::create(
-              e.b, e.loc, in[0], arith::ExtSIOp::create(e.b, e.loc, ints, x))};
-        })[0];
-    total = vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
-                                        total);
-    if (p != 0)
-      continue;
-    Value at = e.mul(e.add(e.mul(group, e.index(layout.blocks)), block),
-                     e.index(byteRows));
-    e.store(arith::SIToFPOp::create(e.b, e.loc, e.b.getF32Type(), total), sums,
-            e.add(at, e.index(row)));
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Products
-//===----------------------------------------------------------------------===//
 
 static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
                            ValueRange operands) {
@@ -331,12 +91,11 @@ Value DigitProduct::addFour(KernelEmitter &e, Value codes, Value digit,
   return dot.emit(e, codes, digit, sum ? sum : e.zero(codes.getType()));
 }
 
-/// `sum` (32 bits) plus `factor` times the sums of neighbours.
-Value DigitProduct::widen(KernelEmitter &e, Value pairs, int64_t factor,
+/// `sum` (32 bits) plus `factors` times the sums of neighbours.
+Value DigitProduct::widen(KernelEmitter &e, Value pairs, Value factors,
                           Value sum) {
   int64_t lanes = weights.layout.lanes;
   auto wide = VectorType::get(lanes, e.b.getI32Type());
-  Value factors = splatInt(e, cast<VectorType>(pairs.getType()), factor);
   Value added = callIntrinsic(e,
                               lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512"
                                           : "llvm.x86.avx2.pmadd.wd",
@@ -344,20 +103,38 @@ Value DigitProduct::widen(KernelEmitter &e, Value pairs, int64_t factor,
   return arith::AddIOp::create(e.b, e.loc, sum, added);
 }
 
-/// The digits' sums of a block: [vector][digit].
-DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
-                                                    LowBitSource &source,
-                                                    int64_t vectors, Value row,
-                                                    Value slot, Value block,
-                                                    int64_t size) {
+/// What sums of a plane are multiplied by: codes of scales for each column, or
+/// nothing. Where pairs become wide, both of a pair have the factor.
+Value DigitProduct::getPlaneFactors(KernelEmitter &e, Value scale,
+                                    const LowBitLayout::Plane &plane) {
+  int64_t lanes = weights.layout.lanes;
+  auto words = VectorType::get(lanes, e.b.getI32Type());
+  auto pairs = VectorType::get(lanes * 2, e.b.getI16Type());
+  if (!scale)
+    return splatInt(e, unit.hasVNNI ? words : pairs, int64_t(1) << plane.shift);
+  Value factors = scale;
+  if (plane.shift)
+    factors = withConstant<arith::ShLIOp>(e, factors, plane.shift);
+  if (unit.hasVNNI)
+    return factors;
+  factors = arith::OrIOp::create(e.b, e.loc, factors,
+                                 withConstant<arith::ShLIOp>(e, factors, 16));
+  return vector::BitCastOp::create(e.b, e.loc, pairs, factors);
+}
+
+/// `sums` plus the digits' sums of a block: [vector][digit]. The block's are
+/// multiplied by `scales`, integers for each vector, unless there are none.
+DigitProduct::BlockSums
+DigitProduct::multiplyBlock(KernelEmitter &e, LowBitSource &source,
+                            int64_t vectors, Value row, Value slot, Value block,
+                            int64_t size, ValueRange sums, ValueRange scales) {
   const LowBitLayout &layout = weights.layout;
   int64_t lanes = layout.lanes;
   auto wordType = VectorType::get(lanes, e.b.getI32Type());
   Value base = source.getWordOffset(e, slot, block);
-  SmallVector<Value> zeros(vectors * digits, e.zero(wordType));
   int64_t run = getRun(weights);
   return e.forLoop(
-      e.index(0), e.index(size), run, zeros, [&](Value k, ValueRange in) {
+      e.index(0), e.index(size), run, sums, [&](Value k, ValueRange in) {
         SmallVector<Value> out(in);
         for (auto [p, plane] : llvm::enumerate(layout.planes)) {
           int64_t perWord = plane.codesPerWord(), phases = 8 / plane.bits;
@@ -366,7 +143,7 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
               e.add(e.mul(block, e.index(layout.blockSize)), k), perWord);
           int64_t mask = ((int64_t(1) << plane.bits) - 1) * 0x01010101;
           // Of the plane at the lowest bits, four products go into the sums.
-          bool isDirect = unit.hasVNNI && plane.shift == 0;
+          bool isDirect = unit.hasVNNI && plane.shift == 0 && scales.empty();
           SmallVector<Value> pairs(vectors * digits);
           if (isDirect)
             pairs = out;
@@ -403,16 +180,19 @@ DigitProduct::BlockSums DigitProduct::multiplyBlock(KernelEmitter &e,
               }
             }
           }
-          for (int64_t i = 0; i < vectors * digits; ++i) {
-            if (isDirect)
-              out[i] = pairs[i];
-            else if (unit.hasVNNI)
-              out[i] = arith::AddIOp::create(
-                  e.b, e.loc, out[i],
-                  arith::ShLIOp::create(e.b, e.loc, pairs[i],
-                                        splatInt(e, wordType, plane.shift)));
-            else
-              out[i] = widen(e, pairs[i], int64_t(1) << plane.shift, out[i]);
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value factors =
+                getPlaneFactors(e, scales.empty() ? Value() : scales[v], plane);
+            for (int64_t i = v * digits; i < (v + 1) * digits; ++i) {
+              if (isDirect)
+                out[i] = pairs[i];
+              else if (unit.hasVNNI)
+                out[i] = arith::AddIOp::create(
+                    e.b, e.loc, out[i],
+                    arith::MulIOp::create(e.b, e.loc, pairs[i], factors));
+              else
+                out[i] = widen(e, pairs[i], factors, out[i]);
+            }
           }
         }
         return out;
@@ -446,27 +226,32 @@ SmallVector<Value> DigitProduct::combineBytes(
   return out;
 }
 
+/// The number that sums of digits stand for.
+Value DigitProduct::joinDigits(KernelEmitter &e, ArrayRef<Value> parts) {
+  int64_t lanes = weights.layout.lanes;
+  auto type = VectorType::get(lanes, e.b.getF32Type());
+  Value base = e.splat(constantFloat(e, 256), lanes), number;
+  for (Value part : llvm::reverse(parts)) {
+    Value digit = arith::SIToFPOp::create(e.b, e.loc, type, part);
+    number = number ? Value(arith::AddFOp::create(
+                          e.b, e.loc, digit,
+                          arith::MulFOp::create(e.b, e.loc, number, base)))
+                    : digit;
+  }
+  return number;
+}
+
 SmallVector<Value> DigitProduct::combineDigits(
     KernelEmitter &e, LowBitSource::BlockParameters &parameters,
     BlockSums &parts, Value row, Value block, ValueRange total) {
   const LowBitLayout &layout = weights.layout;
   int64_t lanes = layout.lanes, vectors = int64_t(parts.size()) / digits;
-  auto type = VectorType::get(lanes, e.b.getF32Type());
   Value at = e.add(e.mul(row, e.index(layout.blocks)), block);
   Value scale = e.splat(e.load(scales, at), lanes);
   Value inputSum = e.splat(e.load(sums, at), lanes);
-  Value base = e.splat(constantFloat(e, 256), lanes);
   SmallVector<Value> out;
   for (int64_t v = 0; v < vectors; ++v) {
-    Value number;
-    for (int64_t d = digits; d-- > 0;) {
-      Value digit =
-          arith::SIToFPOp::create(e.b, e.loc, type, parts[v * digits + d]);
-      number = number ? Value(arith::AddFOp::create(
-                            e.b, e.loc, digit,
-                            arith::MulFOp::create(e.b, e.loc, number, base)))
-                      : digit;
-    }
+    Value number = joinDigits(e, ArrayRef(parts).slice(v * digits, digits));
     if (Value zero = parameters.zeroPoints[v])
       number = arith::SubFOp::create(
           e.b, e.loc, number,
@@ -480,6 +265,64 @@ SmallVector<Value> DigitProduct::combineDigits(
   return out;
 }
 
+/// `total`, row by row, plus what the blocks from `begin` to `end` of one
+/// super-block add: F · Σ s · (Σ x·q) - G · Σ o · (Σ x), where s and o are
+/// integers. So are the sums but the last one.
+SmallVector<Value>
+DigitProduct::addSuperBlock(KernelEmitter &e, LowBitSource &source,
+                            int64_t vectors, Value row, Value slot, Value begin,
+                            Value end, int64_t size, ValueRange total) {
+  const LowBitLayout &layout = weights.layout;
+  int64_t lanes = layout.lanes, rows = std::max<int64_t>(1, byteRows);
+  auto words = VectorType::get(lanes, e.b.getI32Type());
+  auto type = VectorType::get(lanes, e.b.getF32Type());
+  Value firstBlock = e.mul(row, e.index(layout.blocks));
+  int64_t numParts = vectors * digits;
+  SmallVector<Value> zeros(numParts, e.zero(words));
+  zeros.append(rows * vectors, e.zero(type));
+  SmallVector<Value> sums =
+      e.forLoop(begin, end, 1, zeros, [&](Value block, ValueRange in) {
+        LowBitSource::BlockParameters codes = source.loadOffsets(
+            e, vectors, slot, block, loadScaleAndOffsetCodes);
+        SmallVector<Value> out =
+            multiplyBlock(e, source, vectors, row, slot, block, size,
+                          in.take_front(numParts), codes.scales);
+        Value at = e.mul(e.add(firstBlock, block), e.index(rows));
+        for (int64_t r = 0; r < rows; ++r) {
+          Value x = e.splat(e.load(this->sums, e.add(at, e.index(r))), lanes);
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value offset =
+                arith::SIToFPOp::create(e.b, e.loc, type, codes.offsets[v]);
+            out.push_back(arith::AddFOp::create(
+                e.b, e.loc, in[numParts + r * vectors + v],
+                arith::MulFOp::create(e.b, e.loc, offset, x)));
+          }
+        }
+        return out;
+      });
+  LowBitSource::BlockParameters factors =
+      source.loadOffsets(e, vectors, slot, begin, loadScaleAndOffsetFactors);
+  Value scale;
+  if (!byteRows)
+    scale = e.splat(e.load(scales, e.add(firstBlock, begin)), lanes);
+  SmallVector<Value> out;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v) {
+      ArrayRef<Value> parts = ArrayRef(sums).slice(v * digits, digits);
+      Value number = joinDigits(e, byteRows ? parts.slice(r, 1) : parts);
+      Value offset = sums[numParts + r * vectors + v];
+      number = arith::SubFOp::create(
+          e.b, e.loc,
+          arith::MulFOp::create(e.b, e.loc, number, factors.scales[v]),
+          arith::MulFOp::create(e.b, e.loc, offset, factors.offsets[v]));
+      if (scale)
+        number = arith::MulFOp::create(e.b, e.loc, number, scale);
+      out.push_back(
+          arith::AddFOp::create(e.b, e.loc, total[r * vectors + v], number));
+    }
+  return out;
+}
+
 SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
                                           LowBitSource &source, int64_t vectors,
                                           Value row, Value slot) {
@@ -488,8 +331,28 @@ SmallVector<Value> DigitProduct::multiply(KernelEmitter &e,
   auto type = VectorType::get(lanes, e.b.getF32Type());
   SmallVector<Value> zeros(vectors * std::max<int64_t>(1, byteRows),
                            e.zero(type));
+  if (weights.hasOffsets()) {
+    int64_t sharing = getBlocksOfFactor(weights.scaleStorage, layout);
+    Value full = e.index(layout.fullBlocks());
+    SmallVector<Value> total = e.forLoop(
+        e.index(0), full, sharing, zeros, [&](Value begin, ValueRange in) {
+          Value end = e.add(begin, e.index(sharing));
+          if (layout.fullBlocks() % sharing)
+            end = e.min(end, full);
+          return addSuperBlock(e, source, vectors, row, slot, begin, end,
+                               layout.blockSize, in);
+        });
+    if (layout.shortBlock())
+      total = addSuperBlock(e, source, vectors, row, slot, full,
+                            e.index(layout.blocks), layout.shortBlockInMemory(),
+                            total);
+    return total;
+  }
   auto addBlock = [&](Value block, int64_t size, ValueRange total) {
-    BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block, size);
+    SmallVector<Value> none(vectors * digits,
+                            e.zero(VectorType::get(lanes, e.b.getI32Type())));
+    BlockSums parts = multiplyBlock(e, source, vectors, row, slot, block, size,
+                                    none, ValueRange());
     LowBitSource::BlockParameters parameters =
         loadParameters(e, source, vectors, slot, block);
     if (byteRows)

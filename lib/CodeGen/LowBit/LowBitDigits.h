@@ -7,6 +7,8 @@
 // the three sums make one float. That loses no more than float arithmetic does.
 // Where an instruction adds up four products in 32 bits, it does both at once,
 // and codes may have 8 bits.
+// Where scales are integers times a number for a super-block, too, its blocks
+// have one scale in fixed point, and their sums stay integers.
 // Rows that are bytes already are multiplied as they are, several in turn, so
 // that codes are unpacked once for all of these.
 //
@@ -74,11 +76,22 @@ private:
   combineBytes(KernelEmitter &e, LowBitSource::BlockParameters &parameters,
                BlockSums &parts, mlir::Value group, mlir::Value block,
                mlir::ValueRange total);
+  void writeScale(KernelEmitter &e, Elements from, mlir::Value row,
+                  mlir::Value block);
+  void shareScales(KernelEmitter &e, mlir::Value row);
   void writeBlock(KernelEmitter &e, Elements from, mlir::Value row,
                   mlir::Value block);
   BlockSums multiplyBlock(KernelEmitter &e, LowBitSource &source,
                           int64_t vectors, mlir::Value row, mlir::Value slot,
-                          mlir::Value block, int64_t size);
+                          mlir::Value block, int64_t size,
+                          mlir::ValueRange sums, mlir::ValueRange scales);
+  mlir::Value getPlaneFactors(KernelEmitter &e, mlir::Value scale,
+                              const LowBitLayout::Plane &plane);
+  mlir::Value joinDigits(KernelEmitter &e, llvm::ArrayRef<mlir::Value> parts);
+  llvm::SmallVector<mlir::Value>
+  addSuperBlock(KernelEmitter &e, LowBitSource &source, int64_t vectors,
+                mlir::Value row, mlir::Value slot, mlir::Value begin,
+                mlir::Value end, int64_t size, mlir::ValueRange total);
   /// Rows of codes after which sums of 16 bits must be widened.
   static int64_t getRun(const LowBitWeights &weights);
   LowBitSource::BlockParameters
@@ -89,7 +102,7 @@ private:
                           mlir::Value digit, mlir::Value sum);
   mlir::Value addFour(KernelEmitter &e, mlir::Value codes, mlir::Value digit,
                       mlir::Value sum);
-  mlir::Value widen(KernelEmitter &e, mlir::Value pairs, int64_t factor,
+  mlir::Value widen(KernelEmitter &e, mlir::Value pairs, mlir::Value factors,
                     mlir::Value sum);
   /// The k of all blocks, the last one as long as others.
   int64_t depth() const {

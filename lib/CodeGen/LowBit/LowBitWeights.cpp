@@ -125,6 +125,40 @@ static ScaleStorage chooseCommonStorage(ArrayRef<memref::GlobalOp> globals,
   return common.value_or(ScaleStorage::Float32);
 }
 
+/// What calls pass as scales and zero points, as SuperBlockOffset: for each
+/// call which pair of constants it has, and all pairs' bytes.
+struct PairsOfConstants {
+  SmallVector<size_t> ofCall;
+  SmallVector<ScalesAndOffsets> packed;
+  /// Names of both constants: neither says alone what is packed.
+  SmallVector<std::string> suffixes;
+};
+
+/// Nothing if the numbers of one call have no such form.
+static std::optional<PairsOfConstants>
+packPairs(ArrayRef<memref::GlobalOp> scales,
+          ArrayRef<memref::GlobalOp> zeroPoints, float smallestCode,
+          const LowBitLayout &layout, int64_t n) {
+  PairsOfConstants pairs;
+  llvm::DenseMap<std::pair<Operation *, Operation *>, size_t> known;
+  for (auto [i, call] : llvm::enumerate(scales)) {
+    memref::GlobalOp scale = call, zero = zeroPoints[i];
+    auto [place, isNew] = known.try_emplace({scale, zero}, pairs.packed.size());
+    pairs.ofCall.push_back(place->second);
+    pairs.suffixes.push_back(
+        (scale.getSymName() + "with" + zero.getSymName()).str());
+    if (!isNew)
+      continue;
+    auto packed = packScalesAndOffsets(readElements<float>(scale),
+                                       readElements<float>(zero), smallestCode,
+                                       layout, n);
+    if (!packed)
+      return std::nullopt;
+    pairs.packed.push_back(std::move(*packed));
+  }
+  return pairs;
+}
+
 float LowBitWeights::getBiasFactor() const {
   // 7 bits for exponent and mantissa.
   int bias = (1 << (6 - mantissaBits)) - 1;
@@ -243,6 +277,29 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
   weights.words = replace(0, b.getI32Type(), [&](memref::GlobalOp global) {
     return toBytes(packCodes(global, layout, body.bits, offset, n));
   });
+  bool hasFloatZeros =
+      body.zeroPoints >= 0 &&
+      isa<FloatType>(
+          cast<MemRefType>(found[2].first.getType()).getElementType());
+  if (hasFloatZeros && body.scales >= 0) {
+    if (auto pairs = packPairs(found[1].second, found[2].second, -float(offset),
+                               layout, n)) {
+      weights.scaleStorage = ScaleStorage::SuperBlockOffset;
+      for (std::string &own : pairs->suffixes)
+        own = suffix + "offsets" + own;
+      auto replacePair = [&](unsigned i, auto member) -> Value {
+        auto &[argument, globals] = found[i];
+        packer.setConstants(func, argument.getArgNumber(), globals,
+                            b.getI8Type(), pairs->suffixes, [&](size_t call) {
+                              return pairs->packed[pairs->ofCall[call]].*member;
+                            });
+        return func.getArgument(argument.getArgNumber());
+      };
+      weights.scales = replacePair(1, &ScalesAndOffsets::scales);
+      weights.zeroPoints = replacePair(2, &ScalesAndOffsets::offsets);
+      return weights;
+    }
+  }
   if (body.scales >= 0) {
     ScaleStorage storage = chooseCommonStorage(found[1].second, layout, n);
     weights.scaleStorage = storage;
@@ -259,9 +316,7 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
   }
   if (body.zeroPoints < 0)
     return weights;
-  bool isFloat = isa<FloatType>(
-      cast<MemRefType>(found[2].first.getType()).getElementType());
-  if (isFloat)
+  if (hasFloatZeros)
     weights.zeroPoints =
         replace(2, b.getF32Type(), [&](memref::GlobalOp global) {
           SmallVector<float> zeros = readElements<float>(global);

@@ -51,7 +51,7 @@ struct LowBitWeights {
   mlir::Value words;
   /// [panel][block][column] (scales as `scaleStorage` says), or null for the
   /// constants of `body`. Zero points are those of unsigned codes; small
-  /// integers are bytes.
+  /// integers are bytes. Where scales say so, they are offsets instead.
   mlir::Value scales, zeroPoints;
   ScaleStorage scaleStorage = ScaleStorage::Float32;
   float constantScale = 1, constantZeroPoint = 0;
@@ -67,6 +67,9 @@ struct LowBitWeights {
   /// 2. Such a code is the upper bits of an f32, whose exponent counts from
   /// another bias.
   unsigned mantissaBits = 0;
+  bool hasOffsets() const {
+    return scaleStorage == ScaleStorage::SuperBlockOffset;
+  }
   /// What corrects the bias.
   float getBiasFactor() const;
 };
