@@ -57,6 +57,27 @@ func.func @small_power(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   return %0, %1 : tensor<4xf32>, tensor<4xf32>
 }
 
+// Unsigned weights around 128 are signed ones around zero, which need no correction.
+// CHECK-LABEL: @unsigned_weights
+func.func @unsigned_weights(%a: tensor<4x2xui8>, %x: tensor<1x2x5xui8>, %z: tensor<ui8>) -> (tensor<4x3xi32>, tensor<1x1x5xi32>, tensor<4x3xi32>) {
+  // CHECK-DAG: %[[B:.*]] = qnn.constant dense<{{\[}}[-128, -1, 0], [1, 127, -28]]> : tensor<2x3xi8>
+  // CHECK-DAG: %[[W:.*]] = qnn.constant dense<-2> : tensor<1x2x1xi8>
+  // CHECK-DAG: %[[U:.*]] = qnn.constant {{.*}} : tensor<2x3xui8>
+  // CHECK-DAG: qnn.matmul %arg0, %[[B]] lhs_zero_point %arg2 : tensor<ui8> : tensor<4x2xui8>, tensor<2x3xi8>
+  // CHECK-DAG: qnn.conv %arg1, %[[W]] {{.*}} : tensor<1x2x5xui8>, tensor<1x2x1xi8>
+  %b = qnn.constant dense<[[0, 127, 128], [129, 255, 100]]> : tensor<2x3xui8>
+  %w = qnn.constant dense<126> : tensor<1x2x1xui8>
+  %half = qnn.constant dense<128> : tensor<ui8>
+  %halves = qnn.constant dense<128> : tensor<3xui8>
+  %0 = qnn.matmul %a, %b lhs_zero_point %z : tensor<ui8> rhs_zero_point %halves : tensor<3xui8> : tensor<4x2xui8>, tensor<2x3xui8> -> tensor<4x3xi32>
+  %1 = qnn.conv %x, %w weights_zero_point %half : tensor<ui8> {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>} : tensor<1x2x5xui8>, tensor<1x2x1xui8> -> tensor<1x1x5xi32>
+  // Others stay as they are.
+  // CHECK-DAG: qnn.matmul %arg0, %[[U]] rhs_zero_point %{{.*}} : tensor<3xui8>
+  %others = qnn.constant dense<[128, 127, 128]> : tensor<3xui8>
+  %2 = qnn.matmul %a, %b rhs_zero_point %others : tensor<3xui8> : tensor<4x2xui8>, tensor<2x3xui8> -> tensor<4x3xi32>
+  return %0, %1, %2 : tensor<4x3xi32>, tensor<1x1x5xi32>, tensor<4x3xi32>
+}
+
 // Zero points of zero need no correction.
 // CHECK-LABEL: @zero_points
 func.func @zero_points(%a: tensor<4x8xi8>, %b: tensor<8x2xi8>, %z: tensor<i8>) -> tensor<4x2xi32> {

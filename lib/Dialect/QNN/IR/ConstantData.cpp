@@ -60,6 +60,25 @@ ElementsAttr qnn::makeConstant(RankedTensorType type, ArrayRef<char> bytes) {
                                 bytes, 64, /*dataIsMutable=*/false));
 }
 
+ElementsAttr qnn::moveToOtherSign(ElementsAttr value) {
+  auto type = cast<RankedTensorType>(value.getShapedType());
+  Type element = type.getElementType();
+  if (!element.isInteger(8))
+    return {};
+  MLIRContext *context = value.getContext();
+  auto other = element.isUnsignedInteger()
+                   ? IntegerType::get(context, 8)
+                   : IntegerType::get(context, 8, IntegerType::Unsigned);
+  auto move = [](char byte) { return char(byte ^ 0x80); };
+  if (auto bytes = getConstantBytes(value))
+    return makeConstant(type.clone(other), llvm::map_to_vector(*bytes, move));
+  auto splat = dyn_cast<SplatElementsAttr>(value);
+  if (!splat)
+    return {};
+  char byte = char(splat.getSplatValue<APInt>().getZExtValue());
+  return DenseElementsAttr::getFromRawBuffer(type.clone(other), move(byte));
+}
+
 ElementsAttr qnn::makeFloatConstant(MLIRContext *context,
                                     ArrayRef<int64_t> shape,
                                     ArrayRef<float> values) {

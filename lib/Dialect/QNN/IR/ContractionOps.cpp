@@ -60,6 +60,8 @@ LogicalResult MatMulOp::canonicalize(MatMulOp op, PatternRewriter &rewriter) {
   rewriter.startOpModification(op);
   dropped |= dropZeros(op.getLhsZeroPointMutable());
   dropped |= dropZeros(op.getRhsZeroPointMutable());
+  dropped |=
+      makeSigned(rewriter, op.getRhsMutable(), op.getRhsZeroPointMutable());
   if (!dropped) {
     rewriter.cancelOpModification(op);
     return failure();

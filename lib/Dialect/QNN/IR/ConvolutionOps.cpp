@@ -162,6 +162,8 @@ static LogicalResult dropZeroPoints(OpTy op, PatternRewriter &rewriter) {
   rewriter.startOpModification(op);
   dropped |= dropZeros(op.getInputZeroPointMutable());
   dropped |= dropZeros(op.getWeightsZeroPointMutable());
+  dropped |= makeSigned(rewriter, op.getWeightsMutable(),
+                        op.getWeightsZeroPointMutable());
   if (!dropped) {
     rewriter.cancelOpModification(op);
     return failure();

@@ -2,6 +2,9 @@
 
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Matchers.h"
 
@@ -45,6 +48,23 @@ bool qnn::dropZeros(MutableOperandRange zeroPoint) {
   auto ints = getConstantInts(zeroPoint[0].get());
   if (!ints || llvm::any_of(*ints, [](int64_t v) { return v != 0; }))
     return false;
+  zeroPoint.clear();
+  return true;
+}
+
+bool qnn::makeSigned(PatternRewriter &rewriter, OpOperand &weights,
+                     MutableOperandRange zeroPoint) {
+  auto constant = weights.get().getDefiningOp<ConstantOp>();
+  if (!constant || zeroPoint.empty() ||
+      !constant.getType().getElementType().isUnsignedInteger(8))
+    return false;
+  auto ints = getConstantInts(zeroPoint[0].get());
+  if (!ints || llvm::any_of(*ints, [](int64_t v) { return v != 128; }))
+    return false;
+  ElementsAttr bytes = moveToOtherSign(constant.getValue());
+  if (!bytes)
+    return false;
+  weights.set(ConstantOp::create(rewriter, constant.getLoc(), bytes));
   zeroPoint.clear();
   return true;
 }

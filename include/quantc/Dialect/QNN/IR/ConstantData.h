@@ -30,6 +30,10 @@ mlir::ElementsAttr makeFloatConstant(mlir::MLIRContext *context,
 /// be converted (splats, elements below 8 bits unless they are a resource).
 std::optional<llvm::ArrayRef<char>> getConstantBytes(mlir::ElementsAttr value);
 
+/// Bytes with the other signedness, all moved by 128, so that what lies between
+/// two of them stays. Null for what are no 8-bit integers.
+mlir::ElementsAttr moveToOtherSign(mlir::ElementsAttr value);
+
 /// The elements of an f32 constant of any kind.
 std::optional<std::vector<float>> readFloats(mlir::ElementsAttr value);
 

@@ -4,6 +4,7 @@
 #define QUANTC_DIALECT_QNN_IR_SHAPEINFERENCE_H
 
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Value.h"
 #include "mlir/IR/ValueRange.h"
 
@@ -18,6 +19,11 @@ std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
 /// Takes away a zero point that is a constant of zeros: kernels need not
 /// correct for it. Whether it was one.
 bool dropZeros(mlir::MutableOperandRange zeroPoint);
+
+/// Makes signed bytes of constant weights that are unsigned ones with a zero
+/// point of 128, which is 0 then. Whether they were that.
+bool makeSigned(mlir::PatternRewriter &rewriter, mlir::OpOperand &weights,
+                mlir::MutableOperandRange zeroPoint);
 
 /// `axis` counted from the front, or nothing when it is outside
 /// [-rank, rank - 1].
