@@ -77,6 +77,9 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
       return fail(llvm::toString(targets.takeError()));
     QuantizeOptions quantize = options.quantize;
     quantize.targets = std::move(*targets);
+    // ONNX Runtime's products of unsigned by signed bytes saturate on many
+    // processors; those of unsigned ones are exact everywhere.
+    quantize.keepUnsigned = true;
     qnn::QuantizationReport report;
     if (failed(quantizeModule(*module, quantize, options.progress, report)))
       return failure();

@@ -37,7 +37,7 @@ private:
     return pm.run(module);
   }
   qnn::QuantizeSettings getSettings() const {
-    return {options.targets, options.releaseWeights};
+    return {options.targets, options.releaseWeights, options.keepUnsigned};
   }
   LogicalResult check(const Recipe &recipe);
   FailureOr<DataSet> openData();

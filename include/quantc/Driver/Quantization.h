@@ -25,6 +25,9 @@ struct QuantizeOptions {
   /// What products take on the targets, see getTargetCosts; without any, every
   /// layer is taken to be worth quantizing.
   std::vector<ProductCosts> targets = {};
+  /// Whether activations stay unsigned where weights would stand, see
+  /// qnn::QuantizeSettings.
+  bool keepUnsigned = false;
 };
 
 /// Fails if there is something to calibrate with, but no recipe that asks for

@@ -5,9 +5,11 @@
 
 #include "GraphExporter.h"
 
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 
 #include "mlir/IR/Dominance.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Transforms/ControlFlowSinkUtils.h"
 
 #include "onnx/checker.h"
@@ -16,19 +18,57 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_export;
 
-/// Constants of one branch become initializers of its graph: ONNX Runtime looks
-/// nowhere else for the scales of weights there, and refuses the model.
+/// Constants of one branch or loop become initializers of its graph. ONNX
+/// Runtime looks nowhere else for the scales of weights in a branch, and
+/// refuses the model; in a loop it does not see that weights are constants.
 static void sinkConstants(func::FuncOp func) {
   DominanceInfo dominance(func);
   func.walk<WalkOrder::PreOrder>([&](RegionBranchOpInterface branch) {
     SmallVector<Region *> regions;
-    getSinglyExecutedRegionsToSink(branch, regions);
+    if (auto loop = dyn_cast<LoopLikeOpInterface>(*branch))
+      regions = loop.getLoopRegions();
+    else
+      getSinglyExecutedRegionsToSink(branch, regions);
     controlFlowSink(
         regions, dominance,
         [](Operation *op, Region *) { return isa<qnn::ConstantOp>(op); },
         [](Operation *op, Region *region) {
           op->moveBefore(&region->front(), region->front().begin());
         });
+  });
+}
+
+/// ONNX Runtime's products of unsigned by signed bytes sum pairs in 16 bits on
+/// x86 without VNNI, where they saturate; those of unsigned bytes are exact on
+/// all processors.
+static void makeUnsigned(Value input, OpOperand &weights,
+                         MutableOperandRange zeroPoint) {
+  auto constant = weights.get().getDefiningOp<qnn::ConstantOp>();
+  if (!constant || !constant.getType().getElementType().isSignlessInteger(8) ||
+      !getElementTypeOrSelf(input).isUnsignedInteger(8))
+    return;
+  OpBuilder b(weights.getOwner());
+  auto type = RankedTensorType::get({}, b.getIntegerType(8, false));
+  ElementsAttr zero = DenseElementsAttr::get(
+      type, b.getIntegerAttr(type.getElementType(), 128));
+  if (!zeroPoint.empty()) {
+    auto given = zeroPoint[0].get().getDefiningOp<qnn::ConstantOp>();
+    zero = given ? qnn::moveToOtherSign(given.getValue()) : ElementsAttr();
+  }
+  ElementsAttr bytes = qnn::moveToOtherSign(constant.getValue());
+  if (!bytes || !zero)
+    return;
+  weights.set(qnn::ConstantOp::create(b, constant.getLoc(), bytes));
+  zeroPoint.assign(qnn::ConstantOp::create(b, constant.getLoc(), zero));
+}
+
+static void makeUnsigned(func::FuncOp func) {
+  func.walk([](qnn::MatMulOp op) {
+    makeUnsigned(op.getLhs(), op.getRhsMutable(), op.getRhsZeroPointMutable());
+  });
+  func.walk([](qnn::ConvOp op) {
+    makeUnsigned(op.getInput(), op.getWeightsMutable(),
+                 op.getWeightsZeroPointMutable());
   });
 }
 
@@ -45,6 +85,7 @@ static LogicalResult exportModel(ModuleOp module, std::string &bytes,
   auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
   model.mutable_graph()->set_name(name ? name.str() : "main");
   sinkConstants(func);
+  makeUnsigned(func);
   GraphExporter exporter(*model.mutable_graph(), options);
   if (failed(exporter.run(func)))
     return failure();

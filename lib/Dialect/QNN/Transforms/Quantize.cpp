@@ -232,8 +232,10 @@ LogicalResult Quantizer::quantizeOp(Candidate &candidate) {
     ActivationKey key{op->getOperand(index), how};
     // What stands where weights would is signed: instructions multiply unsigned
     // by signed bytes.
-    if (how.mode == ActivationMode::Static && op.getChannelAxis(index))
+    if (how.mode == ActivationMode::Static && op.getChannelAxis(index)) {
+      key.isMoved = settings.keepUnsigned && !how.isSigned;
       key.recipe.isSigned = true;
+    }
     RankedTensorType type = typeOf(key.value);
     if (how.granularity == Sharing::Token &&
         (op.getSummedAxis(index) != type.getRank() - 1 ||
@@ -390,6 +392,7 @@ struct QuantizePass : qnn::impl::QuantizePassBase<QuantizePass> {
     if (failed(loaded))
       return failure();
     given = std::move(*loaded);
+    settings.keepUnsigned = keepUnsigned;
     if (statistics.empty())
       return success();
     FailureOr<Statistics> read =

@@ -44,15 +44,18 @@ LogicalResult Quantizer::createStatic(OpBuilder &b,
   if (!parameters)
     return emitError(loc) << "'" << getValueName(value)
                           << "': " << llvm::toString(parameters.takeError());
-  IntegerType storage = getStorage(b.getContext(), how.bits, how.isSigned);
+  bool isSigned = how.isSigned, isMoved = activation.key.isMoved;
+  IntegerType storage =
+      getStorage(b.getContext(), how.bits, isSigned && !isMoved);
   Value scale = createFloat(b, loc, parameters->scale);
   Value zeroPoint;
-  if (parameters->zeroPoint != 0 || !how.isSigned) {
+  if (parameters->zeroPoint != 0 || !isSigned || isMoved) {
     auto type = RankedTensorType::get({}, storage);
+    int64_t moved = isMoved ? int64_t(1) << (how.bits - 1) : 0;
     zeroPoint = ConstantOp::create(
         b, loc,
         DenseElementsAttr::get(
-            type, b.getIntegerAttr(storage, parameters->zeroPoint)));
+            type, b.getIntegerAttr(storage, parameters->zeroPoint + moved)));
   }
   RankedTensorType type = typeOf(value);
   auto quantize = createQuantize(b, loc, value, storage, scale, zeroPoint);

@@ -28,8 +28,12 @@ struct Candidate {
 struct ActivationKey {
   mlir::Value value;
   ActivationRecipe recipe;
+  /// Whether signed integers are stored as unsigned ones: all moved by half the
+  /// range, the zero point with them.
+  bool isMoved = false;
   bool operator==(const ActivationKey &other) const {
-    return value == other.value && recipe == other.recipe;
+    return value == other.value && recipe == other.recipe &&
+           isMoved == other.isMoved;
   }
 };
 

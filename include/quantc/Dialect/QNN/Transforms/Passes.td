@@ -249,8 +249,7 @@ def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
     Values that become integers get a `qnn.quantize` and a `qnn.dequantize`, and
     constant weights become integer constants with a `qnn.dequantize`; all other
     ops keep computing with floats, so that the graph gives the quantized
-    model's results as it stands. qnn-fold-quantization makes ops on integers of
-    it.
+    model's results as it stands. qnn-fold-quantization makes them integer ops.
 
     ```mlir
     %y = qnn.matmul %x, %w : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
@@ -281,7 +280,9 @@ def QuantizePass : Pass<"qnn-quantize", "::mlir::func::FuncOp"> {
     Option<"recipe", "recipe", "std::string", "\"w8a8\"",
            "A recipe's name, YAML file or text (docs/Quantization.md)">,
     Option<"statistics", "statistics", "std::string", "\"\"",
-           "A statistics file, as `quantc calibrate` writes it">
+           "A statistics file, as `quantc calibrate` writes it">,
+    Option<"keepUnsigned", "keep-unsigned", "bool", "false",
+           "Store no activation as signed because it stands where weights do">
   ];
   let statistics = [
     Statistic<"numQuantized", "ops-quantized", "Ops with quantized operands">,
@@ -459,8 +460,7 @@ def SplitOutliersPass : Pass<"qnn-split-outliers", "::mlir::func::FuncOp"> {
     ```
 
     Values in which more than an eighth of the channels stand out stay as they
-    are. The ranges of channels come from statistics, which get those of the
-    inliers.
+    are. Ranges of channels come from statistics, which get the inliers' ones.
   }];
   let options = [
     Option<"threshold", "threshold", "double", "5",

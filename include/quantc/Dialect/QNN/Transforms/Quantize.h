@@ -39,6 +39,9 @@ struct QuantizeSettings {
   /// Whether the memory of a float weight is given back as soon as it has
   /// codes: then no other module of the context may have it.
   bool releaseWeights = false;
+  /// Whether activations stay unsigned where weights would stand, as others'
+  /// exact products want them: the same numbers, stored with another offset.
+  bool keepUnsigned = false;
 };
 
 /// The pass qnn-quantize with a recipe and (maybe no) statistics in memory.
