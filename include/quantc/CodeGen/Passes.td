@@ -348,16 +348,21 @@ def LowerAssertsPass : Pass<"quantc-lower-asserts", "mlir::ModuleOp"> {
   ];
 }
 
-def LowerCopiesPass : Pass<"quantc-lower-copies"> {
+def LowerCopiesPass : Pass<"quantc-lower-copies", "mlir::ModuleOp"> {
   let summary = "Make copies between strided buffers loops";
   let description = [{
     Bufferization leaves `memref.copy`. Between contiguous buffers that becomes
     a memcpy; any other would call a function of MLIR's runtime library, which
-    a model does not have, so it becomes a linalg op here.
+    a model does not have, so it becomes a linalg op here. In functions that are
+    not private, that is in a function of its own, one for all copies between
+    the same types: layers share it, it may run on all threads, and its buffers
+    are known not to overlap.
   }];
-  let dependentDialects = ["mlir::linalg::LinalgDialect"];
+  let dependentDialects = ["mlir::func::FuncDialect",
+                           "mlir::linalg::LinalgDialect"];
   let statistics = [
     Statistic<"numLowered", "copies-lowered", "Copies that became loops">,
+    Statistic<"numCopiers", "copy-functions", "Functions made for copies">,
     Statistic<"numLeft", "copies-left", "Copies of contiguous buffers">
   ];
 }
