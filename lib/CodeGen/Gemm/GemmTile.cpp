@@ -42,7 +42,18 @@ void GemmTileEmitter::emitRow(const GemmBlock &block, GemmTile tile,
                          e.add(row, e.index(kernel.rows)), p.m);
   if (!hasTail) {
     tile.rowsFit = fits;
-    return emitTile(block, tile);
+    if (m || kernel.rows == 1 || !columns.isPacked())
+      return emitTile(block, tile);
+    // A decoder multiplies one row most of the time, and reads all weights for
+    // it.
+    GemmTile single = tile;
+    single.rows = 1;
+    single.rowsFit = nullptr;
+    Value isSingle =
+        e.compare(arith::CmpIPredicate::eq, e.add(row, e.index(1)), p.m);
+    return e.ifThen(
+        isSingle, [&] { emitTile(block, single); },
+        [&] { emitTile(block, tile); });
   }
   GemmTile tail = tile;
   tail.rows = rest;
