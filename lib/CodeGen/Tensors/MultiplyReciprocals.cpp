@@ -67,6 +67,16 @@ static std::optional<int64_t> findLimit(Value quotient) {
   return int64_t(std::ceil(limit));
 }
 
+/// A constant in front of the linalg op that `op` computes elements of, as its
+/// divisor was: numbers there are what kernels of one form may differ in.
+static Value makeConstant(PatternRewriter &rewriter, Operation *op,
+                          TypedAttr number) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  if (auto generic = op->getParentOfType<linalg::LinalgOp>())
+    rewriter.setInsertionPoint(generic);
+  return arith::ConstantOp::create(rewriter, op->getLoc(), number);
+}
+
 namespace {
 struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
   MultiplyReciprocal(MLIRContext *context, Pass::Statistic &numReplaced)
@@ -86,18 +96,17 @@ struct MultiplyReciprocal : OpRewritePattern<arith::DivFOp> {
     if (!reciprocal)
       return rewriter.notifyMatchFailure(
           op, "products round other than the quotient for some numbers");
-    auto makeConstant = [&](float number) -> Value {
-      return arith::ConstantOp::create(rewriter, op.getLoc(),
-                                       rewriter.getF32FloatAttr(number));
-    };
     ++numReplaced;
-    Value x = op.getLhs(), high = makeConstant(reciprocal->high);
+    auto makeFloat = [&](float number) {
+      return makeConstant(rewriter, op, rewriter.getF32FloatAttr(number));
+    };
+    Value x = op.getLhs(), high = makeFloat(reciprocal->high);
     if (reciprocal->low == 0) {
       rewriter.replaceOpWithNewOp<arith::MulFOp>(op, x, high);
       return success();
     }
     Value rest = arith::MulFOp::create(rewriter, op.getLoc(), x,
-                                       makeConstant(reciprocal->low));
+                                       makeFloat(reciprocal->low));
     rewriter.replaceOpWithNewOp<math::FmaOp>(op, x, high, rest);
     return success();
   }
@@ -127,20 +136,19 @@ struct DivideByRow : OpRewritePattern<arith::DivFOp> {
     if (!isFarFromLimits(a))
       return rewriter.notifyMatchFailure(op, "the dividend may be denormal");
     Location loc = op.getLoc();
-    auto makeConstant = [&](double number) -> Value {
-      return arith::ConstantOp::create(rewriter, loc,
-                                       rewriter.getF64FloatAttr(number));
+    auto makeDouble = [&](double number) {
+      return makeConstant(rewriter, op, rewriter.getF64FloatAttr(number));
     };
     ++numReplaced;
     // The same for all of a row: it leaves the loop.
-    Value y = arith::DivFOp::create(rewriter, loc, makeConstant(1), b);
+    Value y = arith::DivFOp::create(rewriter, loc, makeDouble(1), b);
     Value q = arith::MulFOp::create(rewriter, loc, a, y);
     Value minusQ = arith::NegFOp::create(rewriter, loc, q);
     Value r = math::FmaOp::create(rewriter, loc, minusQ, b, a);
     Value corrected = math::FmaOp::create(rewriter, loc, r, y, q);
     // NaN where a or b is 0, infinite or NaN, and q is the result.
     Value isDone = arith::CmpFOp::create(
-        rewriter, loc, arith::CmpFPredicate::UEQ, r, makeConstant(0));
+        rewriter, loc, arith::CmpFPredicate::UEQ, r, makeDouble(0));
     rewriter.replaceOpWithNewOp<arith::SelectOp>(op, isDone, q, corrected);
     return success();
   }
