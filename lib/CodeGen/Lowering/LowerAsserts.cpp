@@ -28,8 +28,13 @@ struct LowerAssertsPass
     if (asserts.empty())
       return;
     declareFailFunction();
+    SmallVector<FlatSymbolRefAttr> texts;
     for (cf::AssertOp op : asserts)
-      lower(op);
+      texts.push_back(getMessage(op.getMsg(), op.getLoc()));
+    // The last one first: to split a block moves all that is behind.
+    for (auto [op, text] :
+         llvm::zip(llvm::reverse(asserts), llvm::reverse(texts)))
+      lower(op, text);
     numAsserts += asserts.size();
   }
 
@@ -62,10 +67,9 @@ struct LowerAssertsPass
     return symbol;
   }
 
-  void lower(cf::AssertOp op) {
+  void lower(cf::AssertOp op, FlatSymbolRefAttr message) {
     OpBuilder builder(op);
     Location loc = op.getLoc();
-    FlatSymbolRefAttr message = getMessage(op.getMsg(), loc);
     Block *before = op->getBlock();
     Block *after = before->splitBlock(op->getNextNode());
     Block *fail = builder.createBlock(before->getParent());

@@ -32,9 +32,15 @@ static bool isCheap(linalg::GenericOp op) {
   return cost <= 2;
 }
 
+/// Chains of ops that fusion replaced are not longer. Without a limit, to know
+/// that an op is not dead takes a walk to the end of the model.
+static constexpr unsigned kMaxDeadChain = 8;
+
 /// Whether nothing needs `op`: what fusion replaced stays for a while.
-static bool isDead(Operation *op) {
-  return wouldOpBeTriviallyDead(op) && llvm::all_of(op->getUsers(), isDead);
+static bool isDead(Operation *op, unsigned most = kMaxDeadChain) {
+  return most > 0 && wouldOpBeTriviallyDead(op) &&
+         llvm::all_of(op->getUsers(),
+                      [&](Operation *user) { return isDead(user, most - 1); });
 }
 
 /// The only op that reads `value`, or null.
