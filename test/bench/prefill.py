@@ -1,7 +1,8 @@
 """Prompts in one call with an empty cache: weights of floats and 4 bits, ours and ONNX Runtime's.
 
 Models and processes are those of decode.py, and ours with 8-bit activations. All engines take turns, a prompt each, and
-rates are those of the median prompt (by the wall clock, so that the machine should do nothing else: `chrt -f 10` helps).
+rates are those of the median prompt (one thread: of its CPU time; two: by the wall clock, so that the machine should do
+nothing else: `chrt -f 10` helps).
 Prompts of random tokens, since what they say does not change the time. With `--update-docs` the table goes into
 docs/LanguageModels.md.
 """
