@@ -96,6 +96,23 @@ def test_masks(mask, tmp_path):
 
 # Without the number of keys, the powers of bytes are not scaled as ONNX Runtime
 # scales them, and single bytes round to their neighbour.
+@pytest.mark.parametrize("dynamic", ["", "mn"])
+@pytest.mark.parametrize("masked", [-1e9, -np.inf, np.finfo(np.float32).min, -1e4, np.nan])
+@pytest.mark.parametrize(("queries", "keys", "mask"), [(70, 70, "rows"), (33, 131, "heads"), (1, 40, "rows")])
+def test_causal(queries, keys, mask, masked, dynamic, tmp_path):
+    """Columns behind the last that a block of rows sees are left out, unless a row sees none at all."""
+    path = tmp_path / "model.onnx"
+    feed = build(path, 2, 3, queries, keys, 20, mask=mask, dynamic=dynamic)
+    shape = np.broadcast_shapes(feed["mask"].shape, (1, 1, queries, keys))
+    for first_seen in (0, 3):
+        rows = np.arange(queries)[:, None] + keys - queries
+        # Behind `first_seen` rows of padding at the left: those see nothing.
+        hidden = (np.arange(keys) > rows) | (np.arange(queries)[:, None] < first_seen)
+        feed["mask"] = np.broadcast_to(np.where(hidden, np.float32(masked), np.float32(0)), shape).copy()
+        feed["mask"][:, -1, :, : keys // 2] -= 0.5
+        check(path, feed)
+
+
 @pytest.mark.parametrize(("dynamic", "quantized"), [("m", False), ("n", False), ("mn", False), ("m", True)])
 def test_sizes_of_the_run(dynamic, quantized, tmp_path):
     feed = build(tmp_path / "model.onnx", 2, 3, 50, 71, 24, quantized=quantized, dynamic=dynamic)

@@ -98,6 +98,13 @@ def LowerAttentionPass : Pass<"quantc-lower-attention", "mlir::ModuleOp"> {
     once. Numbers of rows and columns may be those of the run: where there is a
     single row, as when a language model appends a token, the rows of a block
     are those of all heads that share the panels.
+
+    Where a mask is added to the scores of a softmax, a block of rows goes no
+    further than the last column that is not masked in all of them: half of a
+    causal attention is not computed. What a mask adds decides at run time: no
+    more than -10^8, in a row with another column to which it adds more than
+    -10^4. Such a column weighs exp(-10^8) = 0, unless scores are of that size,
+    too, or not finite.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",
@@ -112,6 +119,7 @@ def LowerAttentionPass : Pass<"quantc-lower-attention", "mlir::ModuleOp"> {
   ];
   let statistics = [
     Statistic<"numAttentions", "attentions", "Kernels lowered">,
+    Statistic<"numMasked", "masked", "Kernels that leave out masked columns">,
     Statistic<"numUnmatched", "unmatched",
               "Kernels whose parts are lowered one by one">
   ];

@@ -26,6 +26,13 @@ public:
   void pack(KernelEmitter &e, mlir::ValueRange outer, mlir::Value buffer,
             mlir::Value raw);
 
+  /// The panels of the first `count` columns.
+  TaskPanels takeColumns(mlir::Value count) const {
+    TaskPanels part = *this;
+    part.n = count;
+    return part;
+  }
+
   bool isConverted() const override { return true; }
 
 private:

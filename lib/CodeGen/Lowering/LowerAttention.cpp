@@ -11,6 +11,7 @@
 
 #include "CodeGen/Analysis/BatchedProducts.h"
 #include "CodeGen/Analysis/ProductRoots.h"
+#include "CodeGen/Analysis/SoftmaxRows.h"
 #include "CodeGen/Contractions/TaskPanels.h"
 #include "CodeGen/Rows/RowEmitter.h"
 
@@ -34,6 +35,9 @@ static constexpr int64_t kMinRows = 16, kMaxRows = 64;
 static constexpr int64_t kEnoughTasks = 8;
 /// Rows of a task where sizes do not tell.
 static constexpr int64_t kTaskRows = 256;
+/// Scores to which a mask adds no more than this are masked, and weigh nothing
+/// in a softmax over a row with a score to which it adds more than the other.
+static constexpr float kMasked = -1e8f, kUnmasked = -1e4f;
 
 namespace {
 /// The ops of a kernel on buffers.
@@ -43,6 +47,9 @@ struct Attention {
   /// that it reads and leaves.
   SmallVector<Operation *> rows;
   Value input, weights;
+  /// What is added to the scores before a softmax, by the number of the
+  /// epilogue's input.
+  std::optional<unsigned> mask;
 };
 
 class AttentionEmitter {
@@ -63,18 +70,21 @@ private:
   bool isShared(unsigned loop) const;
   SmallVector<Value> getSizes(ArrayRef<unsigned> loops) const;
   void chooseBlocks();
-  MemRefType getBlockType(Value buffer, Value count);
-  SmallVector<Value> getDynamicSizes(MemRefType type, Value count);
-  Value makeBlock(Value bytes, Value buffer, Value count);
+  MemRefType getBlockType(Value buffer, Value count, Value columns);
+  SmallVector<Value> getDynamicSizes(MemRefType type, Value count,
+                                     Value columns);
+  Value makeBlock(Value bytes, Value buffer, Value count, Value columns);
   Value countBlockBytes(Value buffer);
+  bool isMaskShared() const;
+  Value countColumns(ValueRange outer, Value row, Value count);
   void emitTask(ArrayRef<Value> indices, Value task, TaskPanels &keys,
                 TaskPanels &values);
   void forEachShared(SmallVectorImpl<Value> &outer, ArrayRef<unsigned> loops,
                      llvm::function_ref<void()> emit);
-  void emitBlock(ValueRange outer, Value row, Value count, Value inputBytes,
-                 Value weightBytes, TaskPanels &keys, TaskPanels &values,
-                 std::optional<unsigned> rowLoop = {});
-  void emitRowOps(Value input, Value weights, Value count);
+  void emitBlock(ValueRange outer, Value row, Value count, Value columns,
+                 Value inputBytes, Value weightBytes, TaskPanels &keys,
+                 TaskPanels &values, std::optional<unsigned> rowLoop = {});
+  void emitRowOps(Value input, Value weights, Value count, Value columns);
   GemmProblem restrict(const GemmProblem &p, ValueRange outer, Value row,
                        Value count, std::optional<unsigned> rowLoop);
 
@@ -146,21 +156,25 @@ void AttentionEmitter::chooseBlocks() {
   taskRows = llvm::alignTo(llvm::divideCeil(*rows, perMatrix), blockRows);
 }
 
-/// The type of `count` rows of `buffer`.
-MemRefType AttentionEmitter::getBlockType(Value buffer, Value count) {
+/// The type of `count` rows of `buffer`, `columns` wide unless it has one value
+/// a row.
+MemRefType AttentionEmitter::getBlockType(Value buffer, Value count,
+                                          Value columns) {
   auto type = cast<MemRefType>(buffer.getType());
   SmallVector<int64_t> shape(type.getShape());
   unsigned row = outerSizes.size();
   std::fill_n(shape.begin(), row, 1);
   shape[row] = e.asConstant(count).value_or(ShapedType::kDynamic);
+  if (shape.size() > row + 1)
+    shape.back() = e.asConstant(columns).value_or(ShapedType::kDynamic);
   return MemRefType::get(shape, type.getElementType());
 }
 
 /// Those of `type`, which has rows, and columns unless it has one value a row.
-SmallVector<Value> AttentionEmitter::getDynamicSizes(MemRefType type,
-                                                     Value count) {
+SmallVector<Value>
+AttentionEmitter::getDynamicSizes(MemRefType type, Value count, Value columns) {
   SmallVector<Value> sizes;
-  Value last[] = {count, numColumns};
+  Value last[] = {count, columns};
   for (int64_t dim = outerSizes.size(); dim < type.getRank(); ++dim)
     if (type.isDynamicDim(dim))
       sizes.push_back(last[dim - outerSizes.size()]);
@@ -168,10 +182,11 @@ SmallVector<Value> AttentionEmitter::getDynamicSizes(MemRefType type,
 }
 
 /// What getBlockType says as a part of `bytes`.
-Value AttentionEmitter::makeBlock(Value bytes, Value buffer, Value count) {
-  MemRefType type = getBlockType(buffer, count);
+Value AttentionEmitter::makeBlock(Value bytes, Value buffer, Value count,
+                                  Value columns) {
+  MemRefType type = getBlockType(buffer, count, columns);
   return memref::ViewOp::create(e.b, e.loc, type, bytes, e.index(0),
-                                getDynamicSizes(type, count));
+                                getDynamicSizes(type, count, columns));
 }
 
 Value AttentionEmitter::countBlockBytes(Value buffer) {
@@ -219,8 +234,69 @@ GemmProblem AttentionEmitter::restrict(const GemmProblem &p, ValueRange outer,
   return part;
 }
 
+/// Whether all heads of a task have the same mask.
+bool AttentionEmitter::isMaskShared() const {
+  const StridedMatrix &mask = scores.problem.epilogueInputs[*attention.mask];
+  return llvm::all_of(sharedLoops, [&](unsigned loop) {
+    return e.isConstant(mask.outerStrides[loop], 0);
+  });
+}
+
+/// How many columns the rows [row, row + count) need: behind them all are
+/// masked. A row that is masked everywhere weighs all of its columns.
+Value AttentionEmitter::countColumns(ValueRange outer, Value row, Value count) {
+  const StridedMatrix &mask = scores.problem.epilogueInputs[*attention.mask];
+  int64_t lanes = scores.kernel.lanes;
+  auto type = VectorType::get(lanes, e.b.getF32Type());
+  auto number = [&](float value) {
+    return arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(value));
+  };
+  Value lowest = number(-std::numeric_limits<float>::infinity());
+  Value base = getOffset(e, outer, mask);
+  // NaN is above everything: what it is added to counts.
+  auto findMost = [&](Value values) {
+    return vector::ReductionOp::create(e.b, e.loc,
+                                       vector::CombiningKind::MAXIMUMF, values);
+  };
+  auto isAbove = [&](Value value, float limit) {
+    return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UGT, value,
+                                 number(limit));
+  };
+  // Over the rows: how far any of them reaches, and the least of what is added
+  // to their best columns.
+  SmallVector<Value> found = e.forLoop(
+      e.index(0), count, 1,
+      {e.index(0), number(std::numeric_limits<float>::infinity())},
+      [&](Value i, ValueRange rows) -> SmallVector<Value> {
+        Value start = e.add(base, e.mul(e.add(row, i), mask.rowStride));
+        SmallVector<Value> own = e.forLoop(
+            e.index(0), numColumns, lanes, {rows[0], e.splat(lowest, lanes)},
+            [&](Value column, ValueRange in) -> SmallVector<Value> {
+              Value exists = vector::CreateMaskOp::create(
+                  e.b, e.loc, type.clone(e.b.getI1Type()),
+                  e.sub(numColumns, column));
+              Value added = e.loadVector(mask.buffer, e.add(start, column),
+                                         lanes, exists);
+              added = arith::SelectOp::create(e.b, e.loc, exists, added,
+                                              e.splat(lowest, lanes));
+              Value end = arith::SelectOp::create(
+                  e.b, e.loc, isAbove(findMost(added), kMasked),
+                  e.max(in[0], e.add(column, e.index(lanes))), in[0]);
+              return {end, arith::MaximumFOp::create(e.b, e.loc, in[1], added)};
+            });
+        return {own[0], arith::MinNumFOp::create(e.b, e.loc, rows[1],
+                                                 findMost(own[1]))};
+      });
+  // Whole panels, so that no column is stored by itself.
+  Value columns = e.mul(e.ceilDiv(found[0], scores.kernel.columns()),
+                        e.index(scores.kernel.columns()));
+  return arith::SelectOp::create(e.b, e.loc, isAbove(found[1], kUnmasked),
+                                 e.min(columns, numColumns), numColumns);
+}
+
 /// The ops over rows, on a block of them.
-void AttentionEmitter::emitRowOps(Value input, Value weights, Value count) {
+void AttentionEmitter::emitRowOps(Value input, Value weights, Value count,
+                                  Value columns) {
   IRMapping mapping;
   mapping.map(attention.input, input);
   mapping.map(attention.weights, weights);
@@ -231,9 +307,9 @@ void AttentionEmitter::emitRowOps(Value input, Value weights, Value count) {
       block.push_back(e.b.clone(*op, mapping));
       continue;
     }
-    MemRefType type = getBlockType(alloc.getResult(), count);
-    Value local =
-        memref::AllocOp::create(e.b, e.loc, type, getDynamicSizes(type, count));
+    MemRefType type = getBlockType(alloc.getResult(), count, columns);
+    Value local = memref::AllocOp::create(
+        e.b, e.loc, type, getDynamicSizes(type, count, columns));
     mapping.map(alloc.getResult(), local);
     block.push_back(local.getDefiningOp());
   }
@@ -244,19 +320,23 @@ void AttentionEmitter::emitRowOps(Value input, Value weights, Value count) {
     op->erase();
 }
 
-/// The result's rows [row, row + count).
+/// The result's rows [row, row + count), of the first `columns` scores.
 void AttentionEmitter::emitBlock(ValueRange outer, Value row, Value count,
-                                 Value inputBytes, Value weightBytes,
-                                 TaskPanels &keys, TaskPanels &values,
+                                 Value columns, Value inputBytes,
+                                 Value weightBytes, TaskPanels &keys,
+                                 TaskPanels &values,
                                  std::optional<unsigned> rowLoop) {
-  Value input = makeBlock(inputBytes, attention.input, count);
-  Value weights = makeBlock(weightBytes, attention.weights, count);
+  Value input = makeBlock(inputBytes, attention.input, count, columns);
+  Value weights = makeBlock(weightBytes, attention.weights, count, columns);
   GemmProblem first = restrict(scores.problem, outer, row, count, rowLoop);
-  first.output = {e.flatten(input), {}, numColumns, e.index(1)};
-  emitGemm(e, first, scores.kernel, keys, /*useThreads=*/false);
-  emitRowOps(input, weights, count);
+  first.n = columns;
+  first.output = {e.flatten(input), {}, columns, e.index(1)};
+  TaskPanels part = keys.takeColumns(columns);
+  emitGemm(e, first, scores.kernel, part, /*useThreads=*/false);
+  emitRowOps(input, weights, count, columns);
   GemmProblem second = restrict(root.problem, outer, row, count, rowLoop);
-  second.a = {e.flatten(weights), {}, numColumns, e.index(1)};
+  second.k = columns;
+  second.a = {e.flatten(weights), {}, columns, e.index(1)};
   emitGemm(e, second, root.kernel, values, /*useThreads=*/false);
 }
 
@@ -302,9 +382,15 @@ void AttentionEmitter::emitTask(ArrayRef<Value> indices, Value task,
     e.forLoop(first, end, blockRows, [&](Value row) {
       Value count = isWhole ? e.index(blockRows)
                             : e.min(e.index(blockRows), e.sub(end, row));
+      bool isShared = attention.mask && isMaskShared();
+      Value columns = isShared ? countColumns(outer, row, count) : numColumns;
       // One after the other, they read the same rows of a mask.
       forEachShared(outer, sharedLoops, [&] {
-        emitBlock(outer, row, count, inputBytes, weightBytes, keys, values);
+        Value own = attention.mask && !isShared
+                        ? countColumns(outer, row, count)
+                        : columns;
+        emitBlock(outer, row, count, own, inputBytes, weightBytes, keys,
+                  values);
       });
     });
   };
@@ -317,8 +403,8 @@ void AttentionEmitter::emitTask(ArrayRef<Value> indices, Value task,
       outer[sharedLoops[0]] = e.index(0);
       e.forLoop(e.index(0), heads, blockRows, [&](Value head) {
         Value count = e.min(e.index(blockRows), e.sub(heads, head));
-        emitBlock(outer, head, count, inputBytes, weightBytes, keys, values,
-                  sharedLoops[0]);
+        emitBlock(outer, head, count, numColumns, inputBytes, weightBytes, keys,
+                  values, sharedLoops[0]);
       });
     };
     e.ifThen(e.compare(arith::CmpIPredicate::eq, numRows, e.index(1)),
@@ -410,6 +496,26 @@ static LogicalResult findRows(Attention &attention, MatchedProduct &scores,
   return matchRowProgram(attention.rows);
 }
 
+/// The input of the scores' epilogue that masks them, if it may mask other
+/// columns in other rows.
+static std::optional<unsigned> findMask(KernelEmitter &e,
+                                        const Attention &attention,
+                                        const MatchedProduct &scores) {
+  linalg::GenericOp epilogue = scores.problem.epilogue;
+  if (!epilogue ||
+      !isSoftmax(attention.rows, attention.input, attention.weights))
+    return std::nullopt;
+  linalg::LinalgOp root = attention.scores;
+  OpOperand *operand = findAddedMask(epilogue, root.getDpsInits()[0]);
+  if (!operand || !getElementTypeOrSelf(operand->get()).isF32())
+    return std::nullopt;
+  unsigned number = operand->getOperandNumber();
+  const StridedMatrix &mask = scores.problem.epilogueInputs[number];
+  if (!e.isConstant(mask.columnStride, 1) || e.isConstant(mask.rowStride, 0))
+    return std::nullopt;
+  return number;
+}
+
 namespace {
 struct LowerAttentionPass
     : public quantc::impl::LowerAttentionPassBase<LowerAttentionPass> {
@@ -446,6 +552,8 @@ struct LowerAttentionPass
       ++numUnmatched;
       return;
     }
+    attention->mask = findMask(emitter, *attention, *scores);
+    numMasked += attention->mask.has_value();
     AttentionEmitter(emitter, *attention, *scores, *root, unit).emit(threads);
     ++numAttentions;
     for (MatchedProduct *match : {&*scores, &*root})
