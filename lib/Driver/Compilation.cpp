@@ -18,6 +18,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -61,7 +62,8 @@ private:
   LogicalResult lowerToLLVM(ModuleOp module, const native::TargetSpec &target,
                             bool releaseWeights);
   LogicalResult runPasses(ModuleOp module, StringRef step,
-                          function_ref<void(OpPassManager &)> build);
+                          function_ref<void(OpPassManager &)> build,
+                          bool verifyEach = true);
   LogicalResult emitText(ModuleOp module);
   LogicalResult emitNative(SmallVectorImpl<Variant> &variants);
   LogicalResult emitAssembly(const Variant &variant, bool largeWeights);
@@ -136,13 +138,16 @@ onnx_import::ImportOptions Compilation::importOptions() {
   return result;
 }
 
-LogicalResult
-Compilation::runPasses(ModuleOp module, StringRef step,
-                       function_ref<void(OpPassManager &)> build) {
+LogicalResult Compilation::runPasses(ModuleOp module, StringRef step,
+                                     function_ref<void(OpPassManager &)> build,
+                                     bool verifyEach) {
   begin(step);
   auto pm = PassManager::on<ModuleOp>(&context);
+  pm.enableVerifier(verifyEach);
   build(pm);
-  return pm.run(module);
+  if (failed(pm.run(module)))
+    return failure();
+  return verifyEach ? success() : verify(module);
 }
 
 /// Which stage's text a module is.
@@ -288,8 +293,12 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
 LogicalResult Compilation::lowerToLLVM(ModuleOp module,
                                        const native::TargetSpec &target,
                                        bool releaseWeights) {
-  LogicalResult lowered =
-      runPasses(module, "lower to LLVM", [&](OpPassManager &pm) {
+  // What is wrong with a model was said before. From here on errors are the
+  // compiler's own, and looking for them after each of 60 passes takes a
+  // quarter of their time; quant-opt does it.
+  LogicalResult lowered = runPasses(
+      module, "lower to LLVM",
+      [&](OpPassManager &pm) {
         pm.addPass(native::createRecordInterfacePass());
         LinalgToLLVMOptions lowering;
         lowering.targetFeatures = target.features;
@@ -299,7 +308,8 @@ LogicalResult Compilation::lowerToLLVM(ModuleOp module,
         lowering.kernels = options.kernels;
         lowering.roundProducts = options.floatProducts == FloatProducts::bf16;
         buildLinalgToLLVMPipeline(pm, lowering);
-      });
+      },
+      /*verifyEach=*/false);
   std::vector<ProductKernel> products = takeProducts(module);
   if (statistics)
     statistics->products = std::move(products);
