@@ -42,14 +42,15 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
 
   void runOnOperation() override {
     for (auto func : getOperation().getOps<func::FuncOp>())
-      if (!func.isExternal())
-        fold(func);
+      func.walk<WalkOrder::PreOrder>([&](Block *block) { fold(func, *block); });
   }
 
-  void fold(func::FuncOp func) {
+  /// One block after the other, outer ones first: what fails in a branch that
+  /// may never be taken keeps nothing else from being folded.
+  void fold(func::FuncOp func, Block &block) {
     // Chosen ops, with the bytes of the constants that each depends on.
     llvm::MapVector<Operation *, int64_t> chosen;
-    for (Operation &op : func.getBody().front())
+    for (Operation &op : block)
       if (std::optional<int64_t> bytes = getSourceBytes(&op, chosen))
         chosen[&op] = *bytes;
     if (!chosen.empty())
@@ -89,13 +90,19 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
         return std::nullopt;
     }
     int64_t result = 0;
+    bool isNested = !isa<func::FuncOp>(op->getParentOp());
     for (Type type : op->getResultTypes()) {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor || !tensor.hasStaticShape() || tensor.getNumElements() == 0)
         return std::nullopt;
+      // A branch may contradict the sizes that it is never taken with.
+      if (isNested && tensor.getNumElements() <= maxInlineElements)
+        return std::nullopt;
       result += getBytes(type);
     }
-    if (result > (64 << 10) && result > maxGrowth * source)
+    // Nor is it worth room that it would take whether it is taken or not.
+    bool mayGrow = result <= (64 << 10) && !isNested;
+    if (result > maxGrowth * source && !mayGrow)
       return std::nullopt;
     return source;
   }

@@ -54,3 +54,34 @@ func.func @coded_weight(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<2x2xf32
   %z = qnn.binary add %v, %x : tensor<2x2xf32>, tensor<1x2xf32> -> tensor<2x2xf32>
   return %y, %z : tensor<1x2xf32>, tensor<2x2xf32>
 }
+
+// In a branch, too, unless numbers may decide shapes (the branch may contradict
+// the sizes that it is never taken with) or the result takes more room.
+// CHECK-LABEL: func.func @branch
+func.func @branch(%c: i1, %x: tensor<2x40xf32>) -> tensor<2x40xf32> {
+  // CHECK: %[[T:.*]] = qnn.constant dense<2.000000e+00> : tensor<2x40xf32>
+  // CHECK: scf.if
+  // CHECK-NOT: qnn.transpose
+  // CHECK: qnn.binary add %{{.*}}, %[[T]]
+  // CHECK: } else {
+  // CHECK: qnn.binary add {{.*}} : tensor<2xf32>, tensor<2xf32>
+  // CHECK: qnn.dequantize {{.*}} : tensor<2x40xi8>, tensor<f32>
+  %a = qnn.constant dense<2.0> : tensor<40x2xf32>
+  %q = qnn.constant dense<3> : tensor<2x40xi8>
+  %two = qnn.constant dense<2.0> : tensor<2xf32>
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %axis = qnn.constant dense<1> : tensor<1xi64>
+  %0 = scf.if %c -> tensor<2x40xf32> {
+    %t = qnn.transpose %a [1, 0] : tensor<40x2xf32> -> tensor<2x40xf32>
+    %1 = qnn.binary add %x, %t : tensor<2x40xf32>, tensor<2x40xf32> -> tensor<2x40xf32>
+    scf.yield %1 : tensor<2x40xf32>
+  } else {
+    %four = qnn.binary add %two, %two : tensor<2xf32>, tensor<2xf32> -> tensor<2xf32>
+    %column = qnn.unsqueeze %four, %axis : tensor<2xf32>, tensor<1xi64> -> tensor<2x1xf32>
+    %d = qnn.dequantize %q, %s : tensor<2x40xi8>, tensor<f32> -> tensor<2x40xf32>
+    %1 = qnn.binary mul %x, %column : tensor<2x40xf32>, tensor<2x1xf32> -> tensor<2x40xf32>
+    %2 = qnn.binary add %1, %d : tensor<2x40xf32>, tensor<2x40xf32> -> tensor<2x40xf32>
+    scf.yield %2 : tensor<2x40xf32>
+  }
+  return %0 : tensor<2x40xf32>
+}

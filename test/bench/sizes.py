@@ -4,7 +4,7 @@
 Dimensions are pinned to one size each, so that the memory of a call is known
 when the library is compiled: weights, and one arena.
 
-    test/bench/sizes.py [--models DIR] [--quantize w8a8] [names...]
+    test/bench/sizes.py [--models DIR] [--quantize w8a8] [--target x86-64-v4,+avx512vnni] [names...]
 """
 
 import argparse
@@ -31,6 +31,7 @@ def main():
     parser.add_argument("names", nargs="*", choices=[*NAMES, []])
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
     parser.add_argument("--quantize", default="w8a8")
+    parser.add_argument("--target", default="native", help="what to compile for: it need not be this machine")
     args = parser.parse_args()
     print(f"| model, float / `{args.quantize}` | " + " | ".join(COLUMNS) + " |")
     print("|" + " --- |" * (len(COLUMNS) + 1))
@@ -40,8 +41,9 @@ def main():
         shapes = {key: list(array.shape) for key, array in feeds[0].items()}
         with tempfile.TemporaryDirectory() as folder:
             library = Path(folder) / "model.so"
-            floats = measure(path, shapes, library)
-            integers = measure(path, shapes, library, quantize=args.quantize, calibration=feeds)
+            floats = measure(path, shapes, library, target=args.target)
+            options = {"quantize": args.quantize, "calibration": feeds}
+            integers = measure(path, shapes, library, target=args.target, **options)
         ratios = [f"{b / a:.3f}" if a else "-" for a, b in zip(floats, integers)]
         cells = [f"{a / 1e6:.3g} / {b / 1e6:.3g} ({r})" for a, b, r in zip(floats, integers, ratios)]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)

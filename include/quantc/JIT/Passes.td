@@ -10,13 +10,17 @@ def FoldConstantsPass : Pass<"qnn-fold-constants", "::mlir::ModuleOp"> {
     Every pure qnn op whose operands are constants, and the ops that use only
     their results, are moved to a module of their own, compiled by the JIT with
     the pipelines that compile the model, run once, and replaced by what they
-    gave. So there is no second implementation of any op for folding. Floats
-    that come from a `qnn.dequantize` say so by an attribute
-    (`qnn.dequantized`), for `qnn-verify-folded`.
+    gave; those in a branch or a loop, too, block by block. So there is no
+    second implementation of any op for folding. Floats that come from a
+    `qnn.dequantize` say so by an attribute (`qnn.dequantized`), for
+    `qnn-verify-folded`.
 
     Results larger than `max-growth` times the constants they come from stay (an
     expanded constant is cheaper to expand again than to store), unless they are
-    below 64 KB. With `keep-dequantized`, a graph in QDQ form keeps it.
+    below 64 KB. In a branch or a loop they stay, however small, and so do
+    results of few elements, which may decide shapes: a branch that is never
+    taken for the model's sizes may contradict them. With `keep-dequantized`, a
+    graph in QDQ form keeps it.
   }];
   let options = [
     Option<"maxGrowth", "max-growth", "double", "2.0",
