@@ -3,7 +3,7 @@
 The rate of square and ragged products, in float and in integers, each over that
 of the slower of its neighbours in size: below 0.7 is a cliff. Then the seconds
 to compile encoders of 6 and 24 equal layers. `--update-docs` writes both tables
-into docs/Benchmarks.md.
+into docs/Benchmarks.md; with `--depths` the second one alone.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from bench import processor
 from integer import MatMul
 from onnx import TensorProto, helper, numpy_helper
 from timing import ROOT, once, replace_section
@@ -22,6 +23,8 @@ from timing import ROOT, once, replace_section
 import quantc
 
 HEADING = "\n## Sizes\n"
+# The second table's text begins so.
+DEPTHS = "Encoders of equal layers"
 SIZES = (64, 67, 96, 101, 128, 131, 192, 256, 257, 384, 509, 512, 768, 1021, 1024, 1536, 2048, 3072, 4096)
 # Primes and thin shapes, and the even size beside each.
 RAGGED = (
@@ -129,16 +132,22 @@ def encoder(layers, width, tokens=128):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def compile_seconds(layers, width, runs):
+def compile_encoders(depths, width, runs):
+    """By number of layers: median seconds of compiling in turns, and the library's bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        path, library = Path(folder) / "encoder.onnx", Path(folder) / "encoder.so"
-        onnx.save(encoder(layers, width), path)
-        return statistics.median(
-            once(lambda: quantc.compile(path, output=library)) for _ in range(runs)
-        ), library.stat().st_size
+        paths = {layers: Path(folder) / f"{layers}.onnx" for layers in depths}
+        for layers, path in paths.items():
+            onnx.save(encoder(layers, width), path)
+        library = Path(folder) / "encoder.so"
+        seconds, sizes = {layers: [] for layers in depths}, {}
+        for _ in range(runs):
+            for layers, path in paths.items():
+                seconds[layers].append(once(lambda: quantc.compile(path, output=library)))
+                sizes[layers] = library.stat().st_size
+    return {layers: (statistics.median(seconds[layers]), sizes[layers]) for layers in depths}
 
 
-def section(products, depths):
+def product_section(products):
     lines = [
         "",
         "Square products of one thread, and ragged ones (`test/bench/scaling.py`): GOP/s, and each rate over the lower one",
@@ -147,9 +156,15 @@ def section(products, depths):
         "| size | f32 GOP/s | int8 GOP/s | f32 share | int8 share |",
         "| --- | ---: | ---: | ---: | ---: |",
         *("| " + " | ".join(row) + " |" for row in products),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def depth_section(depths):
+    lines = [
         "",
-        "Encoders of equal layers (width 384, 128 tokens), compiled. What grows is the weights' way into the library:",
-        "equal layers share their code.",
+        f"{DEPTHS} (width 384, 128 tokens), compiled on {processor()}. What grows is the weights' way into",
+        "the library: equal layers share their code.",
         "",
         "| layers | seconds | library |",
         "| ---: | ---: | ---: |",
@@ -164,18 +179,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.5, help="for each product")
     parser.add_argument("--runs", type=int, default=3, help="of each compilation")
+    parser.add_argument("--depths", action="store_true", help="compile encoders only")
     parser.add_argument("--update-docs", action="store_true", help="write docs/Benchmarks.md")
     args = parser.parse_args()
-    products = []
-    with tempfile.TemporaryDirectory() as folder:
-        for row in sweep(args.seconds, folder):
-            products.append(row)
-            print("{:18}{:>8}{:>8}{:>8}{:>8}".format(*row), flush=True)
-    depths = {layers: compile_seconds(layers, 384, args.runs) for layers in (6, 24)}
+    page, products = ROOT / "docs" / "Benchmarks.md", []
+    if not args.depths:
+        with tempfile.TemporaryDirectory() as folder:
+            for row in sweep(args.seconds, folder):
+                products.append(row)
+                print("{:18}{:>8}{:>8}{:>8}{:>8}".format(*row), flush=True)
+    depths = compile_encoders((6, 24), 384, args.runs)
     for layers, (seconds, size) in depths.items():
         print(f"{layers} layers: {seconds:.2f} s, {size / 1e6:.1f} MB")
     if args.update_docs:
-        replace_section(ROOT / "docs" / "Benchmarks.md", HEADING, section(products, depths))
+        before = page.read_text().partition(HEADING)[2].partition("\n" + DEPTHS)[0] if args.depths else product_section(products)
+        replace_section(page, HEADING, before + depth_section(depths))
 
 
 if __name__ == "__main__":
