@@ -82,6 +82,18 @@ def lookup(body, sources, of_type, lanes, element, indices, index_type, mask):
     return result
 
 
+def shuffle_bytes(body):
+    """A lookup in each 16 bytes; an index with its highest bit set gives 0."""
+    bytes = vector(64, "i8")
+    starts = [lane // 16 * 16 for lane in range(64)]
+    within = body.binary("and", "%a1", body.constant(15, bytes), bytes)
+    indices = body.binary("or", within, body.constant(starts, bytes), bytes)
+    found = lookup(body, ["%a0"], bytes, 64, "i8", indices, bytes, 63)
+    zero = body.constant(0, bytes)
+    is_set = body(f'llvm.icmp "slt" %a1, {zero}', bytes)
+    return body(f"llvm.select {is_set}, {zero}, {found}", f"{vector(64, 'i1')}, {bytes}")
+
+
 def define_rows(body, visit):
     """A tile row by row."""
     tile = body("llvm.mlir.poison", TILE)
@@ -123,6 +135,8 @@ def define(name, operands):
         return body, lookup(body, ["%a0", "%a2"], bytes, 64, "i8", "%a1", bytes, 127)
     if name == "llvm.x86.avx512.permvar.sf.512":
         return body, lookup(body, ["%a0"], vector(16, "f32"), 16, "f32", "%a1", vector(16, "i32"), 15)
+    if name == "llvm.x86.avx512.pshuf.b.512":
+        return body, shuffle_bytes(body)
     if name == "llvm.x86.tileloadd64.internal":
         load = lambda row: body(f"llvm.load {address(body, row)}", f"!llvm.ptr -> {vector(16, 'i32')}")
         return body, define_rows(body, load)
@@ -170,6 +184,7 @@ def emulate(text):
             parameters = types.split(", ")
             defined = define(name, parameters)
             if defined is None:
+                assert not re.search("avx512|tile|tdp", name), f"{name} is to be emulated"
                 return match[0]
             body, value = defined
             arguments = ", ".join(f"%a{i}: {t}" for i, t in enumerate(parameters))
