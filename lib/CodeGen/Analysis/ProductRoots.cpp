@@ -9,23 +9,29 @@
 using namespace mlir;
 using namespace quantc;
 
-/// Whether the body is `yield(out + x * y)` with elementwise x and y.
-static bool sumsProducts(linalg::LinalgOp op) {
+std::optional<std::pair<Value, Value>>
+quantc::matchSumOfProducts(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
-  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum))
-    return false;
+  if (!isa_and_present<arith::AddFOp, arith::AddIOp>(sum))
+    return std::nullopt;
   Value out = body->getArguments().back();
   Value product = sum->getOperand(0) == out   ? sum->getOperand(1)
                   : sum->getOperand(1) == out ? sum->getOperand(0)
                                               : Value();
   Operation *multiply = product ? product.getDefiningOp() : nullptr;
-  if (!multiply || !isa<arith::MulFOp, arith::MulIOp>(multiply))
-    return false;
-  return llvm::all_of(body->without_terminator(), [](Operation &inner) {
-    return inner.hasTrait<OpTrait::Elementwise>() ||
-           inner.hasTrait<OpTrait::ConstantLike>();
-  });
+  if (!isa_and_present<arith::MulFOp, arith::MulIOp>(multiply))
+    return std::nullopt;
+  return std::make_pair(multiply->getOperand(0), multiply->getOperand(1));
+}
+
+/// Whether the body sums products of factors that are computed elementwise.
+static bool sumsProducts(linalg::LinalgOp op) {
+  return matchSumOfProducts(op) &&
+         llvm::all_of(op.getBlock()->without_terminator(), [](Operation &in) {
+           return in.hasTrait<OpTrait::Elementwise>() ||
+                  in.hasTrait<OpTrait::ConstantLike>();
+         });
 }
 
 bool quantc::isProductRoot(linalg::LinalgOp op) {

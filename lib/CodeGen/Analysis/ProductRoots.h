@@ -12,6 +12,10 @@ namespace quantc {
 /// convolutions, and those that read zero points or scales beside them.
 bool isProductRoot(mlir::linalg::LinalgOp op);
 
+/// The factors x and y if the body of `op` is `yield(out + x * y)`.
+std::optional<std::pair<mlir::Value, mlir::Value>>
+matchSumOfProducts(mlir::linalg::LinalgOp op);
+
 } // namespace quantc
 
 #endif // QUANTC_LIB_CODEGEN_ANALYSIS_PRODUCTROOTS_H

@@ -2,6 +2,7 @@
 
 #include "ContractionAnalysis.h"
 
+#include "CodeGen/Analysis/ProductRoots.h"
 #include "CodeGen/Target/ByteTable.h"
 #include "DepthwiseEmitter.h"
 #include "DotProductAnalysis.h"
@@ -72,22 +73,11 @@ matchFactor(KernelEmitter &e, linalg::LinalgOp root, Value value) {
 LogicalResult quantc::matchBody(KernelEmitter &e, linalg::LinalgOp root,
                                 FactorExpression &first,
                                 FactorExpression &second) {
-  Block *body = root.getBlock();
-  Value result = body->getTerminator()->getOperand(0);
-  Operation *sum = result.getDefiningOp();
-  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum))
+  auto factors = matchSumOfProducts(root);
+  if (!factors)
     return failure();
-  Value out = body->getArguments().back();
-  Value product = sum->getOperand(0) == out   ? sum->getOperand(1)
-                  : sum->getOperand(1) == out ? sum->getOperand(0)
-                                              : Value();
-  Operation *multiply = product ? product.getDefiningOp() : nullptr;
-  if (!multiply || !isa<arith::MulFOp, arith::MulIOp>(multiply))
-    return failure();
-  FailureOr<FactorExpression> lhs =
-      matchFactor(e, root, multiply->getOperand(0));
-  FailureOr<FactorExpression> rhs =
-      matchFactor(e, root, multiply->getOperand(1));
+  FailureOr<FactorExpression> lhs = matchFactor(e, root, factors->first);
+  FailureOr<FactorExpression> rhs = matchFactor(e, root, factors->second);
   if (failed(lhs) || failed(rhs) || lhs->element == rhs->element)
     return failure();
   first = *lhs;

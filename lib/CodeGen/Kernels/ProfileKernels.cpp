@@ -129,12 +129,10 @@ static StringRef nameOperations(linalg::LinalgOp root) {
     return extend && extend.getIn().getType().isBF16();
   };
   if (isa<FloatType>(sum)) {
-    WalkResult result = root.getBlock()->walk([&](arith::MulFOp multiply) {
-      return llvm::all_of(multiply->getOperands(), isNarrow)
-                 ? WalkResult::interrupt()
-                 : WalkResult::advance();
-    });
-    return result.wasInterrupted() ? "bf16" : sum.isF64() ? "f64" : "f32";
+    auto factors = quantc::matchSumOfProducts(root);
+    if (factors && isNarrow(factors->first) && isNarrow(factors->second))
+      return "bf16";
+    return sum.isF64() ? "f64" : "f32";
   }
   for (OpOperand *input : root.getDpsInputOperands())
     if (getElementTypeOrSelf(input->get()).getIntOrFloatBitWidth() > 8)

@@ -18,23 +18,17 @@ namespace quantc {
 using namespace mlir;
 using namespace quantc;
 
-/// The factors of the body `yield(out + x * y)` if both are elements of f32.
+/// The factors of a sum of products if both are elements of f32.
 static std::optional<std::pair<BlockArgument, BlockArgument>>
 matchFactors(linalg::LinalgOp op) {
-  Block *body = op.getBlock();
-  Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
-  if (!isa_and_present<arith::AddFOp>(sum))
+  auto factors = matchSumOfProducts(op);
+  if (!factors || !factors->first.getType().isF32())
     return std::nullopt;
-  for (Value operand : sum->getOperands()) {
-    auto product = operand.getDefiningOp<arith::MulFOp>();
-    if (!product || !product.getType().isF32())
-      continue;
-    auto x = dyn_cast<BlockArgument>(product.getLhs());
-    auto y = dyn_cast<BlockArgument>(product.getRhs());
-    if (x && y && x != y && x.hasOneUse() && y.hasOneUse())
-      return std::make_pair(x, y);
-  }
-  return std::nullopt;
+  auto x = dyn_cast<BlockArgument>(factors->first);
+  auto y = dyn_cast<BlockArgument>(factors->second);
+  if (!x || !y || x == y || !x.hasOneUse() || !y.hasOneUse())
+    return std::nullopt;
+  return std::make_pair(x, y);
 }
 
 /// Whether `weights` is a constant that the sum runs along, with columns of the
