@@ -77,3 +77,11 @@ def test_agrees_with_onnx_runtime(name, libraries):
     if name in MEMORY_BOUND:
         size = path.stat().st_size / 2**20
         assert megabytes < 2 * size + 1024, f"compiling took {megabytes:.0f} MB for a model of {size:.0f} MB"
+
+
+@pytest.mark.parametrize("name", ["ppocr-v4-rec", "silero-vad"])
+def test_compiles_to_the_same_each_time(name, quantc_cli):
+    """Addresses differ from process to process, and must not decide anything."""
+    path = locate(MODELS[name])
+    codes = {quantc_cli.ok("compile", path, "--emit=linalg") for _ in range(4)}
+    assert len(codes) == 1

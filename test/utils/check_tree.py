@@ -32,7 +32,7 @@ LAYERS = {
     "CodeGen/Target": [*CODEGEN, "CodeGen/Emitter"],
     "CodeGen/Analysis": [*CODEGEN, "CodeGen/Target"],
     "CodeGen/Gemm": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target"],
-    "CodeGen/Contractions": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Gemm"],
+    "CodeGen/Contractions": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Analysis", "CodeGen/Gemm"],
     "CodeGen/LowBit": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Analysis", "CodeGen/Contractions"],
     "CodeGen/Rows": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Analysis"],
     "CodeGen/Tensors": [*CODEGEN, "CodeGen/Target", "CodeGen/Analysis"],

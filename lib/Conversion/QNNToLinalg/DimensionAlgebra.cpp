@@ -25,18 +25,11 @@ static void collectFactors(Value value, DimensionProduct &product) {
   product.values.push_back(value);
 }
 
-static void sortValues(SmallVectorImpl<Value> &values) {
-  llvm::sort(values, [](Value a, Value b) {
-    return a.getAsOpaquePointer() < b.getAsOpaquePointer();
-  });
-}
-
 DimensionProduct::DimensionProduct(OpFoldResult size) {
   if (auto constantSize = getConstantIntValue(size))
     constant = *constantSize;
   else
     collectFactors(cast<Value>(size), *this);
-  sortValues(values);
 }
 
 DimensionProduct
@@ -44,7 +37,6 @@ DimensionProduct::operator*(const DimensionProduct &other) const {
   DimensionProduct result = *this;
   result.constant *= other.constant;
   llvm::append_range(result.values, other.values);
-  sortValues(result.values);
   return result;
 }
 

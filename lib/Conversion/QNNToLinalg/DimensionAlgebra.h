@@ -15,13 +15,15 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpDefinition.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace quantc {
 
-/// constant · values[0] · values[1] · ... (values sorted, with repetition).
+/// constant · values[0] · values[1] · ... (with repetition).
 struct DimensionProduct {
   int64_t constant = 1;
+  /// In the order in which they were found, which does not count.
   llvm::SmallVector<mlir::Value, 4> values;
 
   DimensionProduct() = default;
@@ -33,7 +35,9 @@ struct DimensionProduct {
   std::optional<DimensionProduct>
   dividedBy(const DimensionProduct &other) const;
   bool operator==(const DimensionProduct &other) const {
-    return constant == other.constant && values == other.values;
+    return constant == other.constant && values.size() == other.values.size() &&
+           std::is_permutation(values.begin(), values.end(),
+                               other.values.begin());
   }
   bool isOne() const { return constant == 1 && values.empty(); }
 
