@@ -360,6 +360,16 @@ def measure(case, threads, seconds, engines):
     return turns
 
 
+def measure_best(case, threads, seconds, engines):
+    """Some processes run two threads on one processor, as long as they live: with several threads each engine has two
+    processes, one after the other, and the faster counts."""
+    turns = measure(case, threads, seconds, engines)
+    if threads == 1:
+        return turns
+    again = measure(case, threads, seconds, engines)
+    return [min(pair, key=lambda turn: np.inf if turn.error else turn.median) for pair in zip(turns, again)]
+
+
 def table(headings, rows):
     rule = ["---:" if heading not in ("case", "form") else "---" for heading in headings]
     return ["| " + " | ".join(row) + " |" for row in (headings, rule, *rows)]
@@ -443,7 +453,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for case in make_cases(args.names, Path(folder)):
             for threads in args.threads:
-                turns = measure(case, threads, args.seconds, args.engines)
+                turns = measure_best(case, threads, args.seconds, args.engines)
                 others = [t.median for t in turns if not t.error and t.engine != "Quantc"]
                 own = next((t.median for t in turns if not t.error and t.engine == "Quantc"), None)
                 ratio = f"{min(others) / own:.2f}" if own and others else "-"
