@@ -107,7 +107,7 @@ def address(body, row):
     return body(f"llvm.getelementptr %a2[{distance}]", "(!llvm.ptr, i64) -> !llvm.ptr, i8")
 
 
-def define(name, operands):
+def define(name):
     """The body of the function for intrinsic `name`, or None if it is unknown."""
     body = Body()
     if match := re.fullmatch(r"llvm\.x86\.avx512\.vpdpbusd\.(256|512)", name):
@@ -182,7 +182,7 @@ def emulate(text):
         symbol = "emulate_" + re.sub(r"\W", "_", name.removeprefix("llvm.x86."))
         if name not in functions:
             parameters = types.split(", ")
-            defined = define(name, parameters)
+            defined = define(name)
             if defined is None:
                 assert not re.search("avx512|tile|tdp", name), f"{name} is to be emulated"
                 return match[0]
