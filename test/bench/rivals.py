@@ -410,7 +410,7 @@ def section(rows, loads, engines, versions, old):
 def page(sections):
     text = (
         "All engines get the same ONNX file and run in turns, in one process each (with several threads in two, of which "
-        "the faster counts); medians in milliseconds. `int8` models "
+        "the faster counts; not yet in the tables with VNNI); medians in milliseconds. `int8` models "
         "are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights per channel), `int8` layers have "
         "one scale a column; in `bf16` products of floats may round to it. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine cannot take the model. On "
         "processors that have AVX2 only, the other engines add up products of bytes in 16 bits, where large weights "
