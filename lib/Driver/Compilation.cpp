@@ -265,6 +265,10 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     return fail("only a graph of qnn ops can be quantized, and the input is "
                 "past that stage");
   }
+  if (options.floatProducts != FloatProducts::f32 &&
+      (reached == Stage::LLVM || options.emit <= Stage::Linalg))
+    return fail("--float-products decides how linalg becomes code, which is "
+                "not between the input and what --emit asks for");
   if (options.emit < reached)
     return fail("the input is past the stage that --emit asks for");
   if (reached == Stage::LLVM && targets->size() > 1)

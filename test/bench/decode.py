@@ -165,37 +165,51 @@ def measure(folder, threads, prompt, following, rounds):
         )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=MODELS_DIR / "smollm2-135m-kv.onnx")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--context", type=int, default=128)
-    parser.add_argument("--tokens", type=int, default=24, help="in a burst")
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where models lie, and are used again")
     parser.add_argument("--update-docs", action="store_true", help="write docs/LanguageModels.md")
-    args = parser.parse_args()
+    return parser
+
+
+def write_table(name, caption, args, recipes, headings, measure):
+    """Compiles the model by `recipes` (and theirs), and prints the rows that `measure(folder, threads)` gives; with
+    --update-docs they go into the page, too."""
     logging.disable(logging.WARNING)
-    tokens = load_tokens(args.model)[0]
-    prompt, following = np.split(tokens[: args.context + args.tokens], [args.context])
-    headings = ["", "threads", "tokens/s", "times ONNX Runtime, float", f"prompt of {args.context}, tokens/s"]
-    headings += ["peak memory, MB", "model, MB", "KLD"]
     rows = []
     with tempfile.TemporaryDirectory() as place:
         folder = args.folder or Path(place)
         folder.mkdir(exist_ok=True)
         write_theirs(args.model, folder)
-        for name, recipe in (("float", None), ("w8", "w8-g128"), ("w4", f"w4-asym-g{BLOCK}")):
-            if not (library := folder / f"{name}.so").exists():
+        for form, recipe in recipes.items():
+            if not (library := folder / f"{form}.so").exists():
                 quantc.compile(str(args.model), output=str(library), quantize=recipe, kv_cache_in_place=True)
         print("| " + " | ".join(headings) + " |", "| ---" * len(headings) + " |", sep="\n", flush=True)
         for threads in args.threads:
-            for row in measure(folder, threads, prompt, following, args.rounds):
+            for row in measure(folder, threads):
                 rows.append(row)
                 print("| " + " | ".join(row) + " |", flush=True)
     if args.update_docs:
-        caption = f"Bursts of {args.tokens} tokens on {processor()}, in use by others too:"
-        replace_table("decode.py", caption, headings, rows)
+        replace_table(name, caption, headings, rows)
+
+
+def main():
+    parser = make_parser(__doc__)
+    parser.add_argument("--context", type=int, default=128)
+    parser.add_argument("--tokens", type=int, default=24, help="in a burst")
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    tokens = load_tokens(args.model)[0]
+    prompt, following = np.split(tokens[: args.context + args.tokens], [args.context])
+    headings = ["", "threads", "tokens/s", "times ONNX Runtime, float", f"prompt of {args.context}, tokens/s"]
+    headings += ["peak memory, MB", "model, MB", "KLD"]
+    write_table(
+        "decode.py", f"Bursts of {args.tokens} tokens on {processor()}, in use by others too:", args,
+        {"float": None, "w8": "w8-g128", "w4": f"w4-asym-g{BLOCK}"}, headings,
+        lambda folder, threads: measure(folder, threads, prompt, following, args.rounds),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -7,20 +7,13 @@ Prompts of random tokens, since what they say does not change the time. With `--
 docs/LanguageModels.md.
 """
 
-import argparse
-import logging
 import random
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
-from bench import MODELS_DIR, processor
-from decode import BLOCK, Engine, write_theirs
-from lm import replace_table
-
-import quantc
+from bench import processor
+from decode import BLOCK, Engine, make_parser, write_table
 
 RECIPES = {"float": None, "w4": f"w4-asym-g{BLOCK}", "w4a8": f"w4a8-asym-g{BLOCK}"}
 OURS = {f"Quantc, {f'`{recipe}`' if recipe else name}": (f"{name}.so", "ours") for name, recipe in RECIPES.items()}
@@ -55,35 +48,18 @@ def measure(folder, threads, lengths, rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=MODELS_DIR / "smollm2-135m-kv.onnx")
-    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser = make_parser(__doc__)
     parser.add_argument("--lengths", type=int, nargs="*", default=[128, 512])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--folder", type=Path, help="where models lie, and are used again")
-    parser.add_argument("--update-docs", action="store_true", help="write docs/LanguageModels.md")
     args = parser.parse_args()
-    logging.disable(logging.WARNING)
     headings = ["", "threads"]
     for length in args.lengths:
         headings += [f"{length} tokens, tokens/s", "times the fastest of ONNX Runtime"]
     headings.append("peak memory, MB")
-    rows = []
-    with tempfile.TemporaryDirectory() as place:
-        folder = args.folder or Path(place)
-        folder.mkdir(exist_ok=True)
-        write_theirs(args.model, folder)
-        for name, recipe in RECIPES.items():
-            if not (library := folder / f"{name}.so").exists():
-                quantc.compile(str(args.model), output=str(library), quantize=recipe, kv_cache_in_place=True)
-        print("| " + " | ".join(headings) + " |", "| ---" * len(headings) + " |", sep="\n", flush=True)
-        for threads in args.threads:
-            for row in measure(folder, threads, args.lengths, args.rounds):
-                rows.append(row)
-                print("| " + " | ".join(row) + " |", flush=True)
-    if args.update_docs:
-        caption = f"Prompts on {processor()}, medians of {args.rounds}:"
-        replace_table("prefill.py", caption, headings, rows)
+    write_table(
+        "prefill.py", f"Prompts on {processor()}, medians of {args.rounds}:", args, RECIPES, headings,
+        lambda folder, threads: measure(folder, threads, args.lengths, args.rounds),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -112,5 +112,7 @@ def test_unknown_form(quantc_cli, rng, tmp_path):
     assert done.returncode == 1
     assert "--float-products=f64: use f32 or bf16" in done.stderr
     assert not (tmp_path / "model.so").exists()
+    done = quantc_cli("compile", tmp_path / "model.onnx", "--float-products=bf16", "--emit=linalg")
+    assert done.returncode == 1 and "not between the input and what --emit asks for" in done.stderr
     with pytest.raises(quantc.CompileError, match="'f32' or 'bf16', got 'half'"):
         quantc.compile(str(tmp_path / "model.onnx"), float_products="half")

@@ -4,14 +4,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-
-import quantc
 
 CC = "clang-22"
 
@@ -277,31 +274,3 @@ def test_errors_of_several_targets(folder, tmp_path, quantc_cli, args, text):
     done = quantc_cli("compile", folder / "add.onnx", "-o", tmp_path / "out.so", *args)
     assert done.returncode != 0 and text in done.stderr, done
     assert not list(tmp_path.iterdir())
-
-
-def make_chain(blocks):
-    """Residual blocks that are equal but for their weights."""
-    nodes, constants, x = [], [], "x"
-    for i in range(blocks):
-        weights = np.full((16, 16), (i + 1) / blocks / 16, np.float32)
-        constants.append(numpy_helper.from_array(weights, f"w{i}"))
-        nodes += [
-            helper.make_node("MatMul", [x, f"w{i}"], [f"p{i}"]),
-            helper.make_node("Tanh", [f"p{i}"], [f"t{i}"]),
-            helper.make_node("Add", [f"t{i}", x], [f"x{i}"]),
-        ]
-        x = f"x{i}"
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [8, 16]) for name in ("x", x)]
-    graph = helper.make_graph(nodes, "chain", ends[:1], ends[1:], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    return model.SerializeToString()
-
-
-def test_deep_models_compile_in_proportion():
-    """Four times the layers take about four times as long; what compares each two of them takes sixteen times."""
-    seconds = []
-    for blocks in (200, 800):
-        model, start = make_chain(blocks), time.process_time()
-        quantc.compile(model)
-        seconds.append(time.process_time() - start)
-    assert seconds[1] < 9 * seconds[0]

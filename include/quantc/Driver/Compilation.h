@@ -26,7 +26,6 @@ namespace quantc {
 /// Where to stop; see docs/Architecture.md. Each prints what the next reads.
 enum class Stage { Import, Linalg, LLVM, Assembly, Object, Library };
 
-/// How an exported model says that operands of an op are integers.
 /// What products of floats take their factors for; sums are f32 in any case.
 enum class FloatProducts {
   f32,
@@ -34,6 +33,7 @@ enum class FloatProducts {
   bf16
 };
 
+/// How an exported model says that operands of an op are integers.
 enum class ExportForm {
   /// By QuantizeLinear and DequantizeLinear around float ops where ONNX Runtime
   /// makes integer ops of that, and by integer ops where it does not.
