@@ -2,9 +2,12 @@
 //
 // A channel's plane is first widened to 16 bits, less its zero point and with
 // zeros around it. Then each vector of outputs of a row is the sum over pairs
-// of taps of one word dot product: the two elements of a pair, interleaved, by
-// the two weights. Planes that are large, or of a size that only the call
-// knows, are taken in tiles.
+// of neighbouring taps of one word dot product: the two elements of a pair by
+// the two weights. A vector of the plane's elements, taken as words, is the
+// pairs of every second output, or of each where the stride is 2. The sums of
+// some rows are stored before any of them becomes an output: both loops have
+// short chains then, of which a processor holds many in flight. Planes that are
+// large, or of a size that only the call knows, are taken in tiles.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,13 +23,15 @@ static constexpr int64_t kMaxPlane = 24 * 1024;
 /// Outputs of a tile.
 static constexpr int64_t kTileRows = 8;
 static constexpr int64_t kTileColumns = 64;
+/// Sums that are stored before they become outputs; a row has more if it must.
+static constexpr int64_t kMaxSums = 1024;
 
 namespace {
 class IntegerDepthwise {
 public:
   IntegerDepthwise(KernelEmitter &e, const MatchedProduct &match)
       : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
-        wordPanels(e, p, kernel) {}
+        wordPanels(e, p, kernel), width(2 * kernel.lanes) {}
 
   /// Whether this convolution suits.
   bool analyze();
@@ -43,7 +48,14 @@ private:
     int64_t copied() const { return std::min(input, reached() - padding); }
   };
 
+  /// Two neighbouring taps of a row, or the one that has no neighbour.
+  struct TapPair {
+    int64_t row, column;
+    bool hasSecond;
+  };
+
   bool analyzeWhole();
+  int64_t getPlaneStride() const;
   void emitChannel(ValueRange outer);
   void fillPlane(ValueRange outer, Value plane);
   void emitTile(ValueRange outer, Value firstRow, Value firstColumn);
@@ -52,16 +64,18 @@ private:
   Value allocatePlane();
   Value widen(Value bytes);
   SmallVector<Value> loadWeights(ValueRange outer);
-  Value loadTap(Value plane, Value y, Value x, int64_t tap);
-  /// Computes the outputs from (y, x) of the plane on, which lie at `place`; no
-  /// more than `left`, if given.
-  void emitWindows(const OutputBases &bases, Value plane, Value y, Value x,
-                   Value place, ArrayRef<Value> weights, Value left = {});
+  Value loadPairs(Value plane, Value y, Value x, const TapPair &pair);
+  /// Stores the sums of row `y` of the outputs from `at` on, in whole vectors.
+  void emitSums(Value plane, Value y, Value numColumns, ArrayRef<Value> weights,
+                Value sums, Value at);
+  /// Turns the sums from `at` on, one vector of them or two, into the outputs
+  /// from `place` on; no more than `left`, if given.
+  void emitOutputsOf(const OutputBases &bases, Value sums, Value at,
+                     int64_t numVectors, Value place, Value left = {});
   Value offsetOf(ValueRange outer, ArrayRef<Value> strides);
-  /// Runs `body` for vectors of `width` that cover `count`; the last may
-  /// overlap the one before.
-  void coverRow(int64_t count, int64_t width,
-                llvm::function_ref<void(Value)> body);
+  /// Runs `body` for vectors of `size` that cover `count`; the last may overlap
+  /// the one before.
+  void cover(int64_t count, int64_t size, llvm::function_ref<void(Value)> body);
 
   KernelEmitter &e;
   const GemmProblem &p;
@@ -72,7 +86,8 @@ private:
   Extent rows, columns;
   bool isTiled = false;
   int64_t planeStride;
-  /// Outputs at a time: one vector of sums, or two.
+  SmallVector<TapPair> pairs;
+  /// Sums at a time: two vectors.
   int64_t width;
 };
 } // namespace
@@ -86,16 +101,22 @@ bool IntegerDepthwise::analyze() {
       return false;
   if (!e.isConstant(p.k, input.getNumTaps()))
     return false;
+  const Windows::Dim &line = input.dims[1];
+  for (int64_t row = 0; row < input.dims[0].window; ++row)
+    for (int64_t column = 0; column < line.window;) {
+      bool hasSecond = line.dilation == 1 && column + 1 < line.window;
+      pairs.push_back({row, column, hasSecond});
+      column += hasSecond ? 2 : 1;
+    }
   if (analyzeWhole())
     return true;
   isTiled = true;
   auto getTile = [](const Windows::Dim &dim, int64_t size) -> Extent {
     return {0, size, 0, dim.window, dim.stride, dim.dilation};
   };
-  width = 2 * kernel.lanes;
   rows = getTile(input.dims[0], kTileRows);
   columns = getTile(input.dims[1], std::max(kTileColumns, width));
-  planeStride = llvm::alignTo(columns.reached() + columns.stride - 1, width);
+  planeStride = getPlaneStride();
   return rows.reached() * planeStride <= kMaxPlane;
 }
 
@@ -111,14 +132,15 @@ bool IntegerDepthwise::analyzeWhole() {
     if (extent->copied() <= 0)
       return false;
   }
-  int64_t lanes = kernel.lanes;
-  width = columns.output >= 2 * lanes ? 2 * lanes : lanes;
-  // Lines of whole registers; a load with stride 2 reads one element more than
-  // it needs.
-  planeStride =
-      llvm::alignTo(columns.reached() + columns.stride - 1, 2 * lanes);
-  return columns.output >= width && columns.copied() >= lanes &&
+  planeStride = getPlaneStride();
+  return rows.output * columns.output >= kernel.lanes &&
          rows.reached() * planeStride <= kMaxPlane;
+}
+
+/// Lines of whole registers; a tap without a neighbour reads one element more
+/// than it needs.
+int64_t IntegerDepthwise::getPlaneStride() const {
+  return llvm::alignTo(columns.reached() + 1, width);
 }
 
 Value IntegerDepthwise::offsetOf(ValueRange outer, ArrayRef<Value> strides) {
@@ -128,12 +150,12 @@ Value IntegerDepthwise::offsetOf(ValueRange outer, ArrayRef<Value> strides) {
   return offset;
 }
 
-void IntegerDepthwise::coverRow(int64_t count, int64_t width,
-                                llvm::function_ref<void(Value)> body) {
-  int64_t whole = count / width * width;
-  e.forLoop(e.index(0), e.index(whole), width, body);
+void IntegerDepthwise::cover(int64_t count, int64_t size,
+                             llvm::function_ref<void(Value)> body) {
+  int64_t whole = count / size * size;
+  e.forLoop(e.index(0), e.index(whole), size, body);
   if (whole != count)
-    body(e.index(count - width));
+    body(e.index(count - size));
 }
 
 /// One input or a vector of them in 16 bits, less the zero point.
@@ -156,9 +178,9 @@ Value IntegerDepthwise::widen(Value bytes) {
 
 void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
   // One register of 16-bit elements, if lines are that long.
-  int64_t size = 2 * kernel.lanes;
-  if (columns.copied() < size)
-    size = kernel.lanes;
+  int64_t size = width;
+  while (columns.copied() < size)
+    size /= 2;
   Value border = widen(e.splat(input.paddingValue, size));
   auto fill = [&](Value from, Value to) {
     e.forLoop(from, to, size,
@@ -176,7 +198,7 @@ void IntegerDepthwise::fillPlane(ValueRange outer, Value plane) {
     fill(line, e.add(line, e.index(columns.padding)));
     fill(e.add(line, e.index(tail)), e.add(line, e.index(planeStride)));
     Value to = e.add(line, e.index(columns.padding));
-    coverRow(columns.copied(), size, [&](Value x) {
+    cover(columns.copied(), size, [&](Value x) {
       Value bytes = e.loadVector(input.input, e.add(from, x), size);
       e.storeVector(widen(bytes), plane, e.add(to, x));
     });
@@ -201,11 +223,11 @@ SmallVector<Value> IntegerDepthwise::loadWeights(ValueRange outer) {
       weight = arith::SubIOp::create(e.b, e.loc, weight, zero);
     return weight;
   };
-  int64_t taps = rows.window * columns.window;
   SmallVector<Value> words;
-  for (int64_t tap = 0; tap < taps; tap += 2) {
+  for (const TapPair &pair : pairs) {
+    int64_t tap = pair.row * columns.window + pair.column;
     Value word = arith::AndIOp::create(e.b, e.loc, load(tap), constant(0xffff));
-    if (tap + 1 < taps)
+    if (pair.hasSecond)
       word = arith::OrIOp::create(
           e.b, e.loc, word,
           arith::ShLIOp::create(e.b, e.loc, load(tap + 1), constant(16)));
@@ -214,73 +236,67 @@ SmallVector<Value> IntegerDepthwise::loadWeights(ValueRange outer) {
   return words;
 }
 
-/// The elements under a tap of the windows of outputs (y, x), (y, x + 1) ...
-Value IntegerDepthwise::loadTap(Value plane, Value y, Value x, int64_t tap) {
-  int64_t row = tap / columns.window, column = tap % columns.window;
-  Value at = e.add(
-      e.mul(e.add(e.mul(y, e.index(rows.stride)), e.index(row * rows.dilation)),
-            e.index(planeStride)),
-      e.add(e.mul(x, e.index(columns.stride)),
-            e.index(column * columns.dilation)));
-  Value first = e.loadVector(plane, at, width);
-  if (columns.stride == 1)
-    return first;
-  Value second = e.loadVector(plane, e.add(at, e.index(width)), width);
-  SmallVector<int64_t> even;
-  for (int64_t i = 0; i < width; ++i)
-    even.push_back(2 * i);
-  return vector::ShuffleOp::create(e.b, e.loc, first, second, even);
+/// The elements under a pair of taps for the outputs of one vector of sums, of
+/// which output (y, x) is the first, as words.
+Value IntegerDepthwise::loadPairs(Value plane, Value y, Value x,
+                                  const TapPair &pair) {
+  Value row =
+      e.add(e.mul(y, e.index(rows.stride)), e.index(pair.row * rows.dilation));
+  Value at = e.add(e.mul(row, e.index(planeStride)),
+                   e.add(e.mul(x, e.index(columns.stride)),
+                         e.index(pair.column * columns.dilation)));
+  return vector::BitCastOp::create(
+      e.b, e.loc, VectorType::get(kernel.lanes, e.b.getI32Type()),
+      e.loadVector(plane, at, width));
 }
 
-void IntegerDepthwise::emitWindows(const OutputBases &bases, Value plane,
-                                   Value y, Value x, Value place,
-                                   ArrayRef<Value> weights, Value left) {
-  int64_t lanes = kernel.lanes, taps = rows.window * columns.window;
-  auto words = VectorType::get(lanes, e.b.getI32Type());
-  // Two vectors of sums take the halves of each 8 outputs, since registers
-  // interleave within 128 bits; they are put in order at the end.
-  int64_t numSums = width / lanes, run = numSums == 2 ? 4 : lanes;
-  SmallVector<SmallVector<int64_t>> positions(numSums);
-  for (int64_t i = 0; i < width; ++i)
-    positions[i / run % numSums].push_back(i);
-  SmallVector<Value> sums(numSums, e.zero(words));
-  for (int64_t tap = 0; tap < taps; tap += 2) {
-    Value first = loadTap(plane, y, x, tap);
-    Value second = tap + 1 < taps ? loadTap(plane, y, x, tap + 1)
-                                  : e.zero(first.getType());
-    for (auto [sum, half] : llvm::zip(sums, positions)) {
-      SmallVector<int64_t> mask;
-      for (int64_t i : half)
-        mask.append({i, width + i});
-      Value pairs = vector::ShuffleOp::create(e.b, e.loc, first, second, mask);
-      pairs = vector::BitCastOp::create(e.b, e.loc, words, pairs);
-      sum = kernel.dot.emit(e, pairs, weights[tap / 2], sum);
+void IntegerDepthwise::emitSums(Value plane, Value y, Value numColumns,
+                                ArrayRef<Value> weights, Value sums, Value at) {
+  int64_t lanes = kernel.lanes;
+  bool isEverySecond = columns.stride == 1;
+  e.forLoop(e.index(0), numColumns, width, [&](Value x) {
+    SmallVector<Value> halves;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value first = e.add(x, e.index(isEverySecond ? half : half * lanes));
+      Value sum = e.zero(VectorType::get(lanes, e.b.getI32Type()));
+      for (auto [pair, weight] : llvm::zip(pairs, weights))
+        sum = kernel.dot.emit(e, loadPairs(plane, y, first, pair), weight, sum);
+      halves.push_back(sum);
     }
+    Value place = e.add(at, x);
+    if (isEverySecond)
+      return e.storeVector(
+          vector::InterleaveOp::create(e.b, e.loc, halves[0], halves[1]), sums,
+          place);
+    e.storeVector(halves[0], sums, place);
+    e.storeVector(halves[1], sums, e.add(place, e.index(lanes)));
+  });
+}
+
+void IntegerDepthwise::emitOutputsOf(const OutputBases &bases, Value sums,
+                                     Value at, int64_t numVectors, Value place,
+                                     Value left) {
+  int64_t lanes = kernel.lanes;
+  SmallVector<Value> vectors, places;
+  for (int64_t i = 0; i < numVectors; ++i) {
+    Value offset = e.index(i * lanes);
+    vectors.push_back(e.loadVector(sums, e.add(at, offset), lanes));
+    places.push_back(e.add(place, offset));
   }
-  if (numSums == 2) {
-    SmallVector<int64_t> place(width);
-    for (int64_t half = 0; half < 2; ++half)
-      for (auto [i, position] : llvm::enumerate(positions[half]))
-        place[position] = half * lanes + i;
-    Value low = sums[0], high = sums[1];
-    for (int64_t half = 0; half < 2; ++half)
-      sums[half] = vector::ShuffleOp::create(
-          e.b, e.loc, low, high, ArrayRef(place).slice(half * lanes, lanes));
-  }
-  SmallVector<Value> places;
-  for (int64_t i = 0; i < numSums; ++i)
-    places.push_back(e.add(place, e.index(i * lanes)));
   auto store = [&](ArrayRef<Value> masks) {
-    emitOutputs(e, p, kernel, bases, e.index(0), places, sums, masks);
+    emitOutputs(e, p, kernel, bases, e.index(0), places, vectors, masks);
   };
   if (left)
-    e.withMasks(left, numSums, lanes, store);
+    e.withMasks(left, numVectors, lanes, store);
   else
     store({});
 }
 
+/// Loads of a tap's neighbour and of the last vector's end pass the last line.
 Value IntegerDepthwise::allocatePlane() {
-  return e.allocateOnStack(rows.reached() * planeStride, e.b.getI16Type());
+  int64_t slack = columns.stride * width;
+  return e.allocateOnStack(rows.reached() * planeStride + slack,
+                           e.b.getI16Type());
 }
 
 void IntegerDepthwise::emitChannel(ValueRange outer) {
@@ -288,10 +304,22 @@ void IntegerDepthwise::emitChannel(ValueRange outer) {
   fillPlane(outer, plane);
   SmallVector<Value> weights = loadWeights(outer);
   OutputBases bases(e, p, outer);
-  e.forLoop(e.index(0), e.index(rows.output), 1, [&](Value y) {
-    coverRow(columns.output, width, [&](Value x) {
-      Value place = e.add(e.mul(y, e.index(columns.output)), x);
-      emitWindows(bases, plane, y, x, place, weights);
+  // Rows whose sums lie behind each other, as their outputs do.
+  int64_t blockRows = rows.output;
+  while (blockRows > 1 && (rows.output % blockRows != 0 ||
+                           blockRows * columns.output > kMaxSums))
+    --blockRows;
+  int64_t blockSize = blockRows * columns.output;
+  Value sums = e.allocateOnStack(blockSize + width, e.b.getI32Type());
+  e.forLoop(e.index(0), e.index(rows.output), blockRows, [&](Value first) {
+    e.forLoop(e.index(0), e.index(blockRows), 1, [&](Value y) {
+      emitSums(plane, e.add(first, y), e.index(columns.output), weights, sums,
+               e.mul(y, e.index(columns.output)));
+    });
+    Value place = e.mul(first, e.index(columns.output));
+    int64_t numVectors = blockSize >= width ? 2 : 1;
+    cover(blockSize, numVectors * kernel.lanes, [&](Value at) {
+      emitOutputsOf(bases, sums, at, numVectors, e.add(place, at));
     });
   });
 }
@@ -347,12 +375,14 @@ void IntegerDepthwise::emitTile(ValueRange outer, Value firstRow,
   fillTile(outer, plane, firstRow, firstColumn, numLines);
   SmallVector<Value> weights = loadWeights(outer);
   OutputBases bases(e, p, outer);
+  Value sums = e.allocateOnStack(columns.output, e.b.getI32Type());
   e.forLoop(e.index(0), numRows, 1, [&](Value y) {
+    emitSums(plane, y, numColumns, weights, sums, e.index(0));
     Value line =
         e.add(e.mul(e.add(firstRow, y), columnDim.outputSize), firstColumn);
     e.forLoop(e.index(0), numColumns, width, [&](Value x) {
-      emitWindows(bases, plane, y, x, e.add(line, x), weights,
-                  e.sub(numColumns, x));
+      emitOutputsOf(bases, sums, x, /*numVectors=*/2, e.add(line, x),
+                    e.sub(numColumns, x));
     });
   });
 }
