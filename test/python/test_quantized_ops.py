@@ -332,6 +332,26 @@ def test_one_element_beyond_a_vector(width, tmp_path, quantc_cli):
         assert not re.search(r"(vmovd|vmovss|vextractps)\s.*%xmm\d+, -?\d*\(%r", text)
 
 
+@pytest.mark.parametrize("height, width", [(5, 21), (1, 100)])
+def test_end_of_a_plane(height, width, tmp_path, quantc_cli):
+    """Where a target has no masks for bytes, a loop stands for the last of them: not a branch for each lane."""
+    rng = np.random.default_rng(width)
+    graph = Graph()
+    x = rng.integers(0, 256, (2, 8, height, width)).astype(np.uint8)
+    w = rng.integers(-128, 128, (12, 8, 1, 1)).astype(np.int8)
+    y = graph.node("Conv", graph.dq(graph.input(x), 0.02, 120, np.uint8), graph.dq(graph.constant(w), 0.01, 0, np.int8))
+    graph.output(graph.q(y, 0.31, 128, np.uint8), np.uint8)
+    check_equal(graph, x)
+    onnx.save(graph.model(), tmp_path / "model.onnx")
+    texts = {}
+    for target in ("x86-64-v3", "x86-64-v4"):
+        path = tmp_path / "model.s"
+        quantc_cli.ok("compile", tmp_path / "model.onnx", f"--target={target}", "--emit=asm", "-o", path)
+        texts[target] = path.read_text()
+    assert not re.search(r"vp(ins|ext)rb", texts["x86-64-v3"])
+    assert re.search(r"vmovdqu8\s.*\{%k\d\}", texts["x86-64-v4"])
+
+
 @pytest.mark.parametrize("attributes", [{}, {"strides": [2, 2], "kernel_shape": [2, 2]}, {"group": 2, "pads": [1, 0, 0, 1]}])
 def test_transposed_convolutions(attributes):
     """ONNX Runtime computes these with floats: scales that make no ties."""

@@ -1,5 +1,6 @@
 //===- EmitCode.cpp - LLVM dialect to optimized native code ---------------===//
 
+#include "ByteMasks.h"
 #include "quantc/Target/Native/Native.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
@@ -107,6 +108,7 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
     function.addFnAttr("target-cpu", machine.getTargetCPU());
     function.addFnAttr("target-features", spec.features);
   }
+  loopOverMaskedElements(*code, machine);
   if (largeWeights && llvm::Triple(spec.triple).isX86())
     for (llvm::GlobalVariable &global : code->globals())
       if (global.isDeclaration())
