@@ -107,6 +107,9 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
     function.setDoesNotThrow();
     function.addFnAttr("target-cpu", machine.getTargetCPU());
     function.addFnAttr("target-features", spec.features);
+    // It calls kernels, each instruction once a run.
+    if (function.getName() == "main")
+      function.addFnAttr(llvm::Attribute::OptimizeForSize);
   }
   loopOverMaskedElements(*code, machine);
   if (largeWeights && llvm::Triple(spec.triple).isX86())

@@ -4,6 +4,9 @@
 #include "quantc/Target/Native/TargetSpec.h"
 #include "quantc/Target/Native/Weights.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
@@ -96,6 +99,50 @@ TEST(Weights, ObjectIsValidELF) {
     EXPECT_EQ(data[0], 1);
     EXPECT_EQ(data[128], 2);
   }
+}
+
+// A module of so many functions is compiled in parts.
+TEST(Objects, PassNoUnusedArguments) {
+  std::string text = "llvm.func @main(%p: !llvm.ptr) {\n"
+                     "  %c = llvm.mlir.constant(7 : i64) : i64\n";
+  std::string arguments, types, values;
+  for (int i = 0; i < 40; ++i) {
+    arguments += ", %a" + std::to_string(i) + ": i64";
+    types += ", i64";
+    values += ", %c";
+  }
+  std::string kernels;
+  for (int i = 0; i < 20; ++i) {
+    std::string name = "@kernel" + std::to_string(i);
+    text += "  llvm.call " + name + "(%p" + values + ") : (!llvm.ptr" + types +
+            ") -> ()\n";
+    kernels += "llvm.func internal " + name + "(%p: !llvm.ptr" + arguments +
+               ") attributes {no_inline} {\n  llvm.store volatile %a" +
+               std::to_string(i) + ", %p : i64, !llvm.ptr\n  llvm.return\n}\n";
+  }
+  text += "  llvm.return\n}\n" + kernels;
+
+  mlir::DialectRegistry registry;
+  registry.insert<mlir::LLVM::LLVMDialect>();
+  mlir::registerAllToLLVMIRTranslations(registry);
+  mlir::MLIRContext context(registry);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  ASSERT_TRUE(bool(module));
+  llvm::SmallVector<llvm::SmallVector<char, 0>> objects;
+  ASSERT_TRUE(mlir::succeeded(
+      emitObjects(*module, resolve("x86-64"), "", false, objects)));
+  EXPECT_GT(objects.size(), 1u);
+  uint64_t size = 0;
+  for (const llvm::SmallVector<char, 0> &object : objects) {
+    auto file = llvm::object::ObjectFile::createObjectFile(
+        llvm::MemoryBufferRef({object.data(), object.size()}, "part.o"));
+    ASSERT_TRUE(bool(file)) << llvm::toString(file.takeError());
+    for (const llvm::object::SectionRef &section : (*file)->sections())
+      if (section.isText())
+        size += section.getSize();
+  }
+  // Two registers a call: 40 arguments would be 300 bytes.
+  EXPECT_LT(size, 20 * 60u);
 }
 
 TEST(Header, TakesThePrefix) {
