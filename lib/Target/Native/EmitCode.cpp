@@ -18,6 +18,7 @@
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/IPO/DeadArgumentElimination.h"
 #include "llvm/Transforms/Utils/SplitModule.h"
 
 using namespace mlir;
@@ -29,7 +30,10 @@ static constexpr unsigned kNumParts = 4;
 /// Below this, splitting costs more than it gains.
 static constexpr unsigned kSmallestPart = 4;
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+/// Runs what `build` makes of a pass builder.
+static void runPasses(
+    llvm::Module &module, llvm::TargetMachine &machine,
+    llvm::function_ref<llvm::ModulePassManager(llvm::PassBuilder &)> build) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = true;
   tuning.SLPVectorization = true;
@@ -43,10 +47,26 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
+  build(builder).run(module, modules);
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   // What pays to be unrolled is already: -O3 unrolls edges and copies twice as
   // far, which is a tenth of a small model's code, and no faster.
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
+  runPasses(module, machine, [](llvm::PassBuilder &builder) {
+    return builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
+  });
+}
+
+/// Of a buffer's descriptor, a kernel reads little more than the pointer. Parts
+/// of a module call each other, so that they cannot drop the rest.
+static void dropUnusedArguments(llvm::Module &module,
+                                llvm::TargetMachine &machine) {
+  runPasses(module, machine, [](llvm::PassBuilder &) {
+    llvm::ModulePassManager passes;
+    passes.addPass(llvm::DeadArgumentEliminationPass());
+    return passes;
+  });
 }
 
 /// Masked stores of one element become stores of a scalar. LLVM 22 does so,
@@ -176,6 +196,7 @@ quantc::native::emitObjects(ModuleOp module, const TargetSpec &spec,
                : cannotEmit(module, spec);
   }
 
+  dropUnusedArguments(*code, **machine);
   // Splitting exports what is local, where the parts of another variant of the
   // library have the same names (or none, which it makes up).
   if (!localPrefix.empty())
