@@ -15,8 +15,8 @@
 // VBMI:          vector.load %[[TABLE]][%c192] : memref<256xi8>, vector<64xi8>
 // VBMI:          vector.shuffle {{.*}} : vector<16xi8>, vector<16xi8>
 // VBMI-COUNT-2:  llvm.x86.avx512.vpermi2var.qi.512
-// AVX2:          arith.trunci %{{.*}} : vector<8xi32> to vector<8xi8>
-// AVX2:          %[[BYTE:.*]] = vector.extract %{{.*}}[0] : i8 from vector<8xi8>
+// AVX2:          arith.trunci %{{.*}} : vector<16xi32> to vector<16xi8>
+// AVX2:          %[[BYTE:.*]] = vector.extract %{{.*}}[0] : i8 from vector<16xi8>
 // AVX2:          %[[INDEX:.*]] = arith.index_castui %[[BYTE]] : i8 to index
 // AVX2:          %[[ENTRY:.*]] = memref.load %[[TABLE]][%[[INDEX]]]
 // AVX2:          vector.from_elements %[[ENTRY]],

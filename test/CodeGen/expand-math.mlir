@@ -1,5 +1,7 @@
 // RUN: quant-opt %s --quantc-expand-math | FileCheck %s
 // RUN: quant-opt %s --quantc-expand-math=target-features=+sse2 | FileCheck %s --check-prefix=X86
+// RUN: quant-opt %s --quantc-expand-math=target-features=+sse2,+avx2 | FileCheck %s --check-prefix=AVX2
+// RUN: quant-opt %s --quantc-expand-math=target-features=+sse2,+avx2,+avx512f | FileCheck %s --check-prefix=AVX512
 
 // CHECK-LABEL: func.func @exp
 // CHECK-NOT: math.exp
@@ -53,6 +55,7 @@ func.func @others(%x: f32) -> (i64, i32) {
 
 // A clamp at a number is one comparison; NaN becomes the number. Where both
 // sides may be NaN, that is not enough.
+// X86-LABEL: func.func @clamp
 // CHECK-LABEL: func.func @clamp
 // CHECK-SAME:    %[[X:.*]]: vector<8xf32>, %[[Y:.*]]: vector<8xf32>, %[[I:.*]]: i32
 // CHECK:         %[[LOW:.*]] = arith.cmpf ogt, %[[X]], %[[C:.*]] : vector<8xf32>
@@ -83,4 +86,54 @@ func.func private @number(%x: f32, %c: f32 {llvm.nofpclass = 3 : i64}, %y: f32 {
   %0 = arith.maxnumf %c, %x : f32
   %1 = arith.minnumf %0, %y : f32
   return %1 : f32
+}
+
+// What narrows saturates on AVX2, so that only what no integer holds is clamped
+// before; NaN becomes the least integer.
+// AVX2-LABEL: func.func @quantize
+// AVX2-SAME:    %[[X:.*]]: vector<16xf32>
+// AVX2-DAG:     %[[HIGH:.*]] = arith.constant dense<1.350000e+02> : vector<16xf32>
+// AVX2-DAG:     %[[ZERO:.*]] = arith.constant dense<120> : vector<16xi16>
+// AVX2-NOT:     max
+// AVX2:         %[[ABOVE:.*]] = arith.cmpf olt, %[[HIGH]], %[[X]]
+// AVX2:         %[[CLAMPED:.*]] = arith.select %[[ABOVE]], %[[HIGH]], %[[X]]
+// AVX2:         %[[PART:.*]] = vector.extract_strided_slice %[[CLAMPED]] {offsets = [0], sizes = [8]
+// AVX2:         llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"(%[[PART]]) : (vector<8xf32>) -> vector<8xi32>
+// AVX2:         llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"
+// AVX2:         arith.maxsi {{.*}} : vector<16xi32>
+// AVX2:         arith.minsi
+// AVX2:         %[[NARROW:.*]] = arith.trunci {{.*}} : vector<16xi32> to vector<16xi16>
+// AVX2:         %[[MOVED:.*]] = llvm.intr.sadd.sat(%[[NARROW]], %[[ZERO]])
+// AVX2:         arith.maxsi %[[MOVED]]
+// AVX2:         arith.minsi
+// AVX2:         arith.trunci {{.*}} : vector<16xi16> to vector<16xi8>
+// AVX512-LABEL: func.func @quantize
+// AVX512-NOT:   ps2dq
+// AVX512:       llvm.lrint
+// AVX512:       arith.trunci {{.*}} : vector<16xi32> to vector<16xi8>
+func.func @quantize(%x: vector<16xf32>) -> vector<16xi8> {
+  %low = arith.constant dense<-120.0> : vector<16xf32>
+  %high = arith.constant dense<135.0> : vector<16xf32>
+  %zero = arith.constant dense<120> : vector<16xi32>
+  %0 = arith.maxnumf %x, %low : vector<16xf32>
+  %1 = arith.minnumf %0, %high : vector<16xf32>
+  %2 = math.roundeven %1 : vector<16xf32>
+  %3 = arith.fptosi %2 : vector<16xf32> to vector<16xi32>
+  %4 = arith.addi %3, %zero : vector<16xi32>
+  %5 = arith.trunci %4 : vector<16xi32> to vector<16xi8>
+  return %5 : vector<16xi8>
+}
+
+// Not to 7 bits.
+// AVX2-LABEL: func.func @seven_bits
+// AVX2-NOT:   ps2dq
+func.func @seven_bits(%x: vector<8xf32>) -> vector<8xi8> {
+  %low = arith.constant dense<-64.0> : vector<8xf32>
+  %high = arith.constant dense<63.0> : vector<8xf32>
+  %0 = arith.maxnumf %x, %low : vector<8xf32>
+  %1 = arith.minnumf %0, %high : vector<8xf32>
+  %2 = math.roundeven %1 : vector<8xf32>
+  %3 = arith.fptosi %2 : vector<8xf32> to vector<8xi32>
+  %4 = arith.trunci %3 : vector<8xi32> to vector<8xi8>
+  return %4 : vector<8xi8>
 }

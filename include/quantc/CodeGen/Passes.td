@@ -325,6 +325,7 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
 
     A number that is rounded to the nearest integer (half to even) and then
     converted is one instruction on x86 (`cvtps2dq`), which LLVM does not find.
+    On AVX2 the instructions that narrow integers clamp them to bytes as well.
     A clamp (`maxnumf`, `minnumf`) at a number that is not NaN is one comparison.
   }];
   let options = [

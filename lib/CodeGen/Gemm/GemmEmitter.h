@@ -181,12 +181,15 @@ struct GemmProblem {
   mlir::Value getNumProducts(KernelEmitter &e) const;
 };
 
-/// What the epilogue makes of `sum`, a vector of the product in `row`, columns
-/// from `offset` on; `inputBases` are the offsets of its inputs.
+/// What the epilogue makes of `sum`: of vectors of the product in `row`, one
+/// behind the other, with `lanes` columns from each of `offsets` on.
+/// `inputBases` are the offsets of its inputs. Without masks all elements
+/// exist.
 mlir::Value emitEpilogue(KernelEmitter &e, const GemmProblem &problem,
                          llvm::ArrayRef<mlir::Value> inputBases,
-                         mlir::Value row, mlir::Value offset, int64_t lanes,
-                         mlir::Value mask, mlir::Value sum);
+                         mlir::Value row, llvm::ArrayRef<mlir::Value> offsets,
+                         int64_t lanes, llvm::ArrayRef<mlir::Value> masks,
+                         mlir::Value sum);
 
 /// Where the results for one index of the outer loops begin.
 struct OutputBases {

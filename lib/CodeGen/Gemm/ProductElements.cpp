@@ -81,10 +81,26 @@ Value quantc::emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
                                arith::MulIOp::create(e.b, e.loc, a, b));
 }
 
+/// The elements of vectors of one type, one vector behind the other.
+static Value concatenate(KernelEmitter &e, ArrayRef<Value> vectors) {
+  if (vectors.size() == 1)
+    return vectors.front();
+  auto type = cast<VectorType>(vectors.front().getType());
+  int64_t lanes = type.getNumElements();
+  Value result =
+      e.zero(VectorType::get(vectors.size() * lanes, type.getElementType()));
+  for (auto [i, vector] : llvm::enumerate(vectors))
+    result = vector::InsertStridedSliceOp::create(e.b, e.loc, vector, result,
+                                                  i * lanes, /*strides=*/1);
+  return result;
+}
+
 Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
-                           ArrayRef<Value> inputBases, Value row, Value offset,
-                           int64_t lanes, Value mask, Value sum) {
+                           ArrayRef<Value> inputBases, Value row,
+                           ArrayRef<Value> offsets, int64_t lanes,
+                           ArrayRef<Value> masks, Value sum) {
   linalg::GenericOp epilogue = p.epilogue;
+  int64_t allLanes = offsets.size() * lanes;
   llvm::DenseMap<Value, Value> known;
   for (auto [i, input] : llvm::enumerate(p.epilogueInputs)) {
     BlockArgument argument = epilogue.getBody()->getArgument(i);
@@ -95,13 +111,29 @@ Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
     if (argument.use_empty())
       continue;
     Value at = e.add(inputBases[i], e.mul(row, input.rowStride));
-    known[argument] =
-        e.isConstant(input.columnStride, 0)
-            ? e.splat(e.load(input.buffer, at), lanes)
-            : e.loadVector(input.buffer, e.add(at, offset), lanes, mask);
+    if (e.isConstant(input.columnStride, 0)) {
+      known[argument] = e.splat(e.load(input.buffer, at), allLanes);
+      continue;
+    }
+    SmallVector<Value> loaded;
+    for (auto [v, offset] : llvm::enumerate(offsets))
+      loaded.push_back(e.loadVector(input.buffer, e.add(at, offset), lanes,
+                                    masks.empty() ? Value() : masks[v]));
+    known[argument] = concatenate(e, loaded);
   }
   auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
-  return emitExpression(e, yield.getOperand(0), lanes, known, p.permutes);
+  return emitExpression(e, yield.getOperand(0), allLanes, known, p.permutes);
+}
+
+/// How many vectors of sums go through the epilogue as one: those that fill a
+/// register of 128 bits once they are bytes, since what narrows integers takes
+/// two registers at a time.
+static int64_t getVectorsAtOnce(const GemmProblem &p,
+                                const MicroKernel &kernel) {
+  auto output = cast<MemRefType>(p.output.buffer.getType()).getElementType();
+  bool narrows =
+      p.epilogue && output.isInteger(8) && kernel.accumulator.isInteger(32);
+  return narrows && kernel.lanes == 8 ? 2 : 1;
 }
 
 void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,
@@ -111,29 +143,41 @@ void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,
   Value cRow = e.add(bases.c, e.mul(row, p.c.rowStride));
   Value outRow = e.add(bases.output, e.mul(row, p.output.rowStride));
   Type product = cast<MemRefType>(p.c.buffer.getType()).getElementType();
-  for (unsigned v = 0; v < sums.size(); ++v) {
-    Value offset = columns[v];
-    Value mask = masks.empty() ? Value() : masks[v];
-    Value sum = sums[v];
-    if (p.accumulates)
-      sum =
-          isa<FloatType>(kernel.accumulator)
-              ? Value(arith::AddFOp::create(
-                    e.b, e.loc, sum,
-                    toAccumulator(e, kernel,
-                                  e.loadVector(p.c.buffer, e.add(cRow, offset),
-                                               kernel.lanes, mask))))
-              : Value(arith::AddIOp::create(
-                    e.b, e.loc, sum,
-                    toAccumulator(e, kernel,
-                                  e.loadVector(p.c.buffer, e.add(cRow, offset),
-                                               kernel.lanes, mask))));
+  int64_t lanes = kernel.lanes;
+  auto maskAt = [&](size_t v) { return masks.empty() ? Value() : masks[v]; };
+  SmallVector<Value> results(sums);
+  for (auto [v, sum] : llvm::enumerate(results)) {
+    if (p.accumulates) {
+      Value before = toAccumulator(
+          e, kernel,
+          e.loadVector(p.c.buffer, e.add(cRow, columns[v]), lanes, maskAt(v)));
+      sum = isa<FloatType>(kernel.accumulator)
+                ? Value(arith::AddFOp::create(e.b, e.loc, sum, before))
+                : Value(arith::AddIOp::create(e.b, e.loc, sum, before));
+    }
     if (product != kernel.accumulator)
-      sum = arith::TruncFOp::create(
-          e.b, e.loc, VectorType::get(kernel.lanes, product), sum);
+      sum = arith::TruncFOp::create(e.b, e.loc, VectorType::get(lanes, product),
+                                    sum);
+  }
+  auto store = [&](Value result, size_t v) {
+    e.storeVector(result, p.output.buffer, e.add(outRow, columns[v]),
+                  maskAt(v));
+  };
+  size_t atOnce = getVectorsAtOnce(p, kernel);
+  for (size_t v = 0, n = results.size(); v < n; v += atOnce) {
+    size_t count = std::min(atOnce, n - v);
+    Value result = concatenate(e, ArrayRef(results).slice(v, count));
     if (p.epilogue)
-      sum = emitEpilogue(e, p, bases.inputs, row, offset, kernel.lanes, mask,
-                         sum);
-    e.storeVector(sum, p.output.buffer, e.add(outRow, offset), mask);
+      result =
+          emitEpilogue(e, p, bases.inputs, row, columns.slice(v, count), lanes,
+                       masks.empty() ? masks : masks.slice(v, count), result);
+    if (count == 1) {
+      store(result, v);
+      continue;
+    }
+    for (size_t i = 0; i < count; ++i)
+      store(vector::ExtractStridedSliceOp::create(
+                e.b, e.loc, result, int64_t(i) * lanes, lanes, /*strides=*/1),
+            v + i);
   }
 }

@@ -30,6 +30,7 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
     unit.hasFMA = true;
   }
   unit.convertsNearest = enabled.contains("sse2");
+  unit.narrowsSaturating = unit.bits == 256;
   // Wide registers need the extension for bytes and words.
   unit.hasWordPairs = unit.bits == 512 ? enabled.contains("avx512bw")
                                        : enabled.contains("sse2");
