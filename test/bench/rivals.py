@@ -54,6 +54,7 @@ MODELS = CASES + [
     ),
 ]
 BURST = 0.05  # seconds
+EXACT = "ONNX Runtime, exact"
 
 
 # Engines: load(path, feed, threads, precision) gives a function without arguments.
@@ -70,18 +71,27 @@ def refuse_bf16(precision):
         raise ValueError("models of f32 are computed in f32")
 
 
-def load_onnxruntime(path, feed, threads, precision):
+def load_onnxruntime(path, feed, threads, precision, settings=()):
     import onnxruntime as ort
 
     refuse_bf16(precision)
 
     options = ort.SessionOptions()
+    for name, value in settings:
+        options.add_session_config_entry(name, value)
     options.log_severity_level = 3
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Its threads would spin on while others have their turn.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feed)
+
+
+def load_onnxruntime_exact(path, feed, threads, precision):
+    """With sums of bytes that do not saturate."""
+    if not any("Quantize" in node.op_type for node in onnx.load(path, load_external_data=False).graph.node):
+        raise ValueError("floats do not saturate")
+    return load_onnxruntime(path, feed, threads, precision, [("session.x64quantprecision", "1")])
 
 
 def load_openvino(path, feed, threads, precision):
@@ -147,6 +157,7 @@ def compile_iree(path):
 ENGINES = {
     "Quantc": (None, load_quantc),
     "ONNX Runtime": ("onnxruntime", load_onnxruntime),
+    EXACT: ("onnxruntime", load_onnxruntime_exact),
     "OpenVINO": ("openvino", load_openvino),
     "IREE": ("iree", load_iree),
 }
@@ -393,13 +404,18 @@ def split_sections(text):
     return {heading: body for heading, _, body in (part.partition("\n") for part in parts)}
 
 
+def loading(engines):
+    """Those that differ in what loading takes."""
+    return [engine for engine in engines if engine != EXACT]
+
+
 def section(rows, loads, engines, versions, old):
     """`rows` are of times, `loads` of what the engines take beside time; rows of other cases in `old` stay if the
     machine and the engines are the same."""
     caption = f"On {processor()}: {versions}."
     if caption not in old:
         old = ""
-    times, taken = ("case", "form", "threads", *engines, "best / Quantc"), ("case", "form", *engines)
+    times, taken = ("case", "form", "threads", *engines, "best / Quantc"), ("case", "form", *loading(engines))
     lines = ["", caption]
     for headings, new in ((times, rows), (taken, loads)):
         if kept := keep_rows(old, headings, new):
@@ -414,22 +430,26 @@ def page(sections):
         "are QDQ models by ONNX Runtime's `quantize_static` (u8 activations, s8 weights per channel), `int8` layers have "
         "one scale a column; in `bf16` products of floats may round to it. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine cannot take the model. On "
         "processors that have AVX2 only, the other engines add up products of bytes in 16 bits, where large weights "
-        "saturate; Quantc's results are exact."
+        "saturate; Quantc's results are exact, as those of ONNX Runtime are with `session.x64quantprecision`, in the column "
+        "`exact`."
     )
-    loading = (
+    second = (
         "The second table of each kind of machine is what a process takes that loads a model and runs it on one thread: "
         "milliseconds to load it, megabytes at most in memory (those of Python and of what all processes import, more than "
         "100, among them), megabytes of the file that it loads. ONNX Runtime and OpenVINO load the ONNX file, and compile "
         "it each time."
     )
     lines = ["# Beside other engines", "", "<!-- Written by `test/bench/rivals.py --update-docs`. -->", ""]
-    for part in (text, loading):
+    for part in (text, second):
         lines += [textwrap.fill(part, 120, break_on_hyphens=False), ""]
     return "\n".join(lines) + "".join(f"\n## {heading}\n{body}" for heading, body in sections.items())
 
 
 def available():
-    return [name for name, (package, _) in ENGINES.items() if not package or importlib.util.find_spec(package)]
+    """With VNNI nothing saturates."""
+    saturates = not any("vnni" in feature for feature in features())
+    names = [name for name in ENGINES if name != EXACT or saturates]
+    return [name for name in names if not (package := ENGINES[name][0]) or importlib.util.find_spec(package)]
 
 
 def versions(engines):
@@ -447,7 +467,7 @@ def main():
     parser.add_argument("--engines", nargs="*", default=available(), choices=list(ENGINES))
     parser.add_argument("--update-docs", action="store_true", help="write docs/Rivals.md, where rows of other cases and machines stay")
     args = parser.parse_args()
-    line = "{:32}{:>6}{:>9}" + "{:>14}" * len(args.engines) + "{:>15}"
+    line = "{:32}{:>6}{:>9}" + "{:>21}" * len(args.engines) + "{:>15}"
     print(line.format("case", "form", "threads", *args.engines, "best / Quantc"), flush=True)
     rows, loads = [], []
     models = {model.name for model in MODELS}
@@ -459,7 +479,8 @@ def main():
                 own = next((t.median for t in turns if not t.error and t.engine == "Quantc"), None)
                 ratio = f"{min(others) / own:.2f}" if own and others else "-"
                 if case.name in models and threads == 1:
-                    loads.append((case.name, case.kind, *(t.load for t in turns)))
+                    kept = loading(args.engines)
+                    loads.append((case.name, case.kind, *(t.load for t in turns if t.engine in kept)))
                 rows.append((case.name, case.kind, str(threads), *(t.text for t in turns), ratio))
                 print(line.format(*rows[-1]), flush=True)
     if args.update_docs:
