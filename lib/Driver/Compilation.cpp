@@ -69,6 +69,7 @@ private:
   LogicalResult emitAssembly(const Variant &variant, bool largeWeights);
   LogicalResult writeObjects(ArrayRef<Variant> variants,
                              native::WeightTable &weights,
+                             native::WeightStorage storage,
                              const native::TemporaryDirectory &directory,
                              std::vector<std::string> &objects);
   onnx_import::ImportOptions importOptions();
@@ -336,11 +337,10 @@ LogicalResult Compilation::emitText(ModuleOp module) {
   return success();
 }
 
-LogicalResult
-Compilation::writeObjects(ArrayRef<Variant> variants,
-                          native::WeightTable &weights,
-                          const native::TemporaryDirectory &directory,
-                          std::vector<std::string> &objects) {
+LogicalResult Compilation::writeObjects(
+    ArrayRef<Variant> variants, native::WeightTable &weights,
+    native::WeightStorage storage, const native::TemporaryDirectory &directory,
+    std::vector<std::string> &objects) {
   auto open = [&](StringRef name) {
     objects.push_back(directory.file(name));
     std::error_code code;
@@ -360,18 +360,17 @@ Compilation::writeObjects(ArrayRef<Variant> variants,
                 : success();
   };
 
+  begin("generate code");
   if (!weights.weights.empty()) {
-    begin("write weights");
     auto os = open("weights.o");
     if (!os)
       return failure();
-    if (llvm::Error error =
-            native::writeWeightsObject(weights, variants.front().target, *os))
+    if (llvm::Error error = native::writeWeightsObject(
+            weights, variants.front().target, storage, *os))
       return fail(std::move(error));
     if (failed(close(std::move(os))))
       return failure();
   }
-  begin("generate code");
   bool isLarge = weights.totalBytes() >= native::largeWeightBytes;
   for (const Variant &variant : variants) {
     SmallVector<SmallVector<char, 0>> parts;
@@ -463,8 +462,10 @@ LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
   native::TemporaryDirectory directory;
   if (llvm::Error error = directory.create())
     return fail(std::move(error));
+  auto storage = options.emit == Stage::Object ? native::WeightStorage::Stored
+                                               : native::getWeightStorage();
   std::vector<std::string> objects;
-  if (failed(writeObjects(variants, weights, directory, objects)))
+  if (failed(writeObjects(variants, weights, storage, directory, objects)))
     return failure();
   begin("link");
   native::LinkOptions link;
@@ -480,6 +481,12 @@ LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
     if (!variants.front().target.isHostArchitecture())
       return fail("linking a library for '" + variants.front().target.triple +
                   "' needs that machine's libc: use --emit=obj and link there");
+    if (!weights.weights.empty() && storage == native::WeightStorage::Reserved)
+      link.complete = [&](StringRef path) {
+        begin("write weights");
+        return native::writeReservedWeights(weights, variants.front().target,
+                                            path);
+      };
     if (llvm::Error error = native::linkLibrary(objects, link))
       return fail(std::move(error));
     if (options.writeHeader) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Target/Native/Native.h"
+#include "quantc/Target/Native/Weights.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -61,6 +62,19 @@ static Expected<std::string> findLinker() {
       "found no linker: install lld-22, or a C compiler named cc");
 }
 
+/// Whether `linker` is the system's compiler.
+static bool isCompiler(StringRef linker) { return !linker.contains("lld"); }
+
+quantc::native::WeightStorage quantc::native::getWeightStorage() {
+  Expected<std::string> linker = findLinker();
+  // `linkLibrary` says so.
+  if (!linker)
+    consumeError(linker.takeError());
+  // GNU's linker sorts sections by type before it joins those of one name.
+  return linker && !isCompiler(*linker) ? WeightStorage::Reserved
+                                        : WeightStorage::Stored;
+}
+
 /// Shared libraries that a model may use, by the names to record in it.
 static std::vector<std::string> findLibraries() {
   std::vector<std::string> found;
@@ -104,14 +118,16 @@ quantc::native::TemporaryDirectory::~TemporaryDirectory() {
     sys::fs::remove_directories(path);
 }
 
-/// Runs the linker with an output beside `output`, and renames it at the end.
-static Error runLinker(std::vector<std::string> args, StringRef output) {
+/// Runs the linker with an output beside that of `options`, and renames it at
+/// the end.
+static Error runLinker(std::vector<std::string> args,
+                       const quantc::native::LinkOptions &options) {
   quantc::native::TemporaryDirectory directory;
   if (Error error = directory.create())
     return error;
   std::string log = directory.file("log");
   SmallString<128> temporary;
-  sys::fs::createUniquePath(output + ".%%%%%%%%", temporary, false);
+  sys::fs::createUniquePath(options.output + ".%%%%%%%%", temporary, false);
   FileRemover removeTemporary(temporary);
   args.insert(args.end(), {"-o", temporary.str().str()});
 
@@ -127,8 +143,11 @@ static Error runLinker(std::vector<std::string> args, StringRef output) {
       problem += (*buffer)->getBuffer();
     return createStringError("the linker failed: " + problem);
   }
-  if (std::error_code error = sys::fs::rename(temporary, output))
-    return createStringError(error, "cannot write '" + output + "'");
+  if (options.complete)
+    if (Error error = options.complete(temporary))
+      return error;
+  if (std::error_code error = sys::fs::rename(temporary, options.output))
+    return createStringError(error, "cannot write '" + options.output + "'");
   return Error::success();
 }
 
@@ -157,12 +176,11 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   if (Error error = writeFile(script, exports))
     return error;
 
-  bool isCompiler = !StringRef(*linker).contains("lld");
   std::vector<std::string> args = {*linker, "-shared"};
   auto addLinkerArg = [&](const Twine &arg) {
-    args.push_back((isCompiler ? "-Wl," : "") + arg.str());
+    args.push_back((isCompiler(*linker) ? "-Wl," : "") + arg.str());
   };
-  if (isCompiler)
+  if (isCompiler(*linker))
     args.push_back("-nostdlib");
   for (StringRef arg : {"--gc-sections", "--build-id=none", "-Bsymbolic",
                         "--as-needed", "--hash-style=gnu"})
@@ -171,7 +189,7 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   if (!options.hasProfile) {
     addLinkerArg("--strip-all");
     // Kernels that differ in what they are called with only may be equal code.
-    if (!isCompiler)
+    if (!isCompiler(*linker))
       addLinkerArg("--icf=all");
   }
   for (StringRef option : {"relro", "noexecstack", "defs"})
@@ -183,7 +201,7 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
   for (const std::string &library : findLibraries())
     args.push_back(library);
 
-  return runLinker(std::move(args), options.output);
+  return runLinker(std::move(args), options);
 }
 
 Error quantc::native::linkObject(ArrayRef<std::string> objects,
@@ -192,10 +210,10 @@ Error quantc::native::linkObject(ArrayRef<std::string> objects,
   if (!linker)
     return linker.takeError();
   std::vector<std::string> args = {*linker, "-r"};
-  if (!StringRef(*linker).contains("lld"))
+  if (isCompiler(*linker))
     args.push_back("-nostdlib");
   args.insert(args.end(), objects.begin(), objects.end());
-  return runLinker(std::move(args), options.output);
+  return runLinker(std::move(args), options);
 }
 
 Error quantc::native::writeFileAtomically(StringRef path, StringRef bytes) {

@@ -6,7 +6,10 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Object/ELF.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
 #include "llvm/TargetParser/Triple.h"
@@ -108,8 +111,27 @@ template <typename T> static void writeStruct(raw_ostream &os, const T &value) {
   os.write(reinterpret_cast<const char *>(&value), sizeof(T));
 }
 
+/// All weights as they lie in their section.
+static void writeBytes(const WeightTable &table, raw_ostream &os) {
+  for (const Weight &weight : table.weights) {
+    os.write(weight.bytes.data(), weight.bytes.size());
+    os.write_zeros(llvm::offsetToAlignment(weight.bytes.size(),
+                                           llvm::Align(weightAlignment)));
+  }
+}
+
+static bool isLarge(const WeightTable &table, const llvm::Triple &triple) {
+  return triple.isX86() && table.totalBytes() >= largeWeightBytes;
+}
+
+/// Linkers place what is too large for x86-64's code model by this name.
+static StringRef getSectionName(bool isLarge) {
+  return isLarge ? ".lrodata" : ".quantc.weights";
+}
+
 llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
                                                const TargetSpec &spec,
+                                               WeightStorage storage,
                                                raw_ostream &os) {
   using namespace llvm::ELF;
   llvm::Triple triple(spec.triple);
@@ -117,7 +139,7 @@ llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
       !(triple.isX86() || triple.isAArch64()))
     return llvm::createStringError("cannot write weights for '" + spec.triple +
                                    "'");
-  bool isLarge = triple.isX86() && table.totalBytes() >= largeWeightBytes;
+  bool isReserved = storage == WeightStorage::Reserved;
 
   StringTable strings, sectionNames;
   std::vector<Elf64_Sym> symbols(1, Elf64_Sym{});
@@ -147,17 +169,28 @@ llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
     section.sh_offset = position;
     section.sh_size = size;
     section.sh_addralign = alignment;
-    position = llvm::alignTo(position + size, 8);
+    if (type != SHT_NOBITS)
+      position = llvm::alignTo(position + size, 8);
     sections.push_back(section);
     return sections.back();
   };
-  addSection(isLarge ? ".lrodata" : ".rodata.quantc", SHT_PROGBITS,
-             SHF_ALLOC | (isLarge ? uint64_t(SHF_X86_64_LARGE) : 0), dataSize,
-             weightAlignment);
+  StringRef name = getSectionName(isLarge(table, triple));
+  uint64_t flags =
+      SHF_ALLOC | (isLarge(table, triple) ? uint64_t(SHF_X86_64_LARGE) : 0);
+  if (isReserved) {
+    // Of sections of one name a linker makes one, which takes its place in the
+    // file if any of them has bytes. Nothing refers to the one that has.
+    flags |= SHF_GNU_RETAIN;
+    addSection(name, SHT_NOBITS, flags, dataSize, weightAlignment);
+    addSection(name, SHT_PROGBITS, flags, weightAlignment, weightAlignment);
+  } else {
+    addSection(name, SHT_PROGBITS, flags, dataSize, weightAlignment);
+  }
+  size_t firstTable = sections.size();
   Elf64_Shdr &symtab = addSection(".symtab", SHT_SYMTAB, 0,
                                   symbols.size() * sizeof(Elf64_Sym), 8);
-  symtab.sh_link = 3; // .strtab
-  symtab.sh_info = 1; // the first global symbol
+  symtab.sh_link = firstTable + 1; // .strtab
+  symtab.sh_info = 1;              // the first global symbol
   symtab.sh_entsize = sizeof(Elf64_Sym);
   addSection(".strtab", SHT_STRTAB, 0, strings.bytes.size(), 1);
   addSection(".note.GNU-stack", SHT_PROGBITS, 0, 0, 1);
@@ -185,20 +218,64 @@ llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
   };
   writeStruct(os, header);
   padTo(sections[1].sh_offset);
-  for (const Weight &weight : table.weights) {
-    os.write(weight.bytes.data(), weight.bytes.size());
-    os.write_zeros(llvm::offsetToAlignment(weight.bytes.size(),
-                                           llvm::Align(weightAlignment)));
-  }
-  padTo(sections[2].sh_offset);
+  if (!isReserved)
+    writeBytes(table, os);
+  padTo(sections[firstTable].sh_offset);
   for (const Elf64_Sym &symbol : symbols)
     writeStruct(os, symbol);
-  padTo(sections[3].sh_offset);
+  padTo(sections[firstTable + 1].sh_offset);
   os << strings.bytes;
-  padTo(sections[5].sh_offset);
+  padTo(sections.back().sh_offset);
   os << sectionNames.bytes;
   padTo(header.e_shoff);
   for (const Elf64_Shdr &section : sections)
     writeStruct(os, section);
   return llvm::Error::success();
+}
+
+/// Where the reserved section of weights lies in a linked file.
+static llvm::Expected<uint64_t> findReserved(StringRef path, StringRef name,
+                                             uint64_t size) {
+  using ELFFile = llvm::object::ELF64LEFile;
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return llvm::createStringError(buffer.getError(),
+                                   "cannot read '" + path + "'");
+  llvm::Expected<ELFFile> file = ELFFile::create((*buffer)->getBuffer());
+  if (!file)
+    return file.takeError();
+  auto sections = file->sections();
+  if (!sections)
+    return sections.takeError();
+  for (const ELFFile::Elf_Shdr &section : *sections) {
+    llvm::Expected<StringRef> found = file->getSectionName(section);
+    if (!found)
+      return found.takeError();
+    if (*found == name && section.sh_type == llvm::ELF::SHT_PROGBITS &&
+        section.sh_size == size)
+      return section.sh_offset;
+  }
+  return llvm::createStringError("the linker reserved no place for weights");
+}
+
+llvm::Error quantc::native::writeReservedWeights(const WeightTable &table,
+                                                 const TargetSpec &spec,
+                                                 StringRef path) {
+  StringRef name = getSectionName(isLarge(table, llvm::Triple(spec.triple)));
+  llvm::Expected<uint64_t> offset =
+      findReserved(path, name, table.totalBytes() + weightAlignment);
+  if (!offset)
+    return offset.takeError();
+  std::error_code error;
+  llvm::raw_fd_ostream os(path, error, llvm::sys::fs::CD_OpenExisting);
+  if (!error) {
+    os.seek(*offset);
+    writeBytes(table, os);
+    os.close();
+    error = os.error();
+    os.clear_error();
+  }
+  return error ? llvm::createStringError(error, "cannot write weights")
+               : llvm::Error::success();
 }

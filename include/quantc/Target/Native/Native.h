@@ -8,6 +8,8 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <functional>
+
 namespace quantc::native {
 
 enum class ObjectKind { Assembly, Object };
@@ -49,6 +51,8 @@ struct LinkOptions {
   std::string soname;
   /// Whether the objects define `quantc_profile`.
   bool hasProfile = false;
+  /// Completes a linked file before it appears as `output`.
+  std::function<llvm::Error(llvm::StringRef path)> complete;
 };
 
 /// Links objects and the runtime archive into a shared library that exports

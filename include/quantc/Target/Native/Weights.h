@@ -1,8 +1,9 @@
 //===- Weights.h - Large constants, past LLVM into the object ---*- C++ -*-===//
 //
 // A model's weights would cost LLVM time and several times their size in memory
-// as constants. They are declared as external symbols instead, and their bytes
-// go straight from the resource blobs to an ELF object of their own.
+// as constants. They are declared as external symbols instead, which an ELF
+// object of their own defines. The linker of a library only reserves their
+// place, and their bytes go straight from the resource blobs to the library.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_TARGET_NATIVE_WEIGHTS_H
@@ -45,9 +46,21 @@ uint64_t countWeightBytes(mlir::ModuleOp module);
 void extractWeights(mlir::ModuleOp module, llvm::StringRef prefix,
                     WeightTable &table);
 
+/// Whether the object that defines weights holds their bytes, or asks the
+/// linker of a library for a place that `writeReservedWeights` fills.
+enum class WeightStorage { Stored, Reserved };
+
+/// The cheaper one that the linker of libraries supports.
+WeightStorage getWeightStorage();
+
 /// Writes a relocatable ELF object that defines the table's symbols.
 llvm::Error writeWeightsObject(const WeightTable &table, const TargetSpec &spec,
-                               llvm::raw_ostream &os);
+                               WeightStorage storage, llvm::raw_ostream &os);
+
+/// Writes the weights into the library at `path`, which was linked with the
+/// table's object.
+llvm::Error writeReservedWeights(const WeightTable &table,
+                                 const TargetSpec &spec, llvm::StringRef path);
 
 /// A cache line, and the widest vector: code relies on weights lying so.
 constexpr uint64_t weightAlignment = 64;

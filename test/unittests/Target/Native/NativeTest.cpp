@@ -8,6 +8,8 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -77,7 +79,8 @@ TEST(Weights, ObjectIsValidELF) {
   for (const char *target : {"x86-64", "aarch64"}) {
     llvm::SmallVector<char, 0> bytes;
     llvm::raw_svector_ostream os(bytes);
-    llvm::Error error = writeWeightsObject(table, resolve(target), os);
+    llvm::Error error =
+        writeWeightsObject(table, resolve(target), WeightStorage::Stored, os);
     ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
     auto file = llvm::object::ObjectFile::createObjectFile(
         llvm::MemoryBufferRef(os.str(), "weights.o"));
@@ -143,6 +146,48 @@ TEST(Objects, PassNoUnusedArguments) {
   }
   // Two registers a call: 40 arguments would be 300 bytes.
   EXPECT_LT(size, 20 * 60u);
+}
+
+TEST(Weights, LinkerReservesTheirPlace) {
+  std::vector<char> a(100, 1), c(64, 2);
+  WeightTable table;
+  table.add("first", a);
+  table.add("second", c);
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream os(bytes);
+  llvm::Error error =
+      writeWeightsObject(table, resolve("x86-64"), WeightStorage::Reserved, os);
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  auto file = llvm::object::ObjectFile::createObjectFile(
+      llvm::MemoryBufferRef(os.str(), "weights.o"));
+  ASSERT_TRUE(bool(file)) << llvm::toString(file.takeError());
+  // All but a few bytes have no place in the object.
+  std::map<unsigned, uint64_t> sizes;
+  for (const llvm::object::ELFSectionRef section : (*file)->sections())
+    if (llvm::cantFail(section.getName()) == ".quantc.weights")
+      sizes[section.getType()] = section.getSize();
+  std::map<unsigned, uint64_t> expected = {{llvm::ELF::SHT_NOBITS, 192},
+                                           {llvm::ELF::SHT_PROGBITS, 64}};
+  EXPECT_EQ(sizes, expected);
+}
+
+TEST(Weights, ReservedPlaceMustBeThere) {
+  std::vector<char> a(100, 1);
+  WeightTable table;
+  table.add("first", a);
+  llvm::SmallString<128> path;
+  int fd;
+  ASSERT_FALSE(llvm::sys::fs::createTemporaryFile("weights", "o", fd, path));
+  llvm::FileRemover remover(path);
+  {
+    llvm::raw_fd_ostream os(fd, /*shouldClose=*/true);
+    llvm::Error error =
+        writeWeightsObject(table, resolve("x86-64"), WeightStorage::Stored, os);
+    ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  }
+  llvm::Error error = writeReservedWeights(table, resolve("x86-64"), path);
+  EXPECT_EQ(llvm::toString(std::move(error)),
+            "the linker reserved no place for weights");
 }
 
 TEST(Header, TakesThePrefix) {
