@@ -10,6 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import quantc
+
 CC = "clang-22"
 
 
@@ -136,6 +138,31 @@ def test_stages_give_the_same_library(folder, tmp_path, quantc_cli):
         output = tmp_path / stage / "add.so"
         quantc_cli.ok("compile", text, "-o", output)
         assert output.read_bytes() == wanted, stage
+
+
+@pytest.mark.parametrize("way", ["file", "symbolic link", "hard link", "bytes"])
+def test_weights_are_read_wherever_they_lie(way, tmp_path, rng):
+    # Because of the names' lengths, some weights are aligned in the file, and some are not.
+    weights = {"w" * i: rng.standard_normal((96, 96), dtype=np.float32) for i in range(1, 5)}
+    nodes = [helper.make_node("MatMul", ["x" * i, "w" * i], ["x" * (i + 1)]) for i in range(1, 5)]
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 96])
+    constants = [numpy_helper.from_array(w, name) for name, w in weights.items()]
+    graph = helper.make_graph(nodes, "chain", [value("x")], [value("xxxxx")], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data = model.SerializeToString()
+    assert {data.index(w.tobytes()) % 4 for w in weights.values()} > {0}
+    path = tmp_path / "model.onnx"
+    (tmp_path / "other").mkdir()
+    stored = path if way in ("file", "bytes") else tmp_path / "other" / "blob"
+    stored.write_bytes(data)
+    if way == "symbolic link":
+        path.symlink_to(stored)
+    elif way == "hard link":
+        path.hardlink_to(stored)
+    compiled = quantc.compile(model if way == "bytes" else path)
+    x = rng.standard_normal((2, 96), dtype=np.float32)
+    (y,) = compiled.run({"x": x})
+    np.testing.assert_allclose(y, np.linalg.multi_dot([x, *weights.values()]), rtol=1e-3, atol=1e-2)
 
 
 def test_run_info_and_bench(folder, tmp_path, quantc_cli):

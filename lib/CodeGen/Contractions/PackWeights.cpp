@@ -193,8 +193,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
                       kernel, int64_t(weights.getRowOffsets().size()));
   for (const StridedDim &dim : weights.outer)
     total *= dim.size;
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
-      total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
+  AsmResourceBlob blob =
+      arena.allocate(total * stored.getIntOrFloatBitWidth() / 8);
   char *target = blob.getMutableData().data();
   forEachPanel(*bytes, width, weights, kernel,
                [&](const PanelSource &source, int64_t first) {

@@ -10,44 +10,11 @@
 #include "onnx/checker.h"
 #include "onnx/defs/schema.h"
 
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 using namespace mlir;
 using namespace quantc::onnx_import;
-
-//===- Reading ------------------------------------------------------------===//
-
-LogicalResult quantc::onnx_import::parseModel(StringRef path,
-                                              onnx::ModelProto &model,
-                                              Location loc) {
-  int fd = open(path.str().c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return emitError(loc) << "cannot open '" << path
-                          << "': " << std::strerror(errno);
-  google::protobuf::io::FileInputStream stream(fd);
-  stream.SetCloseOnDelete(true);
-  google::protobuf::io::CodedInputStream coded(&stream);
-  if (model.ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage() &&
-      !stream.GetErrno())
-    return success();
-  return emitError(loc) << "'" << path
-                        << "' is not an ONNX model, or it is damaged";
-}
-
-LogicalResult quantc::onnx_import::parseModelBytes(StringRef bytes,
-                                                   onnx::ModelProto &model,
-                                                   Location loc) {
-  if (bytes.size() <= INT_MAX &&
-      model.ParseFromArray(bytes.data(), bytes.size()))
-    return success();
-  return emitError(loc) << "this is not an ONNX model, or it is damaged";
-}
 
 //===- Versions -----------------------------------------------------------===//
 

@@ -16,7 +16,8 @@ inline constexpr int kMinOpset = 7;
 /// May throw.
 void upgradeOldModel(onnx::ModelProto &model);
 
-/// Reads a model from a file, or from bytes. May throw.
+/// Reads a model from a file, or from bytes. Large weights in the file become
+/// external data of the file itself. May throw.
 mlir::LogicalResult parseModel(llvm::StringRef path, onnx::ModelProto &model,
                                mlir::Location loc);
 mlir::LogicalResult parseModelBytes(llvm::StringRef bytes,

@@ -470,13 +470,14 @@ llvm::Expected<ElementsAttr> TensorLoader::loadExternal(TensorProto &tensor,
     return makeDense(type,
                      unpack(StringRef(data.data(), data.size()), storage->bits,
                             type.getElementType().isSignlessInteger(), count));
+  auto part = std::unique_ptr<MappedPart>(new MappedPart{*file, data});
   if (reinterpret_cast<uintptr_t>(data.data()) % (storage->bits / 8) != 0) {
-    auto copy = std::make_unique<std::vector<char>>(data.begin(), data.end());
-    ArrayRef<char> aligned(*copy);
-    return makeElements(type, tensor.name(), aligned, std::move(copy));
+    auto copy = std::make_unique<AsmResourceBlob>(arena.allocate(data.size()));
+    llvm::copy(data, copy->getMutableData().data());
+    data = copy->getData();
+    return makeElements(type, tensor.name(), data, std::move(copy));
   }
-  return makeElements(type, tensor.name(), data,
-                      std::unique_ptr<MappedPart>(new MappedPart{*file, data}));
+  return makeElements(type, tensor.name(), data, std::move(part));
 }
 
 //===- Sparse tensors -----------------------------------------------------===//
