@@ -91,6 +91,7 @@ Value KernelBuilder::addNumber(OpBuilder &builder, Value constant) {
     if (matchPattern(constant, m_ConstantFloat(&number)) && !number.isNaN())
       neverNaN.push_back(body->getNumArguments());
     known = body->addArgument(constant.getType(), constant.getLoc());
+    inputOfNumber[position] = inputs.size();
     inputs.push_back(constant);
   }
   return known;

@@ -27,11 +27,15 @@ public:
   /// Makes the function; the caller owns it and gives it its name.
   mlir::func::FuncOp build();
 
+  const KernelGroup &getGroup() const { return group; }
+
   /// The operands of the call, after `build`.
   llvm::SmallVector<mlir::Value> inputs, outputs;
   bool readsOutputs = false;
-  /// The scalar constants that the group reads, use by use.
+  /// The scalar constants that the group reads, use by use, and where those
+  /// that are operands are among `inputs`.
   llvm::SmallVector<mlir::Value> numbers;
+  llvm::SmallDenseMap<unsigned, unsigned> inputOfNumber;
 
 private:
   mlir::Value addArgument(mlir::Value value);

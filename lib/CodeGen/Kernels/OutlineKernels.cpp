@@ -23,64 +23,113 @@ using namespace quantc;
 using quantc::kernel::CallOp;
 
 namespace {
+/// Kernels that do the same, whatever the locations of their ops.
+struct EqualKernels : llvm::DenseMapInfo<func::FuncOp> {
+  static unsigned getHashValue(func::FuncOp kernel) {
+    llvm::hash_code hash = hash_value(kernel.getFunctionType());
+    kernel.getBody().walk([&](Operation *op) {
+      hash = llvm::hash_combine(hash,
+                                OperationEquivalence::computeHash(
+                                    op, OperationEquivalence::ignoreHashValue,
+                                    OperationEquivalence::ignoreHashValue,
+                                    OperationEquivalence::IgnoreLocations));
+    });
+    return hash;
+  }
+  static bool isEqual(func::FuncOp lhs, func::FuncOp rhs) {
+    if (lhs == rhs)
+      return true;
+    for (func::FuncOp special : {getEmptyKey(), getTombstoneKey()})
+      if (lhs == special || rhs == special)
+        return false;
+    return lhs.getFunctionType() == rhs.getFunctionType() &&
+           lhs.getArgAttrsAttr() == rhs.getArgAttrsAttr() &&
+           OperationEquivalence::isRegionEquivalentTo(
+               &lhs.getBody(), &rhs.getBody(),
+               OperationEquivalence::IgnoreLocations);
+  }
+};
+
+/// What the groups of one form (what they do, whatever the numbers) share.
+struct KernelForm {
+  /// By number: its value in each group.
+  SmallVector<SmallVector<Attribute>> values;
+  NumberPlan plan;
+  /// Their kernel, once it was made.
+  StringAttr kernel;
+};
+
 struct OutlineKernelsPass
     : public quantc::impl::OutlineKernelsPassBase<OutlineKernelsPass> {
   void runOnOperation() override {
-    SmallVector<KernelGroup> groups = findKernelGroups(getOperation());
-    SmallVector<unsigned> forms;
-    SmallVector<NumberPlan> plans = planNumbers(groups, forms);
-    for (auto [group, form] : llvm::zip(groups, forms))
-      outline(group, plans[form]);
-  }
-
-  /// Sorts `groups` by form (what they do, whatever the numbers), and decides
-  /// for each form which numbers its kernel takes as arguments.
-  SmallVector<NumberPlan> planNumbers(ArrayRef<KernelGroup> groups,
-                                      SmallVectorImpl<unsigned> &forms) {
-    llvm::StringMap<unsigned> known;
-    // By form and number: the values of its groups, as one key.
-    SmallVector<SmallVector<SmallVector<Attribute>>> values;
-    for (const KernelGroup &group : groups) {
-      KernelBuilder kernelBuilder(group);
-      func::FuncOp kernel = kernelBuilder.build();
-      unsigned form =
-          known.try_emplace(print(kernel), known.size()).first->second;
-      kernel->erase();
-      forms.push_back(form);
-      if (form == values.size())
-        values.emplace_back(kernelBuilder.numbers.size());
+    SmallVector<KernelForm> forms;
+    // A group, and the number of its form.
+    std::vector<std::pair<KernelBuilder, unsigned>> groups;
+    llvm::SmallDenseMap<func::FuncOp, unsigned, 8, EqualKernels> known;
+    for (const KernelGroup &group : findKernelGroups(getOperation())) {
+      KernelBuilder &builder = groups.emplace_back(group, 0).first;
+      func::FuncOp kernel = builder.build();
+      auto [it, isNew] = known.try_emplace(kernel, forms.size());
+      if (isNew)
+        forms.emplace_back().values.resize(builder.numbers.size());
+      else
+        kernel->erase();
+      groups.back().second = it->second;
       for (auto [column, number] :
-           llvm::zip(values[form], kernelBuilder.numbers)) {
+           llvm::zip(forms[it->second].values, builder.numbers)) {
         Attribute value;
         matchPattern(number, m_Constant(&value));
         column.push_back(value);
       }
     }
-    SmallVector<NumberPlan> plans(values.size());
-    for (auto [plan, columns] : llvm::zip(plans, values))
-      for (auto [i, column] : llvm::enumerate(columns)) {
-        int argument = llvm::find(columns, column) - columns.begin();
-        bool isConstant = llvm::all_equal(column);
-        numNumberArguments += !isConstant && argument == int(i);
-        plan.argumentOf.push_back(isConstant ? NumberPlan::kConstant
-                                             : argument);
-      }
-    return plans;
+    for (auto [kernel, form] : known)
+      kernel->erase();
+    for (KernelForm &form : forms)
+      planNumbers(form);
+    replaced.clear();
+    for (auto &[builder, form] : groups) {
+      if (!forms[form].kernel)
+        forms[form].kernel =
+            addKernel(builder.getGroup(), forms[form].plan, form);
+      outline(builder, forms[form]);
+    }
   }
 
-  static std::string print(func::FuncOp kernel) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    kernel->print(os, OpPrintingFlags().useLocalScope());
-    return text;
+  /// Decides which numbers the kernel of `form` takes as arguments.
+  void planNumbers(KernelForm &form) {
+    for (auto [i, column] : llvm::enumerate(form.values)) {
+      int argument = llvm::find(form.values, column) - form.values.begin();
+      bool isConstant = llvm::all_equal(column);
+      numNumberArguments += !isConstant && argument == int(i);
+      form.plan.argumentOf.push_back(isConstant ? NumberPlan::kConstant
+                                                : argument);
+    }
   }
 
-  void outline(const KernelGroup &group, const NumberPlan &plan) {
-    KernelBuilder kernelBuilder(group, &plan);
-    func::FuncOp kernel = kernelBuilder.build();
-    StringRef name = getShared(kernel, group.root);
+  /// The inputs of a kernel that takes each number as an argument, but for
+  /// those that it does not take by `plan`.
+  static SmallVector<Value> getInputs(const KernelBuilder &builder,
+                                      const NumberPlan &plan) {
+    SmallVector<Value> inputs = builder.inputs;
+    for (auto [number, input] : builder.inputOfNumber)
+      if (plan.argumentOf[number] != int(number))
+        inputs[input] = nullptr;
+    llvm::erase(inputs, nullptr);
+    return inputs;
+  }
+
+  void outline(const KernelBuilder &builder, const KernelForm &form) {
+    const KernelGroup &group = builder.getGroup();
+    // Groups that are calls by now made some of the operands.
+    auto getCurrent = [&](Value &value) {
+      value = replaced.lookupOrDefault(value);
+    };
+    SmallVector<Value> inputs = getInputs(builder, form.plan);
+    SmallVector<Value> outputs = builder.outputs;
+    llvm::for_each(inputs, getCurrent);
+    llvm::for_each(outputs, getCurrent);
     linalg::LinalgOp last = group.last();
-    OpBuilder builder(last);
+    OpBuilder b(last);
     SmallVector<Value> results = group.results();
     // The call stands for all: what is measured or fails there names them.
     SmallVector<Location> locations;
@@ -88,12 +137,13 @@ struct OutlineKernelsPass
       locations.push_back(group.scores->getLoc());
     locations.append({group.root->getLoc(), last->getLoc()});
     Location loc = FusedLoc::get(&getContext(), locations);
-    auto call =
-        CallOp::create(builder, loc, TypeRange(ValueRange(results)), name,
-                       kernelBuilder.inputs, kernelBuilder.outputs,
-                       kernelBuilder.readsOutputs);
-    for (auto [old, result] : llvm::zip(results, call->getResults()))
+    auto call = CallOp::create(b, loc, TypeRange(ValueRange(results)),
+                               form.kernel.getValue(), inputs, outputs,
+                               builder.readsOutputs);
+    for (auto [old, result] : llvm::zip(results, call->getResults())) {
       old.replaceAllUsesWith(result);
+      replaced.map(old, result);
+    }
     ++numCalls;
     numFusedEpilogues += group.epilogue != nullptr;
     numFoldedPads += group.pad != nullptr;
@@ -107,22 +157,18 @@ struct OutlineKernelsPass
       group.pad->erase();
   }
 
-  /// The name of the kernel that equals `kernel`, which is new or deleted.
-  StringRef getShared(func::FuncOp kernel, linalg::LinalgOp root) {
-    auto [it, isNew] = kernels.try_emplace(print(kernel));
-    if (!isNew) {
-      kernel->erase();
-      return it->second.getValue();
-    }
-    std::string name = "kernel_" + std::to_string(kernels.size() - 1) + "_" +
-                       root->getName().stripDialect().str();
-    kernel.setName(name);
+  /// Makes the kernel of all groups that are like `group`.
+  StringAttr addKernel(const KernelGroup &group, const NumberPlan &plan,
+                       unsigned number) {
+    func::FuncOp kernel = KernelBuilder(group, &plan).build();
+    kernel.setName("kernel_" + std::to_string(number) + "_" +
+                   group.root->getName().stripDialect().str());
     getOperation().push_back(kernel);
     ++numKernels;
-    it->second = StringAttr::get(&getContext(), name);
-    return it->second.getValue();
+    return kernel.getSymNameAttr();
   }
 
-  llvm::StringMap<StringAttr> kernels;
+  /// Results of groups that are calls by now.
+  IRMapping replaced;
 };
 } // namespace
