@@ -36,11 +36,14 @@ static bool isCheap(linalg::GenericOp op) {
 /// that an op is not dead takes a walk to the end of the model.
 static constexpr unsigned kMaxDeadChain = 8;
 
-/// Whether nothing needs `op`: what fusion replaced stays for a while.
+/// Whether nothing needs `op`: what fusion replaced stays for a while. Most ops
+/// have users, which is faster to see than that an op has effects.
 static bool isDead(Operation *op, unsigned most = kMaxDeadChain) {
-  return most > 0 && wouldOpBeTriviallyDead(op) &&
-         llvm::all_of(op->getUsers(),
-                      [&](Operation *user) { return isDead(user, most - 1); });
+  return most > 0 &&
+         llvm::all_of(
+             op->getUsers(),
+             [&](Operation *user) { return isDead(user, most - 1); }) &&
+         wouldOpBeTriviallyDead(op);
 }
 
 /// The only op that reads `value`, or null.
@@ -102,7 +105,7 @@ static bool narrowsEarlierProduct(linalg::GenericOp producer,
 static bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!producer || !consumer || narrowsEarlierProduct(producer, consumer))
+  if (!producer || !consumer)
     return false;
   if (!llvm::all_of(producer->getUsers(),
                     [&](Operation *user) { return user == consumer; }))
@@ -113,7 +116,9 @@ static bool shouldFuse(OpOperand *operand) {
       kMaxFusedOperands)
     return false;
   // A broadcast producer would be computed again along the broadcast loops.
-  return producer.getNumLoops() == consumer.getNumLoops() || isCheap(producer);
+  if (producer.getNumLoops() != consumer.getNumLoops() && !isCheap(producer))
+    return false;
+  return !narrowsEarlierProduct(producer, consumer);
 }
 
 /// Whether `expand` adds dimensions of size 1 and nothing else.

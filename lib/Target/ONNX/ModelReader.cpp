@@ -137,6 +137,8 @@ LogicalResult quantc::onnx_import::parseModel(StringRef path,
   if (!buffer)
     return emitError(loc) << "cannot open '" << path
                           << "': " << buffer.getError().message();
+  // Weights are read while we work on what is around them.
+  (*buffer)->willNeedIfMmap();
   StringRef bytes = (*buffer)->getBuffer();
   if (bytes.size() <= INT_MAX &&
       (mayBeExternalData(path)
