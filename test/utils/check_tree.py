@@ -25,7 +25,7 @@ LAYERS = {
     "Dialect/QNN/IR": [],
     "Dialect/QNN/Transforms": [*IR, "Quantization", "Support"],
     "Dialect/Kernel/IR": [],
-    "Target/ONNX": [*IR, "Support"],
+    "Target/ONNX": IR,
     "Conversion": IR,
     "CodeGen": ["Dialect/Kernel/IR", "Support"],
     "CodeGen/Emitter": CODEGEN,

@@ -141,9 +141,13 @@ forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
 
 /// Elements of f32 as bf16.
 static std::vector<Eigen::bfloat16> roundFloats(ArrayRef<char> bytes) {
-  ArrayRef floats(reinterpret_cast<const float *>(bytes.data()),
-                  bytes.size() / sizeof(float));
-  return {floats.begin(), floats.end()};
+  std::vector<Eigen::bfloat16> rounded(bytes.size() / sizeof(float));
+  for (auto [i, element] : llvm::enumerate(rounded)) {
+    float value;
+    std::memcpy(&value, bytes.data() + i * sizeof(float), sizeof(float));
+    element = Eigen::bfloat16(value);
+  }
+  return rounded;
 }
 
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
@@ -193,8 +197,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
                       kernel, int64_t(weights.getRowOffsets().size()));
   for (const StridedDim &dim : weights.outer)
     total *= dim.size;
-  AsmResourceBlob blob =
-      arena.allocate(total * stored.getIntOrFloatBitWidth() / 8);
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
+      total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
   char *target = blob.getMutableData().data();
   forEachPanel(*bytes, width, weights, kernel,
                [&](const PanelSource &source, int64_t first) {

@@ -3,8 +3,6 @@
 #ifndef QUANTC_LIB_CODEGEN_CONTRACTIONS_PACKWEIGHTS_H
 #define QUANTC_LIB_CODEGEN_CONTRACTIONS_PACKWEIGHTS_H
 
-#include "quantc/Support/ConstantArena.h"
-
 #include "CodeGen/Gemm/PackedPanels.h"
 #include "CodeGen/Gemm/RowPanels.h"
 #include "ContractionAnalysis.h"
@@ -94,7 +92,6 @@ private:
   llvm::DenseMap<mlir::StringAttr, llvm::SmallVector<mlir::func::CallOp>> calls;
   llvm::StringMap<mlir::memref::GlobalOp> packed;
   bool releaseOriginals;
-  ConstantArena arena;
   /// Reads of each constant, and constants over each resource.
   llvm::StringMap<unsigned> numReads, numHolders;
 };

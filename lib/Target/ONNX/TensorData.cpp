@@ -212,8 +212,10 @@ ElementsAttr makeElements(RankedTensorType type, StringRef name,
   unsigned width = type.getElementTypeBitWidth();
   if (bytes.size() < kMinResourceBytes || width < 8)
     return makeDense(type, bytes);
+  // In a file they may begin anywhere.
+  bool isAligned = llvm::isAddrAligned(llvm::Align(width / 8), bytes.data());
   AsmResourceBlob blob(
-      bytes, /*dataAlignment=*/width / 8,
+      bytes, /*dataAlignment=*/isAligned ? width / 8 : 1,
       [owner = std::move(owner)](void *, size_t, size_t) mutable {
         owner = Owner();
       },
@@ -470,14 +472,8 @@ llvm::Expected<ElementsAttr> TensorLoader::loadExternal(TensorProto &tensor,
     return makeDense(type,
                      unpack(StringRef(data.data(), data.size()), storage->bits,
                             type.getElementType().isSignlessInteger(), count));
-  auto part = std::unique_ptr<MappedPart>(new MappedPart{*file, data});
-  if (reinterpret_cast<uintptr_t>(data.data()) % (storage->bits / 8) != 0) {
-    auto copy = std::make_unique<AsmResourceBlob>(arena.allocate(data.size()));
-    llvm::copy(data, copy->getMutableData().data());
-    data = copy->getData();
-    return makeElements(type, tensor.name(), data, std::move(copy));
-  }
-  return makeElements(type, tensor.name(), data, std::move(part));
+  return makeElements(type, tensor.name(), data,
+                      std::unique_ptr<MappedPart>(new MappedPart{*file, data}));
 }
 
 //===- Sparse tensors -----------------------------------------------------===//

@@ -3,8 +3,6 @@
 #ifndef QUANTC_LIB_TARGET_ONNX_TENSORDATA_H
 #define QUANTC_LIB_TARGET_ONNX_TENSORDATA_H
 
-#include "quantc/Support/ConstantArena.h"
-
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "onnx/onnx_pb.h"
@@ -63,7 +61,6 @@ private:
 
   mlir::MLIRContext *context;
   std::string directory;
-  ConstantArena arena;
   llvm::DenseMap<const void *, mlir::ElementsAttr> loaded;
   llvm::StringMap<std::shared_ptr<MappedFile>> files;
 };
