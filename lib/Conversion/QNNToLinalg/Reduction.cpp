@@ -158,7 +158,14 @@ struct ConvertReduce : OpConversionPattern<qnn::ReduceOp> {
                            isUnsigned(element), element.isInteger(1),
                            op.getOrdered()};
     Value result;
-    if (auto reduced = findStaticDims(op))
+    auto reduced = findStaticDims(op);
+    // Sums of whole rows are vectors: nothing is gained by another order, and
+    // in this one ONNX Runtime adds them up.
+    bool isSum =
+        op.getKind() == ReduceKind::sum || op.getKind() == ReduceKind::mean;
+    if (isSum && reduced && !reduced->empty() && !reduced->back())
+      scalar.isOrdered = true;
+    if (reduced)
       result =
           lowerStatic(rewriter, loc, input, *reduced, scalar, op.getKeepdims());
     else

@@ -1,9 +1,10 @@
 // RUN: quant-opt %s -qnn-to-linalg | FileCheck %s
 // RUN: quant-opt %s -qnn-to-linalg -linalg-to-llvm -o /dev/null
 
+// Where whole rows are added up, that is done in order.
 // CHECK-LABEL: @mean
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]
-// CHECK: arith.addf {{.*}} fastmath<reassoc,contract>
+// CHECK: arith.addf %{{.*}}, %{{.*}} : f32
 // CHECK: linalg.generic
 // CHECK: arith.divf
 // CHECK: tensor.expand_shape {{.*}} into tensor<2x1x8xf32>
@@ -11,6 +12,13 @@ func.func @mean(%x: tensor<2x?x8xf32>) -> tensor<2x1x8xf32> {
   %one = qnn.constant dense<-2> : tensor<1xi64>
   %1 = qnn.reduce mean %x axes %one : tensor<1xi64> {keepdims} : tensor<2x?x8xf32> -> tensor<2x1x8xf32>
   return %1 : tensor<2x1x8xf32>
+}
+
+// CHECK-LABEL: @along_rows
+// CHECK: arith.addf {{.*}} fastmath<reassoc,contract>
+func.func @along_rows(%x: tensor<2x?x8xf32>) -> tensor<f32> {
+  %1 = qnn.reduce sum %x : tensor<2x?x8xf32> -> tensor<f32>
+  return %1 : tensor<f32>
 }
 
 // Half precision accumulates in f32.
