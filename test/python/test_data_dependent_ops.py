@@ -128,3 +128,33 @@ def test_position_in_a_sequence_at_run_time(rng):
         np.testing.assert_array_equal(z, np.concatenate(items))
     with pytest.raises(quantc.RunError, match="position is outside of the sequence"):
         model.run([x, w, np.array(9)])
+
+
+@pytest.mark.parametrize(
+    "text, lists, bad",
+    [
+        (
+            "g (float[3, n] x, int64[p] pads) => (float[a, b] y) { y = Pad (x, pads) }",
+            {"pads": [1, 0, -1, 2]},
+            {"pads": [1, 0]},
+        ),
+        (
+            "g (float[3, n] x, int64[p] pads, int64[1] axes) => (float[a, b] y) { y = Pad (x, pads, , axes) }",
+            {"pads": [1, 2], "axes": [-2]},
+            {"pads": [1], "axes": [0]},
+        ),
+        (
+            "g (float[3, n] x, int64[2] starts, int64[q] ends, int64[r] axes, int64[s] steps) => (float[a, b] y)"
+            " { y = Slice (x, starts, ends, axes, steps) }",
+            {"starts": [1, 4], "ends": [9, -9], "axes": [0, -1], "steps": [1, -2]},
+            {"starts": [1, 4], "ends": [9, -9], "axes": [0], "steps": [1, -2]},
+        ),
+    ],
+)
+def test_lists_of_unknown_length(text, lists, bad, rng):
+    """Pads, axes, ends and steps that come at run time, as many of them as there must be."""
+    x = rng.standard_normal((3, 7)).astype(np.float32)
+    compare(text, {"x": x, **{name: np.array(values) for name, values in lists.items()}})
+    compiled = quantc.compile(parse(text))
+    with pytest.raises(quantc.RunError, match="Reshape|elements"):
+        compiled.run({"x": x, **{name: np.array(values) for name, values in bad.items()}})

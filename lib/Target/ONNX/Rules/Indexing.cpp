@@ -124,6 +124,15 @@ static LogicalResult importTile(NodeContext &ctx) {
 
 //===- slice, pad ---------------------------------------------------------===//
 
+/// `list` with as many elements as there must be: where its type does not say
+/// so, that is checked in each run.
+static Value ofSize(NodeContext &ctx, Value list, int64_t count) {
+  if (cast<RankedTensorType>(list.getType()).hasStaticShape())
+    return list;
+  return ctx.create<qnn::ReshapeOp>(list, ctx.i64List(count),
+                                    /*allowzero=*/true);
+}
+
 static LogicalResult importSlice(NodeContext &ctx) {
   Value starts =
       ctx.hasInput(1) ? ctx.input(1) : ctx.i64List(ctx.getInts("starts"));
@@ -137,8 +146,10 @@ static LogicalResult importSlice(NodeContext &ctx) {
                                      : firstAxes(ctx, *count);
   Value steps = ctx.hasInput(4) ? ctx.input(4)
                                 : ctx.i64List(SmallVector<int64_t>(*count, 1));
-  return ctx.setOutput(
-      0, ctx.create<qnn::SliceOp>(ctx.input(0), starts, ends, axes, steps));
+  return ctx.setOutput(0, ctx.create<qnn::SliceOp>(ctx.input(0), starts,
+                                                   ofSize(ctx, ends, *count),
+                                                   ofSize(ctx, axes, *count),
+                                                   ofSize(ctx, steps, *count)));
 }
 
 static LogicalResult importPad(NodeContext &ctx) {
@@ -155,8 +166,21 @@ static LogicalResult importPad(NodeContext &ctx) {
                     : ctx.scalar(elementType, ctx.getFloat("value", 0));
   Value axes = ctx.hasInput(3) ? ctx.input(3)
                                : firstAxes(ctx, ctx.inputType(0).getRank());
-  return ctx.setOutput(0, ctx.create<qnn::PadOp>(mode.getValue(), ctx.input(0),
-                                                 pads, axes, value));
+  // Either list tells the size of the other one.
+  int64_t count;
+  if (auto type = cast<RankedTensorType>(pads.getType());
+      type.hasStaticShape()) {
+    count = type.getNumElements() / 2;
+  } else {
+    std::optional<int64_t> known = listSize(ctx, axes, "axes");
+    if (!known)
+      return failure();
+    count = *known;
+  }
+  return ctx.setOutput(0,
+                       ctx.create<qnn::PadOp>(mode.getValue(), ctx.input(0),
+                                              ofSize(ctx, pads, 2 * count),
+                                              ofSize(ctx, axes, count), value));
 }
 
 //===- gather -------------------------------------------------------------===//
