@@ -90,14 +90,21 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
     return failure();
   if (options.exportContribOps) {
     PassManager fuse(&context, ModuleOp::getOperationName());
-    fuse.addNestedPass<func::FuncOp>(
-        qnn::createFuseWeightOnlyPass({/*groupsOnly=*/true}));
+    // ONNX Runtime quantizes what it finds multiplied by dequantized weights.
+    // Its own op says that it must not, but is none that other tools know.
+    qnn::FuseWeightOnlyPassOptions weights;
+    weights.groupsOnly = options.exportForm == ExportForm::qdq;
+    weights.floatsOnly = true;
+    fuse.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass(weights));
     if (failed(fuse.run(*module)))
       return failure();
   }
   std::string exported;
-  if (failed(onnx_export::exportONNX(*module, exported,
-                                     {options.exportContribOps})))
+  onnx_export::ExportOptions form;
+  form.contribOps = options.exportContribOps;
+  form.orderSums =
+      !options.quantize.recipe.empty() && options.exportForm != ExportForm::qdq;
+  if (failed(onnx_export::exportONNX(*module, exported, form)))
     return failure();
   if (llvm::Error error = native::writeFileAtomically(options.output, exported))
     return fail(llvm::toString(std::move(error)));

@@ -141,7 +141,7 @@ def test_equalization_is_its_definition(cnn, tmp_path):
             w[f"w{i + 2}"] = w[f"w{i + 2}"] * f.reshape(shape)
             s *= f
     path = tmp_path / "model.onnx"
-    quantc.export(cnn, path, quantize="w8-tensor-equalize")
+    quantc.export(cnn, path, quantize="w8-tensor-equalize", qdq=True)
     found = dequantized_weights(path)
     for node, name in (("conv1", "w1"), ("conv2", "w2"), ("conv3", "w3"), ("head", "w4")):
         weights, scale = found[node]

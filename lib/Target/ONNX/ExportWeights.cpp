@@ -24,10 +24,11 @@ template <typename T> struct Elements {
 
   /// Of a constant, which may be moved on the way: nothing if it is none.
   static std::optional<Elements> read(Value value);
-  /// Element [row, column], or the only one.
+  /// Element [row, column], or the only one, or that of the only row.
   T at(int64_t row, int64_t column) const {
-    return values.size() == 1 ? values.front()
-                              : values[row * shape.back() + column];
+    if (values.size() == 1)
+      return values.front();
+    return values[(shape.front() == 1 ? 0 : row) * shape.back() + column];
   }
 };
 } // namespace
@@ -71,6 +72,13 @@ std::optional<Elements<T>> Elements<T>::read(Value value) {
       result->shape = SmallVector<int64_t>(type.getShape());
     return result;
   }
+  if (auto expand = value.getDefiningOp<qnn::ExpandOp>()) {
+    std::optional<Elements> result = read(expand.getInput());
+    if (!result || result->values.size() != 1)
+      return std::nullopt;
+    result->shape = SmallVector<int64_t>(type.getShape());
+    return result;
+  }
   auto transpose = value.getDefiningOp<qnn::TransposeOp>();
   if (!transpose || transpose.getPermutation() != ArrayRef<int64_t>({1, 0}))
     return std::nullopt;
@@ -109,8 +117,12 @@ static ElementsAttr byColumn(MLIRContext *context,
 LogicalResult GraphExporter::writeMatMulNBits(qnn::WeightOnlyMatMulOp op) {
   auto element =
       dyn_cast<IntegerType>(op.getWeights().getType().getElementType());
-  int64_t blockSize = op.getBlockSize();
-  if (!element || op.getCodebook() || blockSize < 16 ||
+  int64_t depth = op.getWeights().getType().getDimSize(0);
+  int64_t ownBlock = op.getBlockSize(), blockSize = ownBlock;
+  // One scale a column is that of several blocks, of a size that they may have.
+  if (ownBlock >= depth)
+    blockSize = std::clamp<int64_t>(llvm::PowerOf2Ceil(depth), 16, 256);
+  if (!element || op.getCodebook() || depth == 0 || blockSize < 16 ||
       !llvm::isPowerOf2_64(blockSize) || op.getInput().getType().getRank() < 2)
     return failure();
   int64_t width = element.getWidth();

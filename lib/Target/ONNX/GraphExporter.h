@@ -111,6 +111,7 @@ private:
   mlir::LogicalResult writeMovement(mlir::Operation *op);
   mlir::LogicalResult writeWindows(mlir::Operation *op);
   mlir::LogicalResult writeReduction(mlir::Operation *op);
+  mlir::LogicalResult writeOrderedSum(qnn::ReduceOp op);
   mlir::LogicalResult writeNormalize(qnn::NormalizeOp op);
   mlir::LogicalResult writeQuantization(mlir::Operation *op);
   mlir::LogicalResult writeDequantize(mlir::Operation *op, mlir::Value codes,

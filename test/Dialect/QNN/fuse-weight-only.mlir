@@ -1,9 +1,13 @@
 // RUN: quant-opt %s --qnn-fuse-weight-only --canonicalize --split-input-file | FileCheck %s
+// RUN: quant-opt %s --qnn-fuse-weight-only=floats-only --split-input-file | FileCheck %s --check-prefixes=LEFT,FLOATS
+// RUN: quant-opt %s --qnn-fuse-weight-only=groups-only --split-input-file | FileCheck %s --check-prefixes=LEFT,GROUPS
 
 // CHECK-LABEL: @blocks
 // CHECK-NOT: qnn.dequantize
 // CHECK: %[[Y:.*]] = qnn.weight_only_matmul %arg0, %{{.*}}, %{{.*}} {block_size = 2 : i64}
 // CHECK: return %[[Y]]
+// LEFT-LABEL: @blocks
+// LEFT: qnn.weight_only_matmul
 func.func @blocks(%x: tensor<?x4xf32>) -> tensor<?x2xf32> {
   %w = qnn.constant dense<[[1, 2], [3, 4], [5, 6], [7, -8]]> : tensor<4x2xi4>
   %s = qnn.constant dense<[[1.0, 2.0], [0.5, 0.25]]> : tensor<2x2xf32>
@@ -20,6 +24,9 @@ func.func @blocks(%x: tensor<?x4xf32>) -> tensor<?x2xf32> {
 // CHECK-DAG: %[[S:.*]] = qnn.constant dense<{{.*}}1.000000e+00, 2.000000e+00]]> : tensor<1x2xf32>
 // CHECK-DAG: %[[Z:.*]] = qnn.constant dense<{{.*}}1, 2]]> : tensor<1x2xi8>
 // CHECK: qnn.weight_only_matmul %arg0, %{{.*}}, %[[S]] zero_points %[[Z]] : tensor<1x2xi8> {block_size = 4 : i64}
+// LEFT-LABEL: @columns
+// FLOATS: qnn.weight_only_matmul
+// GROUPS: qnn.matmul
 func.func @columns(%x: tensor<3x4xf32>) -> tensor<3x2xf32> {
   %w = qnn.constant dense<[[1, 2], [3, 4], [5, 6], [7, -8]]> : tensor<4x2xi8>
   %s = qnn.constant dense<[1.0, 2.0]> : tensor<2xf32>
@@ -115,6 +122,9 @@ func.func @tokens(%x: tensor<3x4xi8>, %t: tensor<3x1xf32>) -> tensor<3x2xf32> {
 // CHECK:         %[[F:.*]] = qnn.cast %[[P]]
 // CHECK:         %[[C:.*]] = qnn.binary mul %[[F]], %{{.*}} : tensor<3x2xf32>, tensor<2xf32>
 // CHECK:         qnn.binary mul %[[C]], %[[T]]
+// With either option left to qnn-fold-quantization.
+// LEFT-LABEL: @bytes
+// LEFT: qnn.matmul {{.*}} tensor<3x4xf32>
 func.func @bytes(%x: tensor<3x4xi8>, %t: tensor<3x1xf32>) -> tensor<3x2xf32> {
   %w = qnn.constant dense<[[1, 2], [3, 4], [5, 6], [7, -128]]> : tensor<4x2xi8>
   %s = qnn.constant dense<[1.0, 2.0]> : tensor<2xf32>

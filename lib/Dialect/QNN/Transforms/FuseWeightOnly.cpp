@@ -160,8 +160,9 @@ static bool isProductOfBytes(const CodedMatrix &matrix, qnn::MatMulOp op) {
 namespace {
 
 struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
-  FuseMatMul(MLIRContext *context, bool groupsOnly)
-      : OpRewritePattern(context), groupsOnly(groupsOnly) {}
+  FuseMatMul(MLIRContext *context, bool groupsOnly, bool floatsOnly)
+      : OpRewritePattern(context), groupsOnly(groupsOnly),
+        floatsOnly(floatsOnly) {}
 
   LogicalResult matchAndRewrite(qnn::MatMulOp op,
                                 PatternRewriter &rewriter) const override {
@@ -183,6 +184,9 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
                 "along columns or in blocks of rows");
       if (groupsOnly && !matrix.blockSize)
         return rewriter.notifyMatchFailure(op, "the weights have no groups");
+      if (floatsOnly && !matrix.blockSize &&
+          op.getLhs().getDefiningOp<qnn::DequantizeOp>())
+        return rewriter.notifyMatchFailure(op, "both operands are quantized");
     } else if (failed(matchCodebook(rewriter, loc, rhs, matrix))) {
       return rewriter.notifyMatchFailure(op, "the weights are not dequantized");
     }
@@ -244,7 +248,7 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
   }
 
 private:
-  bool groupsOnly;
+  bool groupsOnly, floatsOnly;
 };
 
 struct FuseWeightOnlyPass
@@ -253,7 +257,7 @@ struct FuseWeightOnlyPass
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FuseMatMul>(&getContext(), groupsOnly);
+    patterns.add<FuseMatMul>(&getContext(), groupsOnly, floatsOnly);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     getOperation().walk([&](qnn::WeightOnlyMatMulOp op) {

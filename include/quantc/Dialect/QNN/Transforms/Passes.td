@@ -164,17 +164,17 @@ def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
     Scales may be one number, one a column, or one a block along the inner
     dimension; the constant may be transposed (com.microsoft MatMulNBits), or be
     looked up in a codebook and scaled by blocks (MatMulBnb4, NF4). Products of
-    two quantized operands belong to `qnn-fold-quantization`, which runs
-    before; where it does not, `groups-only` leaves weights alone that it takes.
+    two quantized operands are left to `qnn-fold-quantization` by `floats-only`.
 
     Tokens of 8 bits that have a scale each (blocks as long as the inner
-    dimension) stay integers, and their scales multiply the rows of the result.
-    By 8-bit weights with a scale a column that is a product of integers in 32
-    bits, as any other, and no op of this kind.
+    dimension) stay integers, and their scales multiply the result's rows. By
+    8-bit weights with a scale a column, that is a product of integers.
   }];
   let options = [
     Option<"groupsOnly", "groups-only", "bool", "false",
-           "Leave integers with one scale, or one a column">
+           "Leave integers with one scale, or one a column">,
+    Option<"floatsOnly", "floats-only", "bool", "false",
+           "Leave such integers where the other operand is quantized, too">
   ];
   let statistics = [
     Statistic<"numFused", "products", "Products with low-bit weights">,
