@@ -105,7 +105,9 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
     size_t spatial = kernel.size();
 
     // Sizes of the result, and how much of the full result is cut away.
-    SmallVector<OpFoldResult> counts, cropBegin, cropEnd, extents;
+    SmallVector<OpFoldResult> counts, cropBegin, extents;
+    bool hasShape = !op.getOutputShape().empty();
+    bool hasPads = !hasShape && op.getAutoPad() == qnn::AutoPad::none;
     for (size_t i = 0; i < spatial; ++i) {
       OpFoldResult stride = m.cst(op.getStrides()[i]);
       OpFoldResult extent =
@@ -113,8 +115,7 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
       OpFoldResult full =
           m.add(m.add(m.mul(stride, m.sub(dims[i + 2], m.cst(1))), extent),
                 m.cst(1 + op.getOutputPadding()[i]));
-      bool hasShape = !op.getOutputShape().empty();
-      if (hasShape || op.getAutoPad() != qnn::AutoPad::none) {
+      if (!hasPads) {
         OpFoldResult count = hasShape ? m.cst(op.getOutputShape()[i])
                                       : m.mul(dims[i + 2], stride);
         // More than everything: zeros follow.
@@ -142,11 +143,16 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
         OpFoldResult size = getDim(b, loc, stretched, i + 2);
         // The first result element reads what lies `extent` before.
         padBegin.push_back(m.sub(extents[i], cropBegin[i]));
+        // Pads say directly what is left of it at the end, for any size.
         padEnd.push_back(
-            m.sub(m.sub(m.add(counts[i], extents[i]), padBegin[i]), size));
+            hasPads ? m.add(extents[i], m.cst(op.getOutputPadding()[i] -
+                                              op.getPads()[i + spatial]))
+                    : m.sub(m.sub(m.add(counts[i], extents[i]), padBegin[i]),
+                            size));
       }
       Convolution conv;
-      conv.input = padSpatial(b, loc, stretched, padBegin, padEnd, zero);
+      conv.input = padSpatial(b, loc, stretched, padBegin, padEnd, zero,
+                              /*mayCrop=*/true);
       conv.weights = reverseKernel(
           b, loc, swapChannels(b, loc, adaptor.getWeights(), op.getGroup()));
       conv.bias = adaptor.getBias();
@@ -218,6 +224,9 @@ private:
     }
     Value zeros = createFilled(b, loc, getTypeOf(sizes, type.getElementType()),
                                sizes, zero);
+    // What is empty goes nowhere.
+    if (llvm::any_of(dims, isZeroInteger))
+      return zeros;
     return tensor::InsertSliceOp::create(b, loc, input, zeros, offsets, dims,
                                          steps);
   }

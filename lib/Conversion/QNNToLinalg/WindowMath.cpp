@@ -163,7 +163,8 @@ quantc::computeWindows(OpBuilder &b, Location loc, Value input,
 
 Value quantc::padSpatial(OpBuilder &b, Location loc, Value input,
                          ArrayRef<OpFoldResult> begin,
-                         ArrayRef<OpFoldResult> end, Value scalar) {
+                         ArrayRef<OpFoldResult> end, Value scalar,
+                         bool mayCrop) {
   auto isZero = [](OpFoldResult x) { return isConstant(x, 0); };
   if (llvm::all_of(begin, isZero) && llvm::all_of(end, isZero))
     return input;
@@ -171,26 +172,35 @@ Value quantc::padSpatial(OpBuilder &b, Location loc, Value input,
   SmallVector<OpFoldResult> low(2, m.cst(0)), high(2, m.cst(0));
   SmallVector<OpFoldResult> dims = getDims(b, loc, input);
   // ONNX's pads may be negative: they crop.
-  auto isNegative = [](OpFoldResult x) {
-    return getConstantIntValue(x).value_or(0) < 0;
+  auto isCrop = [&](OpFoldResult x) {
+    std::optional<int64_t> known = getConstantIntValue(x);
+    return known ? *known < 0 : mayCrop;
   };
-  if (llvm::any_of(begin, isNegative) || llvm::any_of(end, isNegative)) {
+  if (llvm::any_of(begin, isCrop) || llvm::any_of(end, isCrop)) {
     SmallVector<OpFoldResult> offsets(dims.size(), m.cst(0));
     SmallVector<OpFoldResult> ones(dims.size(), m.cst(1));
     SmallVector<OpFoldResult> newBegin(begin), newEnd(end);
+    // How much a side loses; what it gets instead remains.
+    auto takeCrop = [&](OpFoldResult &side) {
+      OpFoldResult crop = m.max(m.sub(m.cst(0), side), m.cst(0));
+      side = m.max(side, m.cst(0));
+      return crop;
+    };
     for (size_t i = 0; i < begin.size(); ++i) {
-      if (isNegative(begin[i])) {
-        offsets[i + 2] = m.sub(m.cst(0), begin[i]);
-        dims[i + 2] = m.add(dims[i + 2], begin[i]);
-        newBegin[i] = m.cst(0);
+      if (isCrop(begin[i])) {
+        offsets[i + 2] = takeCrop(newBegin[i]);
+        dims[i + 2] = m.sub(dims[i + 2], offsets[i + 2]);
       }
-      if (isNegative(end[i])) {
-        dims[i + 2] = m.add(dims[i + 2], end[i]);
-        newEnd[i] = m.cst(0);
-      }
+      if (isCrop(end[i]))
+        dims[i + 2] = m.sub(dims[i + 2], takeCrop(newEnd[i]));
     }
+    Type element = cast<RankedTensorType>(input.getType()).getElementType();
+    // What is empty starts nowhere.
     Value cropped =
-        tensor::ExtractSliceOp::create(b, loc, input, offsets, dims, ones);
+        llvm::any_of(dims, isZeroInteger)
+            ? createEmpty(b, loc, getTypeOf(dims, element), dims)
+            : tensor::ExtractSliceOp::create(b, loc, input, offsets, dims, ones)
+                  .getResult();
     return padSpatial(b, loc, cropped, newBegin, newEnd, scalar);
   }
   for (size_t i = 0; i < begin.size(); ++i) {

@@ -58,12 +58,13 @@ WindowGeometry computeWindows(
     qnn::AutoPad autoPad, bool ceilMode = false, bool takesPartial = false);
 
 /// Pads the spatial dimensions of `input` with a scalar, and no copy when all
-/// pads are zero.
+/// pads are zero. Negative ones crop; those that are not known to be negative
+/// do so only if they `mayCrop`.
 mlir::Value padSpatial(mlir::OpBuilder &b, mlir::Location loc,
                        mlir::Value input,
                        llvm::ArrayRef<mlir::OpFoldResult> begin,
                        llvm::ArrayRef<mlir::OpFoldResult> end,
-                       mlir::Value scalar);
+                       mlir::Value scalar, bool mayCrop = false);
 
 /// The type of a tensor with these sizes.
 mlir::RankedTensorType getTypeOf(llvm::ArrayRef<mlir::OpFoldResult> dims,
