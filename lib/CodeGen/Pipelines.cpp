@@ -114,7 +114,8 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   contractions.releaseWeights = options.releaseWeights;
   contractions.kernels = options.kernels;
   contractions.record = options.profile;
-  pm.addPass(quantc::createLowerContractionsPass(contractions));
+  pm.addPass(
+      quantc::createLowerContractionsPass(contractions, options.deferred));
   quantc::LowerRowsPassOptions rows;
   rows.targetFeatures = options.targetFeatures;
   rows.threads = options.threads;

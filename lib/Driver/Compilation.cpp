@@ -84,6 +84,7 @@ private:
   const CompileOptions &options;
   CompileStatistics *statistics;
   MLIRContext context;
+  DeferredConstants deferred;
   std::chrono::steady_clock::time_point stepStart;
 };
 } // namespace
@@ -311,6 +312,9 @@ LogicalResult Compilation::lowerToLLVM(ModuleOp module,
         lowering.printMemoryPlan = options.printMemoryPlan;
         lowering.profile = options.profile;
         lowering.kernels = options.kernels;
+        // A module that is printed holds all of its constants.
+        if (options.emit > Stage::LLVM)
+          lowering.deferred = &deferred;
         lowering.roundProducts = options.floatProducts == FloatProducts::bf16;
         buildLinalgToLLVMPipeline(pm, lowering);
       },
@@ -431,8 +435,9 @@ LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
           pm.addPass(native::createEmitEntryPointPass(entry));
         })))
       return failure();
-    native::extractWeights(
-        module, variant.name.empty() ? options.prefix : variant.name, weights);
+    native::extractWeights(module,
+                           variant.name.empty() ? options.prefix : variant.name,
+                           weights, &deferred);
     names.push_back(variant.name);
   }
   if (statistics)

@@ -144,12 +144,13 @@ JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
   for (const HostFunction &host : hostFunctions)
     define(host.name, host.address);
   for (const native::Weight &weight : weights.weights) {
-    const void *data = weight.bytes.data();
+    ArrayRef<char> bytes = weight.constant.bytes;
+    const void *data = bytes.data();
     if (reinterpret_cast<uintptr_t>(data) % native::weightAlignment) {
       void *copy = nullptr;
-      if (posix_memalign(&copy, native::weightAlignment, weight.bytes.size()))
+      if (posix_memalign(&copy, native::weightAlignment, bytes.size()))
         return fail(llvm::createStringError("out of memory"));
-      memcpy(copy, data, weight.bytes.size());
+      memcpy(copy, data, bytes.size());
       function.alignedWeights.emplace_back(copy);
       data = copy;
     }

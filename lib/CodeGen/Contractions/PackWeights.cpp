@@ -24,8 +24,10 @@ static DenseResourceElementsAttr getResource(memref::GlobalOp global) {
       global.getInitialValueAttr());
 }
 
-WeightPacker::WeightPacker(ModuleOp module, bool releaseOriginals)
-    : module(module), symbols(module), releaseOriginals(releaseOriginals) {
+WeightPacker::WeightPacker(ModuleOp module, bool releaseOriginals,
+                           DeferredConstants *deferred)
+    : module(module), symbols(module), releaseOriginals(releaseOriginals),
+      deferred(deferred) {
   module.walk([&](Operation *op) {
     if (auto call = dyn_cast<func::CallOp>(op))
       calls[call.getCalleeAttr().getAttr()].push_back(call);
@@ -54,9 +56,7 @@ void WeightPacker::eraseUnused(Value buffer) {
         return;
       DenseResourceElementsHandle handle = resource.getRawHandle();
       if (--numHolders[handle.getKey()] == 0 && releaseOriginals)
-        DenseResourceElementsHandle::getManagerInterface(module.getContext())
-            .getBlobManager()
-            .update(handle.getKey(), AsmResourceBlob());
+        DeferredConstants::release(handle, deferred);
       return;
     }
     buffer = op->getOperand(0);
@@ -116,12 +116,11 @@ std::optional<ArrayRef<char>> WeightPacker::getBytes(ElementsAttr attr) {
   return dense.getRawData();
 }
 
-/// Calls `visit` for each matrix in `bytes`, and the first column of each of
-/// its panels, in the order in which they are stored.
-static void
-forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
-             const MicroKernel &kernel,
-             llvm::function_ref<void(const PanelSource &, int64_t)> visit) {
+/// Calls `visit` for each matrix in `bytes`, in the order in which they are
+/// stored.
+static void forEachMatrix(ArrayRef<char> bytes, unsigned width,
+                          const WeightColumns &weights,
+                          llvm::function_ref<void(const PanelSource &)> visit) {
   SmallVector<int64_t> rowOffsets = weights.getRowOffsets();
   int64_t outer = 1;
   for (auto [size, stride] : weights.outer)
@@ -132,11 +131,20 @@ forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
       base += rest % size * stride;
       rest /= size;
     }
-    PanelSource source{bytes.data() + base * width, width, rowOffsets,
-                       weights.n.size, weights.n.stride};
+    visit({bytes.data() + base * width, width, rowOffsets, weights.n.size,
+           weights.n.stride});
+  }
+}
+
+/// The same, with the first column of each of the matrix's panels.
+static void
+forEachPanel(ArrayRef<char> bytes, unsigned width, const WeightColumns &weights,
+             const MicroKernel &kernel,
+             llvm::function_ref<void(const PanelSource &, int64_t)> visit) {
+  forEachMatrix(bytes, width, weights, [&](const PanelSource &source) {
     for (int64_t first = 0; first < source.n; first += kernel.columns())
       visit(source, first);
-  }
+  });
 }
 
 /// Elements of f32 as bf16.
@@ -150,13 +158,56 @@ static std::vector<Eigen::bfloat16> roundFloats(ArrayRef<char> bytes) {
   return rounded;
 }
 
+/// Packs the matrices in `bytes`, whose elements take `width` bytes each once
+/// they are rounded, if they are to be.
+static void writePanels(ArrayRef<char> bytes, unsigned width,
+                        const WeightColumns &weights, const MicroKernel &kernel,
+                        bool isFlipped, bool isRounded, char *target) {
+  std::vector<Eigen::bfloat16> rounded;
+  if (isRounded) {
+    rounded = roundFloats(bytes);
+    bytes = ArrayRef(reinterpret_cast<const char *>(rounded.data()),
+                     rounded.size() * sizeof(Eigen::bfloat16));
+  }
+  if (!kernel.dot) {
+    forEachMatrix(bytes, width, weights, [&](const PanelSource &source) {
+      target = packPanels(source, kernel.columns(), target);
+    });
+    return;
+  }
+  forEachPanel(bytes, width, weights, kernel,
+               [&](const PanelSource &source, int64_t first) {
+                 target =
+                     kernel.dot.takesFloats
+                         ? packFloatGroups(source, first, kernel, target)
+                         : packGroups(source, first, kernel, isFlipped, target);
+               });
+}
+
+DenseResourceElementsHandle
+WeightPacker::addResource(DenseResourceElementsAttr original, StringRef name,
+                          ArrayRef<char> bytes, StringRef recipe, uint64_t size,
+                          std::function<void(char *)> write) {
+  auto &manager =
+      DenseResourceElementsHandle::getManagerInterface(module.getContext());
+  if (!deferred || !original) {
+    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size, /*align=*/64);
+    write(blob.getMutableData().data());
+    return manager.insert(name, std::move(blob));
+  }
+  DenseResourceElementsHandle result = manager.insert(name);
+  deferred->add(result, original.getRawHandle(),
+                {bytes, recipe.str(), size, std::move(write)});
+  return result;
+}
+
 memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
                                          const WeightColumns &weights,
                                          const MicroKernel &kernel,
                                          bool isFlipped, bool isRounded) {
-  std::string key;
-  llvm::raw_string_ostream os(key);
-  os << global.getSymName() << '/' << kernel.columns() << '/'
+  std::string recipe;
+  llvm::raw_string_ostream os(recipe);
+  os << '/' << kernel.columns() << '/' << kernel.lanes << '/'
      << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
      << kernel.dot.isRhsSigned << '/' << isFlipped << '/'
      << kernel.dot.usesTiles << '/' << kernel.dot.hasWideWords << '/'
@@ -169,7 +220,7 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   print(';', weights.k);
   print(',', weights.n);
   os << ';' << weights.elements << '/' << weights.segment;
-  memref::GlobalOp &known = packed[key];
+  memref::GlobalOp &known = packed[(global.getSymName() + recipe).str()];
   if (known)
     return known;
 
@@ -178,13 +229,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
   if (!bytes)
     return nullptr;
   Type element = global.getType().getElementType();
-  std::vector<Eigen::bfloat16> rounded;
-  if (isRounded) {
-    rounded = roundFloats(*bytes);
-    bytes = ArrayRef(reinterpret_cast<const char *>(rounded.data()),
-                     rounded.size() * sizeof(Eigen::bfloat16));
+  if (isRounded)
     element = BFloat16Type::get(module.getContext());
-  }
   unsigned width = element.getIntOrFloatBitWidth() / 8;
   // A group is stored as one integer.
   Type stored = element;
@@ -197,22 +243,14 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
                       kernel, int64_t(weights.getRowOffsets().size()));
   for (const StridedDim &dim : weights.outer)
     total *= dim.size;
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
-      total * stored.getIntOrFloatBitWidth() / 8, /*align=*/64);
-  char *target = blob.getMutableData().data();
-  forEachPanel(*bytes, width, weights, kernel,
-               [&](const PanelSource &source, int64_t first) {
-                 target =
-                     kernel.dot.takesFloats
-                         ? packFloatGroups(source, first, kernel, target)
-                     : kernel.dot
-                         ? packGroups(source, first, kernel, isFlipped, target)
-                         : packPanel(source, first, columns, target);
-               });
+  auto write = [bytes = *bytes, width, weights, kernel, isFlipped,
+                isRounded](char *target) {
+    writePanels(bytes, width, weights, kernel, isFlipped, isRounded, target);
+  };
   std::string name = (global.getSymName() + "_packed").str();
-  auto handle =
-      DenseResourceElementsHandle::getManagerInterface(module.getContext())
-          .insert(name, std::move(blob));
+  DenseResourceElementsHandle handle =
+      addResource(getResource(global), name, *bytes, recipe,
+                  total * stored.getIntOrFloatBitWidth() / 8, write);
   auto value = DenseResourceElementsAttr::get(
       RankedTensorType::get({total}, stored), handle);
   OpBuilder builder(global);
@@ -221,8 +259,7 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
       MemRefType::get({total}, stored), value, /*constant=*/true,
       builder.getI64IntegerAttr(64));
   symbols.insert(result);
-  packed[key] = result;
-  return result;
+  return known = result;
 }
 
 FailureOr<WeightPacker::Matrices>

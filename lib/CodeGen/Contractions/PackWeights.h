@@ -3,6 +3,8 @@
 #ifndef QUANTC_LIB_CODEGEN_CONTRACTIONS_PACKWEIGHTS_H
 #define QUANTC_LIB_CODEGEN_CONTRACTIONS_PACKWEIGHTS_H
 
+#include "quantc/CodeGen/DeferredConstants.h"
+
 #include "CodeGen/Gemm/PackedPanels.h"
 #include "CodeGen/Gemm/RowPanels.h"
 #include "ContractionAnalysis.h"
@@ -26,8 +28,10 @@ struct WeightColumns {
 class WeightPacker {
 public:
   /// With `releaseOriginals` the bytes of constants that nothing reads any
-  /// more are freed, so no other module may use their resources.
-  WeightPacker(mlir::ModuleOp module, bool releaseOriginals);
+  /// more are freed, so no other module may use their resources. With
+  /// `deferred`, matrices of large resources are packed when they are written.
+  WeightPacker(mlir::ModuleOp module, bool releaseOriginals,
+               DeferredConstants *deferred = nullptr);
 
   /// Packs the constants that the kernel's calls pass for the matrix of
   /// `match`, changes the kernel's argument, and makes the product read it.
@@ -85,6 +89,12 @@ private:
                                    const WeightColumns &weights,
                                    const MicroKernel &kernel, bool isFlipped,
                                    bool isRounded);
+  /// A resource of the `size` bytes that `write` makes of `original`, in the
+  /// way that `recipe` describes.
+  mlir::DenseResourceElementsHandle
+  addResource(mlir::DenseResourceElementsAttr original, llvm::StringRef name,
+              llvm::ArrayRef<char> bytes, llvm::StringRef recipe, uint64_t size,
+              std::function<void(char *)> write);
   void eraseUnused(mlir::Value buffer);
 
   mlir::ModuleOp module;
@@ -92,6 +102,7 @@ private:
   llvm::DenseMap<mlir::StringAttr, llvm::SmallVector<mlir::func::CallOp>> calls;
   llvm::StringMap<mlir::memref::GlobalOp> packed;
   bool releaseOriginals;
+  DeferredConstants *deferred;
   /// Reads of each constant, and constants over each resource.
   llvm::StringMap<unsigned> numReads, numHolders;
 };

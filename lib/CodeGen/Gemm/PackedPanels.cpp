@@ -22,6 +22,25 @@ char *quantc::packPanel(const PanelSource &source, int64_t first,
   return target;
 }
 
+char *quantc::packPanels(const PanelSource &source, int64_t columns,
+                         char *target) {
+  // Rows that are contiguous are read as such: a few of them for all panels.
+  int64_t most = source.columnStride == 1 ? 16 : source.k();
+  int64_t rowBytes = columns * source.width;
+  int64_t panelBytes = source.k() * rowBytes;
+  for (int64_t row = 0; row < source.k(); row += most) {
+    PanelSource part = source;
+    part.rowOffsets =
+        source.rowOffsets.slice(row, std::min(most, source.k() - row));
+    char *place = target + row * rowBytes;
+    for (int64_t first = 0; first < source.n; first += columns) {
+      packPanel(part, first, columns, place);
+      place += panelBytes;
+    }
+  }
+  return target + llvm::divideCeil(source.n, columns) * panelBytes;
+}
+
 char *quantc::packFloatGroups(const PanelSource &source, int64_t first,
                               const MicroKernel &kernel, char *target) {
   int64_t columns = kernel.columns(), group = kernel.dot.group;

@@ -41,7 +41,11 @@ struct PanelSource {
 char *packPanel(const PanelSource &source, int64_t first, int64_t columns,
                 char *target);
 
-/// The same in groups of bf16.
+/// Writes all panels of the matrix, one behind the other, and returns their
+/// end.
+char *packPanels(const PanelSource &source, int64_t columns, char *target);
+
+/// Writes a panel in groups of bf16.
 char *packFloatGroups(const PanelSource &source, int64_t first,
                       const MicroKernel &kernel, char *target);
 

@@ -292,7 +292,7 @@ struct LowerContractionsPass
       choices = std::move(*loaded);
     }
     VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
-    WeightPacker packer(getOperation(), releaseWeights);
+    WeightPacker packer(getOperation(), releaseWeights, deferred);
     SmallVector<linalg::LinalgOp> roots;
     getOperation().walk([&](linalg::LinalgOp op) {
       if (isProductRoot(op))
@@ -390,7 +390,18 @@ struct LowerContractionsPass
     return product;
   }
 
+  DeferredConstants *deferred = nullptr;
+
+private:
   KernelChoices choices;
   std::vector<ProductKernel> products;
 };
 } // namespace
+
+std::unique_ptr<Pass>
+quantc::createLowerContractionsPass(LowerContractionsPassOptions options,
+                                    DeferredConstants *deferred) {
+  auto pass = std::make_unique<LowerContractionsPass>(std::move(options));
+  pass->deferred = deferred;
+  return pass;
+}

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/Hashing.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
@@ -15,66 +16,91 @@
 #include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
+using namespace quantc;
 using namespace quantc::native;
 
 /// Constants below this size are LLVM's business.
 static constexpr size_t smallestWeight = 64;
 
 void WeightTable::add(StringRef symbol, ArrayRef<char> bytes) {
-  uint64_t hash = llvm::xxh3_64bits(
-      ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+  add(symbol, DeferredConstant{bytes, /*recipe=*/"", bytes.size(), nullptr});
+}
+
+/// A few bytes of each end are enough: what agrees in them is compared.
+static uint64_t hashSample(const DeferredConstant &constant) {
+  constexpr size_t sample = 1024;
+  auto hash = [](StringRef text) {
+    return llvm::xxh3_64bits(
+        ArrayRef(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+  };
+  StringRef bytes(constant.bytes.data(), constant.bytes.size());
+  return llvm::hash_combine(bytes.size(), hash(bytes.take_front(sample)),
+                            hash(bytes.take_back(sample)), constant.recipe);
+}
+
+void WeightTable::add(StringRef symbol, DeferredConstant constant) {
+  uint64_t hash = hashSample(constant);
   auto [begin, end] = byHash.equal_range(hash);
-  for (auto it = begin; it != end; ++it)
-    if (weights[it->second].bytes == bytes) {
-      weights[it->second].symbols.push_back(symbol.str());
+  for (auto it = begin; it != end; ++it) {
+    Weight &known = weights[it->second];
+    if (known.constant.recipe == constant.recipe &&
+        known.constant.bytes == constant.bytes) {
+      known.symbols.push_back(symbol.str());
       return;
     }
+  }
   byHash.emplace(hash, weights.size());
-  weights.push_back({bytes, {symbol.str()}});
+  weights.push_back({std::move(constant), {symbol.str()}});
 }
 
 uint64_t WeightTable::totalBytes() const {
   uint64_t total = 0;
   for (const Weight &weight : weights)
-    total += llvm::alignTo(weight.bytes.size(), weightAlignment);
+    total += llvm::alignTo(weight.constant.size, weightAlignment);
   return total;
 }
 
-/// The bytes of a large constant as they lie in memory; empty for others.
-static ArrayRef<char> getWeightBytes(LLVM::GlobalOp global) {
+/// The bytes of a large constant; 0 for others.
+static uint64_t getWeightSize(LLVM::GlobalOp global) {
   auto elements = dyn_cast_or_null<ElementsAttr>(global.getValueAttr());
   if (!elements || !global.getConstant() ||
       !elements.getElementType().isIntOrFloat() ||
       elements.getElementType().getIntOrFloatBitWidth() % 8)
-    return {};
-  ArrayRef<char> bytes;
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
-    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
-      bytes = blob->getData();
-  } else if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
-    if (!dense.isSplat())
-      bytes = dense.getRawData();
-  }
-  return bytes.size() >= smallestWeight ? bytes : ArrayRef<char>();
+    return 0;
+  auto dense = dyn_cast<DenseElementsAttr>(elements);
+  if (dense ? dense.isSplat() : !isa<DenseResourceElementsAttr>(elements))
+    return 0;
+  uint64_t size = elements.getNumElements() *
+                  (elements.getElementType().getIntOrFloatBitWidth() / 8);
+  return size >= smallestWeight ? size : 0;
 }
 
 uint64_t quantc::native::countWeightBytes(ModuleOp module) {
   uint64_t total = 0;
   for (auto global : module.getOps<LLVM::GlobalOp>())
-    total += getWeightBytes(global).size();
+    total += getWeightSize(global);
   return total;
 }
 
 void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
-                                    WeightTable &table) {
+                                    WeightTable &table,
+                                    DeferredConstants *deferred) {
   llvm::DenseMap<StringAttr, StringAttr> names;
+  auto add = [&](StringRef name, Attribute value) {
+    auto resource = dyn_cast<DenseResourceElementsAttr>(value);
+    if (!resource)
+      return table.add(name, cast<DenseElementsAttr>(value).getRawData());
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      return table.add(name, blob->getData());
+    table.add(name, deferred->take(resource.getRawHandle()));
+  };
   for (auto global : module.getOps<LLVM::GlobalOp>()) {
-    ArrayRef<char> bytes = getWeightBytes(global);
-    if (bytes.empty())
+    if (!getWeightSize(global))
       continue;
     // Objects of several models may meet in one program.
     auto name = StringAttr::get(module.getContext(),
                                 prefix + "_weight" + global.getSymName());
+    add(name, global.getValueAttr());
     names[global.getSymNameAttr()] = name;
     global.setSymNameAttr(name);
     global.removeValueAttr();
@@ -83,7 +109,6 @@ void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
     global.setDsoLocal(true);
     global.setUnnamedAddr(std::nullopt);
     global.setAlignment(weightAlignment);
-    table.add(name, bytes);
   }
   // All at once: each search goes through the whole module.
   module.walk([&](LLVM::AddressOfOp op) {
@@ -111,12 +136,22 @@ template <typename T> static void writeStruct(raw_ostream &os, const T &value) {
   os.write(reinterpret_cast<const char *>(&value), sizeof(T));
 }
 
-/// All weights as they lie in their section.
-static void writeBytes(const WeightTable &table, raw_ostream &os) {
-  for (const Weight &weight : table.weights) {
-    os.write(weight.bytes.data(), weight.bytes.size());
-    os.write_zeros(llvm::offsetToAlignment(weight.bytes.size(),
-                                           llvm::Align(weightAlignment)));
+/// All weights as they lie in their section. What was deferred is made once,
+/// since what it is made of may be freed then.
+static void writeBytes(WeightTable &table, raw_ostream &os) {
+  std::vector<char> made;
+  for (Weight &weight : table.weights) {
+    DeferredConstant &constant = weight.constant;
+    if (constant.write) {
+      made.resize(std::max<size_t>(made.size(), constant.size));
+      constant.write(made.data());
+      os.write(made.data(), constant.size);
+      constant.write = nullptr;
+    } else {
+      os.write(constant.bytes.data(), constant.size);
+    }
+    os.write_zeros(
+        llvm::offsetToAlignment(constant.size, llvm::Align(weightAlignment)));
   }
 }
 
@@ -129,7 +164,7 @@ static StringRef getSectionName(bool isLarge) {
   return isLarge ? ".lrodata" : ".quantc.weights";
 }
 
-llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
+llvm::Error quantc::native::writeWeightsObject(WeightTable &table,
                                                const TargetSpec &spec,
                                                WeightStorage storage,
                                                raw_ostream &os) {
@@ -152,10 +187,10 @@ llvm::Error quantc::native::writeWeightsObject(const WeightTable &table,
       symbol.st_other = STV_HIDDEN;
       symbol.st_shndx = 1;
       symbol.st_value = dataSize;
-      symbol.st_size = weight.bytes.size();
+      symbol.st_size = weight.constant.size;
       symbols.push_back(symbol);
     }
-    dataSize += llvm::alignTo(weight.bytes.size(), weightAlignment);
+    dataSize += llvm::alignTo(weight.constant.size, weightAlignment);
   }
 
   uint64_t position = llvm::alignTo(sizeof(Elf64_Ehdr), weightAlignment);
@@ -259,7 +294,7 @@ static llvm::Expected<uint64_t> findReserved(StringRef path, StringRef name,
   return llvm::createStringError("the linker reserved no place for weights");
 }
 
-llvm::Error quantc::native::writeReservedWeights(const WeightTable &table,
+llvm::Error quantc::native::writeReservedWeights(WeightTable &table,
                                                  const TargetSpec &spec,
                                                  StringRef path) {
   StringRef name = getSectionName(isLarge(table, llvm::Triple(spec.triple)));

@@ -9,6 +9,7 @@
 #ifndef QUANTC_TARGET_NATIVE_WEIGHTS_H
 #define QUANTC_TARGET_NATIVE_WEIGHTS_H
 
+#include "quantc/CodeGen/DeferredConstants.h"
 #include "quantc/Target/Native/TargetSpec.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -21,17 +22,19 @@
 
 namespace quantc::native {
 
-/// The bytes of one constant, and every symbol that stands for them.
+/// One constant, and every symbol that stands for it. Its bytes may still have
+/// to be made.
 struct Weight {
-  llvm::ArrayRef<char> bytes;
+  DeferredConstant constant;
   llvm::SmallVector<std::string, 1> symbols;
 };
 
 struct WeightTable {
   std::vector<Weight> weights;
 
-  /// Adds a constant; equal bytes are stored once. `bytes` must outlive this.
+  /// Adds a constant; equal ones are stored once. Bytes must outlive this.
   void add(llvm::StringRef symbol, llvm::ArrayRef<char> bytes);
+  void add(llvm::StringRef symbol, DeferredConstant constant);
   uint64_t totalBytes() const;
 
 private:
@@ -42,9 +45,10 @@ private:
 uint64_t countWeightBytes(mlir::ModuleOp module);
 
 /// Turns the large constants of a module in the LLVM dialect into external
-/// hidden symbols, which start with `prefix`, and adds them to `table`.
+/// hidden symbols, which start with `prefix`, and adds them to `table`; those
+/// that were deferred leave `deferred`.
 void extractWeights(mlir::ModuleOp module, llvm::StringRef prefix,
-                    WeightTable &table);
+                    WeightTable &table, DeferredConstants *deferred = nullptr);
 
 /// Whether the object that defines weights holds their bytes, or asks the
 /// linker of a library for a place that `writeReservedWeights` fills.
@@ -54,13 +58,13 @@ enum class WeightStorage { Stored, Reserved };
 WeightStorage getWeightStorage();
 
 /// Writes a relocatable ELF object that defines the table's symbols.
-llvm::Error writeWeightsObject(const WeightTable &table, const TargetSpec &spec,
+llvm::Error writeWeightsObject(WeightTable &table, const TargetSpec &spec,
                                WeightStorage storage, llvm::raw_ostream &os);
 
 /// Writes the weights into the library at `path`, which was linked with the
 /// table's object.
-llvm::Error writeReservedWeights(const WeightTable &table,
-                                 const TargetSpec &spec, llvm::StringRef path);
+llvm::Error writeReservedWeights(WeightTable &table, const TargetSpec &spec,
+                                 llvm::StringRef path);
 
 /// A cache line, and the widest vector: code relies on weights lying so.
 constexpr uint64_t weightAlignment = 64;

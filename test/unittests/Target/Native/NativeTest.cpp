@@ -148,6 +148,34 @@ TEST(Objects, PassNoUnusedArguments) {
   EXPECT_LT(size, 20 * 60u);
 }
 
+TEST(Weights, DeferredOnesAreMadeWhenWritten) {
+  std::vector<char> source = {1, 2, 3};
+  int numMade = 0;
+  auto make = [&](std::string recipe) {
+    return quantc::DeferredConstant{source, std::move(recipe), 100,
+                                    [&](char *target) {
+                                      ++numMade;
+                                      std::fill_n(target, 100, char(7));
+                                    }};
+  };
+  WeightTable table;
+  table.add("a", make("twice"));
+  table.add("b", make("twice"));
+  table.add("c", make("thrice"));
+  EXPECT_EQ(table.weights.size(), 2u);
+  EXPECT_EQ(table.totalBytes(), 256u);
+  EXPECT_EQ(numMade, 0);
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream os(bytes);
+  llvm::Error error =
+      writeWeightsObject(table, resolve("x86-64"), WeightStorage::Stored, os);
+  ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  EXPECT_EQ(numMade, 2);
+  // The header takes 64 bytes.
+  EXPECT_EQ(llvm::StringRef(bytes.data(), bytes.size()).substr(64, 100),
+            std::string(100, char(7)));
+}
+
 TEST(Weights, LinkerReservesTheirPlace) {
   std::vector<char> a(100, 1), c(64, 2);
   WeightTable table;

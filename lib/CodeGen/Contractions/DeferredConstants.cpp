@@ -1,0 +1,58 @@
+//===- DeferredConstants.cpp - Constants made when written ----------------===//
+
+#include "quantc/CodeGen/DeferredConstants.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/BuiltinDialect.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+using namespace mlir;
+using namespace quantc;
+
+static void freeBytes(DenseResourceElementsHandle handle) {
+  DenseResourceElementsHandle::getManagerInterface(
+      handle.getDialect()->getContext())
+      .getBlobManager()
+      .update(handle.getKey(), AsmResourceBlob());
+}
+
+/// A resource that constants are made of, each of which holds it.
+struct DeferredConstants::Source {
+  explicit Source(Handle handle) : handle(handle) {}
+  Source(const Source &) = delete;
+  ~Source() {
+    if (isReleased)
+      freeBytes(handle);
+  }
+
+  Handle handle;
+  bool isReleased = false;
+};
+
+void DeferredConstants::add(Handle resource, Handle original,
+                            DeferredConstant constant) {
+  std::weak_ptr<Source> &known = sources[original.getKey()];
+  std::shared_ptr<Source> source = known.lock();
+  if (!source)
+    known = source = std::make_shared<Source>(original);
+  constant.write = [source, write = std::move(constant.write)](char *target) {
+    write(target);
+  };
+  constants[resource.getKey()] = std::move(constant);
+}
+
+DeferredConstant DeferredConstants::take(Handle resource) {
+  auto it = constants.find(resource.getKey());
+  DeferredConstant constant = std::move(it->second);
+  constants.erase(it);
+  return constant;
+}
+
+void DeferredConstants::release(Handle original, DeferredConstants *deferred) {
+  std::shared_ptr<Source> source =
+      deferred ? deferred->sources[original.getKey()].lock() : nullptr;
+  if (source)
+    source->isReleased = true;
+  else
+    freeBytes(original);
+}
