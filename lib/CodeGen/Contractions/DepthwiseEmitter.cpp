@@ -36,6 +36,10 @@ public:
   void emit(bool useThreads);
 
 private:
+  /// Elements of a phase that a window reads past its first one.
+  int64_t getReach() const {
+    return (line.window - 1) * line.dilation / stride;
+  }
   void emitTask(ArrayRef<Value> indices);
   void copyRow(Value target, Value row, Value firstColumn, Value channel);
   void fill(Value from, Value to, Value target);
@@ -55,6 +59,8 @@ private:
   /// A row of the buffer: for each remainder of a position by the stride, the
   /// elements with that remainder, so that all reads are contiguous.
   int64_t phaseLength;
+  /// As many of each phase as the block's outputs read.
+  Value length;
   Value numRowBlocks, numColumnBlocks, buffer;
 };
 } // namespace
@@ -72,7 +78,7 @@ void DepthwiseEmitter::emit(bool useThreads) {
   if (std::optional<int64_t> columns = e.asConstant(line.outputSize))
     blockColumns = std::min(blockColumns, *columns);
   blockColumns = llvm::alignTo(std::max<int64_t>(1, blockColumns), width);
-  phaseLength = blockColumns + (line.window - 1) * line.dilation / stride;
+  phaseLength = blockColumns + getReach();
   numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
   numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
 
@@ -96,6 +102,7 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
   Value endColumn =
       e.min(e.add(firstColumn, e.index(blockColumns)), line.outputSize);
 
+  length = e.add(e.sub(endColumn, firstColumn), e.index(getReach()));
   int64_t reach = (column.window - 1) * column.dilation;
   int64_t inputRows = (blockRows - 1) * column.stride + reach + 1;
   int64_t rowLength = stride * phaseLength;
@@ -140,7 +147,7 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
     Value start =
         e.sub(e.add(e.mul(firstColumn, e.index(stride)), e.index(phase)),
               line.padding);
-    Value length = e.index(phaseLength), zero = e.index(0);
+    Value zero = e.index(0);
     Value phaseTarget = e.add(target, e.index(phase * phaseLength));
     Value begin =
         e.min(length, e.ceilDiv(e.max(zero, e.sub(zero, start)), stride));
@@ -163,7 +170,10 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
         for (int64_t phase = 0; phase < stride; ++phase)
           copyPhase(phase);
       },
-      [&] { fill(e.index(0), e.index(stride * phaseLength), target); });
+      [&] {
+        for (int64_t phase = 0; phase < stride; ++phase)
+          fill(e.index(0), length, e.add(target, e.index(phase * phaseLength)));
+      });
 }
 
 /// One row of outputs, from the rows of the buffer at `inputRow`.
@@ -176,7 +186,10 @@ void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
   e.forLoop(firstColumn, endColumn, width, [&](Value first) {
     SmallVector<Value> sums(vectors, zero), columns;
     Value base = e.add(inputRow, e.sub(first, firstColumn));
-    for (int64_t i = 0; i < column.window; ++i)
+    for (int64_t i = 0; i < column.window; ++i) {
+      // Sums of their own, since one chain of all taps would take longer than
+      // the arithmetic does.
+      SmallVector<Value> rowSums(vectors, zero);
       for (int64_t j = 0; j < line.window; ++j) {
         int64_t tap = j * line.dilation;
         int64_t at = i * column.dilation * stride * phaseLength +
@@ -184,10 +197,13 @@ void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
         for (int64_t v = 0; v < vectors; ++v) {
           Value input =
               e.loadVector(buffer, e.add(base, e.index(at + v * lanes)), lanes);
-          sums[v] = emitMultiplyAdd(e, kernel, weights[i * line.window + j],
-                                    input, sums[v]);
+          rowSums[v] = emitMultiplyAdd(e, kernel, weights[i * line.window + j],
+                                       input, rowSums[v]);
         }
       }
+      for (auto [sum, rowSum] : llvm::zip(sums, rowSums))
+        sum = i == 0 ? rowSum : emitSum(e, sum, rowSum);
+    }
     for (int64_t v = 0; v < vectors; ++v)
       columns.push_back(e.add(rowOffset, e.add(first, e.index(v * lanes))));
     auto store = [&](ArrayRef<Value> masks) {

@@ -201,6 +201,9 @@ struct OutputBases {
               mlir::ValueRange outer);
 };
 
+/// Of floats or integers.
+mlir::Value emitSum(KernelEmitter &e, mlir::Value lhs, mlir::Value rhs);
+
 mlir::Value emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
                             mlir::Value a, mlir::Value b, mlir::Value sum);
 

@@ -68,6 +68,12 @@ OutputBases::OutputBases(KernelEmitter &e, const GemmProblem &problem,
     inputs.push_back(input.buffer ? getOffset(e, outer, input) : Value());
 }
 
+Value quantc::emitSum(KernelEmitter &e, Value lhs, Value rhs) {
+  if (isa<FloatType>(getElementTypeOrSelf(lhs)))
+    return arith::AddFOp::create(e.b, e.loc, lhs, rhs);
+  return arith::AddIOp::create(e.b, e.loc, lhs, rhs);
+}
+
 Value quantc::emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
                               Value a, Value b, Value sum) {
   if (kernel.dot)
@@ -75,10 +81,8 @@ Value quantc::emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
   if (kernel.useFMA)
     return vector::FMAOp::create(e.b, e.loc, a, b, sum);
   if (isa<FloatType>(kernel.accumulator))
-    return arith::AddFOp::create(e.b, e.loc, sum,
-                                 arith::MulFOp::create(e.b, e.loc, a, b));
-  return arith::AddIOp::create(e.b, e.loc, sum,
-                               arith::MulIOp::create(e.b, e.loc, a, b));
+    return emitSum(e, sum, arith::MulFOp::create(e.b, e.loc, a, b));
+  return emitSum(e, sum, arith::MulIOp::create(e.b, e.loc, a, b));
 }
 
 /// The elements of vectors of one type, one vector behind the other.
@@ -151,9 +155,7 @@ void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,
       Value before = toAccumulator(
           e, kernel,
           e.loadVector(p.c.buffer, e.add(cRow, columns[v]), lanes, maskAt(v)));
-      sum = isa<FloatType>(kernel.accumulator)
-                ? Value(arith::AddFOp::create(e.b, e.loc, sum, before))
-                : Value(arith::AddIOp::create(e.b, e.loc, sum, before));
+      sum = emitSum(e, sum, before);
     }
     if (product != kernel.accumulator)
       sum = arith::TruncFOp::create(e.b, e.loc, VectorType::get(lanes, product),
