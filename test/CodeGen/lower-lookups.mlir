@@ -1,6 +1,8 @@
 // RUN: quant-opt %s --quantc-lower-lookups="target-features=+avx512f,+avx512bw,+avx512vbmi" --canonicalize --cse \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,VBMI
-// RUN: quant-opt %s --quantc-lower-lookups="target-features=+avx512f,+avx512bw" --canonicalize --cse \
+// RUN: quant-opt %s --quantc-lower-lookups="target-features=+sse2,+avx2" --canonicalize --cse \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,AVX2
+// RUN: quant-opt %s --quantc-lower-lookups="target-features=+sse2" --canonicalize --cse \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,NONE
 
 #same = affine_map<(i, j) -> (i, j)>
@@ -23,6 +25,24 @@
 // VBMI:              arith.select %[[HIGH]], %[[UPPER]], %[[LOWER]]
 // VBMI:            vector.maskedload
 // VBMI:            vector.maskedstore
+// AVX2-DAG:      %[[FOUR:.*]] = arith.constant dense<15> : vector<32xi8>
+// AVX2-DAG:      %[[THREE:.*]] = arith.constant dense<3> : vector<32xi8>
+// AVX2:          omp.parallel
+// AVX2:            %[[ROW0:.*]] = vector.load %[[TABLE]][%c0] : memref<256xi8>, vector<16xi8>
+// AVX2:            %[[ROW1:.*]] = vector.load %[[TABLE]][%c16]
+// AVX2:            scf.for
+// AVX2:              %[[BYTES:.*]] = vector.load {{.*}} vector<32xi8>
+// AVX2:              %[[PLACES:.*]] = arith.andi %[[BYTES]], %[[FOUR]]
+// AVX2:              %[[SIGNS:.*]] = arith.shli %[[BYTES]], %[[THREE]]
+// AVX2:              %[[FIFTH:.*]] = arith.cmpi slt, %[[SIGNS]]
+// AVX2:              %[[BOTH0:.*]] = vector.shuffle %[[ROW0]], %[[ROW0]]
+// AVX2:              %[[FOUND0:.*]] = llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"(%[[BOTH0]], %[[PLACES]])
+// AVX2:              %[[BOTH1:.*]] = vector.shuffle %[[ROW1]], %[[ROW1]]
+// AVX2:              %[[FOUND1:.*]] = llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"(%[[BOTH1]], %[[PLACES]])
+// AVX2:              arith.select %[[FIFTH]], %[[FOUND1]], %[[FOUND0]]
+// AVX2-COUNT-14:     llvm.x86.avx2.pshuf.b
+// AVX2:            scf.for
+// AVX2:              memref.load %[[TABLE]]
 func.func private @lookup(%table: memref<256xi8>, %x: memref<?x?xi8>, %y: memref<?x?xi8>) {
   linalg.generic {indexing_maps = [#same, #same], iterator_types = ["parallel", "parallel"]}
       ins(%x : memref<?x?xi8>) outs(%y : memref<?x?xi8>) {

@@ -313,7 +313,7 @@ def test_depthwise_of_any_size(name, signs, tmp_path):
                             strides=strides, dilations=dilations, pads=pads, group=group)
     model = compile_nodes([node], [("x", zx.dtype, ("n", channels, "h", "v"))], constants,
                           ("y", zx.dtype, ("n", channels, "oh", "ov")), "native", tmp_path)
-    for image in ((5, 5), (8, 64), (17, 70), (41, 133)):
+    for image in ((5, 5), (8, 64), (17, 70), (41, 133), (18, 261), (5, 530)):
         x = random_bytes(rng, signs[0], (2, channels, *image))
         acc = convolve(subtract(x, zx), subtract(w, 0), strides, dilations, pads, group)
         expected = requantize(acc, (sx * sw / sy).reshape(-1, 1, 1), zy, x.dtype)

@@ -203,10 +203,12 @@ def LowerLookupsPass : Pass<"quantc-lower-lookups", "mlir::ModuleOp"> {
   let summary = "Lower tables of bytes to permutations of vectors";
   let description = [{
     An op that replaces each byte of a contiguous buffer by the one that a table
-    of 256 bytes holds for it becomes a loop over vectors of 64 bytes: two
-    permutations of 128 bytes of the table each (`vpermi2b`), of which the sign
-    bits of the indices select. Targets without `avx512vbmi` keep the op, which
-    becomes a loop over bytes.
+    of 256 bytes holds for it becomes a loop over vectors. With `avx512vbmi`
+    these have 64 bytes: two permutations of 128 bytes of the table each
+    (`vpermi2b`), of which the sign bits of the indices select. With `ssse3`,
+    `avx2` or `avx512bw`, they are registers: sixteen permutations of 16 bytes
+    (`pshufb`), of which the four highest bits select. Other targets keep the
+    op, which becomes a loop over bytes.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",

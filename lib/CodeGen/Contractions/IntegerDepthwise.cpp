@@ -20,9 +20,11 @@ using namespace quantc;
 
 /// Elements of a plane on the stack; larger ones would leave the first cache.
 static constexpr int64_t kMaxPlane = 24 * 1024;
-/// Outputs of a tile.
-static constexpr int64_t kTileRows = 8;
-static constexpr int64_t kTileColumns = 64;
+/// Inputs under a tile, but for what windows reach beyond.
+static constexpr int64_t kTileRows = 16;
+static constexpr int64_t kTileColumns = 256;
+/// Vectors of sums that become outputs at a time.
+static constexpr int64_t kMostVectors = 4;
 /// Sums that are stored before they become outputs; a row has more if it must.
 static constexpr int64_t kMaxSums = 1024;
 
@@ -60,7 +62,7 @@ private:
   void fillPlane(ValueRange outer, Value plane);
   void emitTile(ValueRange outer, Value firstRow, Value firstColumn);
   void fillTile(ValueRange outer, Value plane, Value firstRow,
-                Value firstColumn, Value numLines);
+                Value firstColumn, Value numLines, Value length);
   Value allocatePlane();
   Value widen(Value bytes);
   SmallVector<Value> loadWeights(ValueRange outer);
@@ -68,8 +70,8 @@ private:
   /// Stores the sums of row `y` of the outputs from `at` on, in whole vectors.
   void emitSums(Value plane, Value y, Value numColumns, ArrayRef<Value> weights,
                 Value sums, Value at);
-  /// Turns the sums from `at` on, one vector of them or two, into the outputs
-  /// from `place` on; no more than `left`, if given.
+  /// Turns vectors of sums from `at` on into the outputs from `place` on; no
+  /// more than `left`, if given.
   void emitOutputsOf(const OutputBases &bases, Value sums, Value at,
                      int64_t numVectors, Value place, Value left = {});
   Value offsetOf(ValueRange outer, ArrayRef<Value> strides);
@@ -114,8 +116,8 @@ bool IntegerDepthwise::analyze() {
   auto getTile = [](const Windows::Dim &dim, int64_t size) -> Extent {
     return {0, size, 0, dim.window, dim.stride, dim.dilation};
   };
-  rows = getTile(input.dims[0], kTileRows);
-  columns = getTile(input.dims[1], std::max(kTileColumns, width));
+  rows = getTile(input.dims[0], kTileRows / input.dims[0].stride);
+  columns = getTile(line, kTileColumns / line.stride);
   planeStride = getPlaneStride();
   return rows.reached() * planeStride <= kMaxPlane;
 }
@@ -317,7 +319,8 @@ void IntegerDepthwise::emitChannel(ValueRange outer) {
                e.mul(y, e.index(columns.output)));
     });
     Value place = e.mul(first, e.index(columns.output));
-    int64_t numVectors = blockSize >= width ? 2 : 1;
+    int64_t numVectors = std::min<int64_t>(
+        kMostVectors, llvm::bit_floor(uint64_t(blockSize / kernel.lanes)));
     cover(blockSize, numVectors * kernel.lanes, [&](Value at) {
       emitOutputsOf(bases, sums, at, numVectors, e.add(place, at));
     });
@@ -326,9 +329,11 @@ void IntegerDepthwise::emitChannel(ValueRange outer) {
 
 //===- tiles --------------------------------------------------------------===//
 
-/// Widens what the first `numLines` lines of a tile read.
+/// Widens what the first `numLines` lines of a tile read, `length` elements of
+/// each.
 void IntegerDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
-                                Value firstColumn, Value numLines) {
+                                Value firstColumn, Value numLines,
+                                Value length) {
   Value border = widen(input.paddingValue);
   auto fill = [&](Value line, Value from, Value to) {
     e.forLoop(from, to, 1,
@@ -336,7 +341,6 @@ void IntegerDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
   };
   const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
   Value base = offsetOf(outer, input.outerStrides), none = e.index(0);
-  Value length = e.index(planeStride);
   // Where the tile's lines begin in the image; before it, if negative.
   Value row = e.sub(e.mul(firstRow, e.index(rows.stride)), rowDim.padding);
   Value start =
@@ -344,7 +348,7 @@ void IntegerDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
   Value begin = e.min(length, e.max(none, e.sub(none, start)));
   Value end = e.max(begin, e.min(length, e.sub(columnDim.inputSize, start)));
   e.forLoop(none, numLines, 1, [&](Value i) {
-    Value line = e.mul(i, length), y = e.add(row, i);
+    Value line = e.mul(i, e.index(planeStride)), y = e.add(row, i);
     e.ifThen(
         // Rows before the image are large numbers, too.
         e.compare(arith::CmpIPredicate::ult, y, rowDim.inputSize),
@@ -368,21 +372,36 @@ void IntegerDepthwise::emitTile(ValueRange outer, Value firstRow,
       e.min(e.index(rows.output), e.sub(rowDim.outputSize, firstRow));
   Value numColumns =
       e.min(e.index(columns.output), e.sub(columnDim.outputSize, firstColumn));
-  Value numLines =
-      e.add(e.mul(e.sub(numRows, e.index(1)), e.index(rows.stride)),
-            e.index((rows.window - 1) * rows.dilation + 1));
+  auto getReached = [&](const Extent &extent, Value size) {
+    return e.add(e.mul(e.sub(size, e.index(1)), e.index(extent.stride)),
+                 e.index((extent.window - 1) * extent.dilation + 1));
+  };
   Value plane = allocatePlane();
-  fillTile(outer, plane, firstRow, firstColumn, numLines);
+  fillTile(outer, plane, firstRow, firstColumn, getReached(rows, numRows),
+           getReached(columns, numColumns));
   SmallVector<Value> weights = loadWeights(outer);
   OutputBases bases(e, p, outer);
-  Value sums = e.allocateOnStack(columns.output, e.b.getI32Type());
+  Value sums =
+      e.allocateOnStack(rows.output * columns.output + width, e.b.getI32Type());
   e.forLoop(e.index(0), numRows, 1, [&](Value y) {
-    emitSums(plane, y, numColumns, weights, sums, e.index(0));
-    Value line =
-        e.add(e.mul(e.add(firstRow, y), columnDim.outputSize), firstColumn);
-    e.forLoop(e.index(0), numColumns, width, [&](Value x) {
-      emitOutputsOf(bases, sums, x, /*numVectors=*/2, e.add(line, x),
-                    e.sub(numColumns, x));
+    emitSums(plane, y, numColumns, weights, sums, e.mul(y, numColumns));
+  });
+  // Lines that a tile has all of lie behind each other.
+  Value isWhole =
+      e.compare(arith::CmpIPredicate::eq, numColumns, columnDim.outputSize);
+  auto select = [&](Value whole, Value line) -> Value {
+    return arith::SelectOp::create(e.b, e.loc, isWhole, whole, line);
+  };
+  Value size = e.mul(numRows, numColumns);
+  Value numRuns = select(e.index(1), numRows);
+  Value runSize = select(size, numColumns);
+  e.forLoop(e.index(0), numRuns, 1, [&](Value run) {
+    Value at = e.mul(run, numColumns);
+    Value place =
+        e.add(e.mul(e.add(firstRow, run), columnDim.outputSize), firstColumn);
+    e.forLoop(e.index(0), runSize, kMostVectors * kernel.lanes, [&](Value x) {
+      emitOutputsOf(bases, sums, e.add(at, x), kMostVectors, e.add(place, x),
+                    e.sub(runSize, x));
     });
   });
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeGen/Target/ByteTable.h"
 #include "CodeGen/Target/Expressions.h"
 #include "GemmEmitter.h"
 
@@ -131,13 +132,19 @@ Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
 
 /// How many vectors of sums go through the epilogue as one: those that fill a
 /// register of 128 bits once they are bytes, since what narrows integers takes
-/// two registers at a time.
+/// two registers at a time; or all of a register, if they are looked up in it.
 static int64_t getVectorsAtOnce(const GemmProblem &p,
                                 const MicroKernel &kernel) {
   auto output = cast<MemRefType>(p.output.buffer.getType()).getElementType();
   bool narrows =
       p.epilogue && output.isInteger(8) && kernel.accumulator.isInteger(32);
-  return narrows && kernel.lanes == 8 ? 2 : 1;
+  if (!narrows)
+    return 1;
+  linalg::GenericOp epilogue = p.epilogue;
+  if (!p.permutes.bytes && p.permutes.shuffledBytes &&
+      llvm::any_of(*epilogue.getBody(), ByteTable::isLookup))
+    return p.permutes.shuffledBytes / kernel.lanes;
+  return kernel.lanes == 8 ? 2 : 1;
 }
 
 void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,

@@ -18,8 +18,6 @@ namespace quantc {
 using namespace mlir;
 using namespace quantc;
 
-/// Bytes of a register.
-static constexpr int64_t kLanes = 64;
 /// Bytes of a task, and of a buffer from which on there are several.
 static constexpr int64_t kTaskBytes = 32768;
 static constexpr int64_t kParallelBytes = 262144;
@@ -53,9 +51,12 @@ static Value matchLookup(linalg::GenericOp op) {
 namespace {
 class LookupEmitter {
 public:
-  LookupEmitter(KernelEmitter &e, linalg::GenericOp op, Value table)
+  LookupEmitter(KernelEmitter &e, linalg::GenericOp op, Value table,
+                TablePermutes permutes)
       : e(e), input(e.flatten(op.getDpsInputs()[0])),
-        output(e.flatten(op.getDpsInits()[0])), table(table) {}
+        output(e.flatten(op.getDpsInits()[0])), table(table),
+        permutes(permutes),
+        lanes(permutes.bytes ? 64 : permutes.shuffledBytes) {}
 
   void emit(bool useThreads) {
     Value size = e.size(input, 0);
@@ -71,25 +72,34 @@ public:
 
 private:
   void emitTask(Value first, Value count) {
-    ByteTable entries(e, table, {/*bytes=*/true});
+    ByteTable entries(e, table, permutes);
     auto emitVector = [&](Value at, Value mask) {
       Value place = e.add(first, at);
-      Value bytes = e.loadVector(input, place, kLanes, mask);
+      Value bytes = e.loadVector(input, place, lanes, mask);
       e.storeVector(entries.lookUp(e, bytes), output, place, mask);
     };
-    Value whole = e.mul(e.floorDiv(count, kLanes), e.index(kLanes));
-    e.forLoop(e.index(0), whole, kLanes,
+    Value whole = e.mul(e.floorDiv(count, lanes), e.index(lanes));
+    e.forLoop(e.index(0), whole, lanes,
               [&](Value at) { emitVector(at, nullptr); });
+    if (!permutes.bytes)
+      // There are no masks of bytes on all of these targets.
+      return e.forLoop(whole, count, 1, [&](Value at) {
+        Value place = e.add(first, at);
+        e.store(entries.lookUp(e, e.load(input, place)), output, place);
+      });
     Value rest = e.sub(count, whole);
     e.ifThen(e.compare(arith::CmpIPredicate::sgt, rest, e.index(0)), [&] {
       emitVector(whole, vector::CreateMaskOp::create(
-                            e.b, e.loc,
-                            VectorType::get(kLanes, e.b.getI1Type()), rest));
+                            e.b, e.loc, VectorType::get(lanes, e.b.getI1Type()),
+                            rest));
     });
   }
 
   KernelEmitter &e;
   Value input, output, table;
+  TablePermutes permutes;
+  /// Bytes of a register.
+  int64_t lanes;
 };
 
 struct LowerLookupsPass
@@ -97,7 +107,8 @@ struct LowerLookupsPass
   using LowerLookupsPassBase::LowerLookupsPassBase;
 
   void runOnOperation() override {
-    if (!VectorUnit::fromFeatures(targetFeatures).permutes.bytes)
+    TablePermutes permutes = VectorUnit::fromFeatures(targetFeatures).permutes;
+    if (!permutes.bytes && !permutes.shuffledBytes)
       return;
     SmallVector<std::pair<linalg::GenericOp, Value>> lookups;
     getOperation().walk([&](linalg::GenericOp op) {
@@ -109,7 +120,7 @@ struct LowerLookupsPass
       KernelEmitter emitter(builder, op.getLoc());
       // Only kernels run on several threads: nothing calls them in parallel.
       auto func = dyn_cast<func::FuncOp>(op->getParentOp());
-      LookupEmitter(emitter, op, table)
+      LookupEmitter(emitter, op, table, permutes)
           .emit(threads && func && func.isPrivate());
       op.erase();
       ++numLookups;

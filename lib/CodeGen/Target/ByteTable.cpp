@@ -9,6 +9,8 @@ using namespace mlir;
 using namespace quantc;
 
 static constexpr int64_t kRegisterBits = 512;
+/// Bytes that `pshufb` permutes.
+static constexpr int64_t kShuffledRow = 16;
 
 Value ByteTable::matchIndex(Value source, ValueRange indices) {
   auto type = cast<ShapedType>(source.getType());
@@ -34,12 +36,14 @@ Type ByteTable::getEntryType() const {
 }
 
 ByteTable::ByteTable(KernelEmitter &e, Value table, TablePermutes permutes)
-    : table(table) {
+    : table(table), permutes(permutes) {
   Type entry = getEntryType();
-  bool isPermuted =
-      entry.isInteger(8) ? permutes.bytes : entry.isF32() && permutes.words;
-  int64_t lanes = kRegisterBits / entry.getIntOrFloatBitWidth();
-  for (int64_t i = 0; isPermuted && i < kEntries; i += lanes)
+  int64_t lanes = 0;
+  if (entry.isInteger(8) ? permutes.bytes : entry.isF32() && permutes.words)
+    lanes = kRegisterBits / entry.getIntOrFloatBitWidth();
+  else if (entry.isInteger(8) && permutes.shuffledBytes)
+    lanes = kShuffledRow;
+  for (int64_t i = 0; lanes && i < kEntries; i += lanes)
     rows.push_back(e.loadVector(table, e.index(i), lanes));
 }
 
@@ -63,27 +67,72 @@ Value ByteTable::permuteBytes(KernelEmitter &e, Value bytes) const {
       permute(e, intrinsic, rows[0], bytes, rows[1]));
 }
 
+/// The entries that the bits of `indices` from `firstBit` on select of those
+/// that `getEntries` makes for each value of these bits. Of two halves each is
+/// done before the other begins, so that few of them are in registers.
+static Value selectByBits(KernelEmitter &e, Value indices, int64_t firstBit,
+                          int64_t count,
+                          llvm::function_ref<Value(int64_t)> getEntries) {
+  auto type = cast<VectorType>(indices.getType());
+  int64_t sign = type.getElementTypeBitWidth() - 1;
+  SmallVector<Value> isSet;
+  for (int64_t i = 0; int64_t(1) << i < count; ++i) {
+    // As the sign, which is what blends look at.
+    Attribute shift =
+        e.b.getIntegerAttr(type.getElementType(), sign - firstBit - i);
+    Value shifted = arith::ShLIOp::create(
+        e.b, e.loc, indices,
+        arith::ConstantOp::create(e.b, e.loc,
+                                  DenseElementsAttr::get(type, shift)));
+    isSet.push_back(arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::slt,
+                                          shifted, e.zero(type)));
+  }
+  auto select = [&](auto &self, int64_t first, int64_t bits) -> Value {
+    if (bits == 0)
+      return getEntries(first);
+    Value low = self(self, first, bits - 1);
+    Value high = self(self, first + (int64_t(1) << (bits - 1)), bits - 1);
+    return arith::SelectOp::create(e.b, e.loc, isSet[bits - 1], high, low);
+  };
+  return select(select, 0, isSet.size());
+}
+
+/// Each row of 16 entries by the four lowest bits; the others select.
+Value ByteTable::shuffleBytes(KernelEmitter &e, Value bytes) const {
+  auto type = cast<VectorType>(bytes.getType());
+  int64_t lanes = type.getNumElements();
+  StringRef intrinsic = lanes == 64   ? "llvm.x86.avx512.pshuf.b.512"
+                        : lanes == 32 ? "llvm.x86.avx2.pshuf.b"
+                                      : "llvm.x86.ssse3.pshuf.b.128";
+  Value positions = arith::AndIOp::create(
+      e.b, e.loc, bytes,
+      arith::ConstantOp::create(
+          e.b, e.loc,
+          DenseElementsAttr::get(type,
+                                 e.b.getI8IntegerAttr(kShuffledRow - 1))));
+  SmallVector<int64_t> repeated;
+  for (int64_t i = 0; i < lanes; ++i)
+    repeated.push_back(i % kShuffledRow);
+  return selectByBits(e, bytes, /*firstBit=*/4, rows.size(), [&](int64_t i) {
+    Value row = rows[i];
+    if (lanes > kShuffledRow)
+      row = vector::ShuffleOp::create(e.b, e.loc, row, row, repeated);
+    return LLVM::CallIntrinsicOp::create(e.b, e.loc, type,
+                                         e.b.getStringAttr(intrinsic),
+                                         ValueRange{row, positions})
+        .getResult(0);
+  });
+}
+
 /// The same with five bits, so that three of them select.
 Value ByteTable::permuteWords(KernelEmitter &e, Value bytes) const {
   auto type = cast<VectorType>(bytes.getType()).clone(e.b.getI32Type());
   Value positions = arith::ExtUIOp::create(e.b, e.loc, type, bytes);
-  SmallVector<Value> found;
-  for (unsigned i = 0; i < rows.size(); i += 2)
-    found.push_back(permute(e, "llvm.x86.avx512.vpermi2var.ps.512", rows[i],
-                            positions, rows[i + 1]));
-  for (int32_t bit = 32; found.size() > 1; bit *= 2) {
-    auto mask = DenseElementsAttr::get(type, bit);
-    Value isSet = arith::CmpIOp::create(
-        e.b, e.loc, arith::CmpIPredicate::ne,
-        arith::AndIOp::create(e.b, e.loc, positions,
-                              arith::ConstantOp::create(e.b, e.loc, mask)),
-        e.zero(type));
-    for (unsigned i = 0; i < found.size() / 2; ++i)
-      found[i] = arith::SelectOp::create(e.b, e.loc, isSet, found[2 * i + 1],
-                                         found[2 * i]);
-    found.resize(found.size() / 2);
-  }
-  return found.front();
+  return selectByBits(e, positions, /*firstBit=*/5, rows.size() / 2,
+                      [&](int64_t i) {
+                        return permute(e, "llvm.x86.avx512.vpermi2var.ps.512",
+                                       rows[2 * i], positions, rows[2 * i + 1]);
+                      });
 }
 
 /// Entry by entry where the target has no gathers.
@@ -98,6 +147,17 @@ Value ByteTable::gather(KernelEmitter &e, Value bytes) const {
                                   positions, mask, e.zero(entries));
 }
 
+int64_t ByteTable::getLanes(int64_t count) const {
+  if (rows.empty())
+    return 0;
+  int64_t lanes = kRegisterBits / getEntryType().getIntOrFloatBitWidth();
+  if (!getEntryType().isInteger(8) || permutes.bytes)
+    return count <= lanes ? lanes : 0;
+  // One by one takes no longer if half of a register is empty.
+  lanes = permutes.shuffledBytes;
+  return 2 * count > lanes && count <= lanes ? lanes : 0;
+}
+
 Value ByteTable::lookUp(KernelEmitter &e, Value bytes) const {
   auto loadEntry = [&](Value byte) {
     return e.load(table, arith::IndexCastUIOp::create(
@@ -106,17 +166,17 @@ Value ByteTable::lookUp(KernelEmitter &e, Value bytes) const {
   auto type = dyn_cast<VectorType>(bytes.getType());
   if (!type)
     return loadEntry(bytes);
-  int64_t count = type.getNumElements();
-  int64_t lanes = kRegisterBits / getEntryType().getIntOrFloatBitWidth();
-  if (!rows.empty() && count <= lanes) {
+  int64_t count = type.getNumElements(), lanes = getLanes(count);
+  if (lanes) {
     auto own = llvm::to_vector(llvm::seq<int64_t>(0, count));
     if (count < lanes) {
       SmallVector<int64_t> widened(own);
       widened.resize(lanes, vector::ShuffleOp::kPoisonIndex);
       bytes = vector::ShuffleOp::create(e.b, e.loc, bytes, bytes, widened);
     }
-    Value found = getEntryType().isInteger(8) ? permuteBytes(e, bytes)
-                                              : permuteWords(e, bytes);
+    Value found = !getEntryType().isInteger(8) ? permuteWords(e, bytes)
+                  : permutes.bytes             ? permuteBytes(e, bytes)
+                                               : shuffleBytes(e, bytes);
     return count == lanes
                ? found
                : vector::ShuffleOp::create(e.b, e.loc, found, found, own);

@@ -28,11 +28,16 @@ public:
 
 private:
   mlir::Type getEntryType() const;
+  /// How many bytes are looked up at once.
+  int64_t getLanes(int64_t count) const;
   mlir::Value permuteBytes(KernelEmitter &e, mlir::Value bytes) const;
+  mlir::Value shuffleBytes(KernelEmitter &e, mlir::Value bytes) const;
   mlir::Value permuteWords(KernelEmitter &e, mlir::Value bytes) const;
   mlir::Value gather(KernelEmitter &e, mlir::Value bytes) const;
 
   mlir::Value table;
+  TablePermutes permutes;
+  /// The entries in registers as the target permutes them; none if it does not.
   llvm::SmallVector<mlir::Value> rows;
 };
 

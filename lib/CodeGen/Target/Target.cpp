@@ -43,6 +43,8 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   // Operands are packed by vectors, also those of tiles.
   unit.hasFloatPairs = unit.bits == 512 && enabled.contains("avx512bf16");
   unit.hasFloatTiles = unit.hasFloatPairs && enabled.contains("amx-bf16");
+  if (unit.hasBytePairs)
+    unit.permutes.shuffledBytes = unit.bits / 8;
   unit.permutes.words = unit.bits == 512;
   unit.permutes.bytes = unit.bits == 512 && enabled.contains("avx512vbmi");
   unit.hasDotProd = enabled.contains("dotprod");

@@ -11,10 +11,14 @@
 
 namespace quantc {
 
-/// Elements of two registers of 512 bits that a target permutes (x86): bytes,
-/// words of 32 bits.
+/// How a target looks vectors up in tables (x86).
 struct TablePermutes {
+  /// Elements of two registers of 512 bits that it permutes: bytes, words of 32
+  /// bits.
   bool bytes = false, words = false;
+  /// The largest register, in bytes, in which it permutes the bytes of each 16;
+  /// 0 if none.
+  int64_t shuffledBytes = 0;
 };
 
 /// The vector unit, as the target's feature list describes it.
