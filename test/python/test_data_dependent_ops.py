@@ -158,3 +158,9 @@ def test_lists_of_unknown_length(text, lists, bad, rng):
     compiled = quantc.compile(parse(text))
     with pytest.raises(quantc.RunError, match="Reshape|elements"):
         compiled.run({"x": x, **{name: np.array(values) for name, values in bad.items()}})
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_log_sum_exp_of_integers(dtype):
+    x = np.array([[1, 2, 30], [-4, 5, 700], [0, 0, 0]], dtype)
+    compare("g (%s[3, n] x) => (%s[3, 1] y) { a = Constant <value_ints = [1]> () y = ReduceLogSumExp (x, a) }" % (dtype, dtype), {"x": x})

@@ -84,6 +84,13 @@ private:
     int64_t rank = lhsType.getRank();
     if (rank == 2 || !o.isPlain())
       return lowerGeneric(b, loc, o, type);
+    SmallVector<OpFoldResult> dims = getDims(b, loc, lhs);
+    dims.back() = getDim(b, loc, rhs, 1);
+    // Where there are no rows, their number does not tell the other dimensions.
+    if (llvm::is_contained(lhsType.getShape().drop_back(), 0))
+      return castTo(b, loc,
+                    createEmpty(b, loc, type.clone(decodeShape(dims)), dims),
+                    type);
     SmallVector<ReassociationIndices> groups(2);
     for (int64_t i = 0; i + 1 < rank; ++i)
       groups[0].push_back(i);
@@ -93,14 +100,11 @@ private:
     auto flatType =
         RankedTensorType::get({rowsType.getDimSize(0), type.getShape().back()},
                               type.getElementType());
-    SmallVector<OpFoldResult> flatDims{getDim(b, loc, rows, 0),
-                                       getDim(b, loc, rhs, 1)};
+    SmallVector<OpFoldResult> flatDims{getDim(b, loc, rows, 0), dims.back()};
     Value acc = zeroAccumulator(b, loc, flatType, flatDims);
     Value flat = linalg::MatmulOp::create(b, loc, TypeRange(flatType),
                                           ValueRange{rows, rhs}, acc)
                      .getResult(0);
-    SmallVector<OpFoldResult> dims = getDims(b, loc, lhs);
-    dims.back() = flatDims[1];
     auto expanded =
         RankedTensorType::get(decodeShape(dims), type.getElementType());
     Value result =

@@ -46,3 +46,13 @@ func.func @half(%a: tensor<5x4xf16>, %b: tensor<4x8xf16>) -> tensor<5x8xf16> {
   %0 = qnn.matmul %a, %b : tensor<5x4xf16>, tensor<4x8xf16> -> tensor<5x8xf16>
   return %0 : tensor<5x8xf16>
 }
+
+// No rows do not tell how many there are along the other dimensions.
+// CHECK-LABEL: func.func @no_rows
+// CHECK: %[[SIZE:.*]] = tensor.dim %arg0
+// CHECK-NOT: collapse_shape
+// CHECK: tensor.empty(%[[SIZE]]) : tensor<?x0x8xf32>
+func.func @no_rows(%a: tensor<?x0x4xf32>, %b: tensor<4x8xf32>) -> tensor<?x0x8xf32> {
+  %0 = qnn.matmul %a, %b : tensor<?x0x4xf32>, tensor<4x8xf32> -> tensor<?x0x8xf32>
+  return %0 : tensor<?x0x8xf32>
+}

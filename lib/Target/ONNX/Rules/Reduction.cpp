@@ -25,10 +25,16 @@ static LogicalResult importReduce(NodeContext &ctx, ReduceKind kind) {
   Value axes = ctx.input(1);
   if (!axes && ctx.hasAttr("axes"))
     axes = ctx.i64List(ctx.getInts("axes"));
-  return ctx.setOutput(
-      0, ctx.create<qnn::ReduceOp>(kind, ctx.input(0), axes,
-                                   ctx.getInt("keepdims", 1) != 0,
-                                   ctx.getInt("noop_with_empty_axes", 0) != 0));
+  Value input = ctx.input(0);
+  Type element = ctx.inputElementType(0);
+  // Integers have no exp: computed in f64, as their logarithms are.
+  bool isWide = kind == ReduceKind::log_sum_exp && isa<IntegerType>(element);
+  if (isWide)
+    input = ctx.castTo(input, ctx.builder.getF64Type());
+  Value result = ctx.create<qnn::ReduceOp>(
+      kind, input, axes, ctx.getInt("keepdims", 1) != 0,
+      ctx.getInt("noop_with_empty_axes", 0) != 0);
+  return ctx.setOutput(0, isWide ? ctx.castTo(result, element) : result);
 }
 
 static LogicalResult importArgReduce(NodeContext &ctx, ExtremumKind kind) {
