@@ -164,3 +164,25 @@ def test_lists_of_unknown_length(text, lists, bad, rng):
 def test_log_sum_exp_of_integers(dtype):
     x = np.array([[1, 2, 30], [-4, 5, 700], [0, 0, 0]], dtype)
     compare("g (%s[3, n] x) => (%s[3, 1] y) { a = Constant <value_ints = [1]> () y = ReduceLogSumExp (x, a) }" % (dtype, dtype), {"x": x})
+
+
+@pytest.mark.parametrize(
+    "text, shapes",
+    [
+        ("g (float[0, 3] x, int64 i) => (float[a] y) { y = Gather <axis = 1> (x, i) }", {"x": (0, 3), "i": ()}),
+        (
+            "g (float[5, 3] x, int64[0, 1] i, float[0, 3] u) => (float[5, 3] y) { y = ScatterND (x, i, u) }",
+            {"x": (5, 3), "i": (0, 1), "u": (0, 3)},
+        ),
+        ("g (float[p, 0, 4] x, float[4, 5] w) => (float[a, b, c] y) { y = MatMul (x, w) }", {"x": (3, 0, 4), "w": (4, 5)}),
+        (
+            "g (float[1, p, 4] x, float[q, 2, 3] w) => (float[a, b, c] y) { y = ConvTranspose <group = 2> (x, w) }",
+            {"x": (1, 6, 4), "w": (6, 2, 3)},
+        ),
+    ],
+)
+def test_sizes_of_zero_and_unknown_ones(text, shapes, rng):
+    feeds = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    if "i" in feeds:
+        feeds["i"] = np.zeros(shapes["i"], np.int64)
+    compare(text, feeds)

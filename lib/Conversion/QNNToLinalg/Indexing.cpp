@@ -57,9 +57,16 @@ struct ConvertGather : OpConversionPattern<qnn::GatherOp> {
       SmallVector<int64_t> shape(typeOf(input).getShape());
       shape.erase(shape.begin() + axis);
       dims[axis] = rewriter.getIndexAttr(1);
+      auto sliceType = typeOf(input).clone(shape);
+      if (llvm::any_of(dims, isZeroInteger)) {
+        // A slice of nothing would begin at its end.
+        dims.erase(dims.begin() + axis);
+        Value empty = createEmpty(rewriter, loc, sliceType, dims);
+        rewriter.replaceOp(op, castTo(rewriter, loc, empty, to));
+        return success();
+      }
       Value slice = tensor::ExtractSliceOp::create(
-          rewriter, loc, typeOf(input).clone(shape), input, offsets, dims,
-          strides);
+          rewriter, loc, sliceType, input, offsets, dims, strides);
       rewriter.replaceOp(op, castTo(rewriter, loc, slice, to));
       return success();
     }
@@ -257,6 +264,8 @@ void quantc::checkTuples(OpBuilder &b, Location loc, Value indices,
                          ArrayRef<OpFoldResult> extents) {
   IndexMath m{b, loc};
   SmallVector<OpFoldResult> dims = getDims(b, loc, indices);
+  if (llvm::any_of(dims, isZeroInteger))
+    return; // There are none.
   SmallVector<OpFoldResult> offsets(dims.size(), b.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(dims.size(), b.getIndexAttr(1));
   dims.back() = b.getIndexAttr(1);

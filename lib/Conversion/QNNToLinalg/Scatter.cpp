@@ -170,7 +170,10 @@ struct ConvertScatterND : OpConversionPattern<qnn::ScatterNDOp> {
     bool isCopy = op.getReduction() == qnn::ScatterReduction::none;
     bool hasRows = depth < typeOf(input).getRank();
     Value result;
-    if (isCopy && hasRows) {
+    if (llvm::any_of(updateDims, isZeroInteger)) {
+      // Slices of nothing would begin at their end.
+      result = input;
+    } else if (isCopy && hasRows) {
       // Whole slices at a time.
       result = loopOver(
           rewriter, loc, ArrayRef(updateDims).take_front(outer), input,

@@ -259,7 +259,7 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *ctx,
     return emitOptionalError(loc, "the input has ", input.getDimSize(1),
                              " channels, but the weights are for ",
                              weights.getDimSize(0));
-  if (differs(weights.getDimSize(0) % op.getGroup(), 0))
+  if (!weights.isDynamicDim(0) && weights.getDimSize(0) % op.getGroup())
     return emitOptionalError(loc, weights.getDimSize(0),
                              " channels cannot be divided into ", op.getGroup(),
                              " groups");
