@@ -139,11 +139,13 @@ def compile_encoders(depths, width, runs):
         for layers, path in paths.items():
             onnx.save(encoder(layers, width), path)
         library = Path(folder) / "encoder.so"
+        # To replace a library takes as long as that one is large.
         seconds, sizes = {layers: [] for layers in depths}, {}
         for _ in range(runs):
             for layers, path in paths.items():
                 seconds[layers].append(once(lambda: quantc.compile(path, output=library)))
                 sizes[layers] = library.stat().st_size
+                library.unlink()
     return {layers: (statistics.median(seconds[layers]), sizes[layers]) for layers in depths}
 
 
