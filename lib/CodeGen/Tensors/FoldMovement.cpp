@@ -356,9 +356,13 @@ struct FoldMovementPass
     patterns.addWithLabel<InterleaveBehindProduct>({"interleave"}, context);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     quantc::PatternCounter counter;
+    // There are no blocks to simplify yet.
+    auto config =
+        GreedyRewriteConfig()
+            .setListener(&counter)
+            .setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns),
-                                  GreedyRewriteConfig().setListener(&counter))))
+            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       signalPassFailure();
     numOperands += counter.count("read");
     numTransposes += counter.count("transpose");

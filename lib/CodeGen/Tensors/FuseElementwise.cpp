@@ -194,9 +194,13 @@ struct FuseElementwisePass
         ->getCanonicalizationPatterns(patterns);
     int64_t before = countOps();
     quantc::PatternCounter counter;
+    // There are no blocks to simplify yet.
+    auto config =
+        GreedyRewriteConfig()
+            .setListener(&counter)
+            .setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns),
-                                  GreedyRewriteConfig().setListener(&counter))))
+            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       signalPassFailure();
     numFused += before - countOps();
     numReshapes += counter.count("reshape");
