@@ -165,8 +165,8 @@ def product_section(products):
 def depth_section(depths):
     lines = [
         "",
-        f"{DEPTHS} (width 384, 128 tokens), compiled on {processor()}. What grows is the weights' way into",
-        "the library: equal layers share their code.",
+        f"{DEPTHS} (width 384, 128 tokens), compiled on {processor()}. Equal layers share their",
+        "code. What grows is the way there, op by op, and the weights' way into the library.",
         "",
         "| layers | seconds | library |",
         "| ---: | ---: | ---: |",
