@@ -15,11 +15,13 @@
 // VBMI:          vector.load %[[TABLE]][%c192] : memref<256xi8>, vector<64xi8>
 // VBMI:          vector.shuffle {{.*}} : vector<16xi8>, vector<16xi8>
 // VBMI-COUNT-2:  llvm.x86.avx512.vpermi2var.qi.512
-// AVX2:          arith.trunci %{{.*}} : vector<16xi32> to vector<16xi8>
-// AVX2:          %[[BYTE:.*]] = vector.extract %{{.*}}[0] : i8 from vector<16xi8>
-// AVX2:          %[[INDEX:.*]] = arith.index_castui %[[BYTE]] : i8 to index
-// AVX2:          %[[ENTRY:.*]] = memref.load %[[TABLE]][%[[INDEX]]]
-// AVX2:          vector.from_elements %[[ENTRY]],
+// Two rows of two vectors each at once, where 32 bytes fill a register.
+// AVX2:          arith.trunci %{{.*}} : vector<32xi32> to vector<32xi8>
+// AVX2-COUNT-16: llvm.x86.avx2.pshuf.b
+// AVX2:          vector.extract_strided_slice %[[FOUND:.*]] {offsets = [0], sizes = [8], strides = [1]} : vector<32xi8>
+// AVX2:          vector.extract_strided_slice %[[FOUND]] {offsets = [8]
+// AVX2:          vector.extract_strided_slice %[[FOUND]] {offsets = [16]
+// AVX2:          vector.extract_strided_slice %[[FOUND]] {offsets = [24]
 // CHECK-NOT:     linalg.generic
 // CHECK:         return
 func.func private @product(%table: memref<256xi8>, %w: memref<32x32xi8>, %x: memref<32x64xi8>, %out: memref<32x64xi8>) {

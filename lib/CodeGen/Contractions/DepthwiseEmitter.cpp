@@ -184,7 +184,7 @@ void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
   Value rowOffset = e.mul(row, line.outputSize);
   int64_t width = vectors * lanes;
   e.forLoop(firstColumn, endColumn, width, [&](Value first) {
-    SmallVector<Value> sums(vectors, zero), columns;
+    SmallVector<Value> sums(vectors, zero);
     Value base = e.add(inputRow, e.sub(first, firstColumn));
     for (int64_t i = 0; i < column.window; ++i) {
       // Sums of their own, since one chain of all taps would take longer than
@@ -204,10 +204,14 @@ void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
       for (auto [sum, rowSum] : llvm::zip(sums, rowSums))
         sum = i == 0 ? rowSum : emitSum(e, sum, rowSum);
     }
-    for (int64_t v = 0; v < vectors; ++v)
-      columns.push_back(e.add(rowOffset, e.add(first, e.index(v * lanes))));
     auto store = [&](ArrayRef<Value> masks) {
-      emitOutputs(e, p, kernel, bases, e.index(0), columns, sums, masks);
+      SmallVector<OutputVector> outputs;
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value column = e.add(rowOffset, e.add(first, e.index(v * lanes)));
+        outputs.push_back(
+            {e.index(0), column, sums[v], masks.empty() ? Value() : masks[v]});
+      }
+      emitOutputs(e, p, kernel, bases, outputs);
     };
     std::optional<int64_t> size = e.asConstant(line.outputSize);
     if (size && *size % width == 0 && blockColumns % width == 0)

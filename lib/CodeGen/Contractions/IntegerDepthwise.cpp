@@ -279,14 +279,15 @@ void IntegerDepthwise::emitOutputsOf(const OutputBases &bases, Value sums,
                                      Value at, int64_t numVectors, Value place,
                                      Value left) {
   int64_t lanes = kernel.lanes;
-  SmallVector<Value> vectors, places;
-  for (int64_t i = 0; i < numVectors; ++i) {
-    Value offset = e.index(i * lanes);
-    vectors.push_back(e.loadVector(sums, e.add(at, offset), lanes));
-    places.push_back(e.add(place, offset));
-  }
   auto store = [&](ArrayRef<Value> masks) {
-    emitOutputs(e, p, kernel, bases, e.index(0), places, vectors, masks);
+    SmallVector<OutputVector> outputs;
+    for (int64_t i = 0; i < numVectors; ++i) {
+      Value offset = e.index(i * lanes);
+      outputs.push_back({e.index(0), e.add(place, offset),
+                         e.loadVector(sums, e.add(at, offset), lanes),
+                         masks.empty() ? Value() : masks[i]});
+    }
+    emitOutputs(e, p, kernel, bases, outputs);
   };
   if (left)
     e.withMasks(left, numVectors, lanes, store);

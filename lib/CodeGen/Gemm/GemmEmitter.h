@@ -181,15 +181,17 @@ struct GemmProblem {
   mlir::Value getNumProducts(KernelEmitter &e) const;
 };
 
-/// What the epilogue makes of `sum`: of vectors of the product in `row`, one
-/// behind the other, with `lanes` columns from each of `offsets` on.
-/// `inputBases` are the offsets of its inputs. Without masks all elements
-/// exist.
+/// A vector of sums of a row of C, and its first column. Without a mask all of
+/// its elements exist.
+struct OutputVector {
+  mlir::Value row, column, sum, mask;
+};
+
+/// What the epilogue makes of the sums of `outputs`, one behind the other, of
+/// `lanes` each. `inputBases` are the offsets of its inputs.
 mlir::Value emitEpilogue(KernelEmitter &e, const GemmProblem &problem,
                          llvm::ArrayRef<mlir::Value> inputBases,
-                         mlir::Value row, llvm::ArrayRef<mlir::Value> offsets,
-                         int64_t lanes, llvm::ArrayRef<mlir::Value> masks,
-                         mlir::Value sum);
+                         llvm::ArrayRef<OutputVector> outputs, int64_t lanes);
 
 /// Where the results for one index of the outer loops begin.
 struct OutputBases {
@@ -207,13 +209,13 @@ mlir::Value emitSum(KernelEmitter &e, mlir::Value lhs, mlir::Value rhs);
 mlir::Value emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,
                             mlir::Value a, mlir::Value b, mlir::Value sum);
 
-/// Stores the vectors `sums` of a row of C, each at one of `columns`, through
-/// the epilogue. Without masks all their elements exist.
+/// How many vectors of sums become outputs at a time, if there are as many.
+int64_t getOutputsAtOnce(const GemmProblem &problem, const MicroKernel &kernel);
+
+/// Stores vectors of sums where they belong, through the epilogue.
 void emitOutputs(KernelEmitter &e, const GemmProblem &problem,
                  const MicroKernel &kernel, const OutputBases &bases,
-                 mlir::Value row, mlir::ArrayRef<mlir::Value> columns,
-                 mlir::ArrayRef<mlir::Value> sums,
-                 mlir::ArrayRef<mlir::Value> masks);
+                 llvm::ArrayRef<OutputVector> outputs);
 
 /// Returns the blocks that the product was cut into.
 Blocking emitGemm(KernelEmitter &e, const GemmProblem &problem,

@@ -271,9 +271,18 @@ void GemmTileEmitter::emitStores(const GemmBlock &block, const GemmTile &tile,
                                  ArrayRef<Value> sums) {
   int64_t vectors = tile.vectors(), lanes = kernel.lanes;
   auto storeWhole = [&] {
-    for (int64_t r = 0; r < tile.rows; ++r)
-      emitStore(block, tile, e.add(tile.row, e.index(r)),
-                sums.slice(r * vectors, vectors), {});
+    // As many rows as become outputs at a time.
+    int64_t atOnce =
+        std::max<int64_t>(1, getOutputsAtOnce(p, kernel) / vectors);
+    SmallVector<OutputVector> outputs;
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      addOutputs(block, tile, e.add(tile.row, e.index(r)),
+                 sums.slice(r * vectors, vectors), {}, outputs);
+      if ((r + 1) % atOnce != 0 && r + 1 < tile.rows)
+        continue;
+      emitOutputs(e, p, kernel, block.outputs, outputs);
+      outputs.clear();
+    }
   };
   Value fits = tile.rowsFit ? tile.rowsFit : tile.columnsFit;
   if (tile.rowsFit && tile.columnsFit)
@@ -330,14 +339,22 @@ SmallVector<Value> GemmTileEmitter::correct(const GemmBlock &block,
   return corrected;
 }
 
+/// Adds the sums of a row, corrected, to `outputs`.
+void GemmTileEmitter::addOutputs(const GemmBlock &block, const GemmTile &tile,
+                                 Value row, ArrayRef<Value> sums,
+                                 ArrayRef<Value> masks,
+                                 SmallVectorImpl<OutputVector> &outputs) {
+  for (auto [v, sum] : llvm::enumerate(correct(block, tile, row, sums)))
+    outputs.push_back(
+        {row, tile.slots[v].offset, sum, masks.empty() ? Value() : masks[v]});
+}
+
 void GemmTileEmitter::emitStore(const GemmBlock &block, const GemmTile &tile,
                                 Value row, ArrayRef<Value> sums,
                                 ArrayRef<Value> masks) {
-  SmallVector<Value> columns;
-  for (const ColumnSlot &slot : tile.slots)
-    columns.push_back(slot.offset);
-  emitOutputs(e, p, kernel, block.outputs, row, columns,
-              correct(block, tile, row, sums), masks);
+  SmallVector<OutputVector> outputs;
+  addOutputs(block, tile, row, sums, masks, outputs);
+  emitOutputs(e, p, kernel, block.outputs, outputs);
 }
 
 /// The same for slots whose columns are not all there, or not one after the
@@ -349,7 +366,7 @@ void GemmTileEmitter::emitPieces(const GemmBlock &block, const GemmTile &tile,
        llvm::zip_equal(correct(block, tile, row, sums), pieces))
     for (const ColumnPiece &piece : places)
       e.ifThen(piece.exists, [&, sum = sum] {
-        emitOutputs(e, p, kernel, block.outputs, row, piece.offset, sum,
-                    piece.mask);
+        emitOutputs(e, p, kernel, block.outputs,
+                    OutputVector{row, piece.offset, sum, piece.mask});
       });
 }

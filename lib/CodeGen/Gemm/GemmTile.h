@@ -85,6 +85,10 @@ private:
                   llvm::ArrayRef<Value> sums);
   llvm::SmallVector<Value> correct(const GemmBlock &block, const GemmTile &tile,
                                    Value row, llvm::ArrayRef<Value> sums);
+  void addOutputs(const GemmBlock &block, const GemmTile &tile, mlir::Value row,
+                  llvm::ArrayRef<mlir::Value> sums,
+                  llvm::ArrayRef<mlir::Value> masks,
+                  llvm::SmallVectorImpl<OutputVector> &outputs);
   void emitStore(const GemmBlock &block, const GemmTile &tile, Value row,
                  llvm::ArrayRef<Value> sums, llvm::ArrayRef<Value> masks);
   void emitPieces(const GemmBlock &block, const GemmTile &tile, Value row,

@@ -101,40 +101,39 @@ static Value concatenate(KernelEmitter &e, ArrayRef<Value> vectors) {
 }
 
 Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
-                           ArrayRef<Value> inputBases, Value row,
-                           ArrayRef<Value> offsets, int64_t lanes,
-                           ArrayRef<Value> masks, Value sum) {
+                           ArrayRef<Value> inputBases,
+                           ArrayRef<OutputVector> outputs, int64_t lanes) {
   linalg::GenericOp epilogue = p.epilogue;
-  int64_t allLanes = offsets.size() * lanes;
+  int64_t allLanes = outputs.size() * lanes;
   llvm::DenseMap<Value, Value> known;
   for (auto [i, input] : llvm::enumerate(p.epilogueInputs)) {
     BlockArgument argument = epilogue.getBody()->getArgument(i);
+    SmallVector<Value> vectors;
     if (!input.buffer) {
-      known[argument] = sum;
-      continue;
+      for (const OutputVector &output : outputs)
+        vectors.push_back(output.sum);
+    } else if (!argument.use_empty()) {
+      bool isOfRow = e.isConstant(input.columnStride, 0);
+      for (const OutputVector &output : outputs) {
+        Value at = e.add(inputBases[i], e.mul(output.row, input.rowStride));
+        vectors.push_back(isOfRow ? e.splat(e.load(input.buffer, at), lanes)
+                                  : e.loadVector(input.buffer,
+                                                 e.add(at, output.column),
+                                                 lanes, output.mask));
+      }
     }
-    if (argument.use_empty())
-      continue;
-    Value at = e.add(inputBases[i], e.mul(row, input.rowStride));
-    if (e.isConstant(input.columnStride, 0)) {
-      known[argument] = e.splat(e.load(input.buffer, at), allLanes);
-      continue;
-    }
-    SmallVector<Value> loaded;
-    for (auto [v, offset] : llvm::enumerate(offsets))
-      loaded.push_back(e.loadVector(input.buffer, e.add(at, offset), lanes,
-                                    masks.empty() ? Value() : masks[v]));
-    known[argument] = concatenate(e, loaded);
+    if (!vectors.empty())
+      known[argument] = concatenate(e, vectors);
   }
   auto yield = cast<linalg::YieldOp>(epilogue.getBody()->getTerminator());
   return emitExpression(e, yield.getOperand(0), allLanes, known, p.permutes);
 }
 
-/// How many vectors of sums go through the epilogue as one: those that fill a
-/// register of 128 bits once they are bytes, since what narrows integers takes
-/// two registers at a time; or all of a register, if they are looked up in it.
-static int64_t getVectorsAtOnce(const GemmProblem &p,
-                                const MicroKernel &kernel) {
+/// Those that fill a register of 128 bits once they are bytes, since what
+/// narrows integers takes two registers at a time; or all of a register, if
+/// they are looked up in it.
+int64_t quantc::getOutputsAtOnce(const GemmProblem &p,
+                                 const MicroKernel &kernel) {
   auto output = cast<MemRefType>(p.output.buffer.getType()).getElementType();
   bool narrows =
       p.epilogue && output.isInteger(8) && kernel.accumulator.isInteger(32);
@@ -149,44 +148,42 @@ static int64_t getVectorsAtOnce(const GemmProblem &p,
 
 void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,
                          const MicroKernel &kernel, const OutputBases &bases,
-                         Value row, ArrayRef<Value> columns,
-                         ArrayRef<Value> sums, ArrayRef<Value> masks) {
-  Value cRow = e.add(bases.c, e.mul(row, p.c.rowStride));
-  Value outRow = e.add(bases.output, e.mul(row, p.output.rowStride));
+                         ArrayRef<OutputVector> given) {
   Type product = cast<MemRefType>(p.c.buffer.getType()).getElementType();
   int64_t lanes = kernel.lanes;
-  auto maskAt = [&](size_t v) { return masks.empty() ? Value() : masks[v]; };
-  SmallVector<Value> results(sums);
-  for (auto [v, sum] : llvm::enumerate(results)) {
+  auto getPlace = [&](Value base, Value stride, const OutputVector &output) {
+    return e.add(e.add(base, e.mul(output.row, stride)), output.column);
+  };
+  SmallVector<OutputVector> outputs(given);
+  for (OutputVector &output : outputs) {
     if (p.accumulates) {
-      Value before = toAccumulator(
-          e, kernel,
-          e.loadVector(p.c.buffer, e.add(cRow, columns[v]), lanes, maskAt(v)));
-      sum = emitSum(e, sum, before);
+      Value at = getPlace(bases.c, p.c.rowStride, output);
+      Value before = e.loadVector(p.c.buffer, at, lanes, output.mask);
+      output.sum = emitSum(e, output.sum, toAccumulator(e, kernel, before));
     }
     if (product != kernel.accumulator)
-      sum = arith::TruncFOp::create(e.b, e.loc, VectorType::get(lanes, product),
-                                    sum);
+      output.sum = arith::TruncFOp::create(
+          e.b, e.loc, VectorType::get(lanes, product), output.sum);
   }
-  auto store = [&](Value result, size_t v) {
-    e.storeVector(result, p.output.buffer, e.add(outRow, columns[v]),
-                  maskAt(v));
+  auto store = [&](Value result, const OutputVector &output) {
+    e.storeVector(result, p.output.buffer,
+                  getPlace(bases.output, p.output.rowStride, output),
+                  output.mask);
   };
-  size_t atOnce = getVectorsAtOnce(p, kernel);
-  for (size_t v = 0, n = results.size(); v < n; v += atOnce) {
-    size_t count = std::min(atOnce, n - v);
-    Value result = concatenate(e, ArrayRef(results).slice(v, count));
-    if (p.epilogue)
-      result =
-          emitEpilogue(e, p, bases.inputs, row, columns.slice(v, count), lanes,
-                       masks.empty() ? masks : masks.slice(v, count), result);
-    if (count == 1) {
-      store(result, v);
+  ArrayRef<OutputVector> rest = outputs;
+  size_t atOnce = getOutputsAtOnce(p, kernel);
+  while (!rest.empty()) {
+    ArrayRef<OutputVector> group = rest.take_front(atOnce);
+    rest = rest.drop_front(group.size());
+    Value result = p.epilogue ? emitEpilogue(e, p, bases.inputs, group, lanes)
+                              : group.front().sum;
+    if (group.size() == 1) {
+      store(result, group.front());
       continue;
     }
-    for (size_t i = 0; i < count; ++i)
+    for (auto [i, output] : llvm::enumerate(group))
       store(vector::ExtractStridedSliceOp::create(
                 e.b, e.loc, result, int64_t(i) * lanes, lanes, /*strides=*/1),
-            v + i);
+            output);
   }
 }

@@ -123,8 +123,9 @@ private:
       auto store = [&](Value mask) {
         Value sum = sums[v];
         if (p.epilogue)
-          sum = emitEpilogue(e, p, bases, row, column.offset, kernel.lanes,
-                             mask, sum);
+          sum = emitEpilogue(e, p, bases,
+                             OutputVector{row, column.offset, sum, mask},
+                             kernel.lanes);
         Value at = e.add(e.mul(row, p.output.rowStride), column.offset);
         e.storeVector(sum, p.output.buffer, at, mask);
       };
