@@ -412,8 +412,10 @@ TensorLoader::mapFile(StringRef location) {
   if (fs::real_path(directory, base) || fs::real_path(full, real))
     return makeError("cannot find the external data file '%s'",
                      location.str().c_str());
-  // Symbolic links and ".." are resolved by now.
-  if (!StringRef(real).starts_with((base + path::get_separator()).str()))
+  // Symbolic links and ".." are resolved by now. The root ends in a separator.
+  if (!base.ends_with(path::get_separator()))
+    base += path::get_separator();
+  if (!real.starts_with(base))
     return makeError("external data must lie in the model's folder; '%s' "
                      "leads out of it",
                      location.str().c_str());
