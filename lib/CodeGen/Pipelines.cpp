@@ -1,6 +1,7 @@
 //===- Pipelines.cpp - The way from linalg to LLVM ------------------------===//
 
 #include "quantc/CodeGen/Passes.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -21,14 +22,6 @@ namespace quantc {
 } // namespace quantc
 
 using namespace mlir;
-
-/// Canonicalizes before there are blocks to simplify: to look for them in each
-/// region takes a third of the time.
-static std::unique_ptr<Pass> createTensorCanonicalizerPass() {
-  return createCanonicalizerPass(
-      GreedyRewriteConfig().setRegionSimplificationLevel(
-          GreedySimplifyRegionLevel::Disabled));
-}
 
 /// Tensors to buffers: arguments and results of functions become contiguous
 /// memrefs, and each allocation is freed after its last use.
@@ -90,12 +83,12 @@ static void addConversionToLLVM(OpPassManager &pm) {
 
 void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
                                        const LinalgToLLVMOptions &options) {
-  pm.addPass(createTensorCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getTensorRewriteConfig()));
   pm.addPass(createCSEPass());
   pm.addPass(quantc::createChannelsLastPass());
   pm.addPass(quantc::createFoldMovementPass());
   pm.addPass(quantc::createFuseElementwisePass());
-  pm.addPass(createTensorCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getTensorRewriteConfig()));
   pm.addPass(createCSEPass());
   if (options.roundProducts) {
     quantc::RoundProductsPassOptions round;

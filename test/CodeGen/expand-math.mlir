@@ -137,3 +137,37 @@ func.func @seven_bits(%x: vector<8xf32>) -> vector<8xi8> {
   %4 = arith.trunci %3 : vector<8xi32> to vector<8xi8>
   return %4 : vector<8xi8>
 }
+
+// Signed bytes; the bound may be a scalar for all lanes.
+// AVX2-LABEL: func.func @signed
+// AVX2:       %[[LEAST:.*]] = arith.constant dense<-128> : vector<8xi16>
+// AVX2:       llvm.x86.avx.cvt.ps2dq.256
+// AVX2:       %[[NARROW:.*]] = arith.trunci {{.*}} : vector<8xi32> to vector<8xi16>
+// AVX2-NEXT:  arith.maxsi %[[NARROW]], %[[LEAST]]
+func.func @signed(%x: vector<8xf32>) -> vector<8xi8> {
+  %low = arith.constant dense<-128.0> : vector<8xf32>
+  %bound = arith.constant 127.0 : f32
+  %high = vector.broadcast %bound : f32 to vector<8xf32>
+  %0 = arith.maxnumf %x, %low : vector<8xf32>
+  %1 = arith.minnumf %0, %high : vector<8xf32>
+  %2 = math.roundeven %1 : vector<8xf32>
+  %3 = arith.fptosi %2 : vector<8xf32> to vector<8xi32>
+  %4 = arith.trunci %3 : vector<8xi32> to vector<8xi8>
+  return %4 : vector<8xi8>
+}
+
+// 16 bits do not hold this zero point.
+// AVX2-LABEL: func.func @far
+// AVX2-NOT:   ps2dq
+func.func @far(%x: vector<8xf32>) -> vector<8xi8> {
+  %low = arith.constant dense<-100000.0> : vector<8xf32>
+  %high = arith.constant dense<-99745.0> : vector<8xf32>
+  %zero = arith.constant dense<100000> : vector<8xi32>
+  %0 = arith.maxnumf %x, %low : vector<8xf32>
+  %1 = arith.minnumf %0, %high : vector<8xf32>
+  %2 = math.roundeven %1 : vector<8xf32>
+  %3 = arith.fptosi %2 : vector<8xf32> to vector<8xi32>
+  %4 = arith.addi %3, %zero : vector<8xi32>
+  %5 = arith.trunci %4 : vector<8xi32> to vector<8xi8>
+  return %5 : vector<8xi8>
+}

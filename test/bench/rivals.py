@@ -387,14 +387,19 @@ def table(headings, rows):
 
 
 def keep_rows(section, headings, rows):
-    """`rows`, and those of a table with these headings in `section` for other cases."""
+    """`rows`, and those of other cases of the table in `section` that has times if these have, with the same columns."""
     keys = headings.index("form") + 1 + ("threads" in headings)
     own = {row[:keys]: row for row in rows}
-    kept = []
+    kept, columns = [], ()
     for line in section.splitlines():
         cells = tuple(cell.strip() for cell in line[1:-1].split("|"))
-        if line.startswith("| ") and len(cells) == len(headings) and cells[0] not in ("case", "---"):
-            kept.append(own.pop(cells[:keys], cells))
+        if not line.startswith("| ") or cells[0] == "---":
+            continue
+        if cells[0] == "case":
+            columns = cells
+        elif ("threads" in columns) == ("threads" in headings):
+            old = dict(zip(columns, cells))
+            kept.append(own.pop(cells[:keys], tuple(old.get(heading, "-") for heading in headings)))
     return kept + list(own.values())
 
 
@@ -431,7 +436,7 @@ def page(sections):
         "one scale a column; in `bf16` products of floats may round to it. `best / Quantc` above 1: Quantc is the fastest. `-`: the engine cannot take the model. On "
         "processors that have AVX2 only, the other engines add up products of bytes in 16 bits, where large weights "
         "saturate; Quantc's results are exact, as those of ONNX Runtime are with `session.x64quantprecision`, in the column "
-        "`exact`."
+        "of that name."
     )
     second = (
         "The second table of each kind of machine is what a process takes that loads a model and runs it on one thread: "
@@ -446,7 +451,8 @@ def page(sections):
 
 
 def available():
-    """With VNNI nothing saturates."""
+    """The names of engines that are installed; of both forms of ONNX Runtime where they differ: with VNNI nothing
+    saturates."""
     saturates = not any("vnni" in feature for feature in features())
     names = [name for name in ENGINES if name != EXACT or saturates]
     return [name for name in names if not (package := ENGINES[name][0]) or importlib.util.find_spec(package)]

@@ -307,14 +307,17 @@ void IntegerDepthwise::emitChannel(ValueRange outer) {
   fillPlane(outer, plane);
   SmallVector<Value> weights = loadWeights(outer);
   OutputBases bases(e, p, outer);
-  // Rows whose sums lie behind each other, as their outputs do.
-  int64_t blockRows = rows.output;
-  while (blockRows > 1 && (rows.output % blockRows != 0 ||
-                           blockRows * columns.output > kMaxSums))
-    --blockRows;
+  // Rows whose sums lie behind each other, as their outputs do. The last block
+  // may overlap the one before.
+  int64_t mostRows = std::max<int64_t>(1, kMaxSums / columns.output);
+  int64_t numBlocks = llvm::divideCeil(rows.output, mostRows);
+  int64_t blockRows = llvm::divideCeil(rows.output, numBlocks);
   int64_t blockSize = blockRows * columns.output;
+  assert(blockSize >= kernel.lanes && "blocks of narrow lines have many");
+  Value last = e.index(rows.output - blockRows);
   Value sums = e.allocateOnStack(blockSize + width, e.b.getI32Type());
-  e.forLoop(e.index(0), e.index(rows.output), blockRows, [&](Value first) {
+  e.forLoop(e.index(0), e.index(rows.output), blockRows, [&](Value at) {
+    Value first = rows.output % blockRows == 0 ? at : e.min(at, last);
     e.forLoop(e.index(0), e.index(blockRows), 1, [&](Value y) {
       emitSums(plane, e.add(first, y), e.index(columns.output), weights, sums,
                e.mul(y, e.index(columns.output)));

@@ -203,7 +203,7 @@ struct OutputBases {
               mlir::ValueRange outer);
 };
 
-/// Of floats or integers.
+/// The sum of two floats or integers, or of vectors of them.
 mlir::Value emitSum(KernelEmitter &e, mlir::Value lhs, mlir::Value rhs);
 
 mlir::Value emitMultiplyAdd(KernelEmitter &e, const MicroKernel &kernel,

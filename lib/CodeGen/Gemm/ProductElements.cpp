@@ -129,9 +129,8 @@ Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
   return emitExpression(e, yield.getOperand(0), allLanes, known, p.permutes);
 }
 
-/// Those that fill a register of 128 bits once they are bytes, since what
-/// narrows integers takes two registers at a time; or all of a register, if
-/// they are looked up in it.
+/// On AVX2 two, since what narrows integers takes two registers at a time.
+/// Bytes that are looked up by shuffles: as many as fill a register.
 int64_t quantc::getOutputsAtOnce(const GemmProblem &p,
                                  const MicroKernel &kernel) {
   auto output = cast<MemRefType>(p.output.buffer.getType()).getElementType();
@@ -140,8 +139,11 @@ int64_t quantc::getOutputsAtOnce(const GemmProblem &p,
   if (!narrows)
     return 1;
   linalg::GenericOp epilogue = p.epilogue;
+  auto looksUpBytes = [](Operation &op) {
+    return ByteTable::isLookup(op) && op.getResult(0).getType().isInteger(8);
+  };
   if (!p.permutes.bytes && p.permutes.shuffledBytes &&
-      llvm::any_of(*epilogue.getBody(), ByteTable::isLookup))
+      llvm::any_of(*epilogue.getBody(), looksUpBytes))
     return p.permutes.shuffledBytes / kernel.lanes;
   return kernel.lanes == 8 ? 2 : 1;
 }

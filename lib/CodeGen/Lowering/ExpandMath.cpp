@@ -215,6 +215,9 @@ struct SaturateNearest : OpRewritePattern<arith::TruncIOp> {
       if (auto constant = getSplat<IntegerAttr>(add.getRhs())) {
         zeroPoint = constant->getInt();
         integer = add.getLhs();
+        // Sums of 16 bits are exact then, as far as bytes tell.
+        if (zeroPoint < -255 || zeroPoint > 255)
+          return rewriter.notifyMatchFailure(op, "no zero point of a byte");
       }
     auto convert = integer.getDefiningOp<arith::FPToSIOp>();
     auto rounding =

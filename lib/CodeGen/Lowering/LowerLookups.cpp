@@ -82,7 +82,7 @@ private:
     e.forLoop(e.index(0), whole, lanes,
               [&](Value at) { emitVector(at, nullptr); });
     if (!permutes.bytes)
-      // There are no masks of bytes on all of these targets.
+      // Not all of these targets have masks of bytes.
       return e.forLoop(whole, count, 1, [&](Value at) {
         Value place = e.add(first, at);
         e.store(entries.lookUp(e, e.load(input, place)), output, place);

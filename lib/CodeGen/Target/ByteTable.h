@@ -23,7 +23,8 @@ public:
   /// A table whose entries the target permutes is loaded here.
   ByteTable(KernelEmitter &e, mlir::Value table, TablePermutes permutes);
 
-  /// The entries of up to 64 bytes, or of one.
+  /// The entries of a vector of bytes, or of one. As many as a register of the
+  /// target holds are looked up at once, others one by one.
   mlir::Value lookUp(KernelEmitter &e, mlir::Value bytes) const;
 
 private:

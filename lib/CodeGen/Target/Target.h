@@ -28,8 +28,8 @@ struct VectorUnit {
   bool hasFMA = false;
   /// Conversions of f32 to the nearest i32, half to even (x86).
   bool convertsNearest = false;
-  /// Integers are narrowed by instructions that saturate; there is none that
-  /// truncates (AVX2).
+  /// Integers are narrowed by instructions that saturate, and there is none
+  /// that truncates; of vectors of eight (AVX2).
   bool narrowsSaturating = false;
   /// Integer dot products by what they multiply: pairs of 16 bits (x86), u8 by
   /// s8 in fours (x86), equal signs in fours (AArch64), u8 by s8 (AArch64).

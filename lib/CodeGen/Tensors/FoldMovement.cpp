@@ -7,6 +7,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Support/PatternCounter.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -356,13 +357,9 @@ struct FoldMovementPass
     patterns.addWithLabel<InterleaveBehindProduct>({"interleave"}, context);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     quantc::PatternCounter counter;
-    // There are no blocks to simplify yet.
-    auto config =
-        GreedyRewriteConfig()
-            .setListener(&counter)
-            .setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
-    if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
+    if (failed(applyPatternsGreedily(
+            getOperation(), std::move(patterns),
+            quantc::getTensorRewriteConfig().setListener(&counter))))
       signalPassFailure();
     numOperands += counter.count("read");
     numTransposes += counter.count("transpose");

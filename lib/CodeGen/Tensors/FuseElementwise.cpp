@@ -3,6 +3,7 @@
 #include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Support/PatternCounter.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "CodeGen/Analysis/ProductRoots.h"
 
@@ -194,13 +195,9 @@ struct FuseElementwisePass
         ->getCanonicalizationPatterns(patterns);
     int64_t before = countOps();
     quantc::PatternCounter counter;
-    // There are no blocks to simplify yet.
-    auto config =
-        GreedyRewriteConfig()
-            .setListener(&counter)
-            .setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
-    if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
+    if (failed(applyPatternsGreedily(
+            getOperation(), std::move(patterns),
+            quantc::getTensorRewriteConfig().setListener(&counter))))
       signalPassFailure();
     numFused += before - countOps();
     numReshapes += counter.count("reshape");
