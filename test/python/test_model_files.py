@@ -39,3 +39,12 @@ def test_root_folder(beside):
             data.unlink(missing_ok=True)
     x = np.eye(64, dtype=np.float32)
     np.testing.assert_array_equal(library.run({"x": x})[0], weights)
+
+
+def test_too_few_bytes(tmp_path):
+    """The error says nothing of external data, which the model has none of."""
+    model, weights = make_model()
+    model.graph.initializer[0].raw_data = weights.tobytes()[:-4]
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(quantc.CompileError, match="initializer 'w': the tensor has 32764 bytes of data, its shape needs 32768"):
+        quantc.compile(tmp_path / "model.onnx")

@@ -38,9 +38,10 @@ void GraphScope::addTypes(const onnx::GraphProto &graph) {
 }
 
 GraphImporter::GraphImporter(ModuleOp module, onnx::ModelProto &model,
-                             const ImportOptions &options)
+                             MappedFile modelFile, const ImportOptions &options)
     : builder(module.getContext()),
-      tensors(module.getContext(), options.externalDataDirectory),
+      tensors(module.getContext(), options.externalDataDirectory,
+              std::move(modelFile)),
       module(module), model(model), options(options) {
   for (const auto &opset : model.opset_import())
     modelOpsets[normalizeDomain(opset.domain())] = opset.version();

@@ -38,7 +38,7 @@ struct GraphScope {
 class GraphImporter {
 public:
   GraphImporter(mlir::ModuleOp module, onnx::ModelProto &model,
-                const ImportOptions &options);
+                MappedFile modelFile, const ImportOptions &options);
 
   /// Builds @main.
   mlir::LogicalResult run();

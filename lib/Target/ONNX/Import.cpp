@@ -78,20 +78,21 @@ static void setModelAttributes(ModuleOp module, const onnx::ModelProto &model) {
   module->setAttr("qnn.opsets", b.getDictionaryAttr(opsets));
 }
 
-static OwningOpRef<ModuleOp>
-importModel(const ImportOptions &options, MLIRContext &context, Location loc,
-            llvm::function_ref<LogicalResult(onnx::ModelProto &)> parse) {
+static OwningOpRef<ModuleOp> importModel(
+    const ImportOptions &options, MLIRContext &context, Location loc,
+    llvm::function_ref<FailureOr<MappedFile>(onnx::ModelProto &)> parse) {
   context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect,
                       func::FuncDialect, qnn::QNNDialect, scf::SCFDialect,
                       tensor::TensorDialect>();
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   LogicalResult result = guarded(loc, [&]() -> LogicalResult {
     onnx::ModelProto model;
-    if (failed(parse(model)) || failed(prepareModel(model, options, loc)) ||
+    auto file = parse(model);
+    if (failed(file) || failed(prepareModel(model, options, loc)) ||
         failed(reportUnsupported(findUnsupportedOps(model), loc)))
       return failure();
     setModelAttributes(*module, model);
-    return GraphImporter(*module, model, options).run();
+    return GraphImporter(*module, model, *file, options).run();
   });
   if (failed(result) || failed(verify(*module)))
     return {};
@@ -116,9 +117,12 @@ quantc::onnx_import::importONNX(StringRef path, const ImportOptions &options,
 OwningOpRef<ModuleOp> quantc::onnx_import::importONNXFromBytes(
     StringRef bytes, const ImportOptions &options, MLIRContext &context) {
   Location loc = FileLineColLoc::get(&context, "model", 0, 0);
-  return importModel(options, context, loc, [&](onnx::ModelProto &model) {
-    return parseModelBytes(bytes, model, loc);
-  });
+  return importModel(options, context, loc,
+                     [&](onnx::ModelProto &model) -> FailureOr<MappedFile> {
+                       if (failed(parseModelBytes(bytes, model, loc)))
+                         return failure();
+                       return MappedFile();
+                     });
 }
 
 //===- quantc info --------------------------------------------------------===//

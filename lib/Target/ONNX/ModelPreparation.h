@@ -3,9 +3,9 @@
 #ifndef QUANTC_LIB_TARGET_ONNX_MODELPREPARATION_H
 #define QUANTC_LIB_TARGET_ONNX_MODELPREPARATION_H
 
-#include "quantc/Target/ONNX/Import.h"
+#include "TensorData.h"
 
-#include "onnx/onnx_pb.h"
+#include "quantc/Target/ONNX/Import.h"
 
 namespace quantc::onnx_import {
 
@@ -16,10 +16,12 @@ inline constexpr int kMinOpset = 7;
 /// May throw.
 void upgradeOldModel(onnx::ModelProto &model);
 
-/// Reads a model from a file, or from bytes. Large weights in the file become
-/// external data of the file itself. May throw.
-mlir::LogicalResult parseModel(llvm::StringRef path, onnx::ModelProto &model,
-                               mlir::Location loc);
+/// Reads a model from a file. Large weights in it become external data of the
+/// file itself, which is returned mapped: whoever opens it by its name again
+/// may find another one. Null if weights in it stay part of `model`. May throw.
+mlir::FailureOr<MappedFile>
+parseModel(llvm::StringRef path, onnx::ModelProto &model, mlir::Location loc);
+/// Reads a model from bytes, which are not needed afterwards. May throw.
 mlir::LogicalResult parseModelBytes(llvm::StringRef bytes,
                                     onnx::ModelProto &model,
                                     mlir::Location loc);

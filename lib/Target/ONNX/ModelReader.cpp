@@ -11,7 +11,6 @@
 
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -21,6 +20,9 @@ using google::protobuf::io::CodedInputStream;
 
 /// Smaller initializers are parsed as they are.
 static constexpr size_t kMinExternalBytes = 1 << 14;
+
+static constexpr char kDamaged[] =
+    "this is not an ONNX model, or it is damaged";
 
 /// Calls `visit` for each field of a serialized message: with its number, all
 /// of it, and what it holds if that is bytes or a message. False if the message
@@ -129,24 +131,27 @@ static bool mayBeExternalData(StringRef path) {
   }
 }
 
-LogicalResult quantc::onnx_import::parseModel(StringRef path,
-                                              onnx::ModelProto &model,
-                                              Location loc) {
+FailureOr<MappedFile> quantc::onnx_import::parseModel(StringRef path,
+                                                      onnx::ModelProto &model,
+                                                      Location loc) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   if (!buffer)
     return emitError(loc) << "cannot open '" << path
                           << "': " << buffer.getError().message();
+  MappedFile file = std::move(*buffer);
   // Weights are read while we work on what is around them.
-  (*buffer)->willNeedIfMmap();
-  StringRef bytes = (*buffer)->getBuffer();
-  if (bytes.size() <= INT_MAX &&
-      (mayBeExternalData(path)
-           ? parseExternalizing(bytes, llvm::sys::path::filename(path), model)
-           : model.ParseFromArray(bytes.data(), bytes.size())))
-    return success();
-  return emitError(loc) << "'" << path
-                        << "' is not an ONNX model, or it is damaged";
+  file->willNeedIfMmap();
+  StringRef bytes = file->getBuffer();
+  if (!mayBeExternalData(path)) {
+    if (failed(parseModelBytes(bytes, model, loc)))
+      return failure();
+    return MappedFile();
+  }
+  if (bytes.size() > INT_MAX ||
+      !parseExternalizing(bytes, llvm::sys::path::filename(path), model))
+    return emitError(loc) << kDamaged;
+  return file;
 }
 
 LogicalResult quantc::onnx_import::parseModelBytes(StringRef bytes,
@@ -155,5 +160,5 @@ LogicalResult quantc::onnx_import::parseModelBytes(StringRef bytes,
   if (bytes.size() <= INT_MAX &&
       model.ParseFromArray(bytes.data(), bytes.size()))
     return success();
-  return emitError(loc) << "this is not an ONNX model, or it is damaged";
+  return emitError(loc) << kDamaged;
 }

@@ -373,17 +373,16 @@ llvm::Expected<ElementsAttr> TensorLoader::loadUncached(TensorProto &tensor,
 
 //===- External data ------------------------------------------------------===//
 
-struct TensorLoader::MappedFile {
-  llvm::sys::fs::mapped_file_region region;
-};
-
 /// Bytes of a mapped file. When they are needed no longer, the system may have
 /// their memory back at once: the file may be larger than all there is.
 struct TensorLoader::MappedPart {
-  std::shared_ptr<MappedFile> file;
+  MappedFile file;
   ArrayRef<char> data;
 
   ~MappedPart() {
+    // Small files are read instead.
+    if (file->getBufferKind() != llvm::MemoryBuffer::MemoryBuffer_MMap)
+      return;
     uintptr_t page = llvm::sys::Process::getPageSizeEstimate();
     auto first = reinterpret_cast<uintptr_t>(data.data());
     uintptr_t begin = llvm::alignTo(first, page);
@@ -394,9 +393,17 @@ struct TensorLoader::MappedPart {
   }
 };
 
-llvm::Expected<std::shared_ptr<TensorLoader::MappedFile>>
-TensorLoader::mapFile(StringRef location) {
-  std::shared_ptr<MappedFile> &file = files[location];
+TensorLoader::TensorLoader(MLIRContext *context, std::string directory,
+                           MappedFile modelFile)
+    : context(context), directory(std::move(directory)),
+      modelFile(std::move(modelFile)) {
+  if (this->modelFile)
+    files[llvm::sys::path::filename(this->modelFile->getBufferIdentifier())] =
+        this->modelFile;
+}
+
+llvm::Expected<MappedFile> TensorLoader::mapFile(StringRef location) {
+  MappedFile &file = files[location];
   if (file)
     return file;
   namespace fs = llvm::sys::fs;
@@ -426,15 +433,16 @@ TensorLoader::mapFile(StringRef location) {
   std::error_code error = fs::status(*handle, status);
   if (!error && status.type() != fs::file_type::regular_file)
     error = std::make_error_code(std::errc::invalid_argument);
-  auto mapped = std::make_shared<MappedFile>();
-  if (!error && status.getSize() > 0)
-    mapped->region = fs::mapped_file_region(
-        *handle, fs::mapped_file_region::readonly, status.getSize(), 0, error);
+  auto opened =
+      error ? error
+            : llvm::MemoryBuffer::getOpenFile(*handle, real, status.getSize(),
+                                              /*RequiresNullTerminator=*/false);
   fs::closeFile(*handle);
-  if (error)
+  if (!opened)
     return makeError("cannot read the external data file '%s': %s",
-                     location.str().c_str(), error.message().c_str());
-  return file = std::move(mapped);
+                     location.str().c_str(),
+                     opened.getError().message().c_str());
+  return file = std::move(*opened);
 }
 
 llvm::Expected<ElementsAttr> TensorLoader::loadExternal(TensorProto &tensor,
@@ -458,8 +466,10 @@ llvm::Expected<ElementsAttr> TensorLoader::loadExternal(TensorProto &tensor,
   auto file = mapFile(location);
   if (!file)
     return file.takeError();
-  const auto &region = (*file)->region;
-  uint64_t size = region ? region.size() : 0;
+  uint64_t size = (*file)->getBufferSize();
+  if (length < expected && *file == modelFile)
+    return makeError("the tensor has %llu bytes of data, its shape needs %llu",
+                     (unsigned long long)length, (unsigned long long)expected);
   if (length < expected)
     return makeError("its external data is %llu bytes long, its shape needs "
                      "%llu",
@@ -469,7 +479,7 @@ llvm::Expected<ElementsAttr> TensorLoader::loadExternal(TensorProto &tensor,
                      "behind the end of '%s' (%llu bytes)",
                      (unsigned long long)offset, (unsigned long long)expected,
                      location.c_str(), (unsigned long long)size);
-  ArrayRef<char> data(region.const_data() + offset, expected);
+  ArrayRef<char> data((*file)->getBufferStart() + offset, expected);
   if (storage->bits < 8)
     return makeDense(type,
                      unpack(StringRef(data.data(), data.size()), storage->bits,

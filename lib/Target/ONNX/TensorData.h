@@ -9,6 +9,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <memory>
 #include <string>
@@ -33,13 +34,19 @@ mlir::RankedTensorType convertType(mlir::MLIRContext *context,
                                    const onnx::TypeProto &type);
 onnx::TypeProto typeToONNX(mlir::RankedTensorType type);
 
+/// A file that is kept as it was when it was opened, unless somebody writes
+/// into it.
+using MappedFile = std::shared_ptr<llvm::MemoryBuffer>;
+
 /// Makes attributes of TensorProtos. The bytes of large tensors are not
-/// copied: the attribute takes them out of the proto, or maps the file that
-/// holds them.
+/// copied: the attribute takes them out of the proto, or keeps the file mapped
+/// that holds them.
 class TensorLoader {
 public:
-  TensorLoader(mlir::MLIRContext *context, std::string directory)
-      : context(context), directory(std::move(directory)) {}
+  /// External data is in `directory`, but that of the model's own file in
+  /// `modelFile`, which may be null.
+  TensorLoader(mlir::MLIRContext *context, std::string directory,
+               MappedFile modelFile);
 
   /// `tensor` loses its bytes, but may be asked for again.
   llvm::Expected<mlir::ElementsAttr> load(onnx::TensorProto &tensor);
@@ -49,7 +56,6 @@ public:
   loadStrings(const onnx::TensorProto &tensor);
 
 private:
-  struct MappedFile;
   struct MappedPart;
   llvm::Expected<mlir::ElementsAttr> loadUncached(onnx::TensorProto &tensor,
                                                   mlir::RankedTensorType type,
@@ -57,12 +63,14 @@ private:
   llvm::Expected<mlir::ElementsAttr> loadExternal(onnx::TensorProto &tensor,
                                                   mlir::RankedTensorType type,
                                                   int64_t count);
-  llvm::Expected<std::shared_ptr<MappedFile>> mapFile(llvm::StringRef location);
+  llvm::Expected<MappedFile> mapFile(llvm::StringRef location);
 
   mlir::MLIRContext *context;
   std::string directory;
   llvm::DenseMap<const void *, mlir::ElementsAttr> loaded;
-  llvm::StringMap<std::shared_ptr<MappedFile>> files;
+  MappedFile modelFile;
+  /// By location.
+  llvm::StringMap<MappedFile> files;
 };
 
 } // namespace quantc::onnx_import
