@@ -27,11 +27,37 @@ CROPPED = {
     "batch": 1, "size": (9, 9), "kernel": (1, 5), "strides": (1, 1), "dilations": (1, 1), "pads": (2, 1, 2, 0),
     "extra": (0, 0), "group": 2,
 }  # fmt: skip
+# And larger than the input with the zeros between its elements.
+CROPPED_AWAY = {
+    **CROPPED, "size": (1, 4), "kernel": (1, 1), "strides": (3, 1), "pads": (2, 0, 0, 0), "extra": (2, 0), "group": 1,
+}  # fmt: skip
+NO_LINES = {**CROPPED_AWAY, "size": (0, 4), "kernel": (3, 1), "strides": (2, 1), "pads": (0,) * 4, "extra": (0, 0)}
 EMPTY = {**CROPPED, "batch": 0, "pads": (0, 0, 0, 0), "strides": (3, 2)}
+
+
+def make_model(dims, form):
+    group, rng = form["group"], np.random.default_rng(0)
+    x = rng.standard_normal((form["batch"], 2 * group, *form["size"])).astype(np.float32)
+    w = rng.standard_normal((2 * group, 3, *form["kernel"])).astype(np.float32)
+    node = helper.make_node(
+        "ConvTranspose", ["x", "w"], ["y"], strides=form["strides"], dilations=form["dilations"], pads=form["pads"],
+        output_padding=form["extra"], group=group,
+    )  # fmt: skip
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, dims or x.shape),
+        helper.make_tensor_value_info("w", TensorProto.FLOAT, w.shape),
+    ]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)]
+    model = helper.make_model(
+        helper.make_graph([node], "g", inputs, outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
+    )
+    return model, {"x": x, "w": w}
 
 
 @pytest.mark.parametrize("dims", [None, ["n", "c", "h", "w"]], ids=["static", "dynamic"])
 @example(form=CROPPED)
+@example(form=CROPPED_AWAY)
+@example(form=NO_LINES)
 @example(form=EMPTY)
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(form=FORMS)
@@ -43,23 +69,30 @@ def test_pads(dims, form):
         assume(extra[i] < strides[i])
         reach = strides[i] * (size[i] - 1) + (kernel[i] - 1) * dilations[i] + 1 + extra[i]
         assume(reach > pads[i] + pads[i + 2])
-    group, rng = form["group"], np.random.default_rng(0)
-    x = rng.standard_normal((form["batch"], 2 * group, *size)).astype(np.float32)
-    w = rng.standard_normal((2 * group, 3, *kernel)).astype(np.float32)
-    node = helper.make_node(
-        "ConvTranspose", ["x", "w"], ["y"],
-        strides=strides, dilations=dilations, pads=pads, output_padding=extra, group=group,
-    )
-    inputs = [
-        helper.make_tensor_value_info("x", TensorProto.FLOAT, dims or x.shape),
-        helper.make_tensor_value_info("w", TensorProto.FLOAT, w.shape),
-    ]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)]
-    model = helper.make_model(
-        helper.make_graph([node], "g", inputs, outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
-    )
-    feed = {"x": x, "w": w}
+    model, feed = make_model(dims, form)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (theirs,), (ours,) = session.run(None, feed), quantc.compile(model).run(feed)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+# ONNX Runtime has no results of nothing.
+@pytest.mark.parametrize("dims", [None, ["n", "c", "h", "w"]], ids=["static", "dynamic"])
+def test_no_lines_of_no_lines(dims):
+    form = {**NO_LINES, "kernel": (4, 1), "strides": (3, 1), "pads": (1, 0, 0, 0)}
+    model, feed = make_model(dims, form)
+    assert quantc.compile(model).run(feed)[0].shape == (1, 3, 0, 4)
+
+
+def test_kernel_that_tiles_nothing():
+    model, feed = make_model(None, {**NO_LINES, "kernel": (2, 1)})
+    assert quantc.compile(model).run(feed)[0].shape == (1, 3, 0, 4)
+
+
+@pytest.mark.parametrize(
+    "change", [{"kernel": (1, 1)}, {"size": (1, 4), "strides": (1, 1), "pads": (2, 0, 2, 0)}], ids=["no-lines", "pads"]
+)
+def test_negative_size(change):
+    model, feed = make_model(["n", "c", "h", "w"], {**NO_LINES, **change})
+    with pytest.raises(quantc.RunError, match="node 'ConvTranspose_0': the result has a negative size"):
+        quantc.compile(model).run(feed)

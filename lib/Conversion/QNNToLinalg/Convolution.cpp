@@ -129,6 +129,9 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
         cropBegin.push_back(m.cst(op.getPads()[i]));
         counts.push_back(
             m.sub(full, m.cst(op.getPads()[i] + op.getPads()[i + spatial])));
+        if (!getConstantIntValue(counts.back()))
+          createCheck(b, loc, m.isLess(m.cst(-1), counts.back()),
+                      describeNode(loc) + ": the result has a negative size");
       }
       extents.push_back(extent);
     }
@@ -219,8 +222,10 @@ private:
         steps(dims.size(), m.cst(1));
     for (size_t i = 0; i < strides.size(); ++i) {
       steps[i + 2] = m.cst(strides[i]);
-      sizes[i + 2] =
-          m.add(m.mul(m.sub(dims[i + 2], m.cst(1)), steps[i + 2]), m.cst(1));
+      // Nothing stays nothing.
+      sizes[i + 2] = m.max(
+          m.add(m.mul(m.sub(dims[i + 2], m.cst(1)), steps[i + 2]), m.cst(1)),
+          m.cst(0));
     }
     Value zeros = createFilled(b, loc, getTypeOf(sizes, type.getElementType()),
                                sizes, zero);

@@ -180,19 +180,25 @@ Value quantc::padSpatial(OpBuilder &b, Location loc, Value input,
     SmallVector<OpFoldResult> offsets(dims.size(), m.cst(0));
     SmallVector<OpFoldResult> ones(dims.size(), m.cst(1));
     SmallVector<OpFoldResult> newBegin(begin), newEnd(end);
-    // How much a side loses; what it gets instead remains.
-    auto takeCrop = [&](OpFoldResult &side) {
+    // How much a side loses; what it gets instead remains. If it loses more
+    // than there is, the other side gets that much less: no result is smaller
+    // than nothing.
+    auto takeCrop = [&](OpFoldResult &side, OpFoldResult &other,
+                        OpFoldResult &size) {
       OpFoldResult crop = m.max(m.sub(m.cst(0), side), m.cst(0));
+      bool mayExceed = getConstantIntValue(other).value_or(1) > 0;
+      OpFoldResult taken = mayExceed ? m.min(crop, size) : crop;
       side = m.max(side, m.cst(0));
-      return crop;
+      if (mayExceed)
+        other = m.sub(other, m.sub(crop, taken));
+      size = m.sub(size, taken);
+      return taken;
     };
     for (size_t i = 0; i < begin.size(); ++i) {
-      if (isCrop(begin[i])) {
-        offsets[i + 2] = takeCrop(newBegin[i]);
-        dims[i + 2] = m.sub(dims[i + 2], offsets[i + 2]);
-      }
+      if (isCrop(begin[i]))
+        offsets[i + 2] = takeCrop(newBegin[i], newEnd[i], dims[i + 2]);
       if (isCrop(end[i]))
-        dims[i + 2] = m.sub(dims[i + 2], takeCrop(newEnd[i]));
+        takeCrop(newEnd[i], newBegin[i], dims[i + 2]);
     }
     Type element = cast<RankedTensorType>(input.getType()).getElementType();
     // What is empty starts nowhere.

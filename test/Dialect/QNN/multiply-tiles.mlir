@@ -87,3 +87,15 @@ func.func @cut(%x: tensor<1x2x4xf32>, %w: tensor<2x3x2xf32>) -> tensor<1x3x7xf32
     : tensor<1x2x4xf32>, tensor<2x3x2xf32> -> tensor<1x3x7xf32>
   return %y : tensor<1x3x7xf32>
 }
+
+// -----
+
+// A convolution has a window at least.
+// CHECK-LABEL: func @nothing(
+// CHECK:         qnn.conv_transpose
+func.func @nothing(%x: tensor<1x2x0xf32>, %w: tensor<2x3x2xf32>) -> tensor<1x3x0xf32> {
+  %y = qnn.conv_transpose %x, %w
+    {strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, output_padding = array<i64: 0>}
+    : tensor<1x2x0xf32>, tensor<2x3x2xf32> -> tensor<1x3x0xf32>
+  return %y : tensor<1x3x0xf32>
+}

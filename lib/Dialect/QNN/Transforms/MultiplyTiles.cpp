@@ -33,8 +33,11 @@ bool qnn::isTiling(ConvTransposeOp op) {
   auto isZero = [](int64_t v) { return v == 0; };
   auto isOne = [](int64_t v) { return v == 1; };
   RankedTensorType weights = op.getWeights().getType();
+  // A convolution has a window at least, which does not fit into nothing.
   return op.getGroup() == 1 && weights.hasStaticShape() &&
          weights.getNumElements() > 0 && op.getOutputShape().empty() &&
+         !llvm::is_contained(op.getInput().getType().getShape().drop_front(2),
+                             0) &&
          llvm::all_of(op.getDilations(), isOne) &&
          llvm::all_of(op.getPads(), isZero) &&
          llvm::all_of(op.getOutputPadding(), isZero) &&
