@@ -161,7 +161,9 @@ static void expandAccesses(Function &function, TargetTransformInfo info) {
     Value *mask = access->getArgOperand(isLoad ? 1 : 2);
     auto *type = dyn_cast<FixedVectorType>(value->getType());
     unsigned space = pointer->getType()->getPointerAddressSpace();
-    if (!type || !type->getElementType()->isIntegerTy() ||
+    // For a single element LLVM makes a single branch.
+    if (!type || type->getNumElements() == 1 ||
+        !type->getElementType()->isIntegerTy() ||
         type->getScalarSizeInBits() % 8 || type->getPrimitiveSizeInBits() > 64)
       continue;
     if (isLoad ? info.isLegalMaskedLoad(type, Align(1), space)

@@ -1,5 +1,4 @@
-//===- ByteMasks.h - Masked bytes for targets without masks ------*- C++
-//-*-===//
+//===- ByteMasks.h - Masked bytes without masks -----------------*- C++ -*-===//
 
 #ifndef QUANTC_LIB_TARGET_NATIVE_BYTEMASKS_H
 #define QUANTC_LIB_TARGET_NATIVE_BYTEMASKS_H

@@ -127,7 +127,7 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
     function.setDoesNotThrow();
     function.addFnAttr("target-cpu", machine.getTargetCPU());
     function.addFnAttr("target-features", spec.features);
-    // It calls kernels, each instruction once a run.
+    // It only calls kernels, so its own speed does not matter.
     if (function.getName() == "main")
       function.addFnAttr(llvm::Attribute::OptimizeForSize);
   }

@@ -62,8 +62,9 @@ static Expected<std::string> findLinker() {
       "found no linker: install lld-22, or a C compiler named cc");
 }
 
-/// Whether `linker` is the system's compiler.
-static bool isCompiler(StringRef linker) { return !linker.contains("lld"); }
+bool quantc::native::isCompiler(StringRef linker) {
+  return !sys::path::filename(linker).contains("lld");
+}
 
 quantc::native::WeightStorage quantc::native::getWeightStorage() {
   Expected<std::string> linker = findLinker();

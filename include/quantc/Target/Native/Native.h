@@ -55,6 +55,10 @@ struct LinkOptions {
   std::function<llvm::Error(llvm::StringRef path)> complete;
 };
 
+/// Whether the program at this path is the system's compiler, which calls a
+/// linker, and not LLVM's linker.
+bool isCompiler(llvm::StringRef linker);
+
 /// Links objects and the runtime archive into a shared library that exports
 /// the C interface only. `output` appears whole or not at all.
 llvm::Error linkLibrary(llvm::ArrayRef<std::string> objects,
