@@ -285,10 +285,12 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     variant.target = target;
     if (targets->size() > 1)
       variant.name = options.prefix + "_v" + std::to_string(i);
-    // The clones share the weights, so only the last may release them.
+    // The clones share the weights: what one has packed another may read as it
+    // was.
     variant.module = isLast ? std::move(module) : module->clone();
     if (reached == Stage::Linalg &&
-        failed(lowerToLLVM(*variant.module, target, isLast)))
+        failed(lowerToLLVM(*variant.module, target,
+                           /*releaseWeights=*/targets->size() == 1)))
       return failure();
   }
   if (options.emit == Stage::LLVM)
@@ -435,11 +437,13 @@ LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
           pm.addPass(native::createEmitEntryPointPass(entry));
         })))
       return failure();
-    native::extractWeights(module,
-                           variant.name.empty() ? options.prefix : variant.name,
-                           weights, &deferred);
+    if (failed(native::extractWeights(
+            module, variant.name.empty() ? options.prefix : variant.name,
+            weights, &deferred)))
+      return failure();
     names.push_back(variant.name);
   }
+  deferred.clear();
   if (statistics)
     statistics->weightBytes = weights.totalBytes();
   if (options.emit == Stage::Assembly)

@@ -116,7 +116,8 @@ JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
     return failure();
 
   native::WeightTable weights;
-  native::extractWeights(module, "jit", weights);
+  if (failed(native::extractWeights(module, "jit", weights)))
+    return failure();
   SmallString<0> object;
   llvm::raw_svector_ostream os(object);
   // Weights may be anywhere in the address space.

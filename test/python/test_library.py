@@ -205,6 +205,22 @@ def test_command_line_errors(folder, tmp_path, quantc_cli, args, text):
     assert not list(tmp_path.iterdir()), "something half-written is left"
 
 
+def test_elided_weights_get_an_error(tmp_path, quantc_cli):
+    """As in text that was printed without them."""
+    text = """
+func.func @main(%x: tensor<64x64xf32>) -> tensor<64x64xf32> {
+  %w = arith.constant dense_resource<__elided__> : tensor<64x64xf32>
+  %e = tensor.empty() : tensor<64x64xf32>
+  %y = linalg.add ins(%x, %w : tensor<64x64xf32>, tensor<64x64xf32>) outs(%e : tensor<64x64xf32>) -> tensor<64x64xf32>
+  return %y : tensor<64x64xf32>
+}
+"""
+    (tmp_path / "model.mlir").write_text(text)
+    done = quantc_cli("compile", tmp_path / "model.mlir", "-o", tmp_path / "model.so")
+    assert done.returncode == 1 and "model.mlir:3:8: the bytes of this constant are missing" in done.stderr, done
+    assert not (tmp_path / "model.so").exists()
+
+
 def test_old_processor_gets_an_error(folder, tmp_path, quantc_cli):
     """A library for a processor with features that no machine has together."""
     output = tmp_path / "new.so"
@@ -286,6 +302,41 @@ def test_several_targets_in_one_library(tmp_path, quantc_cli, rng):
     quantc_cli.ok("compile", tmp_path / "two.onnx", "-o", modern, "--target=x86-64-v4/x86-64-v3")
     error = run_without(modern, feed, old, tmp_path)
     assert "this processor lacks" in error, error
+
+
+@pytest.mark.parametrize("channels", [3, 64])
+def test_targets_that_pack_filters_differently(channels, tmp_path, quantc_cli, rng):
+    """AVX-512 VNNI packs the integer filters, and the other targets read them as they are."""
+    weights = rng.integers(-128, 128, (64, channels, 3, 3), np.int8)
+    constants = {
+        "w": weights.astype(np.float32), "wi": weights, "x_scale": np.float32(1), "x_zero": np.uint8(128),
+        "w_scale": np.float32(1), "w_zero": np.int8(0), "z_scale": np.float32(2.0**12), "z_zero": np.uint8(128),
+    }  # fmt: skip
+    quantized = ["b", "x_scale", "x_zero", "wi", "w_scale", "w_zero", "z_scale", "z_zero"]
+    value = lambda name, kind, channels: helper.make_tensor_value_info(name, kind, [1, channels, 12, 12])
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"]), helper.make_node("QLinearConv", quantized, ["z"])],
+        "convolutions",
+        [value("x", TensorProto.FLOAT, channels), value("b", TensorProto.UINT8, channels)],
+        [helper.make_tensor_value_info(name, kind, [1, 64, 10, 10])
+         for name, kind in (("y", TensorProto.FLOAT), ("z", TensorProto.UINT8))],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "model.onnx")
+    b = rng.integers(0, 256, (1, channels, 12, 12), np.uint8)
+    feed = {"x": b.astype(np.float32) - 128, "b": b}
+    windows = np.lib.stride_tricks.sliding_window_view(feed["x"][0].astype(np.int64), (3, 3), axis=(1, 2))
+    # All sums are integers that f32 holds.
+    sums = np.einsum("chwij,fcij->fhw", windows, weights.astype(np.int64))[None]
+    expected = [sums, np.clip(np.rint(sums / 2.0**12) + 128, 0, 255)]
+
+    library = tmp_path / "model.so"
+    for targets in (["x86-64-v3", "x86-64", "x86-64-v4,+avx512vnni"], ["x86-64-v4,+avx512vnni", "x86-64-v3", "x86-64"]):
+        quantc_cli.ok("compile", tmp_path / "model.onnx", "-o", library, f"--target={'/'.join(targets)}")
+        for lacks in ([], ["avx512vnni"], ["avx512vnni", "avx2", "fma"]):
+            for actual, wanted in zip(run_without(library, feed, lacks, tmp_path), expected):
+                np.testing.assert_array_equal(actual, wanted)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace quantc {
@@ -37,8 +38,12 @@ public:
   /// `original` or of a part of it.
   void add(Handle resource, Handle original, DeferredConstant constant);
 
-  /// The constant that `resource` stands for, which it does no longer.
-  DeferredConstant take(Handle resource);
+  /// The constant that `resource` stands for, which it does no longer; none if
+  /// it stands for none.
+  std::optional<DeferredConstant> take(Handle resource);
+
+  /// Drops the constants that nobody takes.
+  void clear() { constants.clear(); }
 
   /// Frees the bytes of `original`, which nothing in a module reads any more,
   /// with the last constant in `deferred` (if not null) that is made of them.

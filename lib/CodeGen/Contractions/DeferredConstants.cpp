@@ -41,8 +41,10 @@ void DeferredConstants::add(Handle resource, Handle original,
   constants[resource.getKey()] = std::move(constant);
 }
 
-DeferredConstant DeferredConstants::take(Handle resource) {
+std::optional<DeferredConstant> DeferredConstants::take(Handle resource) {
   auto it = constants.find(resource.getKey());
+  if (it == constants.end())
+    return std::nullopt;
   DeferredConstant constant = std::move(it->second);
   constants.erase(it);
   return constant;

@@ -211,7 +211,8 @@ memref::GlobalOp WeightPacker::getPacked(memref::GlobalOp global,
      << kernel.dot.group << '/' << kernel.dot.elementBits << '/'
      << kernel.dot.isRhsSigned << '/' << isFlipped << '/'
      << kernel.dot.usesTiles << '/' << kernel.dot.hasWideWords << '/'
-     << isRounded;
+     << isRounded << '/' << kernel.dot.takesFloats << '/'
+     << global.getType().getElementTypeBitWidth();
   auto print = [&](char separator, ArrayRef<StridedDim> dims) {
     for (auto [size, stride] : dims)
       os << separator << size << 'x' << stride;

@@ -82,25 +82,40 @@ uint64_t quantc::native::countWeightBytes(ModuleOp module) {
   return total;
 }
 
-void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
-                                    WeightTable &table,
-                                    DeferredConstants *deferred) {
-  llvm::DenseMap<StringAttr, StringAttr> names;
-  auto add = [&](StringRef name, Attribute value) {
-    auto resource = dyn_cast<DenseResourceElementsAttr>(value);
-    if (!resource)
-      return table.add(name, cast<DenseElementsAttr>(value).getRawData());
-    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
-      return table.add(name, blob->getData());
-    table.add(name, deferred->take(resource.getRawHandle()));
+/// The bytes of a constant, which may still have to be made; none if they are
+/// nowhere.
+static std::optional<DeferredConstant>
+takeConstant(Attribute value, DeferredConstants *deferred) {
+  auto stored = [](ArrayRef<char> bytes) {
+    return DeferredConstant{bytes, /*recipe=*/"", bytes.size(), nullptr};
   };
+  auto resource = dyn_cast<DenseResourceElementsAttr>(value);
+  if (!resource)
+    return stored(cast<DenseElementsAttr>(value).getRawData());
+  if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+    return stored(blob->getData());
+  return deferred ? deferred->take(resource.getRawHandle()) : std::nullopt;
+}
+
+LogicalResult quantc::native::extractWeights(ModuleOp module, StringRef prefix,
+                                             WeightTable &table,
+                                             DeferredConstants *deferred) {
+  llvm::DenseMap<StringAttr, StringAttr> names;
   for (auto global : module.getOps<LLVM::GlobalOp>()) {
-    if (!getWeightSize(global))
+    uint64_t size = getWeightSize(global);
+    if (!size)
       continue;
+    std::optional<DeferredConstant> constant =
+        takeConstant(global.getValueAttr(), deferred);
+    if (!constant)
+      return global.emitError("the bytes of this constant are missing");
+    if (constant->size != size)
+      return global.emitError("this constant takes ")
+             << size << " bytes, and " << constant->size << " are given";
     // Objects of several models may meet in one program.
     auto name = StringAttr::get(module.getContext(),
                                 prefix + "_weight" + global.getSymName());
-    add(name, global.getValueAttr());
+    table.add(name, std::move(*constant));
     names[global.getSymNameAttr()] = name;
     global.setSymNameAttr(name);
     global.removeValueAttr();
@@ -115,6 +130,7 @@ void quantc::native::extractWeights(ModuleOp module, StringRef prefix,
     if (StringAttr name = names.lookup(op.getGlobalNameAttr().getAttr()))
       op.setGlobalName(name);
   });
+  return success();
 }
 
 namespace {

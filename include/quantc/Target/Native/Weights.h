@@ -46,9 +46,11 @@ uint64_t countWeightBytes(mlir::ModuleOp module);
 
 /// Turns the large constants of a module in the LLVM dialect into external
 /// hidden symbols, which start with `prefix`, and adds them to `table`; those
-/// that were deferred leave `deferred`.
-void extractWeights(mlir::ModuleOp module, llvm::StringRef prefix,
-                    WeightTable &table, DeferredConstants *deferred = nullptr);
+/// that were deferred leave `deferred`. It is an error if a constant's bytes
+/// are not there.
+mlir::LogicalResult extractWeights(mlir::ModuleOp module,
+                                   llvm::StringRef prefix, WeightTable &table,
+                                   DeferredConstants *deferred = nullptr);
 
 /// Whether the object that defines weights holds their bytes, or asks the
 /// linker of a library for a place that `writeReservedWeights` fills.

@@ -8,6 +8,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/DynamicLibrary.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -144,7 +145,8 @@ TEST(Objects, PassNoUnusedArguments) {
       if (section.isText())
         size += section.getSize();
   }
-  // Two registers a call: 40 arguments would be 300 bytes.
+  // The module has 20 calls. Each passes two registers, for which 60 bytes are
+  // enough; passing 41 values takes 300 bytes.
   EXPECT_LT(size, 20 * 60u);
 }
 
@@ -176,7 +178,7 @@ TEST(Weights, DeferredOnesAreMadeWhenWritten) {
             std::string(100, char(7)));
 }
 
-TEST(Weights, LinkerReservesTheirPlace) {
+TEST(Weights, ReservedOnesTakeNoPlaceInTheObject) {
   std::vector<char> a(100, 1), c(64, 2);
   WeightTable table;
   table.add("first", a);
@@ -197,6 +199,142 @@ TEST(Weights, LinkerReservesTheirPlace) {
   std::map<unsigned, uint64_t> expected = {{llvm::ELF::SHT_NOBITS, 192},
                                            {llvm::ELF::SHT_PROGBITS, 64}};
   EXPECT_EQ(sizes, expected);
+}
+
+static mlir::OwningOpRef<mlir::ModuleOp> parseModule(mlir::MLIRContext &context,
+                                                     llvm::StringRef text) {
+  context.loadDialect<mlir::LLVM::LLVMDialect>();
+  mlir::DialectRegistry registry;
+  mlir::registerAllToLLVMIRTranslations(registry);
+  context.appendDialectRegistry(registry);
+  return mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+}
+
+TEST(Weights, LinkerReservesTheirPlace) {
+  if (getWeightStorage() != WeightStorage::Reserved)
+    GTEST_SKIP() << "there is no linker that reserves a place";
+  // Two of the functions that every library exports return where weights are.
+  mlir::MLIRContext context;
+  auto module = parseModule(context, R"(
+    llvm.mlir.global external hidden constant @first() {dso_local}
+      : !llvm.array<100 x i8>
+    llvm.mlir.global external hidden constant @second() {dso_local}
+      : !llvm.array<64 x i8>
+    llvm.func @net_info() -> !llvm.ptr {
+      %0 = llvm.mlir.addressof @first : !llvm.ptr
+      llvm.return %0 : !llvm.ptr
+    }
+    llvm.func @net_run() -> !llvm.ptr {
+      %0 = llvm.mlir.addressof @second : !llvm.ptr
+      llvm.return %0 : !llvm.ptr
+    }
+    llvm.func @quantc_interface() { llvm.return }
+    llvm.func @net_last_error() { llvm.return }
+    llvm.func @net_set_num_threads() { llvm.return }
+    llvm.func @net_profile() { llvm.return }
+  )");
+  ASSERT_TRUE(bool(module));
+  std::vector<char> first(100, 1), second(64, 2);
+  WeightTable table;
+  table.add("first", first);
+  table.add("second", second);
+  TargetSpec spec = resolve("native");
+  llvm::SmallVector<char, 0> code, weights;
+  llvm::raw_svector_ostream codeStream(code), weightStream(weights);
+  ASSERT_TRUE(mlir::succeeded(
+      emitCode(*module, spec, ObjectKind::Object, false, codeStream)));
+
+  TemporaryDirectory directory;
+  std::vector<std::string> objects;
+  auto check = [](llvm::Error error) {
+    ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
+  };
+  check(directory.create());
+  check(writeWeightsObject(table, spec, WeightStorage::Reserved, weightStream));
+  for (llvm::StringRef bytes : {codeStream.str(), weightStream.str()}) {
+    objects.push_back(directory.file(std::to_string(objects.size()) + ".o"));
+    check(writeFileAtomically(objects.back(), bytes));
+  }
+  LinkOptions options;
+  options.output = directory.file("net.so");
+  options.prefix = "net";
+  options.complete = [&](llvm::StringRef path) {
+    return writeReservedWeights(table, spec, path);
+  };
+  check(linkLibrary(objects, options));
+  std::string error;
+  auto library = llvm::sys::DynamicLibrary::getPermanentLibrary(
+      options.output.c_str(), &error);
+  ASSERT_TRUE(library.isValid()) << error;
+  auto read = [&](const char *function, size_t size) {
+    auto *get = reinterpret_cast<const char *(*)()>(
+        library.getAddressOfSymbol(function));
+    return std::vector<char>(get(), get() + size);
+  };
+  EXPECT_EQ(read("net_info", 100), first);
+  EXPECT_EQ(read("net_run", 64), second);
+}
+
+TEST(Weights, BytesMustBeThere) {
+  for (auto [resources, expected] : {
+           std::pair("", "the bytes of this constant are missing"),
+           // The first four bytes say how the others are aligned.
+           std::pair(
+               "{-# dialect_resources: {builtin: {w: \"0x040000000102\"}} "
+               "#-}",
+               "this constant takes 100 bytes, and 2 are given"),
+       })
+    for (bool isDeferred : {false, true}) {
+      mlir::MLIRContext context;
+      std::string said;
+      mlir::ScopedDiagnosticHandler handler(
+          &context,
+          [&](mlir::Diagnostic &diagnostic) { said += diagnostic.str(); });
+      auto module = parseModule(
+          context, std::string("llvm.mlir.global private constant @w("
+                               "dense_resource<w> : tensor<100xi8>) "
+                               ": !llvm.array<100 x i8>\n") +
+                       resources);
+      ASSERT_TRUE(bool(module)) << said;
+      WeightTable table;
+      quantc::DeferredConstants deferred;
+      EXPECT_TRUE(mlir::failed(extractWeights(
+          *module, "net", table, isDeferred ? &deferred : nullptr)));
+      EXPECT_EQ(said, expected);
+    }
+}
+
+// A shift by the width of the only element would be poison, and with it the
+// load would go.
+TEST(Objects, LoadMasksOfOneByte) {
+  mlir::MLIRContext context;
+  auto module = parseModule(context, R"(
+    llvm.func @load(%p: !llvm.ptr, %limit: i32) -> vector<1xi8> {
+      %i = llvm.mlir.constant(0 : i32) : i32
+      %undef = llvm.mlir.poison : vector<1xi32>
+      %one = llvm.insertelement %limit, %undef[%i : i32] : vector<1xi32>
+      %limits = llvm.shufflevector %one, %undef [0] : vector<1xi32>
+      %steps = llvm.mlir.constant(dense<0> : vector<1xi32>) : vector<1xi32>
+      %mask = llvm.icmp "sgt" %limits, %steps : vector<1xi32>
+      %zero = llvm.mlir.constant(dense<0> : vector<1xi8>) : vector<1xi8>
+      %loaded = llvm.intr.masked.load %p, %mask, %zero {alignment = 1 : i32}
+        : (!llvm.ptr, vector<1xi1>, vector<1xi8>) -> vector<1xi8>
+      llvm.return %loaded : vector<1xi8>
+    }
+  )");
+  ASSERT_TRUE(bool(module));
+  llvm::SmallVector<char, 0> text;
+  llvm::raw_svector_ostream os(text);
+  ASSERT_TRUE(mlir::succeeded(emitCode(*module, resolve("x86-64-v3"),
+                                       ObjectKind::Assembly, false, os)));
+  EXPECT_TRUE(os.str().contains("(%rdi)")) << os.str().str();
+}
+
+TEST(Linkers, AreKnownByTheirFileNames) {
+  for (const char *path : {"/usr/bin/ld.lld-22", "/usr/bin/ld.lld", "lld"})
+    EXPECT_FALSE(isCompiler(path)) << path;
+  for (const char *path : {"/usr/bin/cc", "/opt/lld/bin/gcc", "clang-22"})
+    EXPECT_TRUE(isCompiler(path)) << path;
 }
 
 TEST(Weights, ReservedPlaceMustBeThere) {
