@@ -4,7 +4,7 @@
 // Where whole rows are added up, that is done in order.
 // CHECK-LABEL: @mean
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]
-// CHECK: arith.addf %{{.*}}, %{{.*}} : f32
+// CHECK: arith.addf %{{[^ ]+}}, %{{[^ ]+}} : f32
 // CHECK: linalg.generic
 // CHECK: arith.divf
 // CHECK: tensor.expand_shape {{.*}} into tensor<2x1x8xf32>
@@ -39,7 +39,7 @@ func.func @bool(%x: tensor<2x8xi1>) -> tensor<i1> {
 
 // A sum that keeps its order says so by the flags that it lacks.
 // CHECK-LABEL: @ordered
-// CHECK:         arith.addf %{{.*}}, %{{.*}} : f32
+// CHECK:         arith.addf %{{[^ ]+}}, %{{[^ ]+}} : f32
 func.func @ordered(%x: tensor<8xf32>) -> tensor<f32> {
   %1 = qnn.reduce sum %x {ordered} : tensor<8xf32> -> tensor<f32>
   return %1 : tensor<f32>
