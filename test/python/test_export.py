@@ -122,7 +122,7 @@ def test_integer_ops(name, recipe, tmp_path):
     types = set(op_types(onnx.load(tmp_path / "exported.onnx").graph))
     assert types & {"ConvInteger", "MatMulInteger"} and "Conv" not in types
     ours = quantc.compile(path, **options)
-    # Its extended optimizations make products of 4-bit weights its own ones.
+    # Without the setting: both operands are unsigned, so nothing saturates.
     theirs = oracle(tmp_path / "exported.onnx", exact=False)
     for size, feed in feeds:
         for a, b in zip(ours.run(feed), theirs(feed), strict=True):
@@ -356,3 +356,24 @@ def test_ops_of_grouped_weights(recipe, contrib, tmp_path):
     assert domains(model) <= {"", "ai.onnx"}
     # Weights stay small in this form as well.
     assert (tmp_path / "standard.onnx").stat().st_size < 1.3 * size
+
+
+@pytest.mark.parametrize("recipe, bits", [("w8", 8), ("w8-asym", 8), ("w4-asym", 4), ("w2", 2)])
+@pytest.mark.parametrize("depth, block", [(3, 16), (100, 128), (300, 256), (1100, 256)])
+def test_one_scale_a_column(depth, block, recipe, bits, tmp_path):
+    """Blocks that share the scale: longer than a column, which is filled up, or many to one."""
+    rng = np.random.default_rng(0)
+    text = f'<ir_version: 8, opset_import: ["" : 17]> g (float[m, {depth}] x) => (float[m, 24] y) {{ y = MatMul (x, w) }}'
+    model = onnx.parser.parse_model(text)
+    # Each column has another scale and zero point.
+    weights = rng.standard_normal((depth, 24)) * np.linspace(1, 9, 24) + np.linspace(-2, 2, 24)
+    model.graph.initializer.append(numpy_helper.from_array(weights.astype(np.float32), "w"))
+    quantc.export(model, tmp_path / "exported.onnx", quantize=recipe)
+    (node,) = onnx.load(tmp_path / "exported.onnx").graph.node
+    attributes = {a.name: a.i for a in node.attribute}
+    assert node.op_type == "MatMulNBits"
+    assert (attributes["K"], attributes["bits"], attributes["block_size"]) == (depth, bits, block)
+    feed = {"x": rng.standard_normal((5, depth)).astype(np.float32)}
+    (ours,), (theirs,) = quantc.compile(model, quantize=recipe).run(feed), oracle(tmp_path / "exported.onnx")(feed)
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-6 * np.abs(ours).max())
+    np.testing.assert_array_equal(quantc.compile(tmp_path / "exported.onnx").run(feed)[0], ours)

@@ -119,7 +119,8 @@ LogicalResult GraphExporter::writeMatMulNBits(qnn::WeightOnlyMatMulOp op) {
       dyn_cast<IntegerType>(op.getWeights().getType().getElementType());
   int64_t depth = op.getWeights().getType().getDimSize(0);
   int64_t ownBlock = op.getBlockSize(), blockSize = ownBlock;
-  // One scale a column is that of several blocks, of a size that they may have.
+  // Where a column has one scale, all its blocks share it: any size of blocks
+  // that MatMulNBits takes will do.
   if (ownBlock >= depth)
     blockSize = std::clamp<int64_t>(llvm::PowerOf2Ceil(depth), 16, 256);
   if (!element || op.getCodebook() || depth == 0 || blockSize < 16 ||
