@@ -23,10 +23,10 @@ static cl::opt<std::string>
            cl::value_desc("machine"),
            cl::desc("Quantize what is worth it on this machine, as compile "
                     "does (default: native)"));
-static cl::opt<bool> standardOps(
-    "standard-ops", cl::sub(tool::exportCommand),
-    cl::desc("Dequantize weights in groups by standard ops, in place of "
-             "com.microsoft's MatMulNBits and MatMulBnb4"));
+static cl::opt<bool>
+    standardOps("standard-ops", cl::sub(tool::exportCommand),
+                cl::desc("Dequantize weights by standard ops, in place of "
+                         "com.microsoft's MatMulNBits and MatMulBnb4"));
 static cl::opt<bool> integerOps(
     "integer-ops", cl::sub(tool::exportCommand),
     cl::desc("Write the integer ops that the library computes with "

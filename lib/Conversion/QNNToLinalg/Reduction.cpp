@@ -160,7 +160,7 @@ struct ConvertReduce : OpConversionPattern<qnn::ReduceOp> {
     Value result;
     auto reduced = findStaticDims(op);
     // Sums of whole rows are vectors: nothing is gained by another order, and
-    // in this one ONNX Runtime adds them up.
+    // this one is ONNX Runtime's where the first dimensions are reduced.
     bool isSum =
         op.getKind() == ReduceKind::sum || op.getKind() == ReduceKind::mean;
     if (isSum && reduced && !reduced->empty() && !reduced->back())
