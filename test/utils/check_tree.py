@@ -33,7 +33,7 @@ LAYERS = {
     "CodeGen/Analysis": [*CODEGEN, "CodeGen/Target"],
     "CodeGen/Gemm": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target"],
     "CodeGen/Contractions": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Analysis", "CodeGen/Gemm"],
-    "CodeGen/LowBit": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Analysis", "CodeGen/Contractions"],
+    "CodeGen/LowBit": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Analysis", "CodeGen/Contractions", "CodeGen/Target"],
     "CodeGen/Rows": [*CODEGEN, "CodeGen/Emitter", "CodeGen/Target", "CodeGen/Analysis"],
     "CodeGen/Tensors": [*CODEGEN, "CodeGen/Target", "CodeGen/Analysis"],
     "CodeGen/Kernels": [*CODEGEN, "CodeGen/Target", "CodeGen/Analysis"],

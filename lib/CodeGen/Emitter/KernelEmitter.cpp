@@ -301,6 +301,13 @@ void KernelEmitter::prefetch(Value flat, Value at, int64_t count) {
                                /*isDataCache=*/true);
 }
 
+Value KernelEmitter::callIntrinsic(StringRef name, Type result,
+                                   ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, loc, result, b.getStringAttr(name),
+                                       operands)
+      .getResult(0);
+}
+
 Value KernelEmitter::splat(Value scalar, int64_t lanes) {
   auto type = VectorType::get(lanes, scalar.getType());
   return vector::BroadcastOp::create(b, loc, type, scalar);

@@ -95,6 +95,8 @@ public:
   /// which the second one begins with the last element of the first one.
   Value loadEven(Value flat, Value at, int64_t lanes);
   Value zero(Type type);
+  /// Calls an intrinsic of LLVM with one result.
+  Value callIntrinsic(llvm::StringRef name, Type result, ValueRange operands);
 
   mlir::OpBuilder &b;
   mlir::Location loc;

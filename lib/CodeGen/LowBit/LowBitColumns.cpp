@@ -3,8 +3,6 @@
 #include "LowBitColumns.h"
 #include "LowBitEmitter.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-
 using namespace mlir;
 using namespace quantc;
 
@@ -158,9 +156,7 @@ Value LowBitSource::lookUp(KernelEmitter &e, Value codes) {
   }
   Value zero = e.index(0);
   auto call = [&](StringRef name, ValueRange operands) -> Value {
-    return LLVM::CallIntrinsicOp::create(e.b, e.loc, type,
-                                         e.b.getStringAttr(name), operands)
-        .getResult(0);
+    return e.callIntrinsic(name, type, operands);
   };
   if (weights.bits == 4 && unit.bits == 512)
     return call("llvm.x86.avx512.permvar.sf.512",

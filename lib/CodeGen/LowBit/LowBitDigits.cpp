@@ -3,7 +3,7 @@
 #include "LowBitDigits.h"
 #include "LowBitEmitter.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "CodeGen/Target/ByteTable.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -25,13 +25,6 @@ bool DigitProduct::isSupported(const LowBitWeights &weights,
   return unit.hasVNNI && !weights.table && !weights.mantissaBits;
 }
 
-static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
-                           ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(e.b, e.loc, result,
-                                       e.b.getStringAttr(name), operands)
-      .getResult(0);
-}
-
 /// The multiples that bytes of codes stand for.
 Value DigitProduct::lookUp(KernelEmitter &e, Value codes) {
   int64_t lanes = weights.layout.lanes;
@@ -41,9 +34,8 @@ Value DigitProduct::lookUp(KernelEmitter &e, Value codes) {
     table.push_back(weights.multiples[i % 16]);
   Value constant = arith::ConstantOp::create(
       e.b, e.loc, DenseElementsAttr::get(bytes, ArrayRef<uint8_t>(table)));
-  Value found = callIntrinsic(
-      e, lanes == 16 ? "llvm.x86.avx512.pshuf.b.512" : "llvm.x86.avx2.pshuf.b",
-      bytes, {constant, vector::BitCastOp::create(e.b, e.loc, bytes, codes)});
+  Value found = shuffleBytes(
+      e, constant, vector::BitCastOp::create(e.b, e.loc, bytes, codes));
   return vector::BitCastOp::create(e.b, e.loc, codes.getType(), found);
 }
 
@@ -74,10 +66,9 @@ Value DigitProduct::addProducts(KernelEmitter &e, Value codes, Value digit,
   auto pairs = VectorType::get(lanes * 2, e.b.getI16Type());
   Value a = vector::BitCastOp::create(e.b, e.loc, bytes, codes);
   Value b = vector::BitCastOp::create(e.b, e.loc, bytes, digit);
-  Value product = callIntrinsic(e,
-                                lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512"
-                                            : "llvm.x86.avx2.pmadd.ub.sw",
-                                pairs, {a, b});
+  Value product = e.callIntrinsic(lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512"
+                                              : "llvm.x86.avx2.pmadd.ub.sw",
+                                  pairs, {a, b});
   return sum ? Value(arith::AddIOp::create(e.b, e.loc, sum, product)) : product;
 }
 
@@ -96,10 +87,9 @@ Value DigitProduct::widen(KernelEmitter &e, Value pairs, Value factors,
                           Value sum) {
   int64_t lanes = weights.layout.lanes;
   auto wide = VectorType::get(lanes, e.b.getI32Type());
-  Value added = callIntrinsic(e,
-                              lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512"
-                                          : "llvm.x86.avx2.pmadd.wd",
-                              wide, {pairs, factors});
+  Value added = e.callIntrinsic(lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512"
+                                            : "llvm.x86.avx2.pmadd.wd",
+                                wide, {pairs, factors});
   return arith::AddIOp::create(e.b, e.loc, sum, added);
 }
 

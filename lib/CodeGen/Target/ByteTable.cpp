@@ -2,7 +2,6 @@
 
 #include "ByteTable.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -51,10 +50,7 @@ ByteTable::ByteTable(KernelEmitter &e, Value table, TablePermutes permutes)
 /// `low` and then `high`.
 static Value permute(KernelEmitter &e, StringRef intrinsic, Value low,
                      Value positions, Value high) {
-  return LLVM::CallIntrinsicOp::create(e.b, e.loc, low.getType(),
-                                       e.b.getStringAttr(intrinsic),
-                                       ValueRange{low, positions, high})
-      .getResults();
+  return e.callIntrinsic(intrinsic, low.getType(), {low, positions, high});
 }
 
 /// A permutation takes seven bits of an index; the eighth selects.
@@ -97,13 +93,18 @@ static Value selectByBits(KernelEmitter &e, Value indices, int64_t firstBit,
   return select(select, 0, isSet.size());
 }
 
+Value quantc::shuffleBytes(KernelEmitter &e, Value bytes, Value positions) {
+  int64_t lanes = cast<VectorType>(bytes.getType()).getNumElements();
+  StringRef intrinsic = lanes == 64   ? "llvm.x86.avx512.pshuf.b.512"
+                        : lanes == 32 ? "llvm.x86.avx2.pshuf.b"
+                                      : "llvm.x86.ssse3.pshuf.b.128";
+  return e.callIntrinsic(intrinsic, bytes.getType(), {bytes, positions});
+}
+
 /// Each row of 16 entries by the four lowest bits; the others select.
 Value ByteTable::shuffleBytes(KernelEmitter &e, Value bytes) const {
   auto type = cast<VectorType>(bytes.getType());
   int64_t lanes = type.getNumElements();
-  StringRef intrinsic = lanes == 64   ? "llvm.x86.avx512.pshuf.b.512"
-                        : lanes == 32 ? "llvm.x86.avx2.pshuf.b"
-                                      : "llvm.x86.ssse3.pshuf.b.128";
   Value positions = arith::AndIOp::create(
       e.b, e.loc, bytes,
       arith::ConstantOp::create(
@@ -117,10 +118,7 @@ Value ByteTable::shuffleBytes(KernelEmitter &e, Value bytes) const {
     Value row = rows[i];
     if (lanes > kShuffledRow)
       row = vector::ShuffleOp::create(e.b, e.loc, row, row, repeated);
-    return LLVM::CallIntrinsicOp::create(e.b, e.loc, type,
-                                         e.b.getStringAttr(intrinsic),
-                                         ValueRange{row, positions})
-        .getResult(0);
+    return quantc::shuffleBytes(e, row, positions);
   });
 }
 

@@ -8,6 +8,11 @@
 
 namespace quantc {
 
+/// Of each 16 of `bytes` (a register of x86, at least `ssse3`), those at
+/// `positions`, whose four lowest bits count.
+mlir::Value shuffleBytes(KernelEmitter &e, mlir::Value bytes,
+                         mlir::Value positions);
+
 /// A table that holds a number for each byte.
 class ByteTable {
 public:

@@ -3,8 +3,6 @@
 #include "CodeGen/Emitter/KernelEmitter.h"
 #include "Target.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-
 using namespace mlir;
 using namespace quantc;
 
@@ -84,15 +82,6 @@ DotProduct DotProduct::getWide() {
   return dot;
 }
 
-/// Calls `llvm.<name>` on vectors of words, seen as vectors of elements where
-/// the intrinsic wants those.
-static Value callIntrinsic(KernelEmitter &e, StringRef name, Type result,
-                           ValueRange operands) {
-  auto call = LLVM::CallIntrinsicOp::create(e.b, e.loc, result,
-                                            e.b.getStringAttr(name), operands);
-  return call.getResults();
-}
-
 Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
                        Value sum) const {
   auto words = cast<VectorType>(sum.getType());
@@ -103,8 +92,8 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
   Value a = vector::BitCastOp::create(e.b, e.loc, elements, lhs);
   Value b = vector::BitCastOp::create(e.b, e.loc, elements, rhs);
   if (takesFloats)
-    return callIntrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", words,
-                         {sum, a, b});
+    return e.callIntrinsic("llvm.x86.avx512bf16.dpbf16ps.512", words,
+                           {sum, a, b});
   if (sumsPairs) {
     if (isLhsSigned)
       std::swap(a, b);
@@ -112,7 +101,7 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
     StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddubs.w.512"
                      : lanes == 8 ? "llvm.x86.avx2.pmadd.ub.sw"
                                   : "llvm.x86.ssse3.pmadd.ub.sw.128";
-    a = callIntrinsic(e, name, pairs, {a, b});
+    a = e.callIntrinsic(name, pairs, {a, b});
     b = arith::ConstantOp::create(
         e.b, e.loc, DenseElementsAttr::get(pairs, e.b.getI16IntegerAttr(1)));
   }
@@ -120,35 +109,33 @@ Value DotProduct::emit(KernelEmitter &e, Value lhs, Value rhs,
     StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
                      : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
                                   : "llvm.x86.sse2.pmadd.wd";
-    Value pairs = callIntrinsic(e, name, words, {a, b});
+    Value pairs = e.callIntrinsic(name, words, {a, b});
     return arith::AddIOp::create(e.b, e.loc, sum, pairs);
   }
   if (lanes >= 8) {
     if (isLhsSigned)
       std::swap(a, b);
-    return callIntrinsic(e,
-                         lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512"
-                                     : "llvm.x86.avx512.vpdpbusd.256",
-                         words, {sum, a, b});
+    return e.callIntrinsic(lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512"
+                                       : "llvm.x86.avx512.vpdpbusd.256",
+                           words, {sum, a, b});
   }
   if (isLhsSigned != isRhsSigned) {
     if (isLhsSigned)
       std::swap(a, b);
-    return callIntrinsic(e, "llvm.aarch64.neon.usdot.v4i32.v16i8", words,
-                         {sum, a, b});
+    return e.callIntrinsic("llvm.aarch64.neon.usdot.v4i32.v16i8", words,
+                           {sum, a, b});
   }
-  return callIntrinsic(e,
-                       isLhsSigned ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
-                                   : "llvm.aarch64.neon.udot.v4i32.v16i8",
-                       words, {sum, a, b});
+  return e.callIntrinsic(isLhsSigned ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
+                                     : "llvm.aarch64.neon.udot.v4i32.v16i8",
+                         words, {sum, a, b});
 }
 
 Value DotProduct::round(KernelEmitter &e, Value low, Value high) {
   int64_t lanes = cast<VectorType>(low.getType()).getNumElements();
   // The second operand becomes the lower half.
-  return callIntrinsic(e, "llvm.x86.avx512bf16.cvtne2ps2bf16.512",
-                       VectorType::get(2 * lanes, e.b.getBF16Type()),
-                       {high, low});
+  return e.callIntrinsic("llvm.x86.avx512bf16.cvtne2ps2bf16.512",
+                         VectorType::get(2 * lanes, e.b.getBF16Type()),
+                         {high, low});
 }
 
 Value DotProduct::emitSum(KernelEmitter &e, Value words, bool isSigned,

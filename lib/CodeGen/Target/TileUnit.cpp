@@ -14,8 +14,8 @@ public:
       : e(e), dot(dot), tile(LLVM::LLVMX86AMXType::get(e.b.getContext())) {}
 
   Value load(Value pointer, Value stride) {
-    return call("llvm.x86.tileloadd64.internal", tile,
-                {size(kTileSize), size(kBytes), pointer, stride});
+    return e.callIntrinsic("llvm.x86.tileloadd64.internal", tile,
+                           {size(kTileSize), size(kBytes), pointer, stride});
   }
   void store(Value value, Value pointer, Value stride) {
     LLVM::CallIntrinsicOp::create(
@@ -29,8 +29,8 @@ public:
                                             : "llvm.x86.tdpbsud.internal")
                          : (dot.isRhsSigned ? "llvm.x86.tdpbusd.internal"
                                             : "llvm.x86.tdpbuud.internal");
-    return call(name, tile,
-                {size(kTileSize), size(kBytes), size(kBytes), sum, a, b});
+    return e.callIntrinsic(
+        name, tile, {size(kTileSize), size(kBytes), size(kBytes), sum, a, b});
   }
   /// The address of an element of a buffer of 32-bit values.
   Value pointer(Value buffer, Value at) {
@@ -53,11 +53,6 @@ private:
 
   Value size(int64_t value) {
     return arith::ConstantOp::create(e.b, e.loc, e.b.getI16IntegerAttr(value));
-  }
-  Value call(StringRef name, Type result, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(e.b, e.loc, result,
-                                         e.b.getStringAttr(name), operands)
-        .getResults();
   }
 
   KernelEmitter &e;
