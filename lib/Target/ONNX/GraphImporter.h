@@ -66,6 +66,9 @@ public:
   TensorLoader tensors;
   /// The values that are tensors of strings.
   llvm::DenseSet<mlir::Value> strings;
+  /// Whether the sizes that the model declares, and those that ONNX infers from
+  /// them, have agreed with what nodes give so far.
+  bool trustsDeclaredTypes = true;
 
 private:
   mlir::LogicalResult importNode(onnx::NodeProto &node, size_t index,

@@ -410,7 +410,8 @@ LogicalResult quantc::onnx_import::prepareModel(onnx::ModelProto &model,
       ExpansionCounter::kMaxNodes)
     return emitError(loc) << "the model's functions expand to more than "
                           << ExpansionCounter::kMaxNodes << " nodes";
-  inferTypes(model);
+  if (std::string problem = inferTypes(model); !problem.empty())
+    emitWarning(loc) << problem;
   if (options.progress)
     options.progress("checking", 1, 1);
   return success();

@@ -104,14 +104,20 @@ LogicalResult NodeContext::setOutput(size_t i, Value value) {
     return success();
   const std::string &name = node.output(i);
   auto type = cast<RankedTensorType>(value.getType());
-  if (RankedTensorType known = outputType(i)) {
+  if (RankedTensorType known = outputType(i);
+      known && importer.trustsDeclaredTypes) {
     FailureOr<RankedTensorType> met = qnn::meetTypes(type, known);
     if (failed(met)) {
       std::string message;
       llvm::raw_string_ostream(message)
           << "its output '" << name << "' has type " << type
           << ", but the model says " << known;
-      return emitError(message);
+      if (type.getElementType() != known.getElementType())
+        return emitError(message);
+      // What was inferred from a false size is false, too.
+      emitWarning(message + "; from here on, such sizes are ignored");
+      importer.trustsDeclaredTypes = false;
+      met = type;
     }
     // A block argument's type is part of its parent's signature.
     // A qnn op may give a more static type; others have rules of their own.
@@ -469,4 +475,9 @@ LogicalResult NodeContext::emitError(const Twine &message) {
   StringRef name = cast<NameLoc>(loc).getName();
   return mlir::emitError(loc)
          << describeNode(node, name, opset) << ": " << message;
+}
+
+void NodeContext::emitWarning(const Twine &message) {
+  StringRef name = cast<NameLoc>(loc).getName();
+  mlir::emitWarning(loc) << describeNode(node, name, opset) << ": " << message;
 }

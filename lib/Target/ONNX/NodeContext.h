@@ -199,6 +199,7 @@ public:
 
   /// Emits an error that names the node, its op, domain and opset.
   mlir::LogicalResult emitError(const llvm::Twine &message);
+  void emitWarning(const llvm::Twine &message);
   bool hasFailed() const { return errorEmitted; }
 
 private:

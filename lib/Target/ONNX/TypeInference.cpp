@@ -6,6 +6,11 @@
 // contradict ours, and what exporters have declared. So all opsets infer as the
 // newest does, and what a model declares by the old count is corrected.
 //
+// What a model declares of values other than its inputs is a claim. Tools that
+// make a batch dynamic often change the inputs alone, and ONNX Runtime goes by
+// what it computes. Where a claim contradicts what follows from the inputs, no
+// size that the model claims is believed.
+//
 //===----------------------------------------------------------------------===//
 
 #include "TypeInference.h"
@@ -93,12 +98,12 @@ using Infos = google::protobuf::RepeatedPtrField<onnx::ValueInfoProto>;
 using Types = llvm::StringMap<onnx::TypeProto>;
 } // namespace
 
-/// The dimensions of a tensor's type; none if it is not known.
-static const auto &getDims(const Types &types, llvm::StringRef name) {
+/// What is known of a tensor; nothing if it is not there.
+static const onnx::TypeProto_Tensor &getTensorType(const Types &types,
+                                                   llvm::StringRef name) {
   static const onnx::TypeProto unknown;
   auto it = types.find(name);
-  const onnx::TypeProto &type = it == types.end() ? unknown : it->second;
-  return type.tensor_type().shape().dim();
+  return (it == types.end() ? unknown : it->second).tensor_type();
 }
 
 /// What `schemas` infer, graph by graph, from the types of inputs alone: for a
@@ -122,10 +127,16 @@ inferFromInputs(onnx::ModelProto &model, const onnx::ISchemaRegistry &schemas) {
   return types;
 }
 
-/// Replaces the dimensions that are declared as ONNX counts them in the model's
-/// opset, where that is not how many there are.
-static void correctDeclaredTypes(onnx::ModelProto &model) {
-  std::vector<std::pair<Infos, Infos>> declared;
+namespace {
+/// What a graph declares of its values other than inputs.
+struct Declared {
+  Infos values, outputs;
+};
+} // namespace
+
+/// Takes the declared types out of `model`, graph by graph.
+static std::vector<Declared> takeDeclaredTypes(onnx::ModelProto &model) {
+  std::vector<Declared> declared;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
     auto &[values, outputs] = declared.emplace_back();
     values.Swap(graph.mutable_value_info());
@@ -133,49 +144,179 @@ static void correctDeclaredTypes(onnx::ModelProto &model) {
     for (onnx::ValueInfoProto &info : *graph.mutable_output())
       info.clear_type();
   });
-  std::vector<Types> counted =
-      inferFromInputs(model, *onnx::OpSchemaRegistry::Instance());
-  std::vector<Types> actual = inferFromInputs(model, getSchemas());
+  return declared;
+}
+
+/// Puts them back.
+static void restoreDeclaredTypes(onnx::ModelProto &model,
+                                 std::vector<Declared> &declared) {
   size_t i = 0;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
-    auto &[values, outputs] = declared[i];
-    for (Infos *infos : {&values, &outputs}) {
+    graph.mutable_value_info()->Swap(&declared[i].values);
+    graph.mutable_output()->Swap(&declared[i].outputs);
+    ++i;
+  });
+}
+
+/// Calls `fn` for each shape that is declared, with the value's name and the
+/// type that was inferred.
+static void forEachDeclaredShape(
+    std::vector<Declared> &declared, const std::vector<Types> &inferred,
+    llvm::function_ref<void(llvm::StringRef, onnx::TypeProto_Tensor &,
+                            const onnx::TypeProto_Tensor &)>
+        fn) {
+  for (auto [graph, types] : llvm::zip_equal(declared, inferred))
+    for (Infos *infos : {&graph.values, &graph.outputs})
+      for (onnx::ValueInfoProto &info : *infos)
+        if (info.type().tensor_type().has_shape())
+          fn(info.name(), *info.mutable_type()->mutable_tensor_type(),
+             getTensorType(types, info.name()));
+}
+
+/// Replaces the dimensions that are declared as ONNX counts them in the model's
+/// opset, where that is not how many there are.
+static void correctCounts(onnx::ModelProto &model,
+                          std::vector<Declared> &declared,
+                          const std::vector<Types> &actual) {
+  std::vector<Types> counted =
+      inferFromInputs(model, *onnx::OpSchemaRegistry::Instance());
+  for (auto [graph, wrongTypes, rightTypes] :
+       llvm::zip_equal(declared, counted, actual))
+    for (Infos *infos : {&graph.values, &graph.outputs})
       for (onnx::ValueInfoProto &info : *infos) {
         if (!info.type().tensor_type().has_shape())
           continue;
         auto &shape =
             *info.mutable_type()->mutable_tensor_type()->mutable_shape();
         for (auto [dim, wrong, right] :
-             llvm::zip(*shape.mutable_dim(), getDims(counted[i], info.name()),
-                       getDims(actual[i], info.name())))
+             llvm::zip(*shape.mutable_dim(),
+                       getTensorType(wrongTypes, info.name()).shape().dim(),
+                       getTensorType(rightTypes, info.name()).shape().dim()))
           if (dim.has_dim_value() && wrong.has_dim_value() &&
               right.has_dim_value() && dim.dim_value() == wrong.dim_value())
             dim = right;
       }
-    }
-    graph.mutable_value_info()->Swap(&values);
-    graph.mutable_output()->Swap(&outputs);
-    ++i;
-  });
 }
 
-//===- Inference ----------------------------------------------------------===//
+//===- Claims -------------------------------------------------------------===//
 
-void quantc::onnx_import::inferTypes(onnx::ModelProto &model) {
+namespace {
+/// Gives each dimension of the inputs that has no size a name while it lives,
+/// so that inference tells where else the same size is.
+class NamedInputDims {
+public:
+  explicit NamedInputDims(onnx::GraphProto &graph) {
+    for (onnx::ValueInfoProto &info : *graph.mutable_input()) {
+      if (!info.type().tensor_type().has_shape())
+        continue;
+      auto &shape =
+          *info.mutable_type()->mutable_tensor_type()->mutable_shape();
+      for (auto &dim : *shape.mutable_dim()) {
+        if (dim.has_dim_value())
+          continue;
+        bool isDeclared = !dim.dim_param().empty();
+        if (!isDeclared) {
+          dim.set_dim_param(info.name() + ":" + std::to_string(added.size()));
+          added.push_back(&dim);
+        }
+        names[dim.dim_param()] = isDeclared;
+      }
+    }
+  }
+  ~NamedInputDims() {
+    for (auto *dim : added)
+      dim->clear_dim_param();
+  }
+  bool contains(llvm::StringRef name) const { return names.contains(name); }
+  bool isDeclared(llvm::StringRef name) const { return names.lookup(name); }
+
+private:
+  llvm::StringMap<bool> names;
+  std::vector<onnx::TensorShapeProto_Dimension *> added;
+};
+} // namespace
+
+/// A shape as the model writes it: names that only inference gave are no help.
+static std::string toString(const onnx::TypeProto_Tensor &type,
+                            const NamedInputDims &inputDims) {
+  std::string text;
+  for (const auto &dim : type.shape().dim()) {
+    text += text.empty() ? "[" : ", ";
+    text += dim.has_dim_value() ? std::to_string(dim.dim_value())
+            : inputDims.isDeclared(dim.dim_param()) ? dim.dim_param()
+                                                    : "?";
+  }
+  return text.empty() ? "[]" : text + "]";
+}
+
+/// Forgets the sizes that the model declares, if some of them cannot be.
+/// Returns what to warn of.
+static std::string dropFalseClaims(std::vector<Declared> &declared,
+                                   const std::vector<Types> &inferred,
+                                   const NamedInputDims &inputDims) {
+  std::string problem;
+  auto report = [&](llvm::StringRef name, const onnx::TypeProto_Tensor &claimed,
+                    const onnx::TypeProto_Tensor &actual) {
+    if (problem.empty())
+      problem = "the model declares the shape " + toString(claimed, inputDims) +
+                " for '" + name.str() + "', where its inputs lead to " +
+                toString(actual, inputDims) +
+                ": the sizes that it declares are ignored, but for its inputs'";
+  };
+  forEachDeclaredShape(
+      declared, inferred, [&](auto name, auto &claimed, const auto &actual) {
+        if (!actual.has_shape() || claimed.elem_type() != actual.elem_type())
+          return;
+        if (claimed.shape().dim_size() != actual.shape().dim_size()) {
+          report(name, claimed, actual);
+          claimed.clear_shape();
+          return;
+        }
+        for (auto [claim, dim] :
+             llvm::zip(claimed.shape().dim(), actual.shape().dim()))
+          if (claim.has_dim_value() &&
+              (dim.has_dim_value() ? dim.dim_value() != claim.dim_value()
+                                   : inputDims.contains(dim.dim_param())))
+            report(name, claimed, actual);
+      });
+  if (!problem.empty())
+    forEachDeclaredShape(
+        declared, inferred, [](auto, auto &claimed, const auto &) {
+          for (auto &dim : *claimed.mutable_shape()->mutable_dim())
+            dim.Clear();
+        });
+  return problem;
+}
+
+/// Corrects what the model declares of values other than inputs.
+static std::string checkDeclaredTypes(onnx::ModelProto &model) {
   bool rounds = false;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
     rounds |= llvm::any_of(graph.node(), roundsUp);
   });
   for (const onnx::FunctionProto &function : model.functions())
     rounds |= llvm::any_of(function.node(), roundsUp);
+  std::vector<Declared> declared = takeDeclaredTypes(model);
+  NamedInputDims inputDims(*model.mutable_graph());
+  std::vector<Types> actual = inferFromInputs(model, getSchemas());
   if (rounds)
-    correctDeclaredTypes(model);
+    correctCounts(model, declared, actual);
+  std::string problem = dropFalseClaims(declared, actual, inputDims);
+  restoreDeclaredTypes(model, declared);
+  return problem;
+}
+
+//===- Inference ----------------------------------------------------------===//
+
+std::string quantc::onnx_import::inferTypes(onnx::ModelProto &model) {
+  std::string problem = checkDeclaredTypes(model);
   for (bool propagateData : {false, true}) {
     if (propagateData && hasHugeList(model.graph()))
-      return;
+      break;
     onnx::shape_inference::DataValueMap values;
     onnx::ShapeInferenceOptions options(/*check_type_val=*/true,
                                         /*strict_mode_val=*/1, propagateData);
     onnx::shape_inference::InferShapes(model, &getSchemas(), options, &values);
   }
+  return problem;
 }

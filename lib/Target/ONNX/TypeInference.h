@@ -10,8 +10,10 @@ namespace quantc::onnx_import {
 /// ONNX's schemas; those of older pools count windows as the newest ones do.
 const onnx::ISchemaRegistry &getSchemas();
 
-/// Gives the values of `model` their types; throws on a contradiction.
-void inferTypes(onnx::ModelProto &model);
+/// Gives the values of `model` their types; throws on a contradiction. Sizes
+/// that the model declares are forgotten if its inputs have others follow:
+/// returns what to warn of, or nothing.
+std::string inferTypes(onnx::ModelProto &model);
 
 } // namespace quantc::onnx_import
 
