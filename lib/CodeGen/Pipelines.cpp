@@ -85,7 +85,9 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
                                        const LinalgToLLVMOptions &options) {
   pm.addPass(createCanonicalizerPass(quantc::getTensorRewriteConfig()));
   pm.addPass(createCSEPass());
-  pm.addPass(quantc::createChannelsLastPass());
+  quantc::ChannelsLastPassOptions channelsLast;
+  channelsLast.targetFeatures = options.targetFeatures;
+  pm.addPass(quantc::createChannelsLastPass(channelsLast));
   pm.addPass(quantc::createFoldMovementPass());
   pm.addPass(quantc::createFuseElementwisePass());
   pm.addPass(createCanonicalizerPass(quantc::getTensorRewriteConfig()));

@@ -155,6 +155,8 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     WordForms forms(llvm::divideCeil(*k, kernel.dot.group), kernel.lanes);
     rows = std::min(kPackedBytes / (4 * forms.size()), rows);
     rows = std::max(rows, kernel.rows);
+    if (m)
+      rows = llvm::divideCeil(*m, llvm::divideCeil(std::max<int64_t>(*m, 1), rows));
     // Each column block packs the rows again, in all of their forms.
     if (numPanels && !wished.blockColumns) {
       int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;

@@ -52,6 +52,9 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
   return unit;
 }
 
+/// Vectors of columns where each row more costs time.
+static constexpr int64_t kWideVectors = 4;
+
 /// Vectors of columns at once where there are registers for any: with more of
 /// them fewer elements are broadcast, which the time of each here (measured on
 /// a processor with AVX-512, relative to two) tells, but more may be in vain in
@@ -114,6 +117,12 @@ static MicroKernel chooseShape(const VectorUnit &unit, Type accumulator,
   int64_t accumulators = MicroKernel::countRegisters(unit, dot);
   kernel.vectors = isNarrow ? 1 : 2;
   kernel.rows = accumulators / kernel.vectors;
+  // The fewer weights share a word, the fewer words are there in halves.
+  bool isWide = ShapedType::isDynamic(n) || n > kernel.columns();
+  if (isWide && dot.sumsPairs && dot.isLhsSigned && unit.sharesFewWeights()) {
+    kernel.vectors = kWideVectors;
+    kernel.rows = (accumulators + 2 - kernel.vectors) / kernel.vectors;
+  }
   if (!isNarrow && unit.numRegisters == 32 &&
       (ShapedType::isDynamic(m) || m >= kernel.rows)) {
     kernel.vectors = chooseVectors(n, kernel.lanes);

@@ -48,6 +48,13 @@ struct VectorUnit {
   /// Blocks that are wished for it.
   Blocking blocking;
 
+  /// Whether bytes are multiplied in pairs that may saturate, and registers are
+  /// so few that a word of weights on the left-hand side is for few rows: then
+  /// fewer of them are there in halves than of weights on the right-hand side.
+  bool sharesFewWeights() const {
+    return hasBytePairs && !hasVNNI && numRegisters == 16;
+  }
+
   static VectorUnit fromFeatures(llvm::StringRef features);
 };
 

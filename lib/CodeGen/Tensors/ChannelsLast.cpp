@@ -11,6 +11,8 @@
 
 #include "quantc/CodeGen/Passes.h"
 
+#include "CodeGen/Target/Target.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -26,6 +28,7 @@ namespace quantc {
 } // namespace quantc
 
 using namespace mlir;
+using namespace quantc;
 
 /// Where each dimension of an image comes from in the other order, and back.
 static constexpr int64_t kToLast[] = {0, 2, 3, 1};
@@ -82,16 +85,16 @@ struct ImageOp {
   /// Of a convolution, what the other order gains, in multiplications.
   double gain = 0;
 
-  static std::optional<ImageOp> get(Operation *op);
+  static std::optional<ImageOp> get(Operation *op, const VectorUnit &unit);
 
 private:
-  bool matchConvolution(linalg::LinalgOp conv);
+  bool matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit);
   bool matchOther(linalg::LinalgOp op);
 };
 } // namespace
 
 /// A convolution of all channels by constant filters, whose windows are lines.
-bool ImageOp::matchConvolution(linalg::LinalgOp conv) {
+bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit) {
   if (!linalg::isaConvolutionOpInterface(conv))
     return false;
   FailureOr<linalg::ConvolutionDimensions> dims =
@@ -107,7 +110,8 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv) {
   ElementsAttr weights;
   if (!isImage(image->get()) || !filterType.hasStaticShape() ||
       !matchPattern(filter, m_Constant(&weights)) || weights.isSplat() ||
-      (filterType.getShape().back() > 1 && dims->dilations[1] != 1))
+      (filterType.getShape().back() > 1 && dims->dilations[1] != 1) ||
+      (filterType.getElementType().isInteger(8) && unit.sharesFewWeights()))
     return false;
   // The image is (batch, channels, height, width).
   AffineMap map = conv.getMatchingIndexingMap(image);
@@ -167,7 +171,7 @@ bool ImageOp::matchOther(linalg::LinalgOp linalgOp) {
   return !images.empty();
 }
 
-std::optional<ImageOp> ImageOp::get(Operation *op) {
+std::optional<ImageOp> ImageOp::get(Operation *op, const VectorUnit &unit) {
   ImageOp result;
   result.op = op;
   if (op->getNumResults() != 1 || !isImage(op->getResult(0)))
@@ -188,7 +192,7 @@ std::optional<ImageOp> ImageOp::get(Operation *op) {
   AffineMap out = linalgOp.getIndexingMapsArray().back();
   if (out.getNumResults() != kRank || !out.isProjectedPermutation())
     return std::nullopt;
-  if (!result.matchConvolution(linalgOp) && !result.matchOther(linalgOp))
+  if (!result.matchConvolution(linalgOp, unit) && !result.matchOther(linalgOp))
     return std::nullopt;
   return result;
 }
@@ -402,6 +406,8 @@ void Converter::finish() {
 namespace {
 struct ChannelsLastPass
     : public quantc::impl::ChannelsLastPassBase<ChannelsLastPass> {
+  using ChannelsLastPassBase::ChannelsLastPassBase;
+
   void runOnOperation() override {
     for (auto func : getOperation().getOps<func::FuncOp>())
       if (!func.isExternal())
@@ -410,11 +416,12 @@ struct ChannelsLastPass
 
   void convert(func::FuncOp func) {
     // Images that ops take or give in the same order.
+    VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
     llvm::EquivalenceClasses<const void *> parts;
     llvm::MapVector<Operation *, ImageOp> ops;
     auto getKey = [](Value value) { return value.getAsOpaquePointer(); };
     for (Operation &op : func.getBody().front()) {
-      std::optional<ImageOp> image = ImageOp::get(&op);
+      std::optional<ImageOp> image = ImageOp::get(&op, unit);
       if (!image)
         continue;
       for (OpOperand *operand : image->images)
