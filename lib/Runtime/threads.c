@@ -24,10 +24,22 @@ extern int omp_get_num_threads(void);
 extern int omp_get_max_threads(void);
 extern int omp_get_num_procs(void);
 
+/* With more threads than this, some begin with the same part of a loop. */
+#define MAX_SHARES 64
+
+/* Iterations that nobody has begun yet, of those that a thread begins with.
+   Threads that have none of their own left take of the others'. */
+struct share {
+  _Alignas(64) atomic_llong next;
+  long long end;
+  long long least; /* to be taken at a time */
+};
+
 struct loop {
   quantc_rt_loop body;
   void *context;
-  int64_t size;
+  struct share *shares;
+  unsigned num_shares;
   struct failure *failure;
 };
 
@@ -48,9 +60,19 @@ struct quantc_team {
   int has_loops;        /* that several threads are worth */
   struct quantc_call *call;
   void (*execute)(struct quantc_call *);
-  _Alignas(64) atomic_uint round; /* loops that have begun */
-  _Alignas(64) atomic_uint num_running;
+  _Alignas(64) atomic_ullong round; /* see ROUND_OPEN */
+  struct share shares[MAX_SHARES];
 };
+
+/* A round is one loop. In the word that says where it is, the upper half counts
+   them; below, a bit tells whether threads may still join, and the rest how
+   many beside the first have done so and are not through. Nobody waits for a
+   thread that has not joined: it may be without a processor. */
+#define ROUND_OPEN 0x80000000ull
+
+static unsigned get_number(unsigned long long round) {
+  return (unsigned)(round >> 32);
+}
 
 /* Of the thread that computes a model; NULL in the threads that help it. */
 static _Thread_local struct quantc_team *current_team;
@@ -75,26 +97,54 @@ static unsigned count_threads(void) {
   return known == 2 ? 1 : (unsigned)omp_get_max_threads();
 }
 
-/* The part of a loop that one of the threads takes. A thread that fails leaves
-   its part, not the loop: it is a call of its own, which frees what the part
-   had allocated. */
-static void run_share(const struct loop *loop, unsigned thread,
-                      unsigned num_threads) {
-  int64_t each = loop->size / num_threads, rest = loop->size % num_threads;
-  int64_t first = each * thread + (thread < rest ? thread : rest);
-  int64_t count = each + (thread < rest);
-  if (!count)
-    return;
-  struct quantc_call share;
-  quantc_call_begin(&share);
-  if (!setjmp(share.on_failure)) {
-    loop->body(loop->context, first, first + count);
+static void make_shares(struct loop *loop, int64_t size) {
+  int64_t each = size / loop->num_shares, rest = size % loop->num_shares;
+  int64_t first = 0;
+  for (unsigned i = 0; i < loop->num_shares; ++i) {
+    struct share *share = &loop->shares[i];
+    atomic_store_explicit(&share->next, first, memory_order_relaxed);
+    first += each + (i < rest);
+    share->end = first;
+    share->least = each / 8 + 1;
+  }
+}
+
+/* Half of what is left, so that threads end at about the same time, but few
+   iterations are taken alone. */
+static int take(struct share *share, long long *first, long long *end) {
+  long long next = atomic_load_explicit(&share->next, memory_order_relaxed);
+  do {
+    long long left = share->end - next, count = (left + 1) / 2;
+    if (left <= 0)
+      return 0;
+    if (count < share->least)
+      count = left < share->least ? left : share->least;
+    *first = next;
+    *end = next + count;
+  } while (!atomic_compare_exchange_weak_explicit(
+      &share->next, &next, *end, memory_order_relaxed, memory_order_relaxed));
+  return 1;
+}
+
+/* What one of the threads does of a loop. A thread that fails leaves its part,
+   not the loop: it is a call of its own, which frees what the part had
+   allocated. */
+static void run_part(const struct loop *loop, unsigned thread) {
+  struct quantc_call part;
+  long long first, end;
+  quantc_call_begin(&part);
+  if (!setjmp(part.on_failure)) {
+    for (unsigned i = 0; i < loop->num_shares; ++i) {
+      struct share *share = &loop->shares[(thread + i) % loop->num_shares];
+      while (take(share, &first, &end))
+        loop->body(loop->context, first, end);
+    }
   } else if (!atomic_flag_test_and_set(&loop->failure->is_taken)) {
     snprintf(loop->failure->message, sizeof(loop->failure->message), "%s",
              quantc_rt_last_error());
     loop->failure->has_message = 1;
   }
-  quantc_call_end(&share);
+  quantc_call_end(&part);
 }
 
 static void pause_briefly(void) {
@@ -120,23 +170,52 @@ static void wait_a_little(unsigned *turn) {
   }
 }
 
+/* Joins the round `number`, which was seen as `round`; 0 if it is over. */
+static int join(struct quantc_team *team, unsigned number,
+                unsigned long long round) {
+  do {
+    if (get_number(round) != number || !(round & ROUND_OPEN))
+      return 0;
+  } while (!atomic_compare_exchange_weak_explicit(
+      &team->round, &round, round + 1, memory_order_acquire,
+      memory_order_relaxed));
+  return 1;
+}
+
 static void help(struct quantc_team *team, unsigned thread) {
-  for (unsigned done = 0;; ++done) {
+  for (unsigned seen = 0;;) {
+    unsigned long long round;
     unsigned turn = 0;
-    while (atomic_load_explicit(&team->round, memory_order_acquire) == done)
+    while (round = atomic_load_explicit(&team->round, memory_order_relaxed),
+           get_number(round) == seen)
       wait_a_little(&turn);
+    seen = get_number(round);
+    if (!join(team, seen, round))
+      continue;
     if (!team->loop.body)
       return;
-    run_share(&team->loop, thread, team->num_waiting + 1);
-    atomic_fetch_sub_explicit(&team->num_running, 1, memory_order_release);
+    run_part(&team->loop, thread);
+    atomic_fetch_sub_explicit(&team->round, 1, memory_order_release);
   }
 }
 
 static void start_round(struct quantc_team *team, struct loop loop) {
   team->loop = loop;
-  atomic_store_explicit(&team->num_running, team->num_waiting,
-                        memory_order_relaxed);
-  atomic_fetch_add_explicit(&team->round, 1, memory_order_release);
+  unsigned long long round =
+      atomic_load_explicit(&team->round, memory_order_relaxed);
+  unsigned long long next = (unsigned long long)(get_number(round) + 1) << 32;
+  atomic_store_explicit(&team->round, next | ROUND_OPEN, memory_order_release);
+}
+
+/* Waits for the threads that have joined. */
+static void end_round(struct quantc_team *team) {
+  unsigned long long round = atomic_fetch_and_explicit(
+      &team->round, ~ROUND_OPEN, memory_order_acquire);
+  unsigned turn = 0;
+  while (round & (ROUND_OPEN - 1)) {
+    wait_a_little(&turn);
+    round = atomic_load_explicit(&team->round, memory_order_acquire);
+  }
 }
 
 /* What each thread of a run does. */
@@ -170,9 +249,8 @@ void quantc_team_run(struct quantc_call *call,
 }
 
 /* A loop whose threads start and end with it. */
-static void take_share(void *argument) {
-  run_share(argument, (unsigned)omp_get_thread_num(),
-            (unsigned)omp_get_num_threads());
+static void take_part_in_loop(void *argument) {
+  run_part(argument, (unsigned)omp_get_thread_num());
 }
 
 void quantc_rt_parallel(quantc_rt_loop body, void *context, int64_t size,
@@ -184,17 +262,19 @@ void quantc_rt_parallel(quantc_rt_loop body, void *context, int64_t size,
     return;
   }
   struct failure failure = {.is_taken = ATOMIC_FLAG_INIT};
-  struct loop loop = {body, context, size, &failure};
+  struct loop loop = {body, context, team->shares,
+                      team->num_threads < MAX_SHARES ? team->num_threads
+                                                     : MAX_SHARES,
+                      &failure};
+  make_shares(&loop, size);
   team->has_loops = 1;
   team->is_in_loop = 1;
   if (!team->num_waiting) {
-    GOMP_parallel(take_share, &loop, team->num_threads, 0);
+    GOMP_parallel(take_part_in_loop, &loop, team->num_threads, 0);
   } else {
     start_round(team, loop);
-    run_share(&loop, 0, team->num_waiting + 1);
-    unsigned turn = 0;
-    while (atomic_load_explicit(&team->num_running, memory_order_acquire))
-      wait_a_little(&turn);
+    run_part(&loop, 0);
+    end_round(team);
   }
   team->is_in_loop = 0;
   if (failure.has_message)
