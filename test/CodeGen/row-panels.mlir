@@ -6,11 +6,11 @@
 #rhs = affine_map<(d0, d1, d2) -> (d2, d1)>
 #out = affine_map<(d0, d1, d2) -> (d0, d1)>
 
-// Filters are the left-hand side: panels of five rows with eight words along k.
+// Filters are the left-hand side: panels of two rows with eight words along k.
 // Halves of one word follow in the first panel, after its place, as
-// 255 * (65 + 64) leaves 16 bits. Before them are the starts of two panels, the
-// end, and the sums of ten rows.
-// CHECK: memref.global "private" constant @filters_rows5x32by1of1in99pairs : memref<99xi32>
+// 255 * (65 + 64) leaves 16 bits. Before them are the starts of three panels, the
+// end, and the sums of six rows.
+// CHECK: memref.global "private" constant @filters_rows2x32by1of1in61pairs : memref<61xi32>
 memref.global "private" constant @filters : memref<6x32xi8> = dense<[
   [65, 64, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
   [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
@@ -19,8 +19,8 @@ memref.global "private" constant @filters : memref<6x32xi8> = dense<[
   [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32],
   [64, 64, -64, -64, 127, 1, 0, -128, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]]>
 
-// REMARK: could saturate: 1 of 16 words of weights are multiplied in halves
-// REMARK: multiplies bytes, two products summed in 16 bits in blocks of 5 x 16
+// REMARK: could saturate: 1 of 24 words of weights are multiplied in halves
+// REMARK: multiplies bytes, two products summed in 16 bits in blocks of 2 x 32
 
 func.func @main(%x: memref<32x64xi8>, %out: memref<6x64xi32>) {
   %0 = memref.get_global @filters : memref<6x32xi8>
@@ -29,15 +29,15 @@ func.func @main(%x: memref<32x64xi8>, %out: memref<6x64xi32>) {
 }
 
 // CHECK-LABEL: func.func private @product
-// CHECK-SAME:    %[[ROWS:.*]]: memref<99xi32>
+// CHECK-SAME:    %[[ROWS:.*]]: memref<61xi32>
 // CHECK:         %[[BEGIN:.*]] = arith.index_castui %{{.*}} : i32 to index
 // CHECK:         scf.for %{{.*}} = %c0 to %c8 step %c1
 // CHECK:           memref.prefetch %[[ROWS]]
 // CHECK:           vector.load {{.*}} : memref<{{.*}}xi32>, vector<8xi32>
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw
-// CHECK:         %[[HALVES:.*]] = arith.addi %[[BEGIN]], %c40
+// CHECK:         %[[HALVES:.*]] = arith.addi %[[BEGIN]], %c16
 // CHECK:         %[[END:.*]] = arith.index_castui %{{.*}} : i32 to index
-// CHECK:         scf.for %[[AT:.*]] = %[[HALVES]] to %[[END]] step %c6
+// CHECK:         scf.for %[[AT:.*]] = %[[HALVES]] to %[[END]] step %c3
 // CHECK:           memref.load %[[ROWS]][%[[AT]]]
 // CHECK:           llvm.x86.avx2.pmadd.ub.sw
 func.func private @product(%w: memref<6x32xi8>, %x: memref<32x64xi8>, %out: memref<6x64xi32>) {

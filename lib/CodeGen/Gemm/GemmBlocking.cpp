@@ -32,6 +32,11 @@ static constexpr int64_t kMaxElements = 64 * 1024;
 static constexpr int64_t kLeastWaste = 24;
 /// Blocks that a few threads share well.
 static constexpr int64_t kEnoughBlocks = 4;
+/// Rows for which it is little to pack a panel: fewer threads write to the same
+/// lines of the cache where each has rows of its own.
+static constexpr int64_t kManyRows = 256;
+/// What one of two threads may do more than its half.
+static constexpr double kBalanced = 1.04;
 
 /// How many of `k` products, in multiples of `unit`, are summed before the next
 /// block of B: if possible so that all blocks are equally deep, and no loop
@@ -98,6 +103,34 @@ static int64_t chooseLastVectors(KernelEmitter &e, const MicroKernel &kernel,
   return wasted * kLeastWaste > *slots ? rest : 0;
 }
 
+/// What the busiest of two threads does, over what each would if all were
+/// equal, where tasks compute `blockSlots` of `numSlots` for each of
+/// `rowBlocks`, and threads take them in order.
+static double getImbalance(int64_t numSlots, int64_t blockSlots,
+                           int64_t rowBlocks) {
+  int64_t loads[2] = {0, 0};
+  for (int64_t i = 0; i < rowBlocks; ++i)
+    for (int64_t slot = 0; slot < numSlots; slot += blockSlots)
+      *std::min_element(loads, std::end(loads)) +=
+          std::min(blockSlots, numSlots - slot);
+  return 2.0 * std::max(loads[0], loads[1]) / (loads[0] + loads[1]);
+}
+
+/// At most `most` panels of a task, so that two threads have about as much to
+/// do.
+static int64_t balancePanels(int64_t numSlots, int64_t vectors, int64_t most,
+                             int64_t rowBlocks) {
+  int64_t best = most;
+  double least = std::numeric_limits<double>::max();
+  for (int64_t panels = most; panels >= 1 && least > kBalanced; --panels)
+    if (double imbalance = getImbalance(numSlots, panels * vectors, rowBlocks);
+        imbalance < least) {
+      best = panels;
+      least = imbalance;
+    }
+  return best;
+}
+
 GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
                                   const MicroKernel &kernel,
                                   ColumnSource &columns) {
@@ -111,7 +144,8 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
           ? std::min(wished.blockColumns, kMaxElements / kBlockRows)
           : kBlockColumns;
   result.panels = std::max<int64_t>(1, mostColumns / kernel.columns());
-  std::optional<int64_t> numPanels = e.asConstant(columns.getNumSlots(e));
+  std::optional<int64_t> numSlots = e.asConstant(columns.getNumSlots(e));
+  std::optional<int64_t> numPanels = numSlots;
   if (numPanels)
     numPanels = llvm::divideCeil(*numPanels, kernel.vectors);
   int64_t swept = chooseSweptPanels(p, kernel, columns, k, numPanels);
@@ -147,16 +181,24 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     int64_t rowBlocks = llvm::divideCeil(rows, mostRows);
     // Each of them packs its panels again.
     if (result.sweepsRows && !columns.isPacked() && !wished.blockRows)
-      rowBlocks = std::min<int64_t>(
-          rowBlocks, llvm::divideCeil(kEnoughBlocks, columnBlocks));
+      rowBlocks = std::min(
+          rowBlocks,
+          std::max<int64_t>(llvm::divideCeil(kEnoughBlocks, columnBlocks),
+                            std::min(kEnoughBlocks, rows / kManyRows)));
     rows = llvm::divideCeil(rows, rowBlocks);
+    // Columns that are packed already come with rows that are to be packed.
+    if (numSlots && *numSlots > 0 && !columns.isPacked() &&
+        !wished.blockColumns)
+      result.panels =
+          balancePanels(*numSlots, kernel.vectors, result.panels, rowBlocks);
   }
   if (kernel.dot.hasWideWords) {
     WordForms forms(llvm::divideCeil(*k, kernel.dot.group), kernel.lanes);
     rows = std::min(kPackedBytes / (4 * forms.size()), rows);
     rows = std::max(rows, kernel.rows);
     if (m)
-      rows = llvm::divideCeil(*m, llvm::divideCeil(std::max<int64_t>(*m, 1), rows));
+      rows = llvm::divideCeil(*m,
+                              llvm::divideCeil(std::max<int64_t>(*m, 1), rows));
     // Each column block packs the rows again, in all of their forms.
     if (numPanels && !wished.blockColumns) {
       int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;
