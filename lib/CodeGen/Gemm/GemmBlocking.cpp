@@ -4,6 +4,8 @@
 
 #include "WordForms.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace quantc;
 
