@@ -18,9 +18,11 @@
 #define ALIGNMENT 64
 _Static_assert(sizeof(struct quantc_block) <= ALIGNMENT, "header must fit");
 
-/* As many as a call of a deep model with dynamic sizes has alive. */
+/* As many as a call of a deep model with dynamic sizes has alive. Blocks of a
+   few pages are worth keeping, too: the C library gives the end of its heap
+   back to the system as soon as 128 KB are free there, in each call. */
 #define KEEP_SLOTS 32
-#define KEEP_MINIMUM (256 * 1024)
+#define KEEP_MINIMUM (16 * 1024)
 
 _Thread_local struct quantc_call *quantc_current_call;
 static _Thread_local char error_message[QUANTC_ERROR_SIZE];
