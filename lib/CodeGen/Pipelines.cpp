@@ -137,7 +137,6 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
-  pm.addPass(quantc::createShrinkColdCodePass());
   addLegalization(pm, options.targetFeatures);
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

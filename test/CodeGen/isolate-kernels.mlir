@@ -3,8 +3,6 @@
 // CHECK-DAG: #[[$DOMAIN:.*]] = #llvm.alias_scope_domain<id = {{.*}}, description = "add">
 // CHECK-DAG: #[[$X:.*]] = #llvm.alias_scope<id = distinct[1]<>, domain = #[[$DOMAIN]]>
 // CHECK-DAG: #[[$OUT:.*]] = #llvm.alias_scope<id = distinct[2]<>, domain = #[[$DOMAIN]]>
-// CHECK-DAG: #[[UNROLL:.*]] = #llvm.loop_unroll<count = 4 : i32>
-// CHECK-DAG: #[[$UNROLLED:.*]] = #llvm.loop_annotation<unroll = #[[UNROLL]]>
 
 // CHECK: llvm.func internal @kernel(%{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: i64)
 llvm.func @kernel(%x: !llvm.ptr, %n: i64) {
@@ -50,18 +48,5 @@ llvm.func @add(%x: !llvm.ptr, %out: !llvm.ptr, %i: i64) {
 
 llvm.func @caller(%x: !llvm.ptr, %out: !llvm.ptr, %i: i64) {
   llvm.call @add(%x, %out, %i) : (!llvm.ptr, !llvm.ptr, i64) -> ()
-  llvm.return
-}
-
-// What a loop of scf says to LLVM goes to its branch, in whichever function.
-// CHECK-LABEL: llvm.func @loop
-// CHECK: llvm.br ^bb1 {loop_annotation = #[[$UNROLLED]]}
-llvm.func @loop(%more: i1) {
-  llvm.br ^bb1
-^bb1:
-  llvm.cond_br %more, ^bb2, ^bb3
-^bb2:
-  llvm.br ^bb1 {llvm.loop_annotation = #llvm.loop_annotation<unroll = <count = 4 : i32>>}
-^bb3:
   llvm.return
 }

@@ -84,26 +84,6 @@ llvm.func @twice(%out: !llvm.ptr, %size: i64) {
 
 // -----
 
-// The loop of a function that is to be small is to be small, too.
-// CHECK-LABEL: llvm.func @cold(
-// CHECK:       llvm.func internal @cold_loop({{.*}} attributes {passthrough = ["optsize"]}
-llvm.func @cold(%out: !llvm.ptr, %size: i64) attributes {passthrough = ["optsize"]} {
-  %zero = llvm.mlir.constant(0 : i64) : i64
-  %one = llvm.mlir.constant(1 : i64) : i64
-  omp.parallel {
-    omp.wsloop {
-      omp.loop_nest (%i) : i64 = (%zero) to (%size) step (%one) {
-        llvm.store %i, %out : i64, !llvm.ptr
-        omp.yield
-      }
-    }
-    omp.terminator
-  }
-  llvm.return
-}
-
-// -----
-
 // What each thread does by itself is no loop to share.
 llvm.func @apart(%out: !llvm.ptr, %size: i64) {
   // expected-error@+1 {{is no loop that the runtime can share}}

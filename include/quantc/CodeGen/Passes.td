@@ -418,23 +418,6 @@ def ParallelizeLoopsPass
   ];
 }
 
-def ShrinkColdCodePass : Pass<"quantc-shrink-cold-code", "mlir::ModuleOp"> {
-  let summary = "Prefer small code where little time is spent";
-  let description = [{
-    Adds up what functions and loops cost in a run of the model: operations,
-    times the iterations of the loops around them, in each place that calls the
-    function. Of the ways that a model may take, each is a run. The private
-    functions that take least, as many as take 1/256 of a run together, get
-    LLVM's attribute `optsize`; and among the innermost loops of the others,
-    those that take least are neither unrolled nor vectorized by LLVM.
-  }];
-  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
-  let statistics = [
-    Statistic<"numFunctions", "cold-functions", "Functions optimized for size">,
-    Statistic<"numLoops", "cold-loops", "Loops that LLVM leaves as they are">
-  ];
-}
-
 def OutlineLoopsPass : Pass<"quantc-outline-loops", "mlir::ModuleOp"> {
   let summary = "Leave parallel loops to the runtime";
   let description = [{
@@ -461,16 +444,14 @@ def IsolateKernelsPass : Pass<"quantc-isolate-kernels", "mlir::ModuleOp"> {
     reads and writes through these pointers gets scopes that say the same, which
     stay with it where loops become functions of their own: so LLVM vectorizes
     them without asking whether buffers overlap, and reads once what does not
-    change. In all functions, what loops of scf say to LLVM
-    (`llvm.loop_annotation`) goes to their branches.
+    change.
   }];
   let dependentDialects = ["mlir::LLVM::LLVMDialect"];
   let statistics = [
     Statistic<"numKernels", "isolated-kernels",
               "Functions that became internal">,
     Statistic<"numAccesses", "scoped-accesses",
-              "Reads and writes through a pointer of a kernel">,
-    Statistic<"numLoops", "annotated-loops", "Loops that say something to LLVM">
+              "Reads and writes through a pointer of a kernel">
   ];
 }
 

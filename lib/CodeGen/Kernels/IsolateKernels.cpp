@@ -51,22 +51,6 @@ static unsigned scopeAccesses(LLVM::LLVMFuncOp func) {
   return accesses.size();
 }
 
-/// What a loop says to LLVM goes with the branch back to its start. Upstream
-/// carries it there, but as an attribute of scf, which nothing reads.
-static unsigned annotateBranches(LLVM::LLVMFuncOp func) {
-  constexpr StringLiteral ofLoop = "llvm.loop_annotation";
-  unsigned count = 0;
-  func.walk([&](LLVM::BrOp branch) {
-    auto annotation = branch->getAttrOfType<LLVM::LoopAnnotationAttr>(ofLoop);
-    if (!annotation)
-      return;
-    branch.setLoopAnnotationAttr(annotation);
-    branch->removeDiscardableAttr(ofLoop);
-    ++count;
-  });
-  return count;
-}
-
 namespace {
 struct IsolateKernelsPass
     : public quantc::impl::IsolateKernelsPassBase<IsolateKernelsPass> {
@@ -81,7 +65,6 @@ struct IsolateKernelsPass
         onlyCalled[address.getGlobalNameAttr().getAttr()] = false;
     });
     for (auto func : getOperation().getOps<LLVM::LLVMFuncOp>()) {
-      numLoops += annotateBranches(func);
       if (func.isExternal() || !onlyCalled.lookup(func.getSymNameAttr()))
         continue;
       func.setLinkage(LLVM::Linkage::Internal);

@@ -164,8 +164,6 @@ struct OutlineLoopsPass
         LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(&getContext()),
                                     {pointer, i64, i64}),
         LLVM::Linkage::Internal);
-    // Where the caller is to be small, so is its loop.
-    func.setPassthroughAttr(caller.getPassthroughAttr());
     symbols.insert(func);
     Block *entry = func.addEntryBlock(b);
     SmallVector<Value> captured;
