@@ -34,12 +34,15 @@ static void buildFormPipeline(OpPassManager &pm,
     pm.addPass(createFoldConstantsPass(constants));
     return;
   }
-  case ExportForm::integerOps:
-    buildQNNOptimizePipeline(pm);
+  case ExportForm::integerOps: {
+    QNNOptimizeOptions optimize;
+    optimize.widenProducts = false;
+    buildQNNOptimizePipeline(pm, optimize);
     // ONNX has no transposed convolution of integers.
     pm.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass());
     pm.addPass(createFoldConstantsPass());
     return;
+  }
   }
   llvm_unreachable("all forms return");
 }
@@ -67,7 +70,8 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
   PassManager pm(&context, ModuleOp::getOperationName());
   pm.addPass(native::createRecordInterfacePass());
   if (options.quantize.recipe.empty())
-    buildPrepareQuantizationPipeline(pm);
+    buildPrepareQuantizationPipeline(pm, /*withHash=*/true,
+                                     /*widensProducts=*/false);
   if (failed(pm.run(*module)))
     return failure();
   if (!options.quantize.recipe.empty()) {

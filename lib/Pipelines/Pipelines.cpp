@@ -40,6 +40,11 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   // Before constants are folded: small quantized weights would become floats.
   if (options.foldQuantization)
     pm.addNestedPass<func::FuncOp>(qnn::createFoldQuantizationPass());
+  if (options.widenProducts) {
+    qnn::WidenProductsPassOptions widen;
+    widen.all = options.widenAllProducts;
+    pm.addNestedPass<func::FuncOp>(qnn::createWidenProductsPass(widen));
+  }
   pm.addPass(createFoldConstantsPass());
   if (options.foldBatchNorm) {
     pm.addNestedPass<func::FuncOp>(qnn::createFoldBatchNormPass());
@@ -59,11 +64,13 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   }
 }
 
-void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm,
-                                              bool withHash) {
+void quantc::buildPrepareQuantizationPipeline(OpPassManager &pm, bool withHash,
+                                              bool widensProducts) {
   if (withHash)
     pm.addPass(qnn::createHashModelPass());
-  buildQNNOptimizePipeline(pm);
+  QNNOptimizeOptions optimize;
+  optimize.widenProducts = optimize.widenAllProducts = widensProducts;
+  buildQNNOptimizePipeline(pm, optimize);
   pm.addNestedPass<func::FuncOp>(qnn::createNameValuesPass());
 }
 

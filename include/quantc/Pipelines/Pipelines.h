@@ -31,6 +31,13 @@ struct QNNOptimizeOptions : mlir::PassPipelineOptions<QNNOptimizeOptions> {
   Option<bool> foldBatchNorm{
       *this, "fold-batch-norm", llvm::cl::init(true),
       llvm::cl::desc("Fold normalizations and factors into weights")};
+  Option<bool> widenProducts{
+      *this, "widen-products", llvm::cl::init(true),
+      llvm::cl::desc("Multiply floats of 16 bits as floats of 32 where kernels "
+                     "would extend each element")};
+  Option<bool> widenAllProducts{
+      *this, "widen-all-products", llvm::cl::init(false),
+      llvm::cl::desc("Multiply all floats of 16 bits as floats of 32")};
   Option<bool> verifyFolded{
       *this, "verify-folded", llvm::cl::init(false),
       llvm::cl::desc("Fail if a quantized weight is computed with as floats")};
@@ -48,9 +55,11 @@ void buildQNNOptimizePipeline(mlir::OpPassManager &pm);
 
 /// qnn -> qnn: what comes before calibration and before quantization alike, so
 /// that both see the same values under the same names. With `withHash`, the
-/// module knows whose statistics it may have.
+/// module knows whose statistics it may have; without `widensProducts`,
+/// products of 16-bit floats stay what they are.
 void buildPrepareQuantizationPipeline(mlir::OpPassManager &pm,
-                                      bool withHash = true);
+                                      bool withHash = true,
+                                      bool widensProducts = true);
 
 /// What qnn-quantize-graph is told.
 struct QuantizeGraphOptions : mlir::PassPipelineOptions<QuantizeGraphOptions> {

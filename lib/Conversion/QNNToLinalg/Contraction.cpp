@@ -229,8 +229,22 @@ private:
                                                utils::IteratorType::parallel);
     iterators.back() = utils::IteratorType::reduction;
 
-    // Half precision accumulates in f32.
+    // Half precision accumulates in f32. What is no constant is extended
+    // before: kernels would do so for each panel of columns.
     Type element = type.getElementType();
+    if (element.isF16())
+      for (auto [operand, given] :
+           llvm::zip_equal(operands, SmallVector<Value>{lhs, rhs})) {
+        if (matchPattern(given, m_Constant()))
+          continue;
+        auto wide = cast<RankedTensorType>(operand.getType())
+                        .clone(Type(b.getF32Type()));
+        operand = createElementwise(
+            b, loc, wide, operand,
+            [](OpBuilder &nb, Location l, ValueRange x) -> Value {
+              return arith::ExtFOp::create(nb, l, nb.getF32Type(), x[0]);
+            });
+      }
     bool half = isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
     Type accElement = half ? Type(b.getF32Type()) : element;
     auto accType = RankedTensorType::get(type.getShape(), accElement);
