@@ -38,7 +38,8 @@ struct ConvertGather : OpConversionPattern<qnn::GatherOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput(), indices = adaptor.getIndices();
+    Value input = refineType(rewriter, loc, adaptor.getInput());
+    Value indices = adaptor.getIndices();
     auto to =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     int64_t axis = op.getAxis(), indexRank = typeOf(indices).getRank();
@@ -263,6 +264,7 @@ struct ConvertNonZero : OpConversionPattern<qnn::NonZeroOp> {
 void quantc::checkTuples(OpBuilder &b, Location loc, Value indices,
                          ArrayRef<OpFoldResult> extents) {
   IndexMath m{b, loc};
+  indices = refineType(b, loc, indices);
   SmallVector<OpFoldResult> dims = getDims(b, loc, indices);
   if (llvm::any_of(dims, isZeroInteger))
     return; // There are none.

@@ -228,6 +228,14 @@ Value quantc::castTo(OpBuilder &b, Location loc, Value value, Type type) {
   return tensor::CastOp::create(b, loc, type, value);
 }
 
+Value quantc::refineType(OpBuilder &b, Location loc, Value tensor) {
+  SmallVector<int64_t> shape;
+  for (OpFoldResult dim : getDims(b, loc, tensor))
+    shape.push_back(getConstantIntValue(dim).value_or(ShapedType::kDynamic));
+  return castTo(b, loc, tensor,
+                cast<RankedTensorType>(tensor.getType()).clone(shape));
+}
+
 static Value extractElement(OpBuilder &b, Location loc, Value tensor,
                             int64_t i);
 

@@ -486,6 +486,7 @@ private:
 
   static Value scan(OpBuilder &b, Location loc, qnn::CumulateOp op, Value input,
                     int64_t axis) {
+    input = refineType(b, loc, input);
     auto type = cast<RankedTensorType>(input.getType());
     Type element = type.getElementType();
     ScalarReduction scalar{op.getKind() == qnn::CumulateKind::sum

@@ -136,7 +136,8 @@ struct ConvertScatterND : OpConversionPattern<qnn::ScatterNDOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput(), indices = adaptor.getIndices();
+    Value input = refineType(rewriter, loc, adaptor.getInput());
+    Value indices = adaptor.getIndices();
     Value updates = adaptor.getUpdates();
     Type qnnType = op.getType().getElementType();
     int64_t outer = typeOf(indices).getRank() - 1;

@@ -392,7 +392,8 @@ struct ConvertAppend : OpConversionPattern<qnn::AppendOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput(), buffer = adaptor.getBuffer();
+    Value input = refineType(rewriter, loc, adaptor.getInput());
+    Value buffer = refineType(rewriter, loc, adaptor.getBuffer());
     int64_t axis = op.getAxis(), rank = typeOf(buffer).getRank();
     Value length = extractIndex(rewriter, loc, adaptor.getLength(), 0);
     Value count =

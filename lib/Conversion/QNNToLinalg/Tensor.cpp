@@ -157,6 +157,17 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
       for (OpFoldResult size : sizes)
         shape.push_back(
             getConstantIntValue(size).value_or(int64_t(ShapedType::kDynamic)));
+      // The type may know less than what was proven of the dimensions.
+      SmallVector<int64_t> collapsed;
+      for (const ReassociationIndices &group : groups.output) {
+        collapsed.push_back(1);
+        for (int64_t i : group)
+          collapsed.back() = ShapedType::isDynamic(shape[i]) ||
+                                     ShapedType::isDynamic(collapsed.back())
+                                 ? ShapedType::kDynamic
+                                 : collapsed.back() * shape[i];
+      }
+      input = castTo(b, loc, input, to.clone(collapsed));
       input = tensor::ExpandShapeOp::create(b, loc, to.clone(shape), input,
                                             groups.output, sizes);
     }

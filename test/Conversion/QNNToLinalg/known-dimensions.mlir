@@ -1,0 +1,41 @@
+// What is known of a dimension may be more than the type says, where a value
+// came through a shape that only the run has: slices and shapes go by it.
+// RUN: quant-opt %s --convert-qnn-to-linalg | FileCheck %s
+
+// CHECK-LABEL: func.func @reshape
+// CHECK: %[[X:.*]] = tensor.cast %{{.*}} : tensor<?x6xf32> to tensor<4x6xf32>
+// CHECK: tensor.expand_shape %[[X]] {{\[\[}}0, 1], [2]]
+func.func @reshape(%x: tensor<4x6xf32>) -> tensor<2x2x6xf32> {
+  %c = tensor.cast %x : tensor<4x6xf32> to tensor<?x6xf32>
+  %s = qnn.constant dense<[2, 2, 6]> : tensor<3xi64>
+  %0 = qnn.reshape %c, %s : tensor<?x6xf32>, tensor<3xi64> -> tensor<2x2x6xf32>
+  return %0 : tensor<2x2x6xf32>
+}
+
+// CHECK-LABEL: func.func @gather
+// CHECK: tensor.extract_slice %{{.*}}[0, 1] [4, 1] [1, 1] : tensor<4x6xf32> to tensor<4xf32>
+func.func @gather(%x: tensor<4x6xf32>) -> tensor<?xf32> {
+  %c = tensor.cast %x : tensor<4x6xf32> to tensor<?x6xf32>
+  %i = qnn.constant dense<1> : tensor<i64>
+  %0 = qnn.gather %c[%i] axis 1 : tensor<?x6xf32>, tensor<i64> -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// CHECK-LABEL: func.func @scatter
+// CHECK: tensor.extract_slice %{{.*}}[0, 0] [3, 1] [1, 1] : tensor<3x1xi64> to tensor<3xi64>
+// CHECK: tensor.insert_slice %{{.*}} : tensor<6xf32> into tensor<4x6xf32>
+func.func @scatter(%x: tensor<4x6xf32>, %i: tensor<3x1xi64>,
+                   %u: tensor<3x6xf32>) -> tensor<4x?xf32> {
+  %c = tensor.cast %x : tensor<4x6xf32> to tensor<4x?xf32>
+  %d = tensor.cast %i : tensor<3x1xi64> to tensor<?x1xi64>
+  %0 = qnn.scatter_nd none %u into %c[%d] : tensor<3x6xf32>, tensor<4x?xf32>, tensor<?x1xi64> -> tensor<4x?xf32>
+  return %0 : tensor<4x?xf32>
+}
+
+// CHECK-LABEL: func.func @sums
+// CHECK: tensor.extract_slice %{{.*}} [4, 1] [1, 1] : tensor<4x6xf32> to tensor<4x1xf32>
+func.func @sums(%x: tensor<4x6xf32>, %axis: tensor<i64>) -> tensor<?x6xf32> {
+  %c = tensor.cast %x : tensor<4x6xf32> to tensor<?x6xf32>
+  %0 = qnn.cumulate sum %c axis %axis {reverse} : tensor<?x6xf32>, tensor<i64> -> tensor<?x6xf32>
+  return %0 : tensor<?x6xf32>
+}
