@@ -102,7 +102,10 @@ private:
     }
     if (op.getKind() == Interpolation::nearest)
       x = math::RoundEvenOp::create(b, loc, x);
-    if (op.getPadding() == qnn::GridPadding::border) {
+    // A cubic's weights keep the place as it is, as in ONNX Runtime and
+    // PyTorch: only the elements that it reads are those of the border.
+    bool isCubic = op.getKind() == Interpolation::cubic;
+    if (op.getPadding() == qnn::GridPadding::border && !isCubic) {
       // Within the outer edges nothing moves: elements are clamped below.
       Value below =
           arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, low);
