@@ -125,3 +125,11 @@ void quantc::checkRange(OpBuilder &b, Location loc, Value tensor, Value low,
               arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, ok, zero),
               message);
 }
+
+Value quantc::refineType(OpBuilder &b, Location loc, Value tensor) {
+  SmallVector<int64_t> shape;
+  for (OpFoldResult dim : getDims(b, loc, tensor))
+    shape.push_back(getConstantIntValue(dim).value_or(ShapedType::kDynamic));
+  return castTo(b, loc, tensor,
+                cast<RankedTensorType>(tensor.getType()).clone(shape));
+}

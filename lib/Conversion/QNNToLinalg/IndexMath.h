@@ -60,6 +60,11 @@ void checkRange(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor,
 void checkTuples(mlir::OpBuilder &b, mlir::Location loc, mlir::Value indices,
                  llvm::ArrayRef<mlir::OpFoldResult> extents);
 
+/// The tensor as a type that says all that is known of its dimensions: `getDim`
+/// finds more than a type may say, and slices need both to be the same.
+mlir::Value refineType(mlir::OpBuilder &b, mlir::Location loc,
+                       mlir::Value tensor);
+
 } // namespace quantc
 
 #endif // QUANTC_LIB_CONVERSION_QNNTOLINALG_INDEXMATH_H

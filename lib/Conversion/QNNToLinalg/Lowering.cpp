@@ -139,7 +139,7 @@ static Value createArgumentDim(OpBuilder &b, Location loc, BlockArgument arg,
   return createDim(b, loc, arg, i);
 }
 
-OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
+static OpFoldResult findDim(OpBuilder &b, Location loc, Value tensor,
                             int64_t i) {
   auto type = cast<RankedTensorType>(tensor.getType());
   if (!type.isDynamicDim(i))
@@ -194,6 +194,14 @@ OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
   return createDim(b, loc, tensor, i);
 }
 
+OpFoldResult quantc::getDim(OpBuilder &b, Location loc, Value tensor,
+                            int64_t i) {
+  OpFoldResult dim = findDim(b, loc, tensor, i);
+  // What is static has one form, so that types made of it say so, too.
+  auto known = getConstantIntValue(dim);
+  return known ? OpFoldResult(b.getIndexAttr(*known)) : dim;
+}
+
 SmallVector<OpFoldResult> quantc::getDims(OpBuilder &b, Location loc,
                                           Value tensor) {
   SmallVector<OpFoldResult> dims;
@@ -226,14 +234,6 @@ Value quantc::castTo(OpBuilder &b, Location loc, Value value, Type type) {
   if (value.getType() == type)
     return value;
   return tensor::CastOp::create(b, loc, type, value);
-}
-
-Value quantc::refineType(OpBuilder &b, Location loc, Value tensor) {
-  SmallVector<int64_t> shape;
-  for (OpFoldResult dim : getDims(b, loc, tensor))
-    shape.push_back(getConstantIntValue(dim).value_or(ShapedType::kDynamic));
-  return castTo(b, loc, tensor,
-                cast<RankedTensorType>(tensor.getType()).clone(shape));
 }
 
 static Value extractElement(OpBuilder &b, Location loc, Value tensor,

@@ -147,19 +147,11 @@ struct ConvertUnsqueeze : OpConversionPattern<qnn::UnsqueezeOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput();
+    Value input = refineType(rewriter, loc, adaptor.getInput());
     RankedTensorType from = typeOf(input);
     auto to =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);
-    // Extents that are known though the type does not say so: expand_shape
-    // wants both to agree.
-    SmallVector<int64_t> known(from.getShape());
-    for (auto [extent, dim] : llvm::zip(known, dims))
-      if (auto constant = getConstantIntValue(dim))
-        extent = *constant;
-    from = RankedTensorType::get(known, from.getElementType());
-    input = castTo(rewriter, loc, input, from);
     auto flags = getAxisFlags(op.getAxes(), to.getRank());
     if (!flags) {
       SmallVector<Value> added =

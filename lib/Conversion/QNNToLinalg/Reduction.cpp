@@ -1,5 +1,6 @@
 //===- Reduction.cpp - Lowers reductions and running sums -----------------===//
 
+#include "IndexMath.h"
 #include "ReductionUtils.h"
 
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"

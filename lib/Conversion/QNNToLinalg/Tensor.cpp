@@ -153,10 +153,15 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
     if (llvm::any_of(groups.input, [](auto &g) { return g.size() > 1; }))
       input = tensor::CollapseShapeOp::create(b, loc, input, groups.input);
     if (llvm::any_of(groups.output, [](auto &g) { return g.size() > 1; })) {
+      // A size that is static in the type must be an attribute, too.
       SmallVector<int64_t> shape;
-      for (OpFoldResult size : sizes)
-        shape.push_back(
-            getConstantIntValue(size).value_or(int64_t(ShapedType::kDynamic)));
+      SmallVector<OpFoldResult> outputShape;
+      for (OpFoldResult size : sizes) {
+        std::optional<int64_t> known = getConstantIntValue(size);
+        shape.push_back(known.value_or(int64_t(ShapedType::kDynamic)));
+        outputShape.push_back(known ? OpFoldResult(b.getIndexAttr(*known))
+                                    : size);
+      }
       // The type may know less than what was proven of the dimensions.
       SmallVector<int64_t> collapsed;
       for (const ReassociationIndices &group : groups.output) {
@@ -169,7 +174,7 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
       }
       input = castTo(b, loc, input, to.clone(collapsed));
       input = tensor::ExpandShapeOp::create(b, loc, to.clone(shape), input,
-                                            groups.output, sizes);
+                                            groups.output, outputShape);
     }
     return castTo(b, loc, input, to);
   }

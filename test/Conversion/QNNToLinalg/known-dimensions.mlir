@@ -39,3 +39,15 @@ func.func @sums(%x: tensor<4x6xf32>, %axis: tensor<i64>) -> tensor<?x6xf32> {
   %0 = qnn.cumulate sum %c axis %axis {reverse} : tensor<?x6xf32>, tensor<i64> -> tensor<?x6xf32>
   return %0 : tensor<?x6xf32>
 }
+
+// A size that is known is static in types and in lists of sizes alike: else the
+// other ones would be read at the wrong place.
+// CHECK-LABEL: func.func @unsqueeze
+// CHECK: tensor.expand_shape %{{.*}} {{\[\[}}0], [1, 2]] output_shape [4, %{{.*}}, 1] : tensor<4x?xf32> into tensor<4x?x1xf32>
+func.func @unsqueeze(%n: index) -> tensor<?x?x1xf32> {
+  %c4 = arith.constant 4 : index
+  %x = tensor.empty(%c4, %n) : tensor<?x?xf32>
+  %axis = qnn.constant dense<2> : tensor<1xi64>
+  %0 = qnn.unsqueeze %x, %axis : tensor<?x?xf32>, tensor<1xi64> -> tensor<?x?x1xf32>
+  return %0 : tensor<?x?x1xf32>
+}

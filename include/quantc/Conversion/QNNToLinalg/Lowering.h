@@ -74,11 +74,6 @@ mlir::Value createFilled(mlir::OpBuilder &b, mlir::Location loc,
 mlir::Value castTo(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                    mlir::Type type);
 
-/// The tensor as a type that says all that is known of its dimensions: `getDim`
-/// finds more than a type may say, and slices need both to be the same.
-mlir::Value refineType(mlir::OpBuilder &b, mlir::Location loc,
-                       mlir::Value tensor);
-
 /// Element `i`, in linear order, of a tensor whose type is static.
 mlir::Value extractScalar(mlir::OpBuilder &b, mlir::Location loc,
                           mlir::Value tensor, int64_t i);
