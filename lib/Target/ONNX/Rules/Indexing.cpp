@@ -133,20 +133,44 @@ static Value ofSize(NodeContext &ctx, Value list, int64_t count) {
                                     /*allowzero=*/true);
 }
 
+/// `list` followed by as many `fill` as `size` asks for.
+static Value padList(NodeContext &ctx, Value list, int64_t fill, int64_t size) {
+  Value padding = ctx.i64List(SmallVector<int64_t>(size, fill));
+  Value padded = ctx.create<qnn::ConcatOp>(
+      ValueRange{ctx.castTo(list, ctx.builder.getI64Type()), padding},
+      axisAttr(ctx, 0));
+  return sliceAxis(ctx, padded, 0, ctx.i64List(0), ctx.i64List(size));
+}
+
 static LogicalResult importSlice(NodeContext &ctx) {
   Value starts =
       ctx.hasInput(1) ? ctx.input(1) : ctx.i64List(ctx.getInts("starts"));
   Value ends =
       ctx.hasInput(2) ? ctx.input(2) : ctx.i64List(ctx.getInts("ends"));
-  auto count = listSize(ctx, starts, "starts");
-  if (!count)
-    return failure();
   Value axes = ctx.hasInput(3)       ? ctx.input(3)
                : ctx.hasAttr("axes") ? ctx.i64List(ctx.getInts("axes"))
-                                     : firstAxes(ctx, *count);
-  Value steps = ctx.hasInput(4) ? ctx.input(4)
-                                : ctx.i64List(SmallVector<int64_t>(*count, 1));
-  return ctx.setOutput(0, ctx.create<qnn::SliceOp>(ctx.input(0), starts,
+                                     : Value();
+  Value steps = ctx.input(4);
+  // Any of the lists tells the size of the others.
+  std::optional<int64_t> count;
+  for (Value list : {starts, ends, axes, steps})
+    if (auto type = list ? cast<RankedTensorType>(list.getType()) : nullptr;
+        !count && type && type.getRank() == 1 && type.hasStaticShape())
+      count = type.getDimSize(0);
+  if (!count && !axes && !steps && starts && ends) {
+    // What is sliced are the first axes; the others stay whole.
+    count = ctx.inputType(0).getRank();
+    starts = padList(ctx, starts, 0, *count);
+    ends = padList(ctx, ends, std::numeric_limits<int64_t>::max(), *count);
+  }
+  if (!count && !(count = listSize(ctx, starts, "starts")))
+    return failure();
+  if (!axes)
+    axes = firstAxes(ctx, *count);
+  if (!steps)
+    steps = ctx.i64List(SmallVector<int64_t>(*count, 1));
+  return ctx.setOutput(0, ctx.create<qnn::SliceOp>(ctx.input(0),
+                                                   ofSize(ctx, starts, *count),
                                                    ofSize(ctx, ends, *count),
                                                    ofSize(ctx, axes, *count),
                                                    ofSize(ctx, steps, *count)));
