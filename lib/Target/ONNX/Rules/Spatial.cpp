@@ -211,10 +211,13 @@ static LogicalResult importDft(NodeContext &ctx) {
 }
 
 static LogicalResult importStft(NodeContext &ctx) {
-  return ctx.setOutput(
-      0, ctx.create<qnn::StftOp>(ctx.input(0), ctx.input(1), ctx.input(2),
-                                 ctx.input(3),
-                                 unit(ctx, ctx.getInt("onesided", 1))));
+  // PyTorch writes a real signal without a last dimension of 1.
+  Value signal = ctx.input(0);
+  if (ctx.inputType(0).getRank() == 2)
+    signal = ctx.create<qnn::UnsqueezeOp>(signal, ctx.i64List(2));
+  return ctx.setOutput(0, ctx.create<qnn::StftOp>(
+                              signal, ctx.input(1), ctx.input(2), ctx.input(3),
+                              unit(ctx, ctx.getInt("onesided", 1))));
 }
 
 void quantc::onnx_import::registerSpatialRules(RuleRegistry &registry) {
