@@ -99,6 +99,19 @@ const SmallVector<Value> *GraphImporter::lookupSequence(GraphScope &scope,
   return nullptr;
 }
 
+Value GraphImporter::lookupStack(GraphScope &scope, StringRef name) {
+  for (GraphScope *s = &scope; s; s = s->parent)
+    if (Value stack = s->stacks.lookup(name))
+      return stack;
+  return {};
+}
+
+onnx::GraphProto &GraphImporter::keepGraph(onnx::GraphProto graph) {
+  expandedBodies.push_back(
+      std::make_unique<onnx::GraphProto>(std::move(graph)));
+  return *expandedBodies.back();
+}
+
 bool GraphImporter::isNone(GraphScope &scope, StringRef name) {
   for (GraphScope *s = &scope; s; s = s->parent)
     if (s->none.contains(name))
@@ -149,7 +162,8 @@ LogicalResult GraphImporter::importGraph(onnx::GraphProto &graph,
       if (failed(found))
         return failure();
       value = *found;
-      if (!value && lookupSequence(scope, output.name()))
+      if (!value && (lookupSequence(scope, output.name()) ||
+                     lookupStack(scope, output.name())))
         return emitError(module.getLoc())
                << "graph '" << graph.name() << "': its output '"
                << output.name()
@@ -181,7 +195,7 @@ LogicalResult GraphImporter::importNode(onnx::NodeProto &node, size_t index,
     return ctx.emitError("the model expands to too many nodes");
   if (!RuleRegistry::get().takesSequences(node.domain(), node.op_type()))
     for (size_t i = 0; i < ctx.numInputs(); ++i)
-      if (ctx.sequence(i) || ctx.isNone(i) || ctx.isString(i))
+      if (ctx.sequence(i) || ctx.stack(i) || ctx.isNone(i) || ctx.isString(i))
         return ctx.emitError("its input '" + ctx.inputName(i) +
                              "' is a sequence, an empty optional or a string, "
                              "which it does not take here");

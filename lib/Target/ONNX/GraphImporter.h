@@ -25,6 +25,9 @@ struct GraphScope {
   llvm::StringMap<mlir::Value> values;
   /// Sequences are lists of values; an optional without value is in `none`.
   llvm::StringMap<llvm::SmallVector<mlir::Value>> sequences;
+  /// Sequences of elements of one shape whose number a run decides: tensors of
+  /// all elements, along a new first dimension.
+  llvm::StringMap<mlir::Value> stacks;
   llvm::StringSet<> none;
   /// Initializers become constants when first used.
   llvm::StringMap<onnx::TensorProto *> initializers;
@@ -49,6 +52,8 @@ public:
   /// The elements of a sequence; null if the name stands for none.
   const llvm::SmallVector<mlir::Value> *lookupSequence(GraphScope &scope,
                                                        llvm::StringRef name);
+  /// The elements of a sequence whose length a run decides, or null.
+  mlir::Value lookupStack(GraphScope &scope, llvm::StringRef name);
   /// Whether the name stands for an optional that holds nothing.
   bool isNone(GraphScope &scope, llvm::StringRef name);
   const onnx::TypeProto *lookupType(GraphScope &scope, llvm::StringRef name);
@@ -61,6 +66,9 @@ public:
   mlir::LogicalResult expandFunction(NodeContext &ctx, GraphScope &scope);
   mlir::LogicalResult expandFunction(NodeContext &ctx, GraphScope &scope,
                                      const onnx::FunctionProto &function);
+
+  /// Keeps a graph that a rule made: `tensors` knows its tensors by address.
+  onnx::GraphProto &keepGraph(onnx::GraphProto graph);
 
   mlir::OpBuilder builder;
   TensorLoader tensors;
@@ -85,7 +93,7 @@ private:
   mlir::Operation *lastConstant = nullptr;
   unsigned functionDepth = 0;
   unsigned expandedNodes = 0;
-  /// Bodies of expanded functions: `tensors` knows their tensors by address.
+  /// Bodies of expanded functions, and what `keepGraph` keeps.
   std::vector<std::unique_ptr<onnx::GraphProto>> expandedBodies;
 };
 

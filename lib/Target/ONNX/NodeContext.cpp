@@ -27,6 +27,7 @@ NodeContext::NodeContext(GraphImporter &importer, GraphScope &scope,
         errorEmitted = true;
       else if (!(value = *found) && !errorEmitted &&
                !importer.lookupSequence(scope, name) &&
+               !importer.lookupStack(scope, name) &&
                !importer.isNone(scope, name))
         (void)emitError("its input '" + name + "' is not defined");
     }
@@ -52,6 +53,12 @@ const SmallVector<Value> *NodeContext::sequence(size_t i) const {
   return i < numInputs() && !inputValues[i]
              ? importer.lookupSequence(scope, node.input(i))
              : nullptr;
+}
+
+Value NodeContext::stack(size_t i) const {
+  return i < numInputs() && !inputValues[i]
+             ? importer.lookupStack(scope, node.input(i))
+             : Value();
 }
 
 bool NodeContext::isNone(size_t i) const {
@@ -145,6 +152,14 @@ LogicalResult NodeContext::setSequence(size_t i, ArrayRef<Value> values) {
     return failure();
   if (hasOutput(i))
     scope.sequences[node.output(i)].assign(values.begin(), values.end());
+  return success();
+}
+
+LogicalResult NodeContext::setStack(size_t i, Value elements) {
+  if (hasFailed() || !elements)
+    return failure();
+  if (hasOutput(i))
+    scope.stacks[node.output(i)] = elements;
   return success();
 }
 
@@ -434,6 +449,10 @@ LogicalResult NodeContext::importGraph(onnx::GraphProto &graph, Block *block,
     return failure();
   }
   return success();
+}
+
+onnx::GraphProto &NodeContext::keepGraph(onnx::GraphProto graph) {
+  return importer.keepGraph(std::move(graph));
 }
 
 LogicalResult NodeContext::expandFunction() {

@@ -58,6 +58,9 @@ public:
   /// Input `i` as a sequence; null if it is none. Only rules registered with
   /// `allowSequences` meet sequences.
   const llvm::SmallVector<mlir::Value> *sequence(size_t i) const;
+  /// The elements of input `i`, along a new first dimension, if it is a
+  /// sequence whose length a run decides; null if it is none.
+  mlir::Value stack(size_t i) const;
   /// Whether input `i` is an optional that holds nothing.
   bool isNone(size_t i) const;
   /// Whether input `i` is a tensor of strings: of bytes, with one dimension
@@ -81,6 +84,8 @@ public:
   /// Defines output `i` as a sequence, or as an optional that holds nothing.
   mlir::LogicalResult setSequence(size_t i, llvm::ArrayRef<mlir::Value> values);
   mlir::LogicalResult setNone(size_t i);
+  /// Defines output `i` as the sequence of what is along the first dimension.
+  mlir::LogicalResult setStack(size_t i, mlir::Value elements);
   /// Defines output `i` as a tensor of strings.
   mlir::LogicalResult setStrings(size_t i, mlir::Value value);
   mlir::LogicalResult setOutputs(mlir::ValueRange values);
@@ -185,6 +190,8 @@ public:
   mlir::LogicalResult importGraph(onnx::GraphProto &graph, mlir::Block *block,
                                   mlir::ValueRange args,
                                   llvm::SmallVectorImpl<mlir::Value> &results);
+  /// Keeps a graph that the rule made until the import ends.
+  onnx::GraphProto &keepGraph(onnx::GraphProto graph);
   /// Imports the function body that the node's schema has instead of using a
   /// rule: for rules that cover a part of an op's cases.
   mlir::LogicalResult expandFunction();

@@ -116,6 +116,69 @@ static LogicalResult importIf(NodeContext &ctx) {
 
 //===- Loop ---------------------------------------------------------------===//
 
+/// How often a name is read in `graph` and those in its nodes.
+static unsigned countUses(const onnx::GraphProto &graph, StringRef name) {
+  unsigned count = 0;
+  for (const onnx::NodeProto &node : graph.node()) {
+    count += llvm::count(node.input(), name);
+    for (const onnx::AttributeProto &attr : node.attribute())
+      if (attr.has_g())
+        count += countUses(attr.g(), name);
+  }
+  for (const onnx::ValueInfoProto &output : graph.output())
+    count += output.name() == name;
+  return count;
+}
+
+/// The body of a loop that carries `sequences` (by number) and appends an
+/// element to each of them in each iteration: a copy that carries none of them,
+/// and gives their elements as its last outputs. Null, with an error, if it
+/// does anything else with them.
+static onnx::GraphProto *collectAppended(NodeContext &ctx,
+                                         const onnx::GraphProto &body,
+                                         ArrayRef<size_t> sequences) {
+  onnx::GraphProto copy = body;
+  for (size_t i : sequences) {
+    const std::string &before = body.input(2 + i).name();
+    const std::string &after = body.output(1 + i).name();
+    auto *nodes = copy.mutable_node();
+    auto append = llvm::find_if(*nodes, [&](const onnx::NodeProto &node) {
+      return node.op_type() == "SequenceInsert" &&
+             (node.input_size() == 2 ||
+              (node.input_size() == 3 && node.input(2).empty())) &&
+             node.input(0) == before && node.output(0) == after;
+    });
+    if (append == nodes->end() || countUses(body, before) != 1 ||
+        countUses(body, after) != 1) {
+      (void)ctx.emitError("its sequence '" + Twine(before) +
+                          "' must get one element at its end in each "
+                          "iteration, and be read behind the loop only");
+      return nullptr;
+    }
+    copy.add_output()->set_name(append->input(1));
+    nodes->erase(append);
+  }
+  for (size_t i : llvm::reverse(sequences)) {
+    copy.mutable_input()->DeleteSubrange(2 + i, 1);
+    copy.mutable_output()->DeleteSubrange(1 + i, 1);
+  }
+  return &ctx.keepGraph(std::move(copy));
+}
+
+/// What is in sequence input `i`, then `appended`, along the first dimension.
+static Value joinSequence(NodeContext &ctx, size_t i, Value appended) {
+  SmallVector<Value> parts;
+  if (Value stack = ctx.stack(i))
+    parts.push_back(stack);
+  else
+    for (Value element : *ctx.sequence(i))
+      parts.push_back(ctx.create<qnn::UnsqueezeOp>(element, ctx.i64List(0)));
+  if (parts.empty())
+    return appended;
+  parts.push_back(appended);
+  return ctx.create<qnn::ConcatOp>(parts, ctx.builder.getI64IntegerAttr(0));
+}
+
 static LogicalResult importLoop(NodeContext &ctx) {
   onnx::GraphProto *graph = ctx.getGraph("body");
   if (!graph)
@@ -125,12 +188,24 @@ static LogicalResult importLoop(NodeContext &ctx) {
       size_t(graph->output_size()) < numCarried + 1)
     return ctx.emitError("its body does not have the inputs and outputs that "
                          "its initial values ask for");
+  SmallVector<size_t> tensors, sequences;
+  for (size_t i = 0; i < ctx.numInputs(); ++i) {
+    bool isSequence = i >= 2 && (ctx.sequence(i) || ctx.stack(i));
+    if (!isSequence && (ctx.sequence(i) || ctx.isNone(i) || ctx.isString(i)))
+      return ctx.emitError("its input '" + ctx.inputName(i) +
+                           "' is a sequence, an empty optional or a string, "
+                           "which it does not take here");
+    if (i >= 2)
+      (isSequence ? sequences : tensors).push_back(i - 2);
+  }
+  if (!sequences.empty() && !(graph = collectAppended(ctx, *graph, sequences)))
+    return failure();
   LoopBuilder loop(ctx);
   loop.tripCount = ctx.input(0);
   loop.condition = ctx.input(1);
-  if (numCarried)
-    loop.init.assign(ctx.inputs().begin() + 2, ctx.inputs().end());
-  loop.collected.resize(graph->output_size() - 1 - numCarried);
+  for (size_t i : tensors)
+    loop.init.push_back(ctx.input(2 + i));
+  loop.collected.resize(graph->output_size() - 1 - tensors.size());
   loop.body = [&](Block *block, Value iteration, Value condition,
                   ValueRange carried, SmallVectorImpl<Value> &results) {
     SmallVector<Value> args = {iteration, condition};
@@ -140,7 +215,23 @@ static LogicalResult importLoop(NodeContext &ctx) {
   auto results = loop.build();
   if (failed(results))
     return failure();
-  return results->empty() ? success() : ctx.setOutputs(*results);
+  if (sequences.empty())
+    return results->empty() ? success() : ctx.setOutputs(*results);
+  // What is carried, then what is collected, of which sequences are the last.
+  ArrayRef<Value> carried = ArrayRef(*results).take_front(tensors.size());
+  ArrayRef<Value> scanned =
+      ArrayRef(*results).drop_front(tensors.size()).drop_back(sequences.size());
+  ArrayRef<Value> appended = ArrayRef(*results).take_back(sequences.size());
+  for (auto [i, value] : llvm::zip(tensors, carried))
+    if (failed(ctx.setOutput(i, value)))
+      return failure();
+  for (auto [i, value] : llvm::enumerate(scanned))
+    if (failed(ctx.setOutput(numCarried + i, value)))
+      return failure();
+  for (auto [i, value] : llvm::zip(sequences, appended))
+    if (failed(ctx.setStack(i, joinSequence(ctx, 2 + i, value))))
+      return failure();
+  return success();
 }
 
 //===- Scan ---------------------------------------------------------------===//
@@ -279,5 +370,6 @@ static LogicalResult importScan(NodeContext &ctx) {
 void quantc::onnx_import::registerControlRules(RuleRegistry &registry) {
   registry.add(kOnnx, "If", 1, importIf);
   registry.add(kOnnx, "Loop", 1, importLoop);
+  registry.allowSequences(kOnnx, "Loop");
   registry.add(kOnnx, "Scan", 8, importScan);
 }

@@ -1,7 +1,8 @@
 //===- Sequence.cpp - Sequences and optional values -----------------------===//
 //
-// A sequence is a list of values that is known when compiling: its length never
-// depends on data. Positions may; then each element is chosen by the run.
+// A sequence is a list of values that is known when compiling, or a stack: a
+// tensor of elements of one shape whose number a run decides, as a loop appends
+// them. Positions may come at run time; in a list, the run chooses elements.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,9 +20,14 @@ using qnn::BinaryKind;
 /// Sequence input `i`; null, with an error, if it is a tensor or missing.
 static const SmallVector<Value> *getSequence(NodeContext &ctx, size_t i) {
   const SmallVector<Value> *list = ctx.sequence(i);
-  if (!list && !ctx.hasFailed())
+  if (list || ctx.hasFailed())
+    return list;
+  if (ctx.stack(i))
+    (void)ctx.emitError("the length of its sequence '" + ctx.inputName(i) +
+                        "' must be known when compiling");
+  else
     (void)ctx.emitError("its input " + Twine(i) + " must be a sequence");
-  return list;
+  return nullptr;
 }
 
 //===- positions ----------------------------------------------------------===//
@@ -110,11 +116,21 @@ static LogicalResult importSequenceEmpty(NodeContext &ctx) {
 }
 
 static LogicalResult importSequenceLength(NodeContext &ctx) {
+  if (Value stack = ctx.stack(0))
+    return ctx.setOutput(
+        0, ctx.reshape(
+               ctx.create<qnn::ShapeOp>(stack, ctx.builder.getI64IntegerAttr(0),
+                                        ctx.builder.getI64IntegerAttr(1)),
+               {}));
   const auto *list = getSequence(ctx, 0);
   return list ? ctx.setOutput(0, ctx.i64Scalar(list->size())) : failure();
 }
 
 static LogicalResult importSequenceAt(NodeContext &ctx) {
+  if (Value stack = ctx.stack(0))
+    return ctx.setOutput(
+        0, ctx.create<qnn::GatherOp>(stack, ctx.reshape(ctx.input(1), {}),
+                                     ctx.builder.getI64IntegerAttr(0)));
   const auto *list = getSequence(ctx, 0);
   if (!list)
     return failure();
@@ -131,6 +147,12 @@ static LogicalResult importSequenceAt(NodeContext &ctx) {
 }
 
 static LogicalResult importSequenceInsert(NodeContext &ctx) {
+  if (Value stack = ctx.stack(0); stack && !ctx.hasInput(2)) {
+    Value element = ctx.create<qnn::UnsqueezeOp>(ctx.input(1), ctx.i64List(0));
+    return ctx.setStack(
+        0, ctx.create<qnn::ConcatOp>(ValueRange{stack, element},
+                                     ctx.builder.getI64IntegerAttr(0)));
+  }
   const auto *list = getSequence(ctx, 0);
   if (!list || !ctx.input(1))
     return failure();
@@ -226,11 +248,21 @@ static LogicalResult importSplitToSequence(NodeContext &ctx) {
       return ctx.emitError("the size of the parts must be a positive constant");
     chunk = known->front();
   }
+  bool squeezes = !ctx.hasInput(1) && !ctx.getInt("keepdims", 1);
+  if (ShapedType::isDynamic(extent) && chunk == 1) {
+    SmallVector<int64_t> order{*axis};
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != *axis)
+        order.push_back(i);
+    Value stack = ctx.transpose(x, order);
+    if (!squeezes)
+      stack = ctx.create<qnn::UnsqueezeOp>(stack, ctx.i64List(*axis + 1));
+    return ctx.setStack(0, stack);
+  }
   if (ShapedType::isDynamic(extent))
     return ctx.emitError("the number of parts must be known: dimension " +
                          Twine(*axis) +
                          " of its input is dynamic; pin it with --shape");
-  bool squeezes = !ctx.hasInput(1) && !ctx.getInt("keepdims", 1);
   for (int64_t at = 0; at < extent; at += chunk) {
     Value part = takeRange(ctx, x, *axis, ctx.i64List(at),
                            ctx.i64List(std::min(at + chunk, extent)));
@@ -241,7 +273,39 @@ static LogicalResult importSplitToSequence(NodeContext &ctx) {
   return ctx.setSequence(0, parts);
 }
 
+/// The elements of a stack next to each other along `axis` of the result.
+static LogicalResult concatStack(NodeContext &ctx, Value stack) {
+  Builder &b = ctx.builder;
+  bool stacks = ctx.getInt("new_axis");
+  int64_t rank = cast<RankedTensorType>(stack.getType()).getRank();
+  auto axis = qnn::normalizeAxis(ctx.getInt("axis"), rank - !stacks);
+  if (!axis)
+    return ctx.emitError("its axis is out of range");
+  auto order = llvm::to_vector(llvm::seq<int64_t>(1, rank));
+  order.insert(order.begin() + *axis, 0);
+  Value moved = ctx.transpose(stack, order);
+  if (stacks)
+    return ctx.setOutput(0, moved);
+  auto sizes = [&](int64_t from, int64_t to) {
+    return ctx.create<qnn::ShapeOp>(moved, b.getI64IntegerAttr(from),
+                                    b.getI64IntegerAttr(to));
+  };
+  SmallVector<Value> shape;
+  if (*axis > 0)
+    shape.push_back(sizes(0, *axis));
+  shape.push_back(ctx.binary(BinaryKind::mul, sizes(*axis, *axis + 1),
+                             sizes(*axis + 1, *axis + 2)));
+  if (*axis + 2 < rank)
+    shape.push_back(sizes(*axis + 2, rank));
+  return ctx.setOutput(
+      0, ctx.create<qnn::ReshapeOp>(
+             moved, ctx.create<qnn::ConcatOp>(shape, b.getI64IntegerAttr(0)),
+             /*allowzero=*/true));
+}
+
 static LogicalResult importConcatFromSequence(NodeContext &ctx) {
+  if (Value stack = ctx.stack(0))
+    return concatStack(ctx, stack);
   const auto *list = getSequence(ctx, 0);
   if (!list)
     return failure();

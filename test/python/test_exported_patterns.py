@@ -1,0 +1,133 @@
+"""Graphs as PyTorch's exporters write them, against ONNX Runtime.
+
+Both exporters write what no hand would: shapes computed from shapes, ranks
+declared wrongly, lists that grow in loops.
+"""
+
+import numpy as np
+import onnx.parser
+import onnxruntime
+import pytest
+
+import quantc
+
+
+def parse(body, opset=17):
+    return onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> {body}')
+
+
+def compare(model, feeds, rtol=1e-5):
+    """Compiles once, and runs each of `feeds` in both."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    compiled = quantc.compile(model)
+    for feed in feeds:
+        for actual, wanted in zip(compiled.run(feed), session.run(None, feed), strict=True):
+            np.testing.assert_allclose(actual, wanted, rtol, 1e-6)
+    return compiled
+
+
+def floats(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("align", [0, 1])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear", "nearest"])
+def test_grid_sample(mode, padding, align):
+    model = parse(
+        f"g (float[n,c,h,w] x, float[n,p,q,2] grid) => (float[n,c,p,q] y) {{"
+        f' y = GridSample <mode = "{mode}", padding_mode = "{padding}", align_corners = {align}> (x, grid) }}'
+    )
+    grid = (1.6 * np.random.default_rng(1).uniform(-1, 1, (2, 5, 6, 2))).astype(np.float32)
+    compare(model, [{"x": floats(2, 3, *size), "grid": grid} for size in [(8, 8), (9, 13), (16, 5)]])
+
+
+def test_signal_without_a_last_dimension():
+    model = parse(
+        "g (float[n,t] x, float[16] window) => (float[n,f,b,2] y) {"
+        " step = Constant <value_int = 4> () y = STFT <onesided = 1> (x, step, window) }"
+    )
+    window = np.hanning(16).astype(np.float32)
+    compare(model, [{"x": floats(n, t), "window": window} for n, t in [(2, 40), (1, 57)]], rtol=1e-4)
+
+
+def test_rank_declared_as_that_of_the_other_branch():
+    """`scatter_reduce` and others ask for the rank, and declare what `squeeze`
+    would give for both branches and for the result."""
+    model = parse(
+        "g (float[n,3] x) => (float[m] y) {"
+        " s = Shape (x) rank = Size (s) zero = Constant <value_int = 0> ()"
+        " isScalar = Equal (rank, zero)"
+        " flat = Constant <value_ints = [-1]> ()"
+        " w = If (isScalar) <"
+        "   then_branch = e () => (float[m] v) { v = Reshape (x, flat) },"
+        "   else_branch = f () => (float[n,3] u) { u = Identity (x) }>"
+        " z = Relu (w)"
+        " y = If (isScalar) <"
+        "   then_branch = a () => (float[] p) { p = Squeeze (z) },"
+        "   else_branch = b () => (float[m] q) { q = Identity (z) }> }"
+    )
+    x = floats(4, 3)
+    (y,) = quantc.compile(model).run([x])
+    np.testing.assert_array_equal(y, np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("new_axis, axis", [(1, 0), (1, 1), (1, -1), (0, 0), (0, -1)])
+def test_list_that_a_loop_appends_to(new_axis, axis):
+    """A scripted `for` over a dimension with `outs.append(...)`."""
+    model = parse(
+        "g (float[n,t,3] x, int64 at) => (float[k...] y, float[n,3] last, int64 count, float[n,3] chosen) {"
+        " shape = Shape (x) one = Constant <value_int = 1> () steps = Gather <axis = 0> (shape, one)"
+        " go = Constant <value = bool {1}> ()"
+        " h0 = ReduceMax <axes = [1], keepdims = 0> (x)"
+        " empty = SequenceEmpty ()"
+        " last, outs = Loop (steps, go, h0, empty) <body = step (int64 i, bool c, float[n,3] h, seq(float[n,3]) list)"
+        "   => (bool d, float[n,3] h1, seq(float[n,3]) longer) {"
+        "   d = Identity (c) xi = Gather <axis = 1> (x, i) sum = Add (xi, h) h1 = Tanh (sum)"
+        "   longer = SequenceInsert (list, h1) }>"
+        f" y = ConcatFromSequence <axis = {axis}, new_axis = {new_axis}> (outs)"
+        " count = SequenceLength (outs) chosen = SequenceAt (outs, at) }".replace("float[k...] y", "float y")
+    )
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    feeds = [{"x": floats(n, t, 3), "at": np.array(at)} for n, t, at in [(2, 5, 0), (1, 3, -1), (4, 1, 0)]]
+    compiled = compare(model, feeds)
+    with pytest.raises(quantc.RunError, match="out of range"):
+        compiled.run({"x": floats(2, 5, 3), "at": np.array(5)})
+
+
+def test_list_that_a_loop_also_reads():
+    model = parse(
+        "g (float[n] x, int64 steps) => (float[m] y) {"
+        " go = Constant <value = bool {1}> () zero = Constant <value_int = 0> ()"
+        " start = SequenceConstruct (x)"
+        " [grow] outs = Loop (steps, go, start) <body = step (int64 i, bool c, seq(float[n]) list)"
+        "   => (bool d, seq(float[n]) longer) {"
+        "   d = Identity (c) first = SequenceAt (list, zero) longer = SequenceInsert (list, first) }>"
+        " y = ConcatFromSequence <axis = 0> (outs) }"
+    )
+    with pytest.raises(quantc.CompileError, match=r"node 'grow'.*one element at its end in each iteration"):
+        quantc.compile(model)
+
+
+def test_parts_of_a_dynamic_dimension():
+    """`unbind` along a dimension that the run decides."""
+    for keepdims in (0, 1):
+        model = parse(
+            "g (float[2,t,3] x, int64 i) => (float part, int64 count) {"
+            f" parts = SplitToSequence <axis = 1, keepdims = {keepdims}> (x)"
+            " part = SequenceAt (parts, i) count = SequenceLength (parts) }"
+        )
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+        compare(model, [{"x": floats(2, t, 3), "i": np.array(i)} for t, i in [(4, 1), (7, -1)]])
+
+
+def test_slice_of_unknown_numbers_of_axes():
+    """`embedding_bag` slices by bounds that are slices of lists themselves."""
+    model = parse(
+        "g (float[n,4] x, int64[k] offsets, int64[1] i) => (float[m,l] y) {"
+        " one = Constant <value_ints = [1]> () j = Add (i, one) k2 = Add (j, one)"
+        " start = Slice (offsets, i, j) end = Slice (offsets, j, k2)"
+        " y = Slice (x, start, end) }"
+    )
+    offsets = np.array([0, 2, 5, -1])
+    compare(model, [{"x": floats(9, 4), "offsets": offsets, "i": np.array([i])} for i in (0, 1, 2)])
