@@ -34,6 +34,17 @@ static StringRef getKinds(mlir::Type type) {
              : "uV";
 }
 
+/// What numpy calls the type of an array's elements.
+static std::string getNumpyName(const NumpyArray &array) {
+  if (array.kind == 'b')
+    return "bool";
+  StringRef kind = array.kind == 'f'   ? "float"
+                   : array.kind == 'i' ? "int"
+                   : array.kind == 'u' ? "uint"
+                                       : "void";
+  return kind.str() + utostr(array.itemSize * 8);
+}
+
 static Error checkElements(const native::TensorInterface &input,
                            const NumpyArray &array) {
   mlir::Type type = input.type.getElementType();
@@ -43,8 +54,8 @@ static Error checkElements(const native::TensorInterface &input,
   std::string name;
   raw_string_ostream(name) << type;
   return createStringError("input '" + input.name + "' has elements of type " +
-                           name + ", the data's are " + array.kind +
-                           utostr(array.itemSize));
+                           name + ", the data's are numpy's " +
+                           getNumpyName(array));
 }
 
 /// Whether a tensor of this shape fits the input.

@@ -6,6 +6,7 @@
 #include "Dialects.h"
 
 #include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Support/OutputFile.h"
 #include "quantc/Target/Native/Passes.h"
 #include "quantc/Target/ONNX/Import.h"
 
@@ -59,6 +60,9 @@ LogicalResult quantc::calibrateModel(StringRef path, StringRef bytes,
                                      const CalibrateOptions &options) {
   MLIRContext context(getDriverDialects(), MLIRContext::Threading::DISABLED);
   forwardDiagnostics(context, options.report);
+  if (llvm::Error error = checkOutput(options.output))
+    return emitError(UnknownLoc::get(&context),
+                     llvm::toString(std::move(error)));
   OwningOpRef<ModuleOp> module =
       importForCalibration(path, bytes, options.shapes, options.run, context);
   if (!module)

@@ -8,6 +8,7 @@
 #include "quantc/CodeGen/ProductCosts.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Support/OutputFile.h"
 #include "quantc/Target/Native/Interface.h"
 #include "quantc/Target/Native/Native.h"
 #include "quantc/Target/Native/Passes.h"
@@ -225,6 +226,10 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
 
   if (llvm::Error error = checkRecipeIsGiven(options.quantize))
     return fail(std::move(error));
+  // Before the work, not after it.
+  if (options.emit == Stage::Object || options.emit == Stage::Library)
+    if (llvm::Error error = checkOutput(options.output))
+      return fail(std::move(error));
 
   if (reached == Stage::Import) {
     if ((!options.kvCache.empty() || options.cacheInPlace) &&

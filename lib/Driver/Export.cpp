@@ -8,6 +8,7 @@
 #include "quantc/Driver/Quantization.h"
 #include "quantc/JIT/Passes.h"
 #include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Support/OutputFile.h"
 #include "quantc/Target/Native/Native.h"
 #include "quantc/Target/Native/Passes.h"
 #include "quantc/Target/ONNX/Export.h"
@@ -56,6 +57,8 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
   };
   if (options.output.empty() || options.output == "-")
     return fail("an ONNX model needs a file: give -o");
+  if (llvm::Error error = checkOutput(options.output))
+    return fail(llvm::toString(std::move(error)));
   if (llvm::Error error = checkRecipeIsGiven(options.quantize))
     return fail(llvm::toString(std::move(error)));
   onnx_import::ImportOptions importOptions;

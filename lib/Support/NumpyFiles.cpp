@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Support/NumpyFiles.h"
+#include "quantc/Support/OutputFile.h"
 
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
@@ -197,6 +198,8 @@ Expected<std::vector<NumpyArray>> quantc::readNumpyFile(StringRef path) {
 }
 
 Error quantc::writeNpz(StringRef path, const std::vector<NumpyArray> &arrays) {
+  if (Error error = checkOutput(path))
+    return error;
   int code = 0;
   zip_t *archive =
       zip_open(path.str().c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);

@@ -4,6 +4,7 @@ Each case must exit with 1 (never by a signal), name the node, the input or the
 file, and leave no output behind.
 """
 
+import os
 import re
 
 import numpy as np
@@ -231,8 +232,26 @@ def test_bad_option(option, said, quantc_cli, tmp_path):
 def test_unwritable_output(quantc_cli, tmp_path):
     path, target = tmp_path / "model.onnx", tmp_path / "no" / "such" / "folder.so"
     path.write_bytes(relu().SerializeToString())
-    done = quantc_cli("compile", path, "-o", target)
-    assert done.returncode == 1 and "folder.so" in done.stderr, done.stderr
+    for command in (["compile"], ["compile", "--emit=obj"], ["export", "--quantize=w8"]):
+        done = quantc_cli(*command, path, "-o", target)
+        assert done.returncode == 1
+        assert f"cannot write '{target}': there is no folder '{target.parent}'" in done.stderr, done.stderr
+    np.savez(tmp_path / "data.npz", x=np.ones((2, 2, 3), np.float32))
+    done = quantc_cli("calibrate", path, f"--data={tmp_path / 'data.npz'}", "-o", target)
+    assert done.returncode == 1 and "there is no folder" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_output_that_is_no_file(what, quantc_cli, tmp_path):
+    """As root, a library would take the place of /dev/null."""
+    path, target = tmp_path / "model.onnx", tmp_path / "target"
+    path.write_bytes(relu().SerializeToString())
+    os.mkfifo(target) if what == "pipe" else target.mkdir()
+    for command in ("compile", "export"):
+        done = quantc_cli(command, path, "-o", target)
+        assert done.returncode == 1 and f"cannot write '{target}': it is a " in done.stderr, done.stderr
+    assert target.is_dir() if what == "folder" else target.is_fifo()
+    assert sorted(tmp_path.iterdir()) == [path, target]
 
 
 # ------------------------------------------------------------- at run time

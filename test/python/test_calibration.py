@@ -135,7 +135,7 @@ def test_ways_to_give_data(model, statistics, tmp_path):
         ({"z": np.zeros((2, 4, 8), np.float32)}, "no array for the inputs 'x'"),
         ({"x": np.zeros((2, 4, 7), np.float32)}, "the dimensions after the samples' must agree"),
         ({"x": np.zeros((2, 4, 8, 1), np.float32)}, "one more for the samples"),
-        ({"x": np.zeros((2, 4, 8), np.float64)}, "elements of type f32"),
+        ({"x": np.zeros((2, 4, 8), np.float64)}, "elements of type f32, the data's are numpy's float64"),
         ({"x": np.zeros((0, 4, 8), np.float32)}, "there are no samples"),
     ],
 )

@@ -42,7 +42,7 @@ LAYERS = {
     "Quantization": ["Support"],
     "Support": [],
     "Runtime": [],
-    "Target/Native": ["CodeGen", "Runtime"],
+    "Target/Native": ["CodeGen", "Runtime", "Support"],
     "JIT": [*IR, "Conversion", "CodeGen", "Target/Native"],
     "Calibration": ["Dialect/QNN", "Conversion", "JIT", "Target/Native", "Quantization", "Support"],
     "Report": [*IR, "Calibration", "Quantization"],

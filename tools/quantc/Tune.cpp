@@ -3,6 +3,7 @@
 #include "quantc.h"
 
 #include "quantc/Driver/Tune.h"
+#include "quantc/Support/OutputFile.h"
 #include "quantc/Target/Native/Native.h"
 
 #include "llvm/Support/Path.h"
@@ -124,16 +125,18 @@ int tool::runTune() {
   options.threads = threads;
   options.report = printDiagnostic;
   options.progress = getProgressLine();
-  mlir::FailureOr<TuneResult> result = tuneModel(input, "", options);
-  clearProgressLine();
-  if (mlir::failed(result))
-    return 1;
-  result->printTable(outs());
   SmallString<128> path(output);
   if (path.empty()) {
     path = StringRef(input);
     sys::path::replace_extension(path, "yaml");
   }
+  if (Error error = checkOutput(path))
+    return fail(std::move(error));
+  mlir::FailureOr<TuneResult> result = tuneModel(input, "", options);
+  clearProgressLine();
+  if (mlir::failed(result))
+    return 1;
+  result->printTable(outs());
   if (Error error = native::writeFileAtomically(path, result->yaml))
     return fail(std::move(error));
   outs() << "written to " << path << "\n";

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "quantc/Support/OutputFile.h"
 #include "quantc/Target/Native/Native.h"
 #include "quantc/Target/Native/Weights.h"
 
@@ -123,6 +124,8 @@ quantc::native::TemporaryDirectory::~TemporaryDirectory() {
 /// the end.
 static Error runLinker(std::vector<std::string> args,
                        const quantc::native::LinkOptions &options) {
+  if (Error error = quantc::checkOutput(options.output))
+    return error;
   quantc::native::TemporaryDirectory directory;
   if (Error error = directory.create())
     return error;
@@ -218,6 +221,8 @@ Error quantc::native::linkObject(ArrayRef<std::string> objects,
 }
 
 Error quantc::native::writeFileAtomically(StringRef path, StringRef bytes) {
+  if (Error error = quantc::checkOutput(path))
+    return error;
   SmallString<128> temporary;
   sys::fs::createUniquePath(path + ".%%%%%%%%", temporary, false);
   FileRemover removeTemporary(temporary);

@@ -1,0 +1,22 @@
+//===- OutputFile.cpp - Where files may be written ------------------------===//
+
+#include "quantc/Support/OutputFile.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+
+Error quantc::checkOutput(StringRef path) {
+  auto fail = [&](const Twine &reason) {
+    return createStringError("cannot write '" + path + "': " + reason);
+  };
+  StringRef folder = sys::path::parent_path(path);
+  if (!folder.empty() && !sys::fs::is_directory(folder))
+    return fail("there is no folder '" + folder + "'");
+  if (sys::fs::is_directory(path))
+    return fail("it is a folder");
+  if (sys::fs::exists(path) && !sys::fs::is_regular_file(path))
+    return fail("it is a device or a pipe");
+  return Error::success();
+}
