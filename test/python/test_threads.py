@@ -121,6 +121,14 @@ def test_a_run_starts_threads_once(folder):
     np.testing.assert_array_equal(y, one)
 
 
+@pytest.mark.parametrize("threads", [2, 5, 80])
+def test_whoever_takes_a_part_the_result_is_the_same(folder, threads):
+    """Also with more threads than processors, and than parts that a loop has."""
+    y, _, _ = run(folder, [threads] * 8)
+    one, _, _ = run(folder, [1] * 4)
+    np.testing.assert_array_equal(y, one)
+
+
 def test_loops_that_are_short_start_none(folder):
     _, forks, _ = run(folder, [2] * 4, rows=2)
     assert forks == [0] * 4
