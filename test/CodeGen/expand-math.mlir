@@ -88,6 +88,21 @@ func.func private @number(%x: f32, %c: f32 {llvm.nofpclass = 3 : i64}, %y: f32 {
   return %1 : f32
 }
 
+// The larger of two that may be NaN is one instruction, of one that is not a
+// comparison. The reduction so far comes second.
+// CHECK-LABEL: func.func @larger
+// CHECK-SAME:    %[[X:.*]]: f32, %[[Y:.*]]: f32, %[[V:.*]]: vector<8xf32>, %[[W:.*]]: vector<8xf32>
+// CHECK:         llvm.intr.maximum(%[[Y]], %[[X]]) {fastmathFlags = #llvm.fastmath<nsz>}
+// CHECK:         llvm.intr.minimum(%[[W]], %[[V]])
+// CHECK:         arith.maximumf
+func.func @larger(%x: f32, %y: f32, %v: vector<8xf32>, %w: vector<8xf32>) -> (f32, vector<8xf32>, f32) {
+  %zero = arith.constant 0.0 : f32
+  %0 = arith.maximumf %x, %y : f32
+  %1 = arith.minimumf %v, %w : vector<8xf32>
+  %2 = arith.maximumf %x, %zero : f32
+  return %0, %1, %2 : f32, vector<8xf32>, f32
+}
+
 // What narrows saturates on AVX2, so that only what no integer holds is clamped
 // before; NaN becomes the least integer.
 // AVX2-LABEL: func.func @quantize

@@ -329,6 +329,7 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
     converted is one instruction on x86 (`cvtps2dq`), which LLVM does not find.
     On AVX2 the instructions that narrow integers clamp them to bytes as well.
     A clamp (`maxnumf`, `minnumf`) at a number that is not NaN is one comparison.
+    `maximumf` and `minimumf` of two that may be NaN are LLVM's instruction.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",
@@ -402,7 +403,8 @@ def ParallelizeLoopsPass
     parallel loop. An elementwise op on whole contiguous buffers becomes a
     single loop, in chunks, so that short lines cost nothing. A reduction of
     windows or of columns passes over whole lines of its outputs, which LLVM
-    vectorizes; each output adds up in the same order as before.
+    vectorizes, with up to 16 elements of a window in each pass; each output
+    adds up in the same order as before.
   }];
   let options = [
     Option<"threads", "threads", "bool", "true", "Run large loops in parallel">

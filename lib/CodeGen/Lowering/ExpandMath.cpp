@@ -328,6 +328,29 @@ struct ExpandClamp : OpRewritePattern<OpTy> {
   }
 };
 
+/// The larger or smaller of two numbers, or NaN if one is. Upstream makes
+/// selections of it, by two conditions, that LLVM turns into branches and
+/// conditional stores. The signs of zeros are not looked at, as before.
+template <typename OpTy, typename TargetOp>
+struct KeepNaN : OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
+  LogicalResult matchAndRewrite(OpTy op,
+                                PatternRewriter &rewriter) const override {
+    Type element = getElementTypeOrSelf(op.getType());
+    auto vector = dyn_cast<VectorType>(op.getType());
+    if (!(element.isF32() || element.isF64()) ||
+        (vector && vector.getRank() != 1))
+      return rewriter.notifyMatchFailure(op, "no type of LLVM's instruction");
+    if (isNeverNaN(op.getLhs()) || isNeverNaN(op.getRhs()))
+      return rewriter.notifyMatchFailure(op, "one comparison is enough");
+    // LLVM asks the first one whether it is NaN: in a reduction that should not
+    // be the result so far, for which all would wait.
+    rewriter.replaceOpWithNewOp<TargetOp>(op, op.getRhs(), op.getLhs(),
+                                          LLVM::FastmathFlags::nsz);
+    return success();
+  }
+};
+
 struct ExpandMathPass
     : public quantc::impl::ExpandMathPassBase<ExpandMathPass> {
   using Base::Base;
@@ -352,8 +375,9 @@ struct ExpandMathPass
     patterns.add<ExpandFunction<math::ExpOp, &FloatMath::exp>,
                  ExpandFunction<math::ErfOp, &FloatMath::erf>,
                  ExpandClamp<arith::MaxNumFOp, arith::CmpFPredicate::OGT>,
-                 ExpandClamp<arith::MinNumFOp, arith::CmpFPredicate::OLT>>(
-        &getContext());
+                 ExpandClamp<arith::MinNumFOp, arith::CmpFPredicate::OLT>,
+                 KeepNaN<arith::MaximumFOp, LLVM::MaximumOp>,
+                 KeepNaN<arith::MinimumFOp, LLVM::MinimumOp>>(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);
     apply(std::move(patterns));
     numExpanded += counter.count();

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/Dialect/SCF/Utils/Utils.h"
 
 namespace quantc {
 #define GEN_PASS_DEF_PARALLELIZELOOPSPASS
@@ -60,18 +61,20 @@ static linalg::LinalgOp flatten(KernelEmitter &e, linalg::GenericOp op) {
 
 /// Reductions over so few elements may be split into passes over a line.
 static constexpr int64_t kMaxWindow = 64;
+/// So many elements of a window are reduced in each of these passes.
+static constexpr int64_t kMaxUnrolledWindow = 16;
 /// The least tasks that keep all threads busy.
 static constexpr int64_t kMinTasks = 8;
 /// Elements that a task should have, so that finding its place costs little.
 static constexpr int64_t kMinTaskElements = 256;
 
-/// Whether `map` walks through a line of a buffer with the loop `dim`: forward,
-/// in steps that vector loads can pick from.
-static bool walksLine(AffineMap map, unsigned dim) {
+/// The step in which `map` walks through a line of a buffer with the loop
+/// `dim`: forward, so that vector loads can pick from it; else 0.
+static int64_t getLineStep(AffineMap map, unsigned dim) {
   constexpr int64_t maxStep = 4;
   if (!map.getNumResults() ||
       map.getSliceMap(0, map.getNumResults() - 1).isFunctionOfDim(dim))
-    return false;
+    return 0;
   SmallVector<AffineExpr> ends(map.getNumDims(),
                                getAffineConstantExpr(0, map.getContext()));
   int64_t position[2];
@@ -80,23 +83,54 @@ static bool walksLine(AffineMap map, unsigned dim) {
     auto end =
         dyn_cast<AffineConstantExpr>(map.getResults().back().replaceDims(ends));
     if (!end)
-      return false;
+      return 0;
     position[i] = end.getValue();
   }
   int64_t step = position[1] - position[0];
-  return step >= 1 && step <= maxStep;
+  return step >= 1 && step <= maxStep ? step : 0;
 }
 
-/// Puts the last parallel loop of a reduction innermost, where that makes lines
-/// of outputs from lines of inputs (windows of a pool, sums of columns): LLVM
-/// vectorizes such loops, but no window. Each output still adds up in order.
-static linalg::GenericOp reduceLines(RewriterBase &rewriter,
-                                     linalg::GenericOp op, bool threads) {
+namespace {
+/// A reduction whose innermost loops, so many of them, are to be unrolled.
+struct LineReduction {
+  linalg::GenericOp op;
+  unsigned numUnrolled = 0;
+};
+} // namespace
+
+/// How many of the last loops of `reductions` have so few iterations together
+/// that they may be unrolled. Of windows along a line that overlap in steps of
+/// several elements, LLVM would leave the last vector of a line to scalar code:
+/// too many elements, if they are narrow.
+static unsigned countUnrolled(ArrayRef<unsigned> reductions,
+                              ArrayRef<int64_t> sizes, int64_t step,
+                              unsigned elementBits) {
+  if (step > 1 && sizes[reductions.back()] > step && elementBits < 32)
+    return 0;
+  int64_t count = 1;
+  unsigned numUnrolled = 0;
+  for (unsigned dim : llvm::reverse(reductions)) {
+    if (ShapedType::isDynamic(sizes[dim]) ||
+        (count *= sizes[dim]) > kMaxUnrolledWindow)
+      break;
+    ++numUnrolled;
+  }
+  return numUnrolled;
+}
+
+/// Puts the last parallel loop of a reduction inside of the others, where that
+/// makes lines of outputs from lines of inputs (windows of a pool, sums of
+/// columns): LLVM vectorizes such loops, but no window. What is to be unrolled
+/// stays inside: outputs are in memory between passes, and LLVM makes the
+/// conditional stores of a maximum there, which some processors take tens of
+/// cycles for. Each output still adds up in order.
+static LineReduction reduceLines(RewriterBase &rewriter, linalg::GenericOp op,
+                                 bool threads) {
   SmallVector<unsigned> parallel, reductions;
   op.getParallelDims(parallel);
   op.getReductionDims(reductions);
   if (reductions.empty() || parallel.size() < 2)
-    return op;
+    return {op};
   unsigned line = parallel.pop_back_val();
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
   int64_t window = 1, tasks = 1;
@@ -106,30 +140,37 @@ static linalg::GenericOp reduceLines(RewriterBase &rewriter,
   for (unsigned dim : parallel)
     tasks = ShapedType::isDynamic(sizes[dim]) ? kMinTasks : tasks * sizes[dim];
   if (threads && tasks < kMinTasks)
-    return op;
-  bool readsLine = false;
+    return {op};
+  int64_t step = 0;
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
     bool isOutput = op.isDpsInit(&operand);
     if (!isOutput && !map.isFunctionOfDim(line))
       continue;
-    if (!walksLine(map, line))
-      return op;
-    readsLine |= !isOutput;
+    int64_t own = getLineStep(map, line);
+    if (!own)
+      return {op};
+    if (!isOutput)
+      step = std::max(step, own);
     // A long reduction along a line is as good as it is.
     if (window > kMaxWindow && llvm::any_of(reductions, [&](unsigned dim) {
           return map.getResults().back().isFunctionOfDim(dim);
         }))
-      return op;
+      return {op};
   }
-  if (!readsLine)
-    return op;
+  if (!step)
+    return {op};
+  Type element = getElementTypeOrSelf(op.getDpsInits().front());
+  unsigned numUnrolled = countUnrolled(reductions, sizes, step,
+                                       DataLayout().getTypeSizeInBits(element));
   SmallVector<unsigned> order(parallel);
-  llvm::append_range(order, reductions);
+  llvm::append_range(order, ArrayRef(reductions).drop_back(numUnrolled));
   order.push_back(line);
+  llvm::append_range(order, ArrayRef(reductions).take_back(numUnrolled));
   FailureOr<linalg::GenericOp> ordered =
       linalg::interchangeGenericOp(rewriter, op, order);
-  return succeeded(ordered) ? *ordered : op;
+  return succeeded(ordered) ? LineReduction{*ordered, numUnrolled}
+                            : LineReduction{op};
 }
 
 /// Moves the body of `loop` to where `e` inserts, at `position`.
@@ -209,13 +250,16 @@ struct ParallelizeLoopsPass
   LogicalResult lower(linalg::LinalgOp op) {
     IRRewriter rewriter(op);
     KernelEmitter e(rewriter, op.getLoc());
+    unsigned numUnrolled = 0;
     if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation())) {
       if (isFlat(generic)) {
         op = flatten(e, generic);
         ++numFlattened;
       } else {
         rewriter.setInsertionPoint(generic);
-        op = reduceLines(rewriter, generic, threads);
+        LineReduction reduction = reduceLines(rewriter, generic, threads);
+        op = reduction.op;
+        numUnrolled = reduction.numUnrolled;
       }
     }
     int64_t numOps =
@@ -234,16 +278,24 @@ struct ParallelizeLoopsPass
     if (failed(loops))
       return op.emitError("cannot be lowered to loops");
     rewriter.eraseOp(op);
-    if (!threads || numParallel == 0)
-      return success();
-
     SmallVector<scf::ForOp> nest;
     for (Operation *loop : *loops)
       nest.push_back(cast<scf::ForOp>(loop));
+    if (nest.empty())
+      return success();
+    SmallVector<Value> bounds;
+    for (scf::ForOp loop : nest)
+      bounds.push_back(loop.getUpperBound());
+    for (unsigned i = 0; i < numUnrolled; ++i)
+      if (failed(loopUnrollFull(nest.pop_back_val())))
+        return emitError(e.loc, "a window cannot be unrolled");
+    if (!threads || numParallel == 0)
+      return success();
+
     rewriter.setInsertionPoint(nest.front());
     Value work = e.index(numOps);
-    for (scf::ForOp loop : nest)
-      work = e.mul(work, loop.getUpperBound());
+    for (Value bound : bounds)
+      work = e.mul(work, bound);
     Value condition =
         e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
     if (e.isConstant(condition, 0))
@@ -253,10 +305,11 @@ struct ParallelizeLoopsPass
       parallelizeLine(e, nest.front(), condition);
     else
       // The last loop stays for the vectorizer.
-      parallelizeNest(e,
-                      MutableArrayRef(nest).take_front(countTaskLoops(
-                          sizes, std::min(numParallel, numLoops - 1))),
-                      condition);
+      parallelizeNest(
+          e,
+          MutableArrayRef(nest).take_front(countTaskLoops(
+              sizes, std::min(numParallel, numLoops - numUnrolled - 1))),
+          condition);
     rewriter.eraseOp(nest.front());
     return success();
   }
