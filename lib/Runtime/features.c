@@ -19,50 +19,64 @@
 #include <unistd.h>
 
 enum { EAX, EBX, ECX, EDX };
-/* Bits of XCR0 for SSE+AVX, these plus AVX-512, and AMX. */
-enum { XMM = 0x2, YMM = 0x6, ZMM = 0xe6, TILE = 0x60000 };
+enum { LEAF_1, LEAF_7, LEAF_7_1, LEAF_EXTENDED };
+static const struct {
+  uint32_t leaf, subleaf;
+} leaves[] = {{1, 0}, {7, 0}, {7, 1}, {0x80000001, 0}};
 
-/* No pointers, which would be relocated, in each library. */
+/* What the system enables, as bits of XCR0: SSE and AVX, these and AVX-512, and
+   AMX. */
+enum { NONE, YMM, ZMM, TILE };
+static const uint32_t states[] = {0, 0x6, 0xe6, 0x60000};
+
+/* Names as LLVM spells them. */
+#define FEATURES(X)                                                            \
+  X("sse3", LEAF_1, ECX, 0, NONE)                                              \
+  X("ssse3", LEAF_1, ECX, 9, NONE)                                             \
+  X("fma", LEAF_1, ECX, 12, YMM)                                               \
+  X("cx16", LEAF_1, ECX, 13, NONE)                                             \
+  X("sse4.1", LEAF_1, ECX, 19, NONE)                                           \
+  X("sse4.2", LEAF_1, ECX, 20, NONE)                                           \
+  X("movbe", LEAF_1, ECX, 22, NONE)                                            \
+  X("popcnt", LEAF_1, ECX, 23, NONE)                                           \
+  X("avx", LEAF_1, ECX, 28, YMM)                                               \
+  X("f16c", LEAF_1, ECX, 29, YMM)                                              \
+  X("bmi", LEAF_7, EBX, 3, NONE)                                               \
+  X("avx2", LEAF_7, EBX, 5, YMM)                                               \
+  X("bmi2", LEAF_7, EBX, 8, NONE)                                              \
+  X("avx512f", LEAF_7, EBX, 16, ZMM)                                           \
+  X("avx512dq", LEAF_7, EBX, 17, ZMM)                                          \
+  X("avx512ifma", LEAF_7, EBX, 21, ZMM)                                        \
+  X("avx512cd", LEAF_7, EBX, 28, ZMM)                                          \
+  X("avx512bw", LEAF_7, EBX, 30, ZMM)                                          \
+  X("avx512vl", LEAF_7, EBX, 31, ZMM)                                          \
+  X("avx512vbmi", LEAF_7, ECX, 1, ZMM)                                         \
+  X("avx512vbmi2", LEAF_7, ECX, 6, ZMM)                                        \
+  X("gfni", LEAF_7, ECX, 8, NONE)                                              \
+  X("avx512vnni", LEAF_7, ECX, 11, ZMM)                                        \
+  X("avx512bitalg", LEAF_7, ECX, 12, ZMM)                                      \
+  X("avx512vpopcntdq", LEAF_7, ECX, 14, ZMM)                                   \
+  X("avx512fp16", LEAF_7, EDX, 23, ZMM)                                        \
+  X("amx-bf16", LEAF_7, EDX, 22, TILE)                                         \
+  X("amx-tile", LEAF_7, EDX, 24, TILE)                                         \
+  X("amx-int8", LEAF_7, EDX, 25, TILE)                                         \
+  X("avxvnni", LEAF_7_1, EAX, 4, YMM)                                          \
+  X("avx512bf16", LEAF_7_1, EAX, 5, ZMM)                                       \
+  X("avxvnniint8", LEAF_7_1, EDX, 4, YMM)                                      \
+  X("lzcnt", LEAF_EXTENDED, ECX, 5, NONE)
+
+/* In each library, so few bytes, and no pointers, which would be relocated. */
 static const struct feature {
-  char name[16]; /* as LLVM spells it */
-  uint32_t leaf;
-  uint8_t subleaf, reg, bit;
-  uint32_t xcr0;
+  uint8_t leaf, reg, bit, state;
 } features[] = {
-    {"sse3", 1, 0, ECX, 0, 0},
-    {"ssse3", 1, 0, ECX, 9, 0},
-    {"fma", 1, 0, ECX, 12, YMM},
-    {"cx16", 1, 0, ECX, 13, 0},
-    {"sse4.1", 1, 0, ECX, 19, 0},
-    {"sse4.2", 1, 0, ECX, 20, 0},
-    {"movbe", 1, 0, ECX, 22, 0},
-    {"popcnt", 1, 0, ECX, 23, 0},
-    {"avx", 1, 0, ECX, 28, YMM},
-    {"f16c", 1, 0, ECX, 29, YMM},
-    {"bmi", 7, 0, EBX, 3, 0},
-    {"avx2", 7, 0, EBX, 5, YMM},
-    {"bmi2", 7, 0, EBX, 8, 0},
-    {"avx512f", 7, 0, EBX, 16, ZMM},
-    {"avx512dq", 7, 0, EBX, 17, ZMM},
-    {"avx512ifma", 7, 0, EBX, 21, ZMM},
-    {"avx512cd", 7, 0, EBX, 28, ZMM},
-    {"avx512bw", 7, 0, EBX, 30, ZMM},
-    {"avx512vl", 7, 0, EBX, 31, ZMM},
-    {"avx512vbmi", 7, 0, ECX, 1, ZMM},
-    {"avx512vbmi2", 7, 0, ECX, 6, ZMM},
-    {"gfni", 7, 0, ECX, 8, 0},
-    {"avx512vnni", 7, 0, ECX, 11, ZMM},
-    {"avx512bitalg", 7, 0, ECX, 12, ZMM},
-    {"avx512vpopcntdq", 7, 0, ECX, 14, ZMM},
-    {"avx512fp16", 7, 0, EDX, 23, ZMM},
-    {"amx-bf16", 7, 0, EDX, 22, TILE},
-    {"amx-tile", 7, 0, EDX, 24, TILE},
-    {"amx-int8", 7, 0, EDX, 25, TILE},
-    {"avxvnni", 7, 1, EAX, 4, YMM},
-    {"avx512bf16", 7, 1, EAX, 5, ZMM},
-    {"avxvnniint8", 7, 1, EDX, 4, YMM},
-    {"lzcnt", 0x80000001, 0, ECX, 5, 0},
+#define X(name, leaf, reg, bit, state) {leaf, reg, bit, state},
+    FEATURES(X)
+#undef X
 };
+static const char names[] =
+#define X(name, leaf, reg, bit, state) name "\0"
+    FEATURES(X);
+#undef X
 
 /* Whether the user wants it unused: QUANTC_DISABLE_FEATURES=avx2,fma. */
 static bool is_disabled(const char *name) {
@@ -79,20 +93,20 @@ static bool is_disabled(const char *name) {
 
 static bool has_feature(const struct feature *feature) {
   unsigned regs[4];
-  if (is_disabled(feature->name))
-    return false;
-  if (!__get_cpuid_count(feature->leaf, feature->subleaf, &regs[EAX],
-                         &regs[EBX], &regs[ECX], &regs[EDX]) ||
+  if (!__get_cpuid_count(leaves[feature->leaf].leaf,
+                         leaves[feature->leaf].subleaf, &regs[EAX], &regs[EBX],
+                         &regs[ECX], &regs[EDX]) ||
       !(regs[feature->reg] >> feature->bit & 1))
     return false;
-  if (!feature->xcr0)
+  uint32_t state = states[feature->state];
+  if (!state)
     return true;
   __get_cpuid(1, &regs[EAX], &regs[EBX], &regs[ECX], &regs[EDX]);
   if (!(regs[ECX] >> 27 & 1)) /* OSXSAVE */
     return false;
   unsigned low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (low & feature->xcr0) == feature->xcr0;
+  return (low & state) == state;
 }
 
 /* Linux gives the tile registers' memory to processes that ask for it. */
@@ -102,16 +116,18 @@ static bool allow_tiles(void) {
 }
 
 static int check_feature(const char *name, size_t length) {
-  for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); ++i) {
+  const char *known = names;
+  for (size_t i = 0; i < sizeof(features) / sizeof(features[0]);
+       ++i, known += strlen(known) + 1) {
     const struct feature *feature = &features[i];
-    if (strlen(feature->name) != length || strncmp(feature->name, name, length))
+    if (strlen(known) != length || strncmp(known, name, length))
       continue;
-    if (!has_feature(feature))
+    if (is_disabled(known) || !has_feature(feature))
       return quantc_set_error(
           "this processor lacks '%s', which the model was compiled for; "
           "compile it with another --target",
-          feature->name);
-    if (feature->xcr0 == TILE && !allow_tiles())
+          known);
+    if (feature->state == TILE && !allow_tiles())
       return quantc_set_error("the operating system does not allow the use of "
                               "AMX, which the model was compiled for");
     return 0;
