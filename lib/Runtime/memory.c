@@ -47,7 +47,10 @@ static struct quantc_block *block_of(void *pointer) {
 
 static struct quantc_block *take_kept(size_t size) {
   for (int i = 0; i < KEEP_SLOTS; ++i) {
-    struct quantc_block *block = atomic_exchange(&kept[i], NULL);
+    /* To look at an empty slot costs less than to take from it. */
+    struct quantc_block *block = NULL;
+    if (atomic_load_explicit(&kept[i], memory_order_relaxed))
+      block = atomic_exchange(&kept[i], NULL);
     if (!block)
       continue;
     if (block->size >= size && block->size / 2 <= size)
@@ -60,9 +63,21 @@ static struct quantc_block *take_kept(size_t size) {
   return NULL;
 }
 
+static int keep(struct quantc_block *block) {
+  for (int i = 0; i < KEEP_SLOTS; ++i) {
+    struct quantc_block *empty = NULL;
+    if (!atomic_load_explicit(&kept[i], memory_order_relaxed) &&
+        atomic_compare_exchange_strong(&kept[i], &empty, block))
+      return 1;
+  }
+  return 0;
+}
+
 /* A full cache keeps the larger blocks: those cost the most to get anew. */
 static void free_block(struct quantc_block *block) {
-  if (block->size >= KEEP_MINIMUM)
+  if (block->size >= KEEP_MINIMUM) {
+    if (keep(block))
+      return;
     for (int i = 0; i < KEEP_SLOTS; ++i) {
       struct quantc_block *other = atomic_exchange(&kept[i], NULL);
       struct quantc_block *larger = block, *empty = NULL;
@@ -78,6 +93,7 @@ static void free_block(struct quantc_block *block) {
         return;
       block = larger == other ? block : other;
     }
+  }
   free(block->base);
 }
 

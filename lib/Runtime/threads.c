@@ -234,8 +234,14 @@ static void take_part(void *argument) {
 
 void quantc_team_run(struct quantc_call *call,
                      void (*execute)(struct quantc_call *)) {
-  struct quantc_team team = {
-      .num_threads = count_threads(), .call = call, .execute = execute};
+  /* Not the shares, which each loop sets. */
+  struct quantc_team team;
+  team.num_threads = count_threads();
+  team.num_waiting = 0;
+  team.is_in_loop = team.has_loops = 0;
+  team.call = call;
+  team.execute = execute;
+  atomic_init(&team.round, 0);
   struct quantc_team *outer = current_team;
   current_team = &team;
   if (team.num_threads > 1 &&

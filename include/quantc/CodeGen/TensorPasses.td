@@ -17,9 +17,10 @@ def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
     pass images to each other form a part of the graph; if its convolutions gain more than
     transposes at its borders cost, all of them change to that order. Sizes,
     except for the batch, must be known. A convolution of f32 adds up its products
-    in another order then; other sums stay as they are. Bytes stay where the target
-    sums their products in pairs that may saturate, and has few registers (AVX2):
-    filters on the left-hand side are the faster ones there.
+    in another order then; other sums stay as they are. Images of bytes of 64
+    positions or more stay where the target sums their products in pairs that may
+    saturate, and has few registers (AVX2): filters on the left-hand side are the
+    faster ones there.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",

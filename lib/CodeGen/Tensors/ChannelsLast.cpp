@@ -45,6 +45,11 @@ static constexpr double kTransposeCost = 400;
 /// As many bytes are multiplied in the time of a float.
 static constexpr double kByteProducts = 4;
 
+/// From so many positions on, filters of bytes on the left-hand side are the
+/// faster ones where few rows share their words: fewer are not worth an image
+/// that is interleaved.
+static constexpr int64_t kManyPositions = 64;
+
 /// Positions of a window up to which their reduction is one elementwise op.
 static constexpr int64_t kMaxUnrolledWindow = 16;
 
@@ -110,8 +115,7 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit) {
   ElementsAttr weights;
   if (!isImage(image->get()) || !filterType.hasStaticShape() ||
       !matchPattern(filter, m_Constant(&weights)) || weights.isSplat() ||
-      (filterType.getShape().back() > 1 && dims->dilations[1] != 1) ||
-      (filterType.getElementType().isInteger(8) && unit.sharesFewWeights()))
+      (filterType.getShape().back() > 1 && dims->dilations[1] != 1))
     return false;
   // The image is (batch, channels, height, width).
   AffineMap map = conv.getMatchingIndexingMap(image);
@@ -128,6 +132,9 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit) {
   int64_t filters = filterType.getDimSize(0);
   double waste = double(llvm::alignTo(filters, kLanes)) / filters - 1;
   double positions = countElements(conv->getResult(0)) / filters;
+  if (filterType.getElementType().isInteger(8) && unit.sharesFewWeights() &&
+      positions >= kManyPositions)
+    return false;
   gain = positions * filterType.getNumElements() * (kGain - waste);
   return gain > 0;
 }
