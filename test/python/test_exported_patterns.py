@@ -121,6 +121,41 @@ def test_parts_of_a_dynamic_dimension():
         compare(model, [{"x": floats(2, t, 3), "i": np.array(i)} for t, i in [(4, 1), (7, -1)]])
 
 
+@pytest.mark.parametrize("dims", ["2,t,3", "2,4,3"])
+def test_parts_whose_size_is_given(dims):
+    """As PyTorch writes `unbind`: ONNX Runtime takes the axis away."""
+    model = parse(
+        f"g (float[{dims}] x) => (float y) {{ one = Constant <value_int = 1> ()"
+        " parts = SplitToSequence <axis = 1, keepdims = 0> (x, one) y = SequenceAt (parts, one) }"
+    )
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    compare(model, [{"x": floats(2, 4, 3)}])
+
+
+def test_parts_pass_through_other_ops():
+    model = parse(
+        "g (float[n] x) => (bool has, float[n] y, float[n] z) {"
+        " parts = SplitToSequence <axis = 0> (x) has = OptionalHasElement (parts)"
+        " same = Identity (parts) y = ConcatFromSequence <axis = 0> (same)"
+        " maybe = Optional (parts) again = OptionalGetElement (maybe)"
+        " z = ConcatFromSequence <axis = 0> (again) }",
+        opset=18,
+    )
+    compare(model, [{"x": floats(n)} for n in (1, 5)])
+
+
+def test_what_is_empty_wherever_it_ends():
+    model = parse(
+        "g (float[4,3] x, int64[1] e) => (float[m,3] y, float[1,k,l] sums) {"
+        " four = Constant <value_ints = [4]> () zero = Constant <value_ints = [0]> ()"
+        " one = Constant <value_int = 1> () two = Constant <value_ints = [2]> ()"
+        " flat = Constant <value_ints = [1,2,-1]> ()"
+        " y = Slice (x, four, e, zero) r = Reshape (x, flat) one1 = Constant <value_ints = [1]> ()"
+        " none = Slice (r, zero, zero, one1) sums = CumSum (none, one) }"
+    )
+    compare(model, [{"x": floats(4, 3), "e": np.array([e])} for e in (4, 9, 0, -1)])
+
+
 def test_slice_of_unknown_numbers_of_axes():
     """`embedding_bag` slices by bounds that are slices of lists themselves."""
     model = parse(

@@ -19,7 +19,7 @@ def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
     except for the batch, must be known. A convolution of f32 adds up its products
     in another order then; other sums stay as they are. Images of bytes of 64
     positions or more stay where the target sums their products in pairs that may
-    saturate, and has few registers (AVX2): filters on the left-hand side are the
+    saturate, and has few registers (SSSE3, AVX2): filters on the left-hand side are the
     faster ones there.
   }];
   let options = [

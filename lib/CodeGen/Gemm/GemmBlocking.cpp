@@ -4,6 +4,7 @@
 
 #include "WordForms.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace mlir;
@@ -37,6 +38,8 @@ static constexpr int64_t kEnoughBlocks = 4;
 /// Rows for which it is little to pack a panel: fewer threads write to the same
 /// lines of the cache where each has rows of its own.
 static constexpr int64_t kManyRows = 256;
+/// Blocks whose sizes do not matter to threads any more.
+static constexpr int64_t kManyBlocks = 256;
 /// What one of two threads may do more than its half.
 static constexpr double kBalanced = 1.04;
 
@@ -110,6 +113,9 @@ static int64_t chooseLastVectors(KernelEmitter &e, const MicroKernel &kernel,
 /// `rowBlocks`, and threads take them in order.
 static double getImbalance(int64_t numSlots, int64_t blockSlots,
                            int64_t rowBlocks) {
+  // So many are balanced however large the last ones are.
+  if (rowBlocks * llvm::divideCeil(numSlots, blockSlots) > kManyBlocks)
+    return 1;
   int64_t loads[2] = {0, 0};
   for (int64_t i = 0; i < rowBlocks; ++i)
     for (int64_t slot = 0; slot < numSlots; slot += blockSlots)
@@ -198,9 +204,8 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     WordForms forms(llvm::divideCeil(*k, kernel.dot.group), kernel.lanes);
     rows = std::min(kPackedBytes / (4 * forms.size()), rows);
     rows = std::max(rows, kernel.rows);
-    if (m)
-      rows = llvm::divideCeil(*m,
-                              llvm::divideCeil(std::max<int64_t>(*m, 1), rows));
+    if (int64_t all = std::max<int64_t>(m.value_or(0), 1); m)
+      rows = llvm::divideCeil(all, llvm::divideCeil(all, rows));
     // Each column block packs the rows again, in all of their forms.
     if (numPanels && !wished.blockColumns) {
       int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;

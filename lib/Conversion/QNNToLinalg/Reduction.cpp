@@ -495,6 +495,9 @@ private:
                                : ReduceKind::prod,
                            getAccumulatorType(element), false};
     SmallVector<OpFoldResult> dims = getDims(b, loc, input);
+    // There is no first element to slice.
+    if (llvm::any_of(dims, isZeroInteger))
+      return createEmpty(b, loc, type, dims);
     SmallVector<OpFoldResult> sizes(dims),
         strides(dims.size(), b.getIndexAttr(1));
     sizes[axis] = b.getIndexAttr(1);

@@ -82,6 +82,9 @@ static RunTimeRange computeRange(IndexMath m, Value start, Value end,
     return {m.constant(range.start), m.constant(range.size), step};
   }
   Value zero = m.constant(0), one = m.constant(1);
+  // Empty wherever it ends; an offset there would be out of bounds.
+  if (s && n && k && *k > 0 && (*s >= *n || *n == 0))
+    return {zero, zero, step};
   if (k == 1 && s == 0 && e && *e >= std::numeric_limits<int32_t>::max())
     return {zero, extent, one};
   // Far ends are near enough, and sums stay in range.

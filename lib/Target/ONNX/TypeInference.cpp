@@ -70,14 +70,23 @@ static void forEachGraph(onnx::GraphProto &graph,
         forEachGraph(*attr.mutable_g(), fn);
 }
 
+/// Elements of lists whose values are propagated.
+static constexpr int64_t kMaxPropagated = 1 << 16;
+
 /// Data propagation keeps a message for each element of a list of integers:
 /// whether some list in the graph is too long for that.
 static bool hasHugeList(const onnx::GraphProto &graph) {
   auto isHuge = [](const onnx::ValueInfoProto &info) {
     const auto &shape = info.type().tensor_type().shape();
-    return shape.dim_size() == 1 && shape.dim(0).dim_value() > (1 << 16);
+    return shape.dim_size() == 1 && shape.dim(0).dim_value() > kMaxPropagated;
   };
-  return llvm::any_of(graph.input(), isHuge) ||
+  auto hasHugeValue = [](const onnx::TensorProto &tensor) {
+    return tensor.dims_size() == 1 && tensor.dims(0) > kMaxPropagated &&
+           (tensor.data_type() == onnx::TensorProto::INT64 ||
+            tensor.data_type() == onnx::TensorProto::INT32);
+  };
+  return llvm::any_of(graph.initializer(), hasHugeValue) ||
+         llvm::any_of(graph.input(), isHuge) ||
          llvm::any_of(graph.value_info(), isHuge) ||
          llvm::any_of(graph.output(), isHuge) ||
          llvm::any_of(graph.node(), [](const onnx::NodeProto &node) {
@@ -108,11 +117,11 @@ static const onnx::TypeProto_Tensor &getTensorType(const Types &types,
 
 /// What `schemas` infer, graph by graph, from the types of inputs alone: for a
 /// model without others, which it gets back so.
-static std::vector<Types>
-inferFromInputs(onnx::ModelProto &model, const onnx::ISchemaRegistry &schemas) {
-  onnx::ShapeInferenceOptions options(
-      /*check_type_val=*/false, /*strict_mode_val=*/0,
-      /*data_prop_val=*/!hasHugeList(model.graph()));
+static std::vector<Types> inferFromInputs(onnx::ModelProto &model,
+                                          const onnx::ISchemaRegistry &schemas,
+                                          bool propagatesData) {
+  onnx::ShapeInferenceOptions options(/*check_type_val=*/false,
+                                      /*strict_mode_val=*/0, propagatesData);
   onnx::shape_inference::InferShapes(model, &schemas, options);
   std::vector<Types> types;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
@@ -177,9 +186,10 @@ static void forEachDeclaredShape(
 /// opset, where that is not how many there are.
 static void correctCounts(onnx::ModelProto &model,
                           std::vector<Declared> &declared,
-                          const std::vector<Types> &actual) {
-  std::vector<Types> counted =
-      inferFromInputs(model, *onnx::OpSchemaRegistry::Instance());
+                          const std::vector<Types> &actual,
+                          bool propagatesData) {
+  std::vector<Types> counted = inferFromInputs(
+      model, *onnx::OpSchemaRegistry::Instance(), propagatesData);
   for (auto [graph, wrongTypes, rightTypes] :
        llvm::zip_equal(declared, counted, actual))
     for (Infos *infos : {&graph.values, &graph.outputs})
@@ -289,7 +299,8 @@ static std::string dropFalseClaims(std::vector<Declared> &declared,
 }
 
 /// Corrects what the model declares of values other than inputs.
-static std::string checkDeclaredTypes(onnx::ModelProto &model) {
+static std::string checkDeclaredTypes(onnx::ModelProto &model,
+                                      bool propagatesData) {
   bool rounds = false;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
     rounds |= llvm::any_of(graph.node(), roundsUp);
@@ -298,9 +309,10 @@ static std::string checkDeclaredTypes(onnx::ModelProto &model) {
     rounds |= llvm::any_of(function.node(), roundsUp);
   std::vector<Declared> declared = takeDeclaredTypes(model);
   NamedInputDims inputDims(*model.mutable_graph());
-  std::vector<Types> actual = inferFromInputs(model, getSchemas());
+  std::vector<Types> actual =
+      inferFromInputs(model, getSchemas(), propagatesData);
   if (rounds)
-    correctCounts(model, declared, actual);
+    correctCounts(model, declared, actual, propagatesData);
   std::string problem = dropFalseClaims(declared, actual, inputDims);
   restoreDeclaredTypes(model, declared);
   return problem;
@@ -309,9 +321,11 @@ static std::string checkDeclaredTypes(onnx::ModelProto &model) {
 //===- Inference ----------------------------------------------------------===//
 
 std::string quantc::onnx_import::inferTypes(onnx::ModelProto &model) {
-  std::string problem = checkDeclaredTypes(model);
+  // While the declared types are there, which tell of lists, too.
+  bool propagatesData = !hasHugeList(model.graph());
+  std::string problem = checkDeclaredTypes(model, propagatesData);
   for (bool propagateData : {false, true}) {
-    if (propagateData && hasHugeList(model.graph()))
+    if (propagateData && (!propagatesData || hasHugeList(model.graph())))
       break;
     onnx::shape_inference::DataValueMap values;
     onnx::ShapeInferenceOptions options(/*check_type_val=*/true,

@@ -2,7 +2,8 @@
 //
 // A sequence is a list of values that is known when compiling, or a stack: a
 // tensor of elements of one shape whose number a run decides, as a loop appends
-// them. Positions may come at run time; in a list, the run chooses elements.
+// them, or a dimension of any size is taken apart. Positions may come at run
+// time; in a list, the run chooses elements.
 //
 //===----------------------------------------------------------------------===//
 
@@ -248,7 +249,9 @@ static LogicalResult importSplitToSequence(NodeContext &ctx) {
       return ctx.emitError("the size of the parts must be a positive constant");
     chunk = known->front();
   }
-  bool squeezes = !ctx.hasInput(1) && !ctx.getInt("keepdims", 1);
+  // ONNX ignores keepdims where the size of the parts is given; ONNX Runtime
+  // does not, and PyTorch writes unbind so.
+  bool squeezes = chunk == 1 && !ctx.getInt("keepdims", 1);
   if (ShapedType::isDynamic(extent) && chunk == 1) {
     SmallVector<int64_t> order{*axis};
     for (int64_t i = 0; i < type.getRank(); ++i)
@@ -358,22 +361,33 @@ static LogicalResult importSequenceMap(NodeContext &ctx) {
 
 // An optional is its value, or known to hold none.
 
+static bool isSequence(NodeContext &ctx, size_t i) {
+  return ctx.sequence(i) || ctx.stack(i);
+}
+
+/// The first input, a sequence, is the result.
+static LogicalResult passSequence(NodeContext &ctx) {
+  if (Value stack = ctx.stack(0))
+    return ctx.setStack(0, stack);
+  return ctx.setSequence(0, *ctx.sequence(0));
+}
+
 static LogicalResult importOptional(NodeContext &ctx) {
-  if (const auto *list = ctx.sequence(0))
-    return ctx.setSequence(0, *list);
+  if (isSequence(ctx, 0))
+    return passSequence(ctx);
   return ctx.hasInput(0) ? ctx.setOutput(0, ctx.input(0)) : ctx.setNone(0);
 }
 
 static LogicalResult importOptionalHasElement(NodeContext &ctx) {
-  bool has = ctx.sequence(0) || ctx.hasInput(0);
+  bool has = isSequence(ctx, 0) || ctx.hasInput(0);
   return ctx.setOutput(
       0, ctx.constant(DenseElementsAttr::get(
              RankedTensorType::get({}, ctx.builder.getI1Type()), has)));
 }
 
 static LogicalResult importOptionalGetElement(NodeContext &ctx) {
-  if (const auto *list = ctx.sequence(0))
-    return ctx.setSequence(0, *list);
+  if (isSequence(ctx, 0))
+    return passSequence(ctx);
   if (!ctx.hasInput(0))
     return ctx.emitError("its input holds no element");
   return ctx.setOutput(0, ctx.input(0));
