@@ -195,7 +195,7 @@ LogicalResult GraphImporter::importNode(onnx::NodeProto &node, size_t index,
     return ctx.emitError("the model expands to too many nodes");
   if (!RuleRegistry::get().takesSequences(node.domain(), node.op_type()))
     for (size_t i = 0; i < ctx.numInputs(); ++i)
-      if (ctx.sequence(i) || ctx.stack(i) || ctx.isNone(i) || ctx.isString(i))
+      if (ctx.isSequence(i) || ctx.isNone(i) || ctx.isString(i))
         return ctx.emitError("its input '" + ctx.inputName(i) +
                              "' is a sequence, an empty optional or a string, "
                              "which it does not take here");

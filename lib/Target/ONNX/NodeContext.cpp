@@ -451,6 +451,12 @@ LogicalResult NodeContext::importGraph(onnx::GraphProto &graph, Block *block,
   return success();
 }
 
+LogicalResult NodeContext::passSequence() {
+  if (Value elements = stack(0))
+    return setStack(0, elements);
+  return setSequence(0, *sequence(0));
+}
+
 onnx::GraphProto &NodeContext::keepGraph(onnx::GraphProto graph) {
   return importer.keepGraph(std::move(graph));
 }

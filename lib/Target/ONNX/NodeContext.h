@@ -86,6 +86,10 @@ public:
   mlir::LogicalResult setNone(size_t i);
   /// Defines output `i` as the sequence of what is along the first dimension.
   mlir::LogicalResult setStack(size_t i, mlir::Value elements);
+  /// Whether input `i` is a sequence, of either form.
+  bool isSequence(size_t i) const { return sequence(i) || stack(i); }
+  /// Defines output 0 as the sequence that input 0 is.
+  mlir::LogicalResult passSequence();
   /// Defines output `i` as a tensor of strings.
   mlir::LogicalResult setStrings(size_t i, mlir::Value value);
   mlir::LogicalResult setOutputs(mlir::ValueRange values);

@@ -190,8 +190,8 @@ static LogicalResult importLoop(NodeContext &ctx) {
                          "its initial values ask for");
   SmallVector<size_t> tensors, sequences;
   for (size_t i = 0; i < ctx.numInputs(); ++i) {
-    bool isSequence = i >= 2 && (ctx.sequence(i) || ctx.stack(i));
-    if (!isSequence && (ctx.sequence(i) || ctx.isNone(i) || ctx.isString(i)))
+    bool isSequence = i >= 2 && ctx.isSequence(i);
+    if (!isSequence && (ctx.isSequence(i) || ctx.isNone(i) || ctx.isString(i)))
       return ctx.emitError("its input '" + ctx.inputName(i) +
                            "' is a sequence, an empty optional or a string, "
                            "which it does not take here");

@@ -361,33 +361,22 @@ static LogicalResult importSequenceMap(NodeContext &ctx) {
 
 // An optional is its value, or known to hold none.
 
-static bool isSequence(NodeContext &ctx, size_t i) {
-  return ctx.sequence(i) || ctx.stack(i);
-}
-
-/// The first input, a sequence, is the result.
-static LogicalResult passSequence(NodeContext &ctx) {
-  if (Value stack = ctx.stack(0))
-    return ctx.setStack(0, stack);
-  return ctx.setSequence(0, *ctx.sequence(0));
-}
-
 static LogicalResult importOptional(NodeContext &ctx) {
-  if (isSequence(ctx, 0))
-    return passSequence(ctx);
+  if (ctx.isSequence(0))
+    return ctx.passSequence();
   return ctx.hasInput(0) ? ctx.setOutput(0, ctx.input(0)) : ctx.setNone(0);
 }
 
 static LogicalResult importOptionalHasElement(NodeContext &ctx) {
-  bool has = isSequence(ctx, 0) || ctx.hasInput(0);
+  bool has = ctx.isSequence(0) || ctx.hasInput(0);
   return ctx.setOutput(
       0, ctx.constant(DenseElementsAttr::get(
              RankedTensorType::get({}, ctx.builder.getI1Type()), has)));
 }
 
 static LogicalResult importOptionalGetElement(NodeContext &ctx) {
-  if (isSequence(ctx, 0))
-    return passSequence(ctx);
+  if (ctx.isSequence(0))
+    return ctx.passSequence();
   if (!ctx.hasInput(0))
     return ctx.emitError("its input holds no element");
   return ctx.setOutput(0, ctx.input(0));

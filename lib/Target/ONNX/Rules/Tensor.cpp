@@ -47,10 +47,8 @@ static LogicalResult importConstant(NodeContext &ctx) {
 }
 
 static LogicalResult importIdentity(NodeContext &ctx) {
-  if (const auto *list = ctx.sequence(0))
-    return ctx.setSequence(0, *list);
-  if (Value stack = ctx.stack(0))
-    return ctx.setStack(0, stack);
+  if (ctx.isSequence(0))
+    return ctx.passSequence();
   if (ctx.isNone(0))
     return ctx.setNone(0);
   if (ctx.isString(0))
