@@ -38,18 +38,6 @@ ScaleAndZeroPoint quantc::computeScale(Range range,
   return {float(scale), int64_t(std::clamp(zeroPoint, least, most))};
 }
 
-float quantc::computeFloatScale(Range range, double largest) {
-  double max = std::max(std::fabs(range.min), std::fabs(range.max));
-  double scale = max / largest;
-  return scale >= double(std::numeric_limits<float>::min()) ? float(scale) : 1;
-}
-
-Range quantc::getGridRange(const ScaleAndZeroPoint &scale,
-                           const QuantizationGrid &grid) {
-  return {float(grid.getMin() - scale.zeroPoint) * scale.scale,
-          float(grid.getMax() - scale.zeroPoint) * scale.scale};
-}
-
 //===- distributions ------------------------------------------------------===//
 
 Expected<Distribution>

@@ -59,11 +59,6 @@ public:
   JITFunction(JITFunction &&);
   ~JITFunction();
 
-  /// In storage types.
-  llvm::ArrayRef<mlir::RankedTensorType> getInputTypes() const {
-    return inputTypes;
-  }
-
   /// Calls the function. Fails with a message in `error` if an input does not
   /// fit its type, or with the model's own if a run-time check fails.
   mlir::LogicalResult run(llvm::ArrayRef<TensorView> inputs,

@@ -47,13 +47,6 @@ struct ScaleAndZeroPoint {
 /// gives scale 1 and zero point 0.
 ScaleAndZeroPoint computeScale(Range range, const QuantizationGrid &grid);
 
-/// The scale for a format of small floats whose largest number is `largest`.
-float computeFloatScale(Range range, double largest);
-
-/// The real numbers that the grid's ends stand for.
-Range getGridRange(const ScaleAndZeroPoint &scale,
-                   const QuantizationGrid &grid);
-
 //===- range methods ------------------------------------------------------===//
 
 /// The numbers for which a range is chosen, by rising value: single ones, or

@@ -145,9 +145,7 @@ struct ConvertQNNToLinalg
     populateSpatialPatterns(converter, patterns);
     populateQuantizationPatterns(converter, patterns);
     populateCodebookPatterns(converter, patterns);
-    populateRecurrentPatterns(converter, patterns);
     populateWeightOnlyPatterns(converter, patterns);
-    populateGenerationPatterns(converter, patterns);
     patterns.add<ConvertTensorCast, ConvertExtract, ConvertFromElements,
                  ConvertEmpty>(converter, ctx);
 

@@ -83,8 +83,6 @@ TEST(Scale, ThatWouldBeSubnormalIsOne) {
   expectScale({0, 0}, i8, 1, 0);
   expectScale({-1e-39f, 1e-39f}, i8Symmetric, 1, 0);
   expectScale({0, 1e-40f}, u8, 1, 0);
-  EXPECT_EQ(computeFloatScale({0, 0}, 448), 1);
-  EXPECT_EQ(computeFloatScale({-896, 3}, 448), 2);
 }
 
 TEST(Scale, LargestNumbersDoNotOverflow) {
@@ -115,10 +113,11 @@ TEST(RangeMethods, ConstantsAndZeros) {
         ScaleAndZeroPoint scale = cantFail(
             chooseScale(observe(values), grid, *method(description.name)));
         EXPECT_TRUE(std::isfinite(scale.scale) && scale.scale > 0);
-        Range range = getGridRange(scale, grid);
-        EXPECT_LE(range.min, value + std::fabs(value) / 64)
+        float least = float(grid.getMin() - scale.zeroPoint) * scale.scale;
+        float most = float(grid.getMax() - scale.zeroPoint) * scale.scale;
+        EXPECT_LE(least, value + std::fabs(value) / 64)
             << description.name.str() << " " << value;
-        EXPECT_GE(range.max, value - std::fabs(value) / 64)
+        EXPECT_GE(most, value - std::fabs(value) / 64)
             << description.name.str() << " " << value;
       }
 }

@@ -152,10 +152,6 @@ void populateQuantizationPatterns(const mlir::TypeConverter &,
                                   mlir::RewritePatternSet &);
 void populateCodebookPatterns(const mlir::TypeConverter &,
                               mlir::RewritePatternSet &);
-void populateRecurrentPatterns(const mlir::TypeConverter &,
-                               mlir::RewritePatternSet &);
-void populateGenerationPatterns(const mlir::TypeConverter &,
-                                mlir::RewritePatternSet &);
 
 } // namespace quantc
 
