@@ -14,6 +14,9 @@ Error quantc::checkOutput(StringRef path) {
   StringRef folder = sys::path::parent_path(path);
   if (!folder.empty() && !sys::fs::is_directory(folder))
     return fail("there is no folder '" + folder + "'");
+  if (std::error_code code = sys::fs::access(folder.empty() ? "." : folder,
+                                             sys::fs::AccessMode::Write))
+    return fail("its folder may not be written (" + code.message() + ")");
   if (sys::fs::is_directory(path))
     return fail("it is a folder");
   if (sys::fs::exists(path) && !sys::fs::is_regular_file(path))

@@ -6,6 +6,7 @@ file, and leave no output behind.
 
 import os
 import re
+import subprocess
 
 import numpy as np
 import onnx
@@ -252,6 +253,21 @@ def test_output_that_is_no_file(what, quantc_cli, tmp_path):
         assert done.returncode == 1 and f"cannot write '{target}': it is a " in done.stderr, done.stderr
     assert target.is_dir() if what == "folder" else target.is_fifo()
     assert sorted(tmp_path.iterdir()) == [path, target]
+
+
+def test_folder_without_permission(quantc_cli, tmp_path):
+    """Root may write everywhere unless it gives this right away."""
+    path, folder = tmp_path / "model.onnx", tmp_path / "locked"
+    path.write_bytes(relu().SerializeToString())
+    folder.mkdir()
+    folder.chmod(0o555)
+    setpriv = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+    command = [*setpriv, quantc_cli.path, "compile", path, "-o", folder / "model.so"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    folder.chmod(0o755)
+    said = f"cannot write '{folder / 'model.so'}': its folder may not be written (Permission denied)"
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert not list(folder.iterdir())
 
 
 # ------------------------------------------------------------- at run time
