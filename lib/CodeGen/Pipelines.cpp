@@ -23,6 +23,19 @@ namespace quantc {
 
 using namespace mlir;
 
+/// As MLIR's pipeline, without what takes long for the block of a large model.
+static void addDeallocation(OpPassManager &pm) {
+  pm.addPass(memref::createExpandReallocPass(
+      memref::ExpandReallocPassOptions{/*emitDeallocs=*/false}));
+  pm.addPass(bufferization::createOwnershipBasedBufferDeallocationPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
+  pm.addPass(quantc::createFreeLocalBuffersPass());
+  pm.addPass(bufferization::createBufferDeallocationSimplificationPass());
+  pm.addPass(bufferization::createLowerDeallocationsPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
+}
+
 /// Tensors to buffers: arguments and results of functions become contiguous
 /// memrefs, and each allocation is freed after its last use.
 static void addBufferization(OpPassManager &pm) {
@@ -35,12 +48,11 @@ static void addBufferization(OpPassManager &pm) {
   options.functionBoundaryTypeConversion =
       bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(options));
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
   // Before buffers get owners: these stay the caller's.
   pm.addPass(quantc::createReturnStatesPass());
-  bufferization::BufferDeallocationPipelineOptions deallocation;
-  bufferization::buildBufferDeallocationPipeline(pm, deallocation);
+  addDeallocation(pm);
 }
 
 /// Scalar and vector code that the conversions to LLVM accept, without calls to
@@ -75,7 +87,7 @@ static void addConversionToLLVM(OpPassManager &pm) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
   pm.addPass(quantc::createIsolateKernelsPass());
   pm.addPass(quantc::createOutlineLoopsPass());
@@ -83,14 +95,14 @@ static void addConversionToLLVM(OpPassManager &pm) {
 
 void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
                                        const LinalgToLLVMOptions &options) {
-  pm.addPass(createCanonicalizerPass(quantc::getTensorRewriteConfig()));
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
   quantc::ChannelsLastPassOptions channelsLast;
   channelsLast.targetFeatures = options.targetFeatures;
   pm.addPass(quantc::createChannelsLastPass(channelsLast));
   pm.addPass(quantc::createFoldMovementPass());
   pm.addPass(quantc::createFuseElementwisePass());
-  pm.addPass(createCanonicalizerPass(quantc::getTensorRewriteConfig()));
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
   if (options.roundProducts) {
     quantc::RoundProductsPassOptions round;
@@ -138,7 +150,7 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
   addLegalization(pm, options.targetFeatures);
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
   addConversionToLLVM(pm);
 }

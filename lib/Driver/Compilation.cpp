@@ -237,7 +237,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
           buildCachePipeline(pm, options.kvCache, options.cacheInPlace);
         })))
       return failure();
-    if (failed(runPasses(*module, "optimize", [](OpPassManager &pm) {
+    if (failed(runPasses(*module, "check", [](OpPassManager &pm) {
           pm.addPass(native::createRecordInterfacePass());
         })))
       return failure();
@@ -257,14 +257,21 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     if (options.emit == Stage::Import)
       return emitText(*module);
     countOps(*module);
-    if (failed(runPasses(*module, "lower to linalg", [&](OpPassManager &pm) {
-          QNNOptimizeOptions optimize;
-          optimize.foldQuantization = options.foldQuantization;
-          optimize.verifyFolded = options.verifyFolded;
-          optimize.reportFolded = options.remarks;
-          buildQNNOptimizePipeline(pm, optimize);
-          buildQNNToLinalgPipeline(pm);
-        })))
+    // Each half in a run of its own, and so verified: shapes that were found
+    // may contradict each other, which is the model's error.
+    if (failed(runPasses(
+            *module, "optimize",
+            [&](OpPassManager &pm) {
+              QNNOptimizeOptions optimize;
+              optimize.foldQuantization = options.foldQuantization;
+              optimize.verifyFolded = options.verifyFolded;
+              optimize.reportFolded = options.remarks;
+              buildQNNOptimizePipeline(pm, optimize);
+            },
+            /*verifyEach=*/false)))
+      return failure();
+    if (failed(runPasses(*module, "lower to linalg", buildQNNToLinalgPipeline,
+                         /*verifyEach=*/false)))
       return failure();
     reached = Stage::Linalg;
   } else if (!options.quantize.recipe.empty() || !options.kvCache.empty() ||

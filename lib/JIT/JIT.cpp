@@ -5,6 +5,7 @@
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
+#include "quantc/Support/RewriteConfig.h"
 #include "quantc/Target/Native/Native.h"
 #include "quantc/Target/Native/Passes.h"
 #include "quantc/Target/Native/Weights.h"
@@ -77,7 +78,7 @@ static SmallVector<RankedTensorType> getStorageTypes(TypeRange types) {
 static void buildPipeline(OpPassManager &pm, StringRef features) {
   pm.addPass(native::createRecordInterfacePass());
   pm.addPass(createConvertQNNToLinalgPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
   LinalgToLLVMOptions options;
   options.targetFeatures = features.str();

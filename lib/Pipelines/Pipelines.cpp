@@ -13,6 +13,7 @@
 #include "quantc/Dialect/QNN/Transforms/Prepare.h"
 #include "quantc/Dialect/QNN/Transforms/Smooth.h"
 #include "quantc/JIT/Passes.h"
+#include "quantc/Support/RewriteConfig.h"
 #include "quantc/Target/Native/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -33,7 +34,7 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm) {
 
 void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
                                       const QNNOptimizeOptions &options) {
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   // Recurrent ops take their weights apart in every step.
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createCSEPass());
@@ -53,7 +54,7 @@ void quantc::buildQNNOptimizePipeline(OpPassManager &pm,
   // What was folded may have been a shape.
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
   pm.addNestedPass<func::FuncOp>(qnn::createShareHeadsPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   if (options.verifyFolded || options.reportFolded) {
     // Products of floats by coded weights are what they should be.
     pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
@@ -109,7 +110,7 @@ void quantc::buildTransformationPipeline(
   // New weights and biases are constants again.
   pm.addPass(createFoldConstantsPass());
   if (transformation.kind == Kind::Rotate)
-    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
 }
 
 void quantc::buildQuantizeGraphPipeline(OpPassManager &pm,
@@ -155,9 +156,9 @@ void quantc::buildCachePipeline(OpPassManager &pm, StringRef format,
   // Statistics of the model as it was hold for this one.
   pm.addPass(qnn::createHashModelPass());
   // Expanded heads have known sizes then.
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addNestedPass<func::FuncOp>(qnn::createInferShapesPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   if (!format.empty()) {
     qnn::QuantizeKVCachePassOptions options;
     options.format = format.str();
@@ -173,7 +174,7 @@ void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass());
   pm.addPass(createFoldConstantsPass());
   pm.addPass(createConvertQNNToLinalgPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
   pm.addPass(createCSEPass());
 }
 

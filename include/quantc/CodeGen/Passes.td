@@ -226,6 +226,29 @@ def LowerLookupsPass : Pass<"quantc-lower-lookups", "mlir::ModuleOp"> {
   ];
 }
 
+def FreeLocalBuffersPass : Pass<"quantc-free-local-buffers", "mlir::ModuleOp"> {
+  let summary = "Free buffers that nobody else can own";
+  let description = [{
+    Takes buffers out of a `bufferization.dealloc`: those that the same block
+    allocates, whose condition is true, and that no result of an op, argument of
+    a block or terminator can be. What is left is simplified by comparing each
+    buffer with each other one.
+
+    ```mlir
+    %a = memref.alloc() : memref<16xf32>
+    call @kernel(%x, %a) : (memref<16xf32>, memref<16xf32>) -> ()
+    bufferization.dealloc (%a, %b : memref<16xf32>, memref<16xf32>) if (%true, %c)
+    // becomes
+    memref.dealloc %a : memref<16xf32>
+    bufferization.dealloc (%b : memref<16xf32>) if (%c)
+    ```
+  }];
+  let dependentDialects = ["mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numFreed", "freed", "Buffers that are freed at once">
+  ];
+}
+
 def PlanMemoryPass : Pass<"quantc-plan-memory", "mlir::ModuleOp"> {
   let summary = "Place buffers of known size in one arena";
   let description = [{

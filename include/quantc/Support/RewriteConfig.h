@@ -7,9 +7,10 @@
 
 namespace quantc {
 
-/// For passes over ops on tensors: there are no blocks to simplify yet, and to
-/// look for them in each region takes a third of the time.
-inline mlir::GreedyRewriteConfig getTensorRewriteConfig() {
+/// Regions are not simplified: there are no blocks to simplify before code is
+/// control flow, LLVM simplifies those, and to look for them behind each
+/// rewrite takes a third of the time.
+inline mlir::GreedyRewriteConfig getRewriteConfig() {
   return mlir::GreedyRewriteConfig().setRegionSimplificationLevel(
       mlir::GreedySimplifyRegionLevel::Disabled);
 }

@@ -9,6 +9,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Support/PatternCounter.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "CodeGen/Target/Target.h"
 
@@ -359,7 +360,7 @@ struct ExpandMathPass
     auto apply = [&](RewritePatternSet &&patterns) {
       if (failed(applyPatternsGreedily(
               getOperation(), std::move(patterns),
-              GreedyRewriteConfig().setListener(&counter))))
+              quantc::getRewriteConfig().setListener(&counter))))
         signalPassFailure();
     };
     auto unit = quantc::VectorUnit::fromFeatures(targetFeatures);

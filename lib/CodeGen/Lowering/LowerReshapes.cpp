@@ -8,6 +8,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Support/PatternCounter.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -81,9 +82,9 @@ struct LowerReshapes : quantc::impl::LowerReshapesPassBase<LowerReshapes> {
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerExpandShape>(&getContext());
     quantc::PatternCounter counter;
-    if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns),
-                                  GreedyRewriteConfig().setListener(&counter))))
+    if (failed(applyPatternsGreedily(
+            getOperation(), std::move(patterns),
+            quantc::getRewriteConfig().setListener(&counter))))
       signalPassFailure();
     numLowered += counter.count();
   }

@@ -2,6 +2,7 @@
 
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Support/PatternCounter.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -46,9 +47,9 @@ struct DecomposeTensorOpsPass
     tensor::populateDecomposeTensorConcatPatterns(patterns);
     linalg::populateDecomposePackUnpackPatterns(patterns);
     quantc::PatternCounter counter;
-    if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns),
-                                  GreedyRewriteConfig().setListener(&counter))))
+    if (failed(applyPatternsGreedily(
+            getOperation(), std::move(patterns),
+            quantc::getRewriteConfig().setListener(&counter))))
       signalPassFailure();
     numDecomposed += counter.count();
     getOperation()->walk([&](tensor::EmptyOp op) { separateUses(op); });

@@ -359,7 +359,7 @@ struct FoldMovementPass
     quantc::PatternCounter counter;
     if (failed(applyPatternsGreedily(
             getOperation(), std::move(patterns),
-            quantc::getTensorRewriteConfig().setListener(&counter))))
+            quantc::getRewriteConfig().setListener(&counter))))
       signalPassFailure();
     numOperands += counter.count("read");
     numTransposes += counter.count("transpose");

@@ -197,7 +197,7 @@ struct FuseElementwisePass
     quantc::PatternCounter counter;
     if (failed(applyPatternsGreedily(
             getOperation(), std::move(patterns),
-            quantc::getTensorRewriteConfig().setListener(&counter))))
+            quantc::getRewriteConfig().setListener(&counter))))
       signalPassFailure();
     numFused += before - countOps();
     numReshapes += counter.count("reshape");

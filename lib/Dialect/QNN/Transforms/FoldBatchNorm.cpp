@@ -13,6 +13,7 @@
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 #include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -306,7 +307,8 @@ struct FoldBatchNormPass : qnn::impl::FoldBatchNormPassBase<FoldBatchNormPass> {
     patterns.add<ExpandBatchNorm>(&getContext(), numBatchNorms);
     patterns.add<FoldFactor, DistributeFactor>(&getContext(), numFactors);
     patterns.add<FoldSummand>(&getContext(), numSummands);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns),
+                                     getRewriteConfig())))
       signalPassFailure();
   }
 };

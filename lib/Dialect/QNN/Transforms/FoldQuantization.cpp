@@ -4,6 +4,7 @@
 
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -28,7 +29,8 @@ struct FoldQuantization
     qnn::populateMovementPatterns(patterns, counts);
     qnn::populateElementwisePatterns(patterns, counts);
     qnn::populateLookupPatterns(patterns, counts);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns),
+                                     getRewriteConfig())))
       return signalPassFailure();
     numContractions += counts.contractions;
     numSplit += counts.split;

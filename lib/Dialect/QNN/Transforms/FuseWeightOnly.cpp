@@ -16,6 +16,7 @@
 #include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/IR/WeightOnlyOps.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
+#include "quantc/Support/RewriteConfig.h"
 
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -258,7 +259,8 @@ struct FuseWeightOnlyPass
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<FuseMatMul>(&getContext(), groupsOnly, floatsOnly);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns),
+                                     getRewriteConfig())))
       return signalPassFailure();
     getOperation().walk([&](qnn::WeightOnlyMatMulOp op) {
       ++numFused;
