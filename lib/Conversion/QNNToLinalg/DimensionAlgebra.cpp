@@ -8,6 +8,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -221,6 +222,30 @@ OpFoldResult DimensionSum::build(OpBuilder &b, Location loc) const {
   if (constant != 0)
     add(constantIndex(b, loc, constant));
   return sum;
+}
+
+DimensionSum DimensionSum::floorDividedBy(OpBuilder &b, Location loc,
+                                          int64_t divisor) const {
+  if (divisor == 1)
+    return *this;
+  DimensionSum whole, rest = *this;
+  whole.constant = llvm::divideFloorSigned(constant, divisor);
+  rest.constant = constant - whole.constant * divisor;
+  if (llvm::all_of(terms, [&](const auto &term) {
+        return term.second % divisor == 0;
+      })) {
+    for (auto [value, factor] : terms)
+      whole.terms.push_back({value, factor / divisor});
+    return whole;
+  }
+  Value dividend = materialize(b, loc, rest.build(b, loc));
+  for (Operation *user : dividend.getUsers())
+    if (isa<arith::FloorDivSIOp>(user) && user->getOperand(0) == dividend &&
+        isConstantIntValue(user->getOperand(1), divisor) && isBefore(user, b))
+      return whole.plus(DimensionSum(user->getResult(0)));
+  Value quotient = arith::FloorDivSIOp::create(b, loc, dividend,
+                                               constantIndex(b, loc, divisor));
+  return whole.plus(DimensionSum(quotient));
 }
 
 std::optional<ReshapeGroups> quantc::matchReshape(ArrayRef<OpFoldResult> from,

@@ -61,6 +61,12 @@ struct DimensionSum {
   /// The same terms, in any order.
   bool operator==(const DimensionSum &other) const;
 
+  /// The quotient, rounded down, in a form that only depends on its value:
+  /// (x - 1) / 2 + 1 and (x + 1) / 2 are one sum. Reuses an equal division that
+  /// stands before in the block.
+  DimensionSum floorDividedBy(mlir::OpBuilder &b, mlir::Location loc,
+                              int64_t divisor) const;
+
   /// Whether it is a sum of dimensions, or of what a check that stands before
   /// the insertion point found not to be negative.
   bool isNeverNegative(mlir::OpBuilder &b) const;

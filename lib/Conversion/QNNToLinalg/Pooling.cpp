@@ -54,8 +54,9 @@ getReach(OpBuilder &b, Location loc, const WindowGeometry &g, bool ceilMode) {
     OpFoldResult last = m.mul(m.sub(g.count[i], m.cst(1)), m.cst(g.strides[i]));
     OpFoldResult extent = m.add(
         m.mul(m.sub(g.kernel[i], m.cst(1)), m.cst(g.dilations[i])), m.cst(1));
-    OpFoldResult need =
-        m.sub(m.sub(m.add(last, extent), g.padBegin[i]), g.input[i]);
+    OpFoldResult need = addSizes(b, loc,
+                                 {last, extent, m.sub(m.cst(0), g.padBegin[i]),
+                                  m.mul(g.input[i], m.cst(-1))});
     reach.push_back(m.max(g.padEnd[i], need));
   }
   return reach;

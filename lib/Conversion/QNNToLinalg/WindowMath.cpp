@@ -2,6 +2,8 @@
 
 #include "WindowMath.h"
 
+#include "DimensionAlgebra.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/MathExtras.h"
@@ -69,12 +71,24 @@ OpFoldResult IndexMath::ceilDiv(OpFoldResult x, OpFoldResult y) const {
   });
 }
 
+/// x - y, if nothing more needs to be known of either.
+static std::optional<int64_t> getDifference(OpFoldResult x, OpFoldResult y) {
+  DimensionSum difference = DimensionSum(x).plus(DimensionSum(y), -1);
+  if (!difference.terms.empty())
+    return std::nullopt;
+  return difference.constant;
+}
+
 OpFoldResult IndexMath::max(OpFoldResult x, OpFoldResult y) const {
+  if (std::optional<int64_t> difference = getDifference(x, y))
+    return *difference >= 0 ? x : y;
   return fold<arith::MaxSIOp>(
       *this, x, y, [](int64_t a, int64_t b) { return std::max(a, b); });
 }
 
 OpFoldResult IndexMath::min(OpFoldResult x, OpFoldResult y) const {
+  if (std::optional<int64_t> difference = getDifference(x, y))
+    return *difference <= 0 ? x : y;
   return fold<arith::MinSIOp>(
       *this, x, y, [](int64_t a, int64_t b) { return std::min(a, b); });
 }
@@ -97,6 +111,24 @@ RankedTensorType quantc::getTypeOf(ArrayRef<OpFoldResult> dims, Type element) {
 }
 
 //===- windows ------------------------------------------------------------===//
+
+/// How often `stride` fits into `size`, rounded down or up, plus `more`.
+static OpFoldResult countSteps(const IndexMath &m, OpFoldResult size,
+                               int64_t stride, bool roundsUp, int64_t more) {
+  DimensionSum sum(size), rest;
+  rest.constant = roundsUp ? stride - 1 : 0;
+  sum = sum.plus(rest).floorDividedBy(m.b, m.loc, stride);
+  rest.constant = more;
+  return sum.plus(rest).build(m.b, m.loc);
+}
+
+OpFoldResult quantc::addSizes(OpBuilder &b, Location loc,
+                              ArrayRef<OpFoldResult> sizes) {
+  DimensionSum sum;
+  for (OpFoldResult size : sizes)
+    sum = sum.plus(DimensionSum(size));
+  return sum.build(b, loc);
+}
 
 bool WindowGeometry::hasPads() const {
   auto mayPad = [](OpFoldResult x) { return !isConstant(x, 0); };
@@ -121,10 +153,12 @@ quantc::computeWindows(OpBuilder &b, Location loc, Value input,
     g.input.push_back(size);
     g.mayBePartial.push_back(false);
     if (autoPad != qnn::AutoPad::none) {
-      OpFoldResult count = m.ceilDiv(size, stride);
+      OpFoldResult count =
+          countSteps(m, size, strides[i], /*roundsUp=*/true, /*more=*/0);
       OpFoldResult total =
-          m.max(m.cst(0),
-                m.sub(m.add(m.mul(m.sub(count, one), stride), extent), size));
+          m.max(m.cst(0), addSizes(b, loc,
+                                   {m.mul(m.sub(count, one), stride), extent,
+                                    m.mul(size, m.cst(-1))}));
       OpFoldResult half = m.floorDiv(total, m.cst(2));
       OpFoldResult rest = m.sub(total, half);
       bool isUpper = autoPad == qnn::AutoPad::same_upper;
@@ -135,8 +169,8 @@ quantc::computeWindows(OpBuilder &b, Location loc, Value input,
     }
     g.padBegin.push_back(m.cst(pads[i]));
     g.padEnd.push_back(m.cst(pads[i + kernel.size()]));
-    OpFoldResult room =
-        m.sub(m.add(m.add(size, g.padBegin[i]), g.padEnd[i]), extent);
+    OpFoldResult room = addSizes(
+        b, loc, {size, g.padBegin[i], g.padEnd[i], m.sub(m.cst(0), extent)});
     // Padding alone may hold all of a window but its last element.
     auto known = getConstantIntValue(extent);
     bool isPartial = takesPartial &&
@@ -151,12 +185,18 @@ quantc::computeWindows(OpBuilder &b, Location loc, Value input,
     if (!ceilMode) {
       if (isPartial)
         room = m.max(room, m.cst(0));
-      g.count.push_back(m.add(m.floorDiv(room, stride), one));
+      g.count.push_back(
+          countSteps(m, room, strides[i], /*roundsUp=*/false, /*more=*/1));
       continue;
     }
     // A last window has to start before the padding at the end.
-    OpFoldResult started = m.ceilDiv(m.add(size, g.padBegin[i]), stride);
-    g.count.push_back(m.min(m.add(m.ceilDiv(room, stride), one), started));
+    OpFoldResult started =
+        countSteps(m, addSizes(b, loc, {size, g.padBegin[i]}), strides[i],
+                   /*roundsUp=*/true,
+                   /*more=*/0);
+    OpFoldResult fitting =
+        countSteps(m, room, strides[i], /*roundsUp=*/true, /*more=*/1);
+    g.count.push_back(m.min(fitting, started));
   }
   return g;
 }
@@ -212,7 +252,7 @@ Value quantc::padSpatial(OpBuilder &b, Location loc, Value input,
   for (size_t i = 0; i < begin.size(); ++i) {
     low.push_back(begin[i]);
     high.push_back(end[i]);
-    dims[i + 2] = m.add(m.add(dims[i + 2], begin[i]), end[i]);
+    dims[i + 2] = addSizes(b, loc, {dims[i + 2], begin[i], end[i]});
   }
   Type element = cast<RankedTensorType>(input.getType()).getElementType();
   return tensor::PadOp::create(b, loc, getTypeOf(dims, element), input, low,

@@ -36,6 +36,11 @@ struct IndexMath {
   mlir::Value isLessOrEqual(mlir::OpFoldResult x, mlir::OpFoldResult y) const;
 };
 
+/// The sum of sizes, in the one form that equal sums have: sizes that are one
+/// value are known to be equal.
+mlir::OpFoldResult addSizes(mlir::OpBuilder &b, mlir::Location loc,
+                            llvm::ArrayRef<mlir::OpFoldResult> sizes);
+
 /// The windows over the spatial dimensions of one input; one entry each.
 struct WindowGeometry {
   llvm::SmallVector<mlir::OpFoldResult> input, kernel, padBegin, padEnd, count;

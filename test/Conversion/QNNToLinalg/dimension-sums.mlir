@@ -86,3 +86,26 @@ func.func @length(%new: tensor<1x?xf32>, %buffer: tensor<1x?xf32>, %length: tens
   %updated1, %all1 = qnn.append %new to %other at %length {axis = 1 : i64} : tensor<1x?xf32>, tensor<1x?xf32>, tensor<1xi64> -> tensor<1x?xf32>, tensor<1x?xf32>
   return %r, %updated, %all, %updated1 : tensor<?xi64>, tensor<1x?xf32>, tensor<1x?xf32>, tensor<1x?xf32>
 }
+
+// Windows of any kind that lie equally far apart are equally many: what two
+// branches make of an image is added up element by element.
+// CHECK-LABEL: func.func @branches
+// CHECK-NOT:     do not broadcast
+// CHECK:         %[[HALF:.*]] = arith.floordivsi
+// CHECK-NOT:     arith.floordivsi
+// CHECK:         tensor.empty(%[[HALF]]) : tensor<1x2x?xf32>
+// CHECK-COUNT-2: linalg.generic {{.*}}["parallel", "parallel", "parallel"]} ins(%{{[^ ]*}}, %{{[^ ]*}} : tensor<1x2x?xf32>, tensor<1x2x?xf32>)
+// CHECK-NOT:     do not broadcast
+// CHECK:         return
+func.func @branches(%x: tensor<1x2x?xf32>) -> tensor<1x2x?xf32> {
+  %w1 = qnn.constant dense<1.0> : tensor<2x2x1xf32>
+  %w3 = qnn.constant dense<1.0> : tensor<2x2x3xf32>
+  %same = qnn.conv %x, %w3 {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 1, 1>} : tensor<1x2x?xf32>, tensor<2x2x3xf32> -> tensor<1x2x?xf32>
+  %sum = qnn.binary add %same, %x : tensor<1x2x?xf32>, tensor<1x2x?xf32> -> tensor<1x2x?xf32>
+  %a = qnn.conv %sum, %w3 {strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 1, 1>} : tensor<1x2x?xf32>, tensor<2x2x3xf32> -> tensor<1x2x?xf32>
+  %b = qnn.conv %sum, %w1 {strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 0, 0>} : tensor<1x2x?xf32>, tensor<2x2x1xf32> -> tensor<1x2x?xf32>
+  %c = qnn.pool max %sum {kernel = array<i64: 3>, strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 1, 1>} : tensor<1x2x?xf32> -> tensor<1x2x?xf32>
+  %ab = qnn.binary add %a, %b : tensor<1x2x?xf32>, tensor<1x2x?xf32> -> tensor<1x2x?xf32>
+  %abc = qnn.binary add %ab, %c : tensor<1x2x?xf32>, tensor<1x2x?xf32> -> tensor<1x2x?xf32>
+  return %abc : tensor<1x2x?xf32>
+}
