@@ -92,11 +92,6 @@ int64_t WordSource::getBlockDepth(int64_t wanted) const {
 
 bool WordSource::isDirect() const { return isPointwise(windows); }
 
-bool WordSource::isFlat() const {
-  return isDirect() ||
-         KernelEmitter::asConstant(windows.dims.back().outputSize);
-}
-
 Value WordSource::getNumColumns(KernelEmitter &e) {
   Value columns = e.index(1);
   for (const Windows::Dim &dim : windows.dims)
@@ -104,38 +99,16 @@ Value WordSource::getNumColumns(KernelEmitter &e) {
   return columns;
 }
 
-Value WordSource::getSlotsPerLine(KernelEmitter &e) {
-  return e.ceilDiv(windows.dims.back().outputSize, kernel.lanes);
-}
-
 Value WordSource::getNumSlots(KernelEmitter &e) {
-  if (isFlat())
-    return e.ceilDiv(getNumColumns(e), kernel.lanes);
-  Value slots = getSlotsPerLine(e);
-  for (const Windows::Dim &dim : ArrayRef(windows.dims).drop_back())
-    slots = e.mul(slots, dim.outputSize);
-  return slots;
+  return e.ceilDiv(getNumColumns(e), kernel.lanes);
 }
 
 ColumnSlot WordSource::getSlot(KernelEmitter &e, Value slot) {
-  if (isFlat()) {
-    Value offset = e.mul(slot, e.index(kernel.lanes));
-    return {offset, e.sub(getNumColumns(e), offset)};
-  }
-  Value width = windows.dims.back().outputSize;
-  SmallVector<Value> split =
-      e.delinearize(slot, {e.index(0), getSlotsPerLine(e)});
-  Value column = e.mul(split[1], e.index(kernel.lanes));
-  // The last panel may run over the last line.
-  Value exists = e.compare(arith::CmpIPredicate::slt, slot, getNumSlots(e));
-  Value valid = e.b.createOrFold<arith::SelectOp>(
-      e.loc, exists, e.sub(width, column), e.index(0));
-  return {e.add(e.mul(split[0], width), column), valid};
+  Value offset = e.mul(slot, e.index(kernel.lanes));
+  return {offset, e.sub(getNumColumns(e), offset)};
 }
 
 bool WordSource::hasOnlyFullSlots() const {
-  if (!isFlat())
-    return false;
   int64_t columns = 1;
   for (const Windows::Dim &dim : windows.dims) {
     std::optional<int64_t> size = KernelEmitter::asConstant(dim.outputSize);
@@ -161,8 +134,8 @@ void WordSource::packWords(KernelEmitter &e, ValueRange outer, Value slot,
   };
   if (isDirect())
     return packDirect(e, outer, slot, panel, offset, zeros, storeSums);
-  storeSums(packWindows(e, outer, slot, e.index(0), e.index(numGroups), panel,
-                        offset, std::move(zeros)));
+  packWindows(e, outer, slot, e.index(0), e.index(numGroups), panel, offset,
+              zeros, storeSums);
 }
 
 void WordSource::pack(KernelEmitter &e, const MicroKernel &, ValueRange outer,
@@ -170,7 +143,7 @@ void WordSource::pack(KernelEmitter &e, const MicroKernel &, ValueRange outer,
                       Value offset) {
   int64_t taps = windows.getNumTaps();
   packWindows(e, outer, slot, e.floorDiv(k, taps), e.floorDiv(depth, taps),
-              panel, offset, {});
+              panel, offset, {}, [](ValueRange) {});
 }
 
 /// Stores the words of one vector of a panel, and adds their bytes to the sum.
@@ -222,42 +195,40 @@ void WordSource::packDirect(KernelEmitter &e, ValueRange outer, Value slot,
               });
 }
 
-/// Where the columns of one slot are in a plane: line by line, each with the
-/// lanes from which on it holds. A line's place is that of lane 0, even if that
-/// is before the line.
-SmallVector<WordSource::Piece> WordSource::getLinePieces(KernelEmitter &e,
-                                                         Value slot) {
+Value WordSource::getLineOfColumn(KernelEmitter &e, Value column,
+                                  Value &place) const {
+  SmallVector<Value> split =
+      e.delinearize(column, {e.index(0), windows.dims.back().outputSize});
+  place = split[1];
+  return split[0];
+}
+
+/// The words of a plane from one line that windows begin in to the next.
+Value WordSource::getLineStep(KernelEmitter &e) const {
+  return lines.size() == 1
+             ? e.index(0)
+             : e.mul(lines.back().size, e.index(lines.front().stride));
+}
+
+/// Where the columns of one slot are in a plane: line by line, of which there
+/// are `count`, each with the lanes from which on it holds. A line's place is
+/// that of lane 0, even if that is before the line.
+SmallVector<WordSource::Piece>
+WordSource::getLinePieces(KernelEmitter &e, Value slot, int64_t count) {
   int64_t lanes = kernel.lanes;
   const Line &line = lines.back();
   Value width = windows.dims.back().outputSize;
   Value slots = getNumSlots(e);
   // A slot that does not exist repeats the last one.
   slot = e.min(slot, e.sub(slots, e.index(1)));
-  Value row, column;
-  int64_t numPieces = 1;
-  if (isFlat()) {
-    SmallVector<Value> split =
-        e.delinearize(e.mul(slot, e.index(lanes)), {e.index(0), width});
-    row = split[0];
-    column = split[1];
-    int64_t known = *e.asConstant(width);
-    if (known % lanes)
-      numPieces = (known + lanes - 2) / known + 1;
-  } else {
-    SmallVector<Value> split =
-        e.delinearize(slot, {e.index(0), getSlotsPerLine(e)});
-    row = split[0];
-    column = e.mul(split[1], e.index(lanes));
-  }
+  Value column;
+  Value row = getLineOfColumn(e, e.mul(slot, e.index(lanes)), column);
   Value numRows =
       lines.size() == 1 ? e.index(1) : windows.dims.front().outputSize;
-  Value rowWords = lines.size() == 1
-                       ? e.index(0)
-                       : e.mul(line.size, e.index(lines.front().stride));
   SmallVector<Piece> pieces;
-  for (int64_t i = 0; i < numPieces; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     Value before = e.mul(width, e.index(i));
-    Value place = e.add(e.mul(e.add(row, e.index(i)), rowWords),
+    Value place = e.add(e.mul(e.add(row, e.index(i)), getLineStep(e)),
                         e.mul(e.sub(column, before), e.index(line.stride)));
     if (i == 0) {
       pieces.push_back({place, nullptr});
@@ -276,29 +247,116 @@ SmallVector<WordSource::Piece> WordSource::getLinePieces(KernelEmitter &e,
 }
 
 /// `count` groups of channels, from `first` on, of the interleaved image.
-SmallVector<Value> WordSource::packWindows(KernelEmitter &e, ValueRange outer,
-                                           Value slot, Value first, Value count,
-                                           Value panel, Value offset,
-                                           SmallVector<Value> sums) {
-  int64_t lanes = kernel.lanes, width = kernel.columns();
+/// `storeSums` gets the sums, which begin with `sums`.
+void WordSource::packWindows(KernelEmitter &e, ValueRange outer, Value slot,
+                             Value first, Value count, Value panel,
+                             Value offset, ValueRange sums,
+                             llvm::function_ref<void(ValueRange)> storeSums) {
+  int64_t lanes = kernel.lanes;
+  PanelWords words{first, count, panel, offset};
+  Value width = windows.dims.back().outputSize;
+  auto packPieces = [&](int64_t numPieces) {
+    SmallVector<SmallVector<Piece>> pieces;
+    for (int64_t v = 0; v < kernel.vectors; ++v)
+      pieces.push_back(getLinePieces(e, e.add(slot, e.index(v)), numPieces));
+    storeSums(
+        packTaps(e, outer, words, sums, [&](Value from, Value to, int64_t v) {
+          return loadPieces(e, pieces[v], from);
+        }));
+  };
+  if (std::optional<int64_t> known = e.asConstant(width))
+    return packPieces(
+        *known % lanes ? (*known + lanes - 2) / std::max<int64_t>(*known, 1) + 1
+                       : 1);
+  // Where no slot of the panel goes on in the next line, or only in the next
+  // one.
+  Value isWhole = e.compare(arith::CmpIPredicate::sge, e.index(0), e.index(0));
+  for (int64_t v = 0; v < kernel.vectors; ++v) {
+    Value column;
+    getLineOfColumn(e, e.mul(e.add(slot, e.index(v)), e.index(lanes)), column);
+    Value fits = e.compare(arith::CmpIPredicate::sle,
+                           e.add(column, e.index(lanes)), width);
+    isWhole = e.b.createOrFold<arith::AndIOp>(e.loc, isWhole, fits);
+  }
+  e.ifThen(
+      isWhole, [&] { packPieces(1); },
+      [&] {
+        e.ifThen(
+            e.compare(arith::CmpIPredicate::sge, width, e.index(lanes - 1)),
+            [&] { packPieces(2); },
+            [&] { storeSums(packColumns(e, outer, slot, words, sums)); });
+      });
+}
+
+Value WordSource::loadPieces(KernelEmitter &e, ArrayRef<Piece> pieces,
+                             Value from) {
+  Value words;
+  for (const Piece &piece : pieces) {
+    Value at = e.add(from, piece.place);
+    Value loaded = lines.back().stride == 1
+                       ? e.loadVector(image, at, kernel.lanes)
+                       : e.loadEven(image, at, kernel.lanes);
+    words = piece.earlier ? arith::SelectOp::create(e.b, e.loc, piece.earlier,
+                                                    words, loaded)
+                                .getResult()
+                          : loaded;
+  }
+  return words;
+}
+
+/// The same column by column, for lines that are shorter than a vector: those
+/// that exist.
+SmallVector<Value> WordSource::packColumns(KernelEmitter &e, ValueRange outer,
+                                           Value slot, const PanelWords &words,
+                                           ValueRange sums) {
+  int64_t lanes = kernel.lanes;
+  Value width = windows.dims.back().outputSize;
+  Value step = e.index(lines.back().stride);
+  Value lineStep = e.sub(getLineStep(e), e.mul(e.sub(width, e.index(1)), step));
+  Value firstColumn = e.mul(slot, e.index(lanes)), firstInLine;
+  Value count =
+      e.min(e.sub(getNumColumns(e), firstColumn), e.index(kernel.columns()));
+  Value line = getLineOfColumn(e, firstColumn, firstInLine);
+  Value firstPlace =
+      e.add(e.mul(line, getLineStep(e)), e.mul(firstInLine, step));
+  auto select = [&](Value condition, Value x, Value y) {
+    return e.b.createOrFold<arith::SelectOp>(e.loc, condition, x, y);
+  };
+  auto copyColumns = [&](Value from, Value to) {
+    e.forLoop(e.index(0), count, 1, {firstInLine, firstPlace},
+              [&](Value i, ValueRange state) -> SmallVector<Value> {
+                e.store(e.load(image, e.add(from, state[1])), words.panel,
+                        e.add(to, i));
+                Value next = e.add(state[0], e.index(1));
+                Value isEnd = e.compare(arith::CmpIPredicate::eq, next, width);
+                return {select(isEnd, e.index(0), next),
+                        e.add(state[1], select(isEnd, lineStep, step))};
+              });
+  };
+  return packTaps(e, outer, words, sums, [&](Value from, Value to, int64_t v) {
+    if (v == 0)
+      copyColumns(from, to);
+    return e.loadVector(words.panel, e.add(to, e.index(v * lanes)), lanes);
+  });
+}
+
+/// Stores the words that `load` gives for the tap that is `from` behind a
+/// window's first word, in vector v of the panel's row at `to`.
+SmallVector<Value> WordSource::packTaps(
+    KernelEmitter &e, ValueRange outer, const PanelWords &words,
+    ValueRange sums,
+    llvm::function_ref<Value(Value from, Value to, int64_t v)> load) {
+  int64_t width = kernel.columns();
   const Line &line = lines.back();
   Value planeWords = getPlaneWords(e);
   Value base =
       e.add(e.mul(e.mul(getImage(e, outer), e.index(numGroups)), planeWords),
             e.index(getSlack()));
-  SmallVector<SmallVector<Piece>> pieces;
-  for (int64_t v = 0; v < kernel.vectors; ++v)
-    pieces.push_back(getLinePieces(e, e.add(slot, e.index(v))));
-
-  auto loadWords = [&](Value at) {
-    return line.stride == 1 ? e.loadVector(image, at, lanes)
-                            : e.loadEven(image, at, lanes);
-  };
   int64_t rowTaps = lines.size() == 1 ? 1 : lines.front().taps;
   return e.forLoop(
-      e.index(0), count, 1, sums,
+      e.index(0), words.count, 1, sums,
       [&](Value i, ValueRange in) -> SmallVector<Value> {
-        Value plane = e.add(base, e.mul(e.add(first, i), planeWords));
+        Value plane = e.add(base, e.mul(e.add(words.first, i), planeWords));
         Value word = e.mul(i, e.index(rowTaps * line.taps));
         return e.forLoop(
             e.index(0), e.index(rowTaps), 1, in,
@@ -311,22 +369,12 @@ SmallVector<Value> WordSource::packWindows(KernelEmitter &e, ValueRange outer,
                                 line.size));
               Value row = e.add(word, e.mul(rowTap, e.index(line.taps)));
               for (int64_t tap = 0; tap < line.taps; ++tap) {
-                Value to = e.add(
-                    offset, e.mul(e.add(row, e.index(tap)), e.index(width)));
-                for (int64_t v = 0; v < kernel.vectors; ++v) {
-                  Value words;
-                  for (const Piece &piece : pieces[v]) {
-                    Value loaded =
-                        loadWords(e.add(e.add(from, piece.place),
-                                        e.index(tap * line.dilation)));
-                    words = piece.earlier
-                                ? arith::SelectOp::create(
-                                      e.b, e.loc, piece.earlier, words, loaded)
-                                      .getResult()
-                                : loaded;
-                  }
-                  storeWords(e, words, panel, to, v, out);
-                }
+                Value to = e.add(words.offset, e.mul(e.add(row, e.index(tap)),
+                                                     e.index(width)));
+                for (int64_t v = 0; v < kernel.vectors; ++v)
+                  storeWords(
+                      e, load(e.add(from, e.index(tap * line.dilation)), to, v),
+                      words.panel, to, v, out);
               }
               return out;
             });

@@ -72,18 +72,23 @@ protected:
     Value place, earlier;
   };
 
+  /// Groups of channels [first, first + count), to `panel` from `offset` on.
+  struct PanelWords {
+    Value first, count, panel, offset;
+  };
+
   /// Whether panels are made of the input itself.
   bool isDirect() const;
-  /// Whether slots go on from one line of the output to the next.
-  bool isFlat() const;
   Value getNumColumns(KernelEmitter &e);
-  Value getSlotsPerLine(KernelEmitter &e);
   void setLines(KernelEmitter &e);
   Value getImage(KernelEmitter &e, ValueRange outer);
   Value getChannel(KernelEmitter &e, Value group, int64_t i);
   Value getPlaneWords(KernelEmitter &e);
   virtual int64_t getSlack() const;
-  mlir::SmallVector<Piece> getLinePieces(KernelEmitter &e, Value slot);
+  Value getLineOfColumn(KernelEmitter &e, Value column, Value &place) const;
+  Value getLineStep(KernelEmitter &e) const;
+  mlir::SmallVector<Piece> getLinePieces(KernelEmitter &e, Value slot,
+                                         int64_t count);
 
   Value interleave(KernelEmitter &e, llvm::ArrayRef<Value> channels);
   Value loadBytes(KernelEmitter &e, Value at, Value mask);
@@ -96,10 +101,17 @@ protected:
   void packDirect(KernelEmitter &e, ValueRange outer, Value slot, Value panel,
                   Value offset, ValueRange zeros,
                   llvm::function_ref<void(ValueRange)> storeSums);
-  mlir::SmallVector<Value> packWindows(KernelEmitter &e, ValueRange outer,
-                                       Value slot, Value first, Value count,
-                                       Value panel, Value offset,
-                                       mlir::SmallVector<Value> sums);
+  void packWindows(KernelEmitter &e, ValueRange outer, Value slot, Value first,
+                   Value count, Value panel, Value offset, ValueRange sums,
+                   llvm::function_ref<void(ValueRange)> storeSums);
+  Value loadPieces(KernelEmitter &e, llvm::ArrayRef<Piece> pieces, Value from);
+  mlir::SmallVector<Value> packColumns(KernelEmitter &e, ValueRange outer,
+                                       Value slot, const PanelWords &words,
+                                       ValueRange sums);
+  mlir::SmallVector<Value>
+  packTaps(KernelEmitter &e, ValueRange outer, const PanelWords &words,
+           ValueRange sums,
+           llvm::function_ref<Value(Value from, Value to, int64_t v)> load);
 
   Windows windows;
   int64_t channels;
