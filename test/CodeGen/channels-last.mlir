@@ -88,6 +88,81 @@ func.func @size(%x: tensor<?x512x1x1xf32>) -> (tensor<?x512x1x1xf32>, index) {
 
 // -----
 
+// Sizes that only the call knows are taken for usual ones: here all are about
+// the same.
+// CHECK-LABEL: func.func @dynamic
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<1x3x?x?xf32>
+// CHECK:         linalg.transpose ins(%[[X]] {{.*}} permutation = [0, 2, 3, 1]
+// CHECK:         linalg.generic {{.*}} outs({{.*}} : tensor<1x?x?x256xf32>)
+// CHECK:         linalg.generic {{.*}} outs({{.*}} : tensor<1x?x?x256xf32>)
+// CHECK:         linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+// CHECK-NOT:     linalg.transpose
+func.func @dynamic(%x: tensor<1x3x?x?xf32>) -> tensor<1x256x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %zero = arith.constant 0.0 : f32
+  %w0 = arith.constant dense_resource<w> : tensor<256x3x3x3xf32>
+  %w1 = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
+  %h = tensor.dim %x, %c2 : tensor<1x3x?x?xf32>
+  %w = tensor.dim %x, %c3 : tensor<1x3x?x?xf32>
+  %h0 = arith.subi %h, %c2 : index
+  %ww0 = arith.subi %w, %c2 : index
+  %h1 = arith.subi %h0, %c2 : index
+  %ww1 = arith.subi %ww0, %c2 : index
+  %empty = tensor.empty(%h0, %ww0) : tensor<1x256x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %w0 : tensor<1x3x?x?xf32>, tensor<256x3x3x3xf32>)
+      outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %empty1 = tensor.empty(%h1, %ww1) : tensor<1x256x?x?xf32>
+  %init1 = linalg.fill ins(%zero : f32) outs(%empty1 : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %conv1 = linalg.conv_2d_nchw_fchw ins(%conv, %w1 : tensor<1x256x?x?xf32>, tensor<256x256x3x3xf32>)
+      outs(%init1 : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  return %conv1 : tensor<1x256x?x?xf32>
+}
+
+// -----
+
+// Of a result that is smaller than the image, to transpose the image is not
+// worth it; of one that is as large, it would be.
+// CHECK-LABEL: func.func @halved
+// CHECK-NOT:     linalg.transpose
+// CHECK:         linalg.conv_2d_nchw_fchw
+// CHECK-LABEL: func.func @whole
+// CHECK:         linalg.transpose
+func.func @halved(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %zero = arith.constant 0.0 : f32
+  %filter = arith.constant dense_resource<w> : tensor<256x256x5x5xf32>
+  %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
+  %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
+  %h2 = arith.floordivsi %h, %c2 : index
+  %w2 = arith.floordivsi %w, %c2 : index
+  %empty = tensor.empty(%h2, %w2) : tensor<1x256x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x5x5xf32>)
+      outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  return %conv : tensor<1x256x?x?xf32>
+}
+func.func @whole(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %zero = arith.constant 0.0 : f32
+  %filter = arith.constant dense_resource<w> : tensor<256x256x5x5xf32>
+  %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
+  %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
+  %h4 = arith.subi %h, %c4 : index
+  %w4 = arith.subi %w, %c4 : index
+  %empty = tensor.empty(%h4, %w4) : tensor<1x256x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x5x5xf32>)
+      outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  return %conv : tensor<1x256x?x?xf32>
+}
+
+// -----
+
 // A single one does not gain what its transposes take.
 // CHECK-LABEL: func.func @single
 // CHECK:         linalg.conv_2d_nchw_fchw

@@ -27,6 +27,7 @@ FORMS = st.fixed_dictionaries(
         "window_strides": st.tuples(st.integers(1, 2), st.integers(1, 2)),
         "batch": st.integers(1, 2),
         "has_batch": st.booleans(),
+        "has_sizes": st.booleans(),
         "seed": st.integers(0, 1000),
     }
 )
@@ -66,7 +67,8 @@ def make_model(form, path):
         numpy_helper.from_array(np.float32(3), "high"),
     ]
     batch = form["batch"] if form["has_batch"] else "batch"
-    shape = [batch, CHANNELS, *form["image"]]
+    sizes = form["image"] if form["has_sizes"] else ("height", "width")
+    shape = [batch, CHANNELS, *sizes]
     graph = helper.make_graph(
         nodes, "chain", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("r1", "y")], initializers,
@@ -111,9 +113,10 @@ def make_byte_model(form, path):
         ),
     ]  # fmt: skip
     batch = form["batch"] if form["has_batch"] else "batch"
+    sizes = form["image"] if form["has_sizes"] else ("height", "width")
     element = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
     graph = helper.make_graph(
-        nodes, "bytes", [helper.make_tensor_value_info("x", element, [batch, channels, *form["image"]])],
+        nodes, "bytes", [helper.make_tensor_value_info("x", element, [batch, channels, *sizes])],
         [helper.make_tensor_value_info("pool", element, None)],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )  # fmt: skip
@@ -151,10 +154,12 @@ def test_bytes(target, form, channels, types):
     check({**form, "channels": channels, "types": types}, target, make=make_byte_model)
 
 
-def test_threads():
+@pytest.mark.parametrize("has_sizes", [True, False])
+def test_threads(has_sizes):
     """An image whose padded copy no stack holds, on two threads."""
     form = {
         "filters": CHANNELS, "image": (17, 40), "kernel": (3, 3), "strides": (1, 1), "dilations": (1, 1),
-        "pads": (1, 1, 1, 1), "window": (3, 3), "window_strides": (2, 2), "batch": 2, "has_batch": False, "seed": 1,
+        "pads": (1, 1, 1, 1), "window": (3, 3), "window_strides": (2, 2), "batch": 2, "has_batch": False,
+        "has_sizes": has_sizes, "seed": 1,
     }  # fmt: skip
     check(form, "native", threads=2)

@@ -15,8 +15,9 @@ def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
     as lines of windows, and small images waste no lanes. Convolutions with one
     group, elementwise ops, reductions over windows but for sums, and padding that
     pass images to each other form a part of the graph; if its convolutions gain more than
-    transposes at its borders cost, all of them change to that order. Sizes,
-    except for the batch, must be known. A convolution of f32 adds up its products
+    transposes at its borders cost, all of them change to that order. Height and
+    width that only the call knows count as what follows from an image of usual
+    size; the number of channels must be known. A convolution of f32 adds up its products
     in another order then; other sums stay as they are. Images of bytes of 64
     positions or more stay where the target sums their products in pairs that may
     saturate, and has few registers (SSSE3, AVX2): filters on the left-hand side are the

@@ -70,9 +70,16 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   Access b = Access::get(e, filter->get(), root.getMatchingIndexingMap(filter));
   PaddedInput input = matchPadding(e, image->get(), 1, kNumImageDims);
   Access x = Access::get(e, input.source, imageMap);
-  // The sizes of the image as the product reads it.
+  // The sizes of the image as the product reads it: of a copy with its padding,
+  // there is no buffer yet.
   auto type = cast<MemRefType>(image->get().getType());
-  std::optional<int64_t> width = e.asConstant(c.sizes[2]);
+  auto alloc = image->get().getDefiningOp<memref::AllocOp>();
+  auto getSize = [&](unsigned dim) -> Value {
+    if (type.isDynamicDim(dim) && alloc)
+      return alloc.getDynamicSizes()[type.getDynamicDimIndex(dim)];
+    return e.size(image->get(), dim);
+  };
+  Value width = c.sizes[2];
   SmallVector<unsigned> depth(taps);
   depth.push_back(channel);
   for (unsigned loop : depth) {
@@ -87,17 +94,18 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   }
   int64_t window = match.filterDims[1].size;
   // Segments are contiguous: the elements of a window's line.
-  if (llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic) ||
-      !width || *width == 0 || !b.positionOf(column) ||
+  if (type.isDynamicDim(3) || e.isConstant(width, 0) || !b.positionOf(column) ||
       (window > 1 && dims->dilations[1] != 1))
     return failure();
-  int64_t position = type.getDimSize(3), line = type.getDimSize(2) * position;
+  int64_t position = type.getDimSize(3);
+  Value line = e.mul(getSize(2), e.index(position));
 
+  p.oftenHasOneRow = false;
   p.outerSizes = {c.sizes[0]};
   p.m = e.mul(c.sizes[1], c.sizes[2]);
   p.n = c.sizes[3];
   p.a = {x.flat,
-         {e.index(type.getDimSize(1) * line)},
+         {e.mul(getSize(1), line)},
          e.index(position * dims->strides[1]),
          e.index(1)};
   p.c = {c.flat, {c.strides[0]}, c.strides[2], e.index(1)};
@@ -105,9 +113,9 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   if (input.value)
     match.paddedRows.emplace(
         x.flat, x.sizes[0],
-        PaddedRows::Dim{x.sizes[1], input.low[1], e.index(type.getDimSize(1))},
-        PaddedRows::Dim{x.sizes[2], input.low[2], e.index(type.getDimSize(2))},
-        x.sizes[3], input.value);
+        PaddedRows::Dim{x.sizes[1], input.low[1], getSize(1)},
+        PaddedRows::Dim{x.sizes[2], input.low[2], getSize(2)}, x.sizes[3],
+        input.value);
 
   match.matrixOperand = filter;
   match.rowsOperand = image;
@@ -126,11 +134,18 @@ FailureOr<MatchedProduct> quantc::matchRowConvolution(KernelEmitter &e,
   int64_t segment = llvm::alignTo(elements, dot.group);
   int64_t numSegments = match.filterDims[0].size;
   p.k = e.index(numSegments * segment);
-  bool isOneLine =
-      line * dims->strides[0] == position * dims->strides[1] * *width;
+  // Positions that follow each other from line to line: those of an image that
+  // is read as it is, or what constants say.
+  Value lineStride = e.mul(line, e.index(dims->strides[0]));
+  bool isWhole = window == 1 && dims->strides[0] == 1 &&
+                 dims->strides[1] == 1 && !input.value;
+  auto lineElements = e.asConstant(lineStride), outputs = e.asConstant(width);
+  bool isOneLine = lineElements && outputs
+                       ? *lineElements == position * dims->strides[1] * *outputs
+                       : isWhole;
   if (!isOneLine || numSegments > 1)
-    p.lines = {*width, e.index(line * dims->strides[0]), segment, elements,
-               e.index(line * dims->dilations[0])};
+    p.lines = {width, lineStride, segment, elements,
+               e.mul(line, e.index(dims->dilations[0]))};
   else
     p.k = e.index(elements);
   match.kernel = MicroKernel::choose(

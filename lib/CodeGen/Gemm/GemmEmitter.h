@@ -144,7 +144,7 @@ class RowPanels;
 /// with its channels innermost, of which each reads segments along k: lines of
 /// a window.
 struct RowLines {
-  int64_t width;      // Rows of a line,
+  mlir::Value width;  // Rows of a line,
   mlir::Value stride; // and how far lines are apart.
   /// Steps along k of a segment, in whole words where rows are packed, and the
   /// elements among them that exist; and how far segments are apart.
@@ -164,6 +164,9 @@ struct GemmProblem {
   QuantizedFactor quantizedA, quantizedB;
   /// A, if it was packed at compile time.
   std::shared_ptr<const RowPanels> rowPanels;
+  /// Whether one row alone is a case for code of its own, if their number is
+  /// not known: not of an image.
+  bool oftenHasOneRow = true;
   /// Whether C's old value is added.
   bool accumulates = false;
   /// Elementwise op on C in registers before it is stored, or null: its inputs
@@ -176,6 +179,10 @@ struct GemmProblem {
 
   /// Where a row of A begins, and how far into it an element along k lies.
   mlir::Value getRowOffset(KernelEmitter &e, mlir::Value row) const;
+  /// The same for `count` rows that follow each other; those from the last one
+  /// on repeat it.
+  llvm::SmallVector<mlir::Value>
+  getRowOffsets(KernelEmitter &e, mlir::Value row, int64_t count) const;
   mlir::Value getStepOffset(KernelEmitter &e, mlir::Value k) const;
   /// How many products a sum has.
   mlir::Value getNumProducts(KernelEmitter &e) const;

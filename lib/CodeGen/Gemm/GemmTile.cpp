@@ -42,7 +42,7 @@ void GemmTileEmitter::emitRow(const GemmBlock &block, GemmTile tile,
                          e.add(row, e.index(kernel.rows)), p.m);
   if (!hasTail) {
     tile.rowsFit = fits;
-    if (m || kernel.rows == 1 || !columns.isPacked())
+    if (m || kernel.rows == 1 || !columns.isPacked() || !p.oftenHasOneRow)
       return emitTile(block, tile);
     // A decoder multiplies one row most of the time, and reads all weights for
     // it.
@@ -166,7 +166,13 @@ void GemmTileEmitter::emitTile(const GemmBlock &block, const GemmTile &tile) {
   SmallVector<Value> rowOffsets;
   Value aBase = e.add(block.aBase, p.getStepOffset(e, block.k));
   // Where lines are whole tiles, a tile is in one of them.
-  bool isInLine = p.lines && p.lines->width % kernel.rows == 0;
+  std::optional<int64_t> width =
+      p.lines ? e.asConstant(p.lines->width) : std::nullopt;
+  bool isInLine = width && *width % kernel.rows == 0;
+  // Without a constant to divide by, rows are looked for one after the other.
+  SmallVector<Value> walked;
+  if (p.lines && !width && !kernel.dot)
+    walked = p.getRowOffsets(e, tile.row, tile.rows);
   for (int64_t r = 0; r < tile.rows; ++r) {
     if (kernel.dot) {
       // Words have room for whole tiles: rows that do not exist are read as
@@ -174,6 +180,10 @@ void GemmTileEmitter::emitTile(const GemmBlock &block, const GemmTile &tile) {
       Value first =
           e.mul(e.sub(tile.row, block.firstRow), e.index(block.wordStride));
       rowOffsets.push_back(e.add(first, e.index(r * block.wordStride)));
+      continue;
+    }
+    if (!walked.empty()) {
+      rowOffsets.push_back(e.add(aBase, walked[r]));
       continue;
     }
     Value row = e.add(tile.row, e.index(r));

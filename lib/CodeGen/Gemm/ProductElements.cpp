@@ -41,9 +41,34 @@ Value quantc::emitFactor(KernelEmitter &e, const MicroKernel &kernel,
 Value GemmProblem::getRowOffset(KernelEmitter &e, Value row) const {
   if (!lines)
     return e.mul(row, a.rowStride);
-  SmallVector<Value> split =
-      e.delinearize(row, {e.index(0), e.index(lines->width)});
+  SmallVector<Value> split = e.delinearize(row, {e.index(0), lines->width});
   return e.add(e.mul(split[0], lines->stride), e.mul(split[1], a.rowStride));
+}
+
+SmallVector<Value> GemmProblem::getRowOffsets(KernelEmitter &e, Value row,
+                                              int64_t count) const {
+  SmallVector<Value> offsets{getRowOffset(e, row)};
+  Value column =
+      lines ? e.delinearize(row, {e.index(0), lines->width})[1] : Value();
+  for (int64_t i = 1; i < count; ++i) {
+    Value step = a.rowStride;
+    if (lines) {
+      // A division takes longer than to ask where the line ends.
+      Value next = e.add(column, e.index(1));
+      Value isNewLine = e.compare(arith::CmpIPredicate::eq, next, lines->width);
+      Value lineStep =
+          e.sub(lines->stride, e.mul(e.sub(lines->width, e.index(1)), step));
+      column =
+          e.b.createOrFold<arith::SelectOp>(e.loc, isNewLine, e.index(0), next);
+      step =
+          e.b.createOrFold<arith::SelectOp>(e.loc, isNewLine, lineStep, step);
+    }
+    Value exists =
+        e.compare(arith::CmpIPredicate::slt, e.add(row, e.index(i)), m);
+    step = e.b.createOrFold<arith::SelectOp>(e.loc, exists, step, e.index(0));
+    offsets.push_back(e.add(offsets.back(), step));
+  }
+  return offsets;
 }
 
 Value GemmProblem::getStepOffset(KernelEmitter &e, Value k) const {

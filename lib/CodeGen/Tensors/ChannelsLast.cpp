@@ -50,33 +50,104 @@ static constexpr double kByteProducts = 4;
 /// that is interleaved.
 static constexpr int64_t kManyPositions = 64;
 
+/// Height and width of an image of which nothing is known.
+static constexpr int64_t kUsualSize = 224;
+
 /// Positions of a window up to which their reduction is one elementwise op.
 static constexpr int64_t kMaxUnrolledWindow = 16;
 
 static bool isImage(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || type.getRank() != kRank ||
-      llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
+  if (!type || type.getRank() != kRank || type.isDynamicDim(kChannel))
     return false;
   // Sums of bytes become bytes where they are made.
   Type element = type.getElementType();
   return element.isF32() || element.isInteger(8) || element.isInteger(32);
 }
 
-/// Elements of one image of a batch.
-static double countElements(Value image) {
+namespace {
+/// Sizes of images as they may be: of those that only the call knows, what
+/// follows from arguments of a usual size.
+class UsualSizes {
+public:
+  /// Elements of one image of a batch.
+  double countElements(Value image);
+  /// What it takes to transpose it, in multiplications of its elements.
+  double getTransposeCost(Value image);
+
+private:
+  int64_t getDim(Value tensor, int64_t dim);
+  int64_t evaluate(OpFoldResult size);
+  std::optional<int64_t> evaluateOp(Operation *op);
+
+  llvm::DenseMap<Value, int64_t> known;
+};
+} // namespace
+
+double UsualSizes::countElements(Value image) {
   double count = 1;
-  for (int64_t size :
-       cast<RankedTensorType>(image.getType()).getShape().drop_front())
-    count *= size;
+  for (unsigned dim = 1; dim < kRank; ++dim)
+    count *= getDim(image, dim);
   return count;
 }
 
-/// What it takes to transpose one image of a batch, in multiplications of its
-/// elements.
-static double getTransposeCost(Value image) {
+double UsualSizes::getTransposeCost(Value image) {
   bool isByte = getElementTypeOrSelf(image).isInteger(8);
   return kTransposeCost * countElements(image) * (isByte ? kByteProducts : 1);
+}
+
+int64_t UsualSizes::getDim(Value tensor, int64_t dim) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (!type.isDynamicDim(dim))
+    return type.getDimSize(dim);
+  Operation *op = tensor.getDefiningOp();
+  if (!op)
+    return kUsualSize;
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return evaluate(empty.getMixedSizes()[dim]);
+  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+    return evaluate(expand.getMixedOutputShape()[dim]);
+  if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
+    return getDim(dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim);
+  // Most others change sizes by little.
+  auto from = op->getNumOperands()
+                  ? dyn_cast<RankedTensorType>(op->getOperand(0).getType())
+                  : RankedTensorType();
+  if (from && from.getRank() == type.getRank())
+    return getDim(op->getOperand(0), dim);
+  return kUsualSize;
+}
+
+int64_t UsualSizes::evaluate(OpFoldResult size) {
+  if (std::optional<int64_t> constant = getConstantIntValue(size))
+    return *constant;
+  auto value = cast<Value>(size);
+  if (auto it = known.find(value); it != known.end())
+    return it->second;
+  int64_t result = kUsualSize;
+  Operation *op = value.getDefiningOp();
+  if (auto dim = dyn_cast_or_null<tensor::DimOp>(op)) {
+    if (auto index = dim.getConstantIndex())
+      result = getDim(dim.getSource(), *index);
+  } else if (op) {
+    result = evaluateOp(op).value_or(result);
+  }
+  return known[value] = result;
+}
+
+/// What arithmetic on sizes folds to.
+std::optional<int64_t> UsualSizes::evaluateOp(Operation *op) {
+  SmallVector<Attribute> operands;
+  for (Value operand : op->getOperands()) {
+    if (!operand.getType().isIntOrIndex())
+      return std::nullopt;
+    operands.push_back(IntegerAttr::get(operand.getType(), evaluate(operand)));
+  }
+  SmallVector<OpFoldResult> results;
+  if (operands.empty() || op->getNumResults() != 1 ||
+      failed(op->fold(operands, results)) || results.size() != 1)
+    return std::nullopt;
+  return getConstantIntValue(results[0]);
 }
 
 namespace {
@@ -90,16 +161,19 @@ struct ImageOp {
   /// Of a convolution, what the other order gains, in multiplications.
   double gain = 0;
 
-  static std::optional<ImageOp> get(Operation *op, const VectorUnit &unit);
+  static std::optional<ImageOp> get(Operation *op, const VectorUnit &unit,
+                                    UsualSizes &sizes);
 
 private:
-  bool matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit);
+  bool matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit,
+                        UsualSizes &sizes);
   bool matchOther(linalg::LinalgOp op);
 };
 } // namespace
 
 /// A convolution of all channels by constant filters, whose windows are lines.
-bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit) {
+bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit,
+                               UsualSizes &sizes) {
   if (!linalg::isaConvolutionOpInterface(conv))
     return false;
   FailureOr<linalg::ConvolutionDimensions> dims =
@@ -131,7 +205,7 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit) {
     return false;
   int64_t filters = filterType.getDimSize(0);
   double waste = double(llvm::alignTo(filters, kLanes)) / filters - 1;
-  double positions = countElements(conv->getResult(0)) / filters;
+  double positions = sizes.countElements(conv->getResult(0)) / filters;
   if (filterType.getElementType().isInteger(8) && unit.sharesFewWeights() &&
       positions >= kManyPositions)
     return false;
@@ -178,7 +252,8 @@ bool ImageOp::matchOther(linalg::LinalgOp linalgOp) {
   return !images.empty();
 }
 
-std::optional<ImageOp> ImageOp::get(Operation *op, const VectorUnit &unit) {
+std::optional<ImageOp> ImageOp::get(Operation *op, const VectorUnit &unit,
+                                    UsualSizes &sizes) {
   ImageOp result;
   result.op = op;
   if (op->getNumResults() != 1 || !isImage(op->getResult(0)))
@@ -199,7 +274,8 @@ std::optional<ImageOp> ImageOp::get(Operation *op, const VectorUnit &unit) {
   AffineMap out = linalgOp.getIndexingMapsArray().back();
   if (out.getNumResults() != kRank || !out.isProjectedPermutation())
     return std::nullopt;
-  if (!result.matchConvolution(linalgOp, unit) && !result.matchOther(linalgOp))
+  if (!result.matchConvolution(linalgOp, unit, sizes) &&
+      !result.matchOther(linalgOp))
     return std::nullopt;
   return result;
 }
@@ -359,11 +435,16 @@ Value Converter::convertWindows(const ImageOp &image) {
       loops.push_back(rewriter.getAffineConstantExpr(position));
     loops.push_back(rewriter.getAffineDimExpr(3));
     maps.push_back(map.replaceDimsAndSymbols(loops, {}, kRank, 0));
-    // An operand's dimension that is a loop gives it its size.
-    for (unsigned dim = 0; dim < kRank; ++dim)
-      if (isa<AffineDimExpr>(maps.back().getResult(dim)) &&
-          inputType.getDimSize(dim) != outputType.getDimSize(dim))
+    // An operand's dimension that is a loop gives it its size: that of the
+    // result only where a window is no longer than a step.
+    for (unsigned dim = 0; dim < kRank; ++dim) {
+      int64_t size = inputType.getDimSize(dim);
+      bool isLonger = size != outputType.getDimSize(dim);
+      if (ShapedType::isDynamic(size) && (dim == 1 || dim == 2))
+        isLonger |= sizes[dim - 1] > 1;
+      if (isa<AffineDimExpr>(maps.back().getResult(dim)) && isLonger)
         return nullptr;
+    }
   }
   SmallVector<Value> inputs(maps.size(), input);
   maps.push_back(rewriter.getMultiDimIdentityMap(kRank));
@@ -386,8 +467,11 @@ Value Converter::convertWindows(const ImageOp &image) {
 
 void Converter::convert(const ImageOp &image) {
   rewriter.setInsertionPoint(image.op);
-  auto pad = dyn_cast<tensor::PadOp>(image.op);
-  Value result = pad ? convertPad(pad) : convertWindows(image);
+  Value result;
+  if (auto pad = dyn_cast<tensor::PadOp>(image.op))
+    result = convertPad(pad);
+  else
+    result = convertWindows(image);
   last[image.op->getResult(0)] = result ? result : convertLinalg(image);
   converted.push_back(image.op);
 }
@@ -424,11 +508,12 @@ struct ChannelsLastPass
   void convert(func::FuncOp func) {
     // Images that ops take or give in the same order.
     VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
+    UsualSizes sizes;
     llvm::EquivalenceClasses<const void *> parts;
     llvm::MapVector<Operation *, ImageOp> ops;
     auto getKey = [](Value value) { return value.getAsOpaquePointer(); };
     for (Operation &op : func.getBody().front()) {
-      std::optional<ImageOp> image = ImageOp::get(&op, unit);
+      std::optional<ImageOp> image = ImageOp::get(&op, unit, sizes);
       if (!image)
         continue;
       for (OpOperand *operand : image->images)
@@ -447,11 +532,11 @@ struct ChannelsLastPass
       for (OpOperand *operand : image.images)
         if (!ops.contains(operand->get().getDefiningOp()) &&
             seen.insert(operand->get()).second)
-          addCost(operand->get(), getTransposeCost(operand->get()));
+          addCost(operand->get(), sizes.getTransposeCost(operand->get()));
       if (llvm::any_of(result.getUsers(), [&](Operation *user) {
             return !ops.contains(user) && !isa<tensor::DimOp>(user);
           }))
-        addCost(result, getTransposeCost(result));
+        addCost(result, sizes.getTransposeCost(result));
     }
     Converter converter(func);
     for (auto &[op, image] : ops) {
