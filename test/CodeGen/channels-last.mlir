@@ -133,32 +133,66 @@ func.func @halved(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
   %c2 = arith.constant 2 : index
   %c3 = arith.constant 3 : index
   %zero = arith.constant 0.0 : f32
-  %filter = arith.constant dense_resource<w> : tensor<256x256x5x5xf32>
+  %filter = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
   %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
   %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
   %h2 = arith.floordivsi %h, %c2 : index
   %w2 = arith.floordivsi %w, %c2 : index
   %empty = tensor.empty(%h2, %w2) : tensor<1x256x?x?xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
-  %conv = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x5x5xf32>)
+  %conv = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x3x3xf32>)
       outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
   return %conv : tensor<1x256x?x?xf32>
 }
 func.func @whole(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
   %c2 = arith.constant 2 : index
   %c3 = arith.constant 3 : index
-  %c4 = arith.constant 4 : index
   %zero = arith.constant 0.0 : f32
-  %filter = arith.constant dense_resource<w> : tensor<256x256x5x5xf32>
+  %filter = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
   %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
   %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
-  %h4 = arith.subi %h, %c4 : index
-  %w4 = arith.subi %w, %c4 : index
-  %empty = tensor.empty(%h4, %w4) : tensor<1x256x?x?xf32>
+  %h0 = arith.subi %h, %c2 : index
+  %w0 = arith.subi %w, %c2 : index
+  %empty = tensor.empty(%h0, %w0) : tensor<1x256x?x?xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
-  %conv = linalg.conv_2d_nchw_fchw ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x5x5xf32>)
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x3x3xf32>)
       outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
   return %conv : tensor<1x256x?x?xf32>
+}
+
+// -----
+
+// Images that are joined change together.
+// CHECK-LABEL: func.func @joined
+// CHECK:         tensor.concat dim(3) {{.*}} (tensor<1x?x?x512xf32>, tensor<1x?x?x256xf32>) -> tensor<1x?x?x768xf32>
+// CHECK-COUNT-1: linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+// CHECK-NOT:     linalg.transpose
+func.func @joined(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %zero = arith.constant 0.0 : f32
+  %w0 = arith.constant dense_resource<w> : tensor<512x256x3x3xf32>
+  %w1 = arith.constant dense_resource<w> : tensor<256x768x3x3xf32>
+  %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
+  %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
+  %padded = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<1x256x?x?xf32> to tensor<1x256x?x?xf32>
+  %empty = tensor.empty(%h, %w) : tensor<1x512x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x512x?x?xf32>) -> tensor<1x512x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%padded, %w0 : tensor<1x256x?x?xf32>, tensor<512x256x3x3xf32>)
+      outs(%init : tensor<1x512x?x?xf32>) -> tensor<1x512x?x?xf32>
+  %both = tensor.concat dim(1) %conv, %x : (tensor<1x512x?x?xf32>, tensor<1x256x?x?xf32>) -> tensor<1x768x?x?xf32>
+  %paddedBoth = tensor.pad %both low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<1x768x?x?xf32> to tensor<1x768x?x?xf32>
+  %empty1 = tensor.empty(%h, %w) : tensor<1x256x?x?xf32>
+  %init1 = linalg.fill ins(%zero : f32) outs(%empty1 : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %conv1 = linalg.conv_2d_nchw_fchw ins(%paddedBoth, %w1 : tensor<1x768x?x?xf32>, tensor<256x768x3x3xf32>)
+      outs(%init1 : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  return %conv1 : tensor<1x256x?x?xf32>
 }
 
 // -----

@@ -28,14 +28,15 @@ FORMS = st.fixed_dictionaries(
         "batch": st.integers(1, 2),
         "has_batch": st.booleans(),
         "has_sizes": st.booleans(),
+        "axis": st.integers(0, 3),
         "seed": st.integers(0, 1000),
     }
 )
 
 
 def make_model(form, path):
-    """A convolution of the form, two more around which a residual goes, a maximum
-    over windows, and a mean; outputs are the middle and the end."""
+    """A convolution of the form, two more around which a residual goes, two images
+    joined, a maximum over windows, and one over all; outputs are the middle and the end."""
     rng = np.random.default_rng(form["seed"])
     filters = form["filters"]
     constants = {
@@ -54,7 +55,8 @@ def make_model(form, path):
         helper.make_node("Clip", ["c1", "low", "high"], ["r1"]),
         helper.make_node("Conv", ["r1", "w2"], ["c2"], **same),
         helper.make_node("Mul", ["r1", "scale"], ["r2"]),
-        helper.make_node("Add", ["c2", "r2"], ["sum"]),
+        helper.make_node("Add", ["c2", "r2"], ["added"]),
+        helper.make_node("Concat", ["added", "r1"], ["sum"], axis=form["axis"]),
         helper.make_node(
             "MaxPool", ["sum"], ["pool"],
             kernel_shape=form["window"], strides=form["window_strides"], pads=[size // 2 for size in form["window"] * 2],
@@ -160,6 +162,6 @@ def test_threads(has_sizes):
     form = {
         "filters": CHANNELS, "image": (17, 40), "kernel": (3, 3), "strides": (1, 1), "dilations": (1, 1),
         "pads": (1, 1, 1, 1), "window": (3, 3), "window_strides": (2, 2), "batch": 2, "has_batch": False,
-        "has_sizes": has_sizes, "seed": 1,
+        "has_sizes": has_sizes, "axis": 1, "seed": 1,
     }  # fmt: skip
     check(form, "native", threads=2)

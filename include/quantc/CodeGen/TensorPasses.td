@@ -13,8 +13,8 @@ def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
     product whose rows are positions and whose columns are filters: floats are
     read where they lie (with padding, from a copy that has it), bytes are packed
     as lines of windows, and small images waste no lanes. Convolutions with one
-    group, elementwise ops, reductions over windows but for sums, and padding that
-    pass images to each other form a part of the graph; if its convolutions gain more than
+    group, elementwise ops, reductions over windows but for sums, padding, and
+    concatenations that pass images to each other form a part of the graph; if its convolutions gain more than
     transposes at its borders cost, all of them change to that order. Height and
     width that only the call knows count as what follows from an image of usual
     size; the number of channels must be known. A convolution of f32 adds up its products

@@ -166,8 +166,9 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
   int64_t columnBlocks = 1;
   if (numPanels) {
     result.panels = std::min(result.panels, std::max<int64_t>(*numPanels, 1));
-    bool hasEnoughRows = columns.isPacked() && result.sweepsRows && m &&
-                         *m > kEnoughBlocks * kBlockRows;
+    // Images of an unknown size are large where it takes time.
+    bool hasManyRows = m ? *m > kEnoughBlocks * kBlockRows : !p.oftenHasOneRow;
+    bool hasEnoughRows = columns.isPacked() && result.sweepsRows && hasManyRows;
     if (!wished.blockColumns && !hasEnoughRows)
       result.panels = std::min(
           result.panels,

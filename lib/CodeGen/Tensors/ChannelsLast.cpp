@@ -40,6 +40,9 @@ static constexpr unsigned kChannel = 1;
 /// where filters are whole vectors of so many, and what it takes to transpose
 /// an element, in multiplications (measured on a processor with AVX-512).
 static constexpr double kGain = 0.2;
+/// The same of windows whose lines have an unknown width: channels first, each
+/// vector ends with its line (measured with AVX2).
+static constexpr double kUnknownWidthGain = 0.6;
 static constexpr int64_t kLanes = 16;
 static constexpr double kTransposeCost = 400;
 /// As many bytes are multiplied in the time of a float.
@@ -206,10 +209,15 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit,
   int64_t filters = filterType.getDimSize(0);
   double waste = double(llvm::alignTo(filters, kLanes)) / filters - 1;
   double positions = sizes.countElements(conv->getResult(0)) / filters;
-  if (filterType.getElementType().isInteger(8) && unit.sharesFewWeights() &&
-      positions >= kManyPositions)
+  bool isByte = filterType.getElementType().isInteger(8);
+  if (isByte && unit.sharesFewWeights() && positions >= kManyPositions)
     return false;
-  gain = positions * filterType.getNumElements() * (kGain - waste);
+  bool hasWindows = computeProduct(filterType.getShape().drop_front(2)) > 1;
+  auto result = cast<RankedTensorType>(conv->getResult(0).getType());
+  double share = hasWindows && !isByte && result.isDynamicDim(kRank - 1)
+                     ? kUnknownWidthGain
+                     : kGain;
+  gain = positions * filterType.getNumElements() * (share - waste);
   return gain > 0;
 }
 
@@ -267,6 +275,13 @@ std::optional<ImageOp> ImageOp::get(Operation *op, const VectorUnit &unit,
     result.images = {&pad.getSourceMutable()};
     return result;
   }
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
+    if (!llvm::all_of(concat.getInputs(), isImage))
+      return std::nullopt;
+    for (OpOperand &input : concat.getInputsMutable())
+      result.images.push_back(&input);
+    return result;
+  }
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
       linalgOp.getNumDpsInits() != 1)
@@ -299,6 +314,7 @@ private:
   Value transpose(Value image, ArrayRef<int64_t> order);
   Value makeEmpty(Value image, ArrayRef<int64_t> order);
   Value convertPad(tensor::PadOp pad);
+  Value convertConcat(tensor::ConcatOp concat);
   Value convertLinalg(const ImageOp &image);
   Value convertWindows(const ImageOp &image);
   AffineMap getLastMap(const ImageOp &image, OpOperand *operand, bool isImage);
@@ -362,6 +378,16 @@ Value Converter::convertPad(tensor::PadOp pad) {
       getLast(pad.getSource()), applyPermutation(pad.getMixedLowPad(), kToLast),
       applyPermutation(pad.getMixedHighPad(), kToLast),
       pad.getConstantPaddingValue(), pad.getNofold());
+}
+
+Value Converter::convertConcat(tensor::ConcatOp concat) {
+  SmallVector<Value> inputs = llvm::map_to_vector(
+      concat.getInputs(), [&](Value input) { return getLast(input); });
+  auto type = concat.getResultType();
+  return tensor::ConcatOp::create(
+      rewriter, concat.getLoc(),
+      type.clone(applyPermutation(type.getShape(), kToLast)),
+      kToFirst[concat.getDim()], inputs);
 }
 
 /// What loops over images with channels innermost read of `operand`.
@@ -470,6 +496,8 @@ void Converter::convert(const ImageOp &image) {
   Value result;
   if (auto pad = dyn_cast<tensor::PadOp>(image.op))
     result = convertPad(pad);
+  else if (auto concat = dyn_cast<tensor::ConcatOp>(image.op))
+    result = convertConcat(concat);
   else
     result = convertWindows(image);
   last[image.op->getResult(0)] = result ? result : convertLinalg(image);
