@@ -123,3 +123,29 @@ def test_floats(target, form, has_residual):
         )
         (y,) = model.run({name: array.astype(np.float32) for name, array in inputs.items()})
     np.testing.assert_array_equal(y, np.maximum(expected + has_residual * residual, 0))
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(form=FORMS)
+def test_planes_of_floats(target, form):
+    """One filter of one channel each, over images of known and of any size."""
+    channels = form["channels"]
+    image, kernel, strides, dilations, pads = (
+        form[name] for name in ("image", "kernel", "strides", "dilations", "pads")
+    )
+    if any(image[i] + pads[i] + pads[i + 2] <= (kernel[i] - 1) * dilations[i] for i in (0, 1)):
+        return  # No window fits.
+    rng = np.random.default_rng(form["seed"])
+    x = rng.integers(-9, 10, (form["batch"], channels, *image))
+    w = rng.integers(-9, 10, (channels, 1, *kernel))
+    expected = convolve(x, w, strides, dilations, pads, channels)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], strides=strides, dilations=dilations, pads=pads, group=channels)
+    with tempfile.TemporaryDirectory() as folder:
+        for sizes in (image, ("h", "w")):
+            model = compile_nodes(
+                [node], [("x", np.float32, ("n", channels, *sizes))], {"w": w.astype(np.float32)},
+                ("y", np.float32, ("n", channels, "oh", "ow")), target, Path(folder),
+            )
+            (y,) = model.run({"x": x.astype(np.float32)})
+            np.testing.assert_array_equal(y, expected)

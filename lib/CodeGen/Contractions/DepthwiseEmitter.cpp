@@ -57,8 +57,11 @@ private:
   /// Vectors computed side by side, and the block's shape in outputs.
   int64_t vectors, blockRows, blockColumns;
   /// A row of the buffer: for each remainder of a position by the stride, the
-  /// elements with that remainder, so that all reads are contiguous.
-  int64_t phaseLength;
+  /// elements with that remainder, so that all reads are contiguous. There are
+  /// `most` of them; rows of fewer lie as close as those of a known length do,
+  /// since at a distance of a page they would share the lines of a cache.
+  int64_t mostInPhase;
+  Value phaseLength;
   /// As many of each phase as the block's outputs read.
   Value length;
   Value numRowBlocks, numColumnBlocks, buffer;
@@ -78,7 +81,7 @@ void DepthwiseEmitter::emit(bool useThreads) {
   if (std::optional<int64_t> columns = e.asConstant(line.outputSize))
     blockColumns = std::min(blockColumns, *columns);
   blockColumns = llvm::alignTo(std::max<int64_t>(1, blockColumns), width);
-  phaseLength = blockColumns + getReach();
+  mostInPhase = blockColumns + getReach();
   numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
   numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
 
@@ -105,8 +108,15 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
   length = e.add(e.sub(endColumn, firstColumn), e.index(getReach()));
   int64_t reach = (column.window - 1) * column.dilation;
   int64_t inputRows = (blockRows - 1) * column.stride + reach + 1;
-  int64_t rowLength = stride * phaseLength;
-  buffer = e.allocateOnStack(inputRows * rowLength, kernel.accumulator);
+  int64_t width = vectors * lanes;
+  phaseLength = e.index(mostInPhase);
+  if (!e.asConstant(line.outputSize))
+    phaseLength = e.add(
+        e.mul(e.ceilDiv(e.sub(endColumn, firstColumn), width), e.index(width)),
+        e.index(getReach()));
+  Value rowLength = e.mul(e.index(stride), phaseLength);
+  buffer =
+      e.allocateOnStack(inputRows * stride * mostInPhase, kernel.accumulator);
   Value channel = getOffset(
       e, outer, {windows.input, windows.outerStrides, nullptr, nullptr});
   Value numInputRows =
@@ -115,8 +125,7 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
   Value firstInput =
       e.sub(e.mul(firstRow, e.index(column.stride)), column.padding);
   e.forLoop(e.index(0), numInputRows, 1, [&](Value i) {
-    copyRow(e.mul(i, e.index(rowLength)), e.add(firstInput, i), firstColumn,
-            channel);
+    copyRow(e.mul(i, rowLength), e.add(firstInput, i), firstColumn, channel);
   });
 
   SmallVector<Value> weights;
@@ -128,8 +137,9 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
     weights.push_back(e.splat(weight, lanes));
   }
   e.forLoop(e.index(0), numRows, 1, [&](Value i) {
-    emitRow(e.add(firstRow, i), e.mul(i, e.index(column.stride * rowLength)),
-            firstColumn, endColumn, weights, bases);
+    emitRow(e.add(firstRow, i),
+            e.mul(i, e.mul(e.index(column.stride), rowLength)), firstColumn,
+            endColumn, weights, bases);
   });
 }
 
@@ -148,16 +158,30 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
         e.sub(e.add(e.mul(firstColumn, e.index(stride)), e.index(phase)),
               line.padding);
     Value zero = e.index(0);
-    Value phaseTarget = e.add(target, e.index(phase * phaseLength));
+    Value phaseTarget = e.add(target, e.mul(e.index(phase), phaseLength));
     Value begin =
         e.min(length, e.ceilDiv(e.max(zero, e.sub(zero, start)), stride));
     Value room = e.max(zero, e.sub(line.inputSize, start));
     Value end = e.max(begin, e.min(length, e.ceilDiv(room, stride)));
     fill(zero, begin, phaseTarget);
     Value rowBase = e.add(channel, e.mul(row, line.inputSize));
-    e.forLoop(begin, end, 1, [&](Value i) {
-      Value position = e.add(start, e.mul(i, e.index(stride)));
-      Value element = e.load(windows.input, e.add(rowBase, position));
+    auto getPosition = [&](Value i) {
+      return e.add(rowBase, e.add(start, e.mul(i, e.index(stride))));
+    };
+    // LLVM would take every second element one by one, so that it reads none
+    // behind the last one.
+    Value rest = begin;
+    if (stride == 2 && lanes > 1) {
+      rest = e.add(begin,
+                   e.mul(e.floorDiv(e.sub(end, begin), lanes), e.index(lanes)));
+      e.forLoop(begin, rest, lanes, [&](Value i) {
+        Value elements = e.loadEven(windows.input, getPosition(i), lanes);
+        e.storeVector(emitFactor(e, kernel, p.factorB, elements, lanes), buffer,
+                      e.add(phaseTarget, i));
+      });
+    }
+    e.forLoop(rest, end, 1, [&](Value i) {
+      Value element = e.load(windows.input, getPosition(i));
       e.store(emitFactor(e, kernel, p.factorB, element, 0), buffer,
               e.add(phaseTarget, i));
     });
@@ -172,7 +196,8 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
       },
       [&] {
         for (int64_t phase = 0; phase < stride; ++phase)
-          fill(e.index(0), length, e.add(target, e.index(phase * phaseLength)));
+          fill(e.index(0), length,
+               e.add(target, e.mul(e.index(phase), phaseLength)));
       });
 }
 
@@ -192,11 +217,12 @@ void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
       SmallVector<Value> rowSums(vectors, zero);
       for (int64_t j = 0; j < line.window; ++j) {
         int64_t tap = j * line.dilation;
-        int64_t at = i * column.dilation * stride * phaseLength +
-                     tap % stride * phaseLength + tap / stride;
+        int64_t phase = i * column.dilation * stride + tap % stride;
+        Value at =
+            e.add(e.mul(e.index(phase), phaseLength), e.index(tap / stride));
         for (int64_t v = 0; v < vectors; ++v) {
-          Value input =
-              e.loadVector(buffer, e.add(base, e.index(at + v * lanes)), lanes);
+          Value input = e.loadVector(
+              buffer, e.add(base, e.add(at, e.index(v * lanes))), lanes);
           rowSums[v] = emitMultiplyAdd(e, kernel, weights[i * line.window + j],
                                        input, rowSums[v]);
         }
