@@ -141,6 +141,10 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(quantc::createLowerLookupsPass(lookups));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(quantc::createLowerCopiesPass());
+  quantc::LowerTransposesPassOptions transposes;
+  transposes.targetFeatures = options.targetFeatures;
+  transposes.threads = options.threads;
+  pm.addPass(quantc::createLowerTransposesPass(transposes));
   quantc::ParallelizeLoopsPassOptions loops;
   loops.threads = options.threads;
   pm.addPass(quantc::createParallelizeLoopsPass(loops));

@@ -226,6 +226,37 @@ def LowerLookupsPass : Pass<"quantc-lower-lookups", "mlir::ModuleOp"> {
   ];
 }
 
+def LowerTransposesPass : Pass<"quantc-lower-transposes", "mlir::ModuleOp"> {
+  let summary = "Lower elementwise ops that transpose to blocks in registers";
+  let description = [{
+    An elementwise op that reads an input whose innermost dimension is another
+    one than its output's becomes loops over squares of elements: as many
+    vectors of the input as each has lanes, transposed by interleaving halves
+    (log2(lanes) steps), computed on, and stored as vectors of the output. A
+    task is a strip of columns that fills a line of the cache; what is left of
+    rows and columns is computed element by element. Loops that all operands
+    walk through together become one first, so that lines are long.
+
+    Elements of up to 32 bits are transposed, in squares of 16 (bytes), 8, or 4
+    (32 bits in vectors of 128 bits). Ops with a known size of fewer than that
+    are kept, and so are those whose inputs have several dimensions innermost.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", "\"\"",
+           "LLVM's feature list of the target">,
+    Option<"threads", "threads", "bool", "true",
+           "Run large buffers in parallel">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTransposes", "transposes", "Ops lowered">
+  ];
+}
+
 def FreeLocalBuffersPass : Pass<"quantc-free-local-buffers", "mlir::ModuleOp"> {
   let summary = "Free buffers that nobody else can own";
   let description = [{
