@@ -129,35 +129,35 @@ func.func @dynamic(%x: tensor<1x3x?x?xf32>) -> tensor<1x256x?x?xf32> {
 // CHECK:         linalg.conv_2d_nchw_fchw
 // CHECK-LABEL: func.func @whole
 // CHECK:         linalg.transpose
-func.func @halved(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
+func.func @halved(%x: tensor<1x256x?x?xf32>) -> tensor<1x16x?x?xf32> {
   %c2 = arith.constant 2 : index
   %c3 = arith.constant 3 : index
   %zero = arith.constant 0.0 : f32
-  %filter = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
+  %filter = arith.constant dense_resource<w> : tensor<16x256x3x3xf32>
   %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
   %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
   %h2 = arith.floordivsi %h, %c2 : index
   %w2 = arith.floordivsi %w, %c2 : index
-  %empty = tensor.empty(%h2, %w2) : tensor<1x256x?x?xf32>
-  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
-  %conv = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x3x3xf32>)
-      outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
-  return %conv : tensor<1x256x?x?xf32>
+  %empty = tensor.empty(%h2, %w2) : tensor<1x16x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x16x?x?xf32>) -> tensor<1x16x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<16x256x3x3xf32>)
+      outs(%init : tensor<1x16x?x?xf32>) -> tensor<1x16x?x?xf32>
+  return %conv : tensor<1x16x?x?xf32>
 }
-func.func @whole(%x: tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32> {
+func.func @whole(%x: tensor<1x256x?x?xf32>) -> tensor<1x16x?x?xf32> {
   %c2 = arith.constant 2 : index
   %c3 = arith.constant 3 : index
   %zero = arith.constant 0.0 : f32
-  %filter = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
+  %filter = arith.constant dense_resource<w> : tensor<16x256x3x3xf32>
   %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
   %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
   %h0 = arith.subi %h, %c2 : index
   %w0 = arith.subi %w, %c2 : index
-  %empty = tensor.empty(%h0, %w0) : tensor<1x256x?x?xf32>
-  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
-  %conv = linalg.conv_2d_nchw_fchw ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<256x256x3x3xf32>)
-      outs(%init : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
-  return %conv : tensor<1x256x?x?xf32>
+  %empty = tensor.empty(%h0, %w0) : tensor<1x16x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x16x?x?xf32>) -> tensor<1x16x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %filter : tensor<1x256x?x?xf32>, tensor<16x256x3x3xf32>)
+      outs(%init : tensor<1x16x?x?xf32>) -> tensor<1x16x?x?xf32>
+  return %conv : tensor<1x16x?x?xf32>
 }
 
 // -----

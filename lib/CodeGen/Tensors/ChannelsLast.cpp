@@ -37,14 +37,17 @@ static constexpr unsigned kRank = 4;
 static constexpr unsigned kChannel = 1;
 
 /// The share of a convolution's multiplications that the other order is worth,
-/// where filters are whole vectors of so many, and what it takes to transpose
-/// an element, in multiplications (measured on a processor with AVX-512).
+/// where filters are whole vectors of so many: windows are not gathered, and no
+/// vector of positions is left half empty. What it takes to transpose an
+/// element, in multiplications.
 static constexpr double kGain = 0.2;
+/// The same of windows of one position, which are in order as they are.
+static constexpr double kPointGain = 0.1;
 /// The same of windows whose lines have an unknown width: channels first, each
 /// vector ends with its line (measured with AVX2).
 static constexpr double kUnknownWidthGain = 0.6;
 static constexpr int64_t kLanes = 16;
-static constexpr double kTransposeCost = 400;
+static constexpr double kTransposeCost = 40;
 /// As many bytes are multiplied in the time of a float.
 static constexpr double kByteProducts = 4;
 
@@ -214,9 +217,10 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit,
     return false;
   bool hasWindows = computeProduct(filterType.getShape().drop_front(2)) > 1;
   auto result = cast<RankedTensorType>(conv->getResult(0).getType());
-  double share = hasWindows && !isByte && result.isDynamicDim(kRank - 1)
-                     ? kUnknownWidthGain
-                     : kGain;
+  double share = kPointGain;
+  if (hasWindows)
+    share =
+        !isByte && result.isDynamicDim(kRank - 1) ? kUnknownWidthGain : kGain;
   gain = positions * filterType.getNumElements() * (share - waste);
   return gain > 0;
 }
