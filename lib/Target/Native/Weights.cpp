@@ -8,12 +8,18 @@
 #include "llvm/ADT/Hashing.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Object/ELF.h"
+#include "llvm/Support/Errno.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
 #include "llvm/TargetParser/Triple.h"
+
+#include <mutex>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace quantc;
@@ -152,22 +158,26 @@ template <typename T> static void writeStruct(raw_ostream &os, const T &value) {
   os.write(reinterpret_cast<const char *>(&value), sizeof(T));
 }
 
-/// All weights as they lie in their section. What was deferred is made once,
-/// since what it is made of may be freed then.
+/// The bytes of a constant, in `room` if it was deferred. Then it is made once,
+/// since what it is made of may be freed behind that.
+static ArrayRef<char> makeBytes(DeferredConstant &constant,
+                                std::vector<char> &room) {
+  if (!constant.write)
+    return constant.bytes;
+  room.resize(std::max<size_t>(room.size(), constant.size));
+  constant.write(room.data());
+  constant.write = nullptr;
+  return ArrayRef(room).take_front(constant.size);
+}
+
+/// All weights as they lie in their section.
 static void writeBytes(WeightTable &table, raw_ostream &os) {
   std::vector<char> made;
   for (Weight &weight : table.weights) {
-    DeferredConstant &constant = weight.constant;
-    if (constant.write) {
-      made.resize(std::max<size_t>(made.size(), constant.size));
-      constant.write(made.data());
-      os.write(made.data(), constant.size);
-      constant.write = nullptr;
-    } else {
-      os.write(constant.bytes.data(), constant.size);
-    }
+    ArrayRef<char> bytes = makeBytes(weight.constant, made);
+    os.write(bytes.data(), bytes.size());
     os.write_zeros(
-        llvm::offsetToAlignment(constant.size, llvm::Align(weightAlignment)));
+        llvm::offsetToAlignment(bytes.size(), llvm::Align(weightAlignment)));
   }
 }
 
@@ -310,6 +320,48 @@ static llvm::Expected<uint64_t> findReserved(StringRef path, StringRef name,
   return llvm::createStringError("the linker reserved no place for weights");
 }
 
+/// Writes `bytes` at `offset` of a file.
+static std::error_code writeAt(int file, ArrayRef<char> bytes,
+                               uint64_t offset) {
+  while (!bytes.empty()) {
+    ssize_t written = pwrite(file, bytes.data(), bytes.size(), offset);
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return llvm::errnoAsErrorCode();
+    bytes = bytes.drop_front(written);
+    offset += written;
+  }
+  return std::error_code();
+}
+
+/// `writeBytes` from `offset` on in a file of zeros, by two threads: one packs
+/// while the other one waits for the system to copy.
+static std::error_code writeSideBySide(WeightTable &table, int file,
+                                       uint64_t offset) {
+  std::mutex mutex;
+  size_t next = 0;
+  std::error_code error;
+  auto writeSome = [&] {
+    std::vector<char> made;
+    std::unique_lock lock(mutex);
+    while (next < table.weights.size() && !error) {
+      DeferredConstant &constant = table.weights[next++].constant;
+      uint64_t place = offset;
+      offset += llvm::alignTo(constant.size, weightAlignment);
+      lock.unlock();
+      std::error_code failed = writeAt(file, makeBytes(constant, made), place);
+      lock.lock();
+      error = error ? error : failed;
+    }
+  };
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(2));
+  for (unsigned i = 0; i < pool.getMaxConcurrency(); ++i)
+    pool.async(writeSome);
+  pool.wait();
+  return error;
+}
+
 llvm::Error quantc::native::writeReservedWeights(WeightTable &table,
                                                  const TargetSpec &spec,
                                                  StringRef path) {
@@ -318,14 +370,14 @@ llvm::Error quantc::native::writeReservedWeights(WeightTable &table,
       findReserved(path, name, table.totalBytes() + weightAlignment);
   if (!offset)
     return offset.takeError();
-  std::error_code error;
-  llvm::raw_fd_ostream os(path, error, llvm::sys::fs::CD_OpenExisting);
+  int file;
+  std::error_code error = llvm::sys::fs::openFileForWrite(
+      path, file, llvm::sys::fs::CD_OpenExisting);
   if (!error) {
-    os.seek(*offset);
-    writeBytes(table, os);
-    os.close();
-    error = os.error();
-    os.clear_error();
+    error = writeSideBySide(table, file, *offset);
+    std::error_code closed =
+        llvm::sys::Process::SafelyCloseFileDescriptor(file);
+    error = error ? error : closed;
   }
   return error ? llvm::createStringError(error, "cannot write weights")
                : llvm::Error::success();
