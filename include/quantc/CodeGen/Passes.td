@@ -49,6 +49,8 @@ def OutlineKernelsPass : Pass<"quantc-outline-kernels", "mlir::ModuleOp"> {
     differ in numbers only (scales and zero points, say), those numbers are
     arguments (`llvm.nofpclass` says that they are never NaN), and the groups
     share one function as well.
+    A kernel whose buffers all have known sizes has the attribute
+    `llvm.bareptr`: calls pass their pointers, without the sizes and strides.
 
     ```mlir
     %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<8x16xf32>)

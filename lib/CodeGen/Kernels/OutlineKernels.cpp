@@ -163,6 +163,14 @@ struct OutlineKernelsPass
     func::FuncOp kernel = KernelBuilder(group, &plan).build();
     kernel.setName("kernel_" + std::to_string(number) + "_" +
                    group.root->getName().stripDialect().str());
+    // Where all sizes are known, calls need not pass them on.
+    bool isStatic = llvm::all_of(kernel.getArgumentTypes(), [](Type type) {
+      auto memref = dyn_cast<MemRefType>(type);
+      return !memref ||
+             (memref.hasStaticShape() && memref.getLayout().isIdentity());
+    });
+    if (isStatic)
+      kernel->setAttr("llvm.bareptr", UnitAttr::get(&getContext()));
     getOperation().push_back(kernel);
     ++numKernels;
     return kernel.getSymNameAttr();
