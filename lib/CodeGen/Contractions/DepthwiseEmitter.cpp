@@ -13,6 +13,8 @@ static constexpr int64_t kLineColumns = 2048;
 static constexpr int64_t kMaxResidentTaps = 9;
 static constexpr int64_t kMaxTaps = 64;
 static constexpr int64_t kMaxStride = 4;
+/// Vectors of so many 32-bit elements have masks.
+static constexpr int64_t kMaskedLanes = 8;
 /// Elements below which starting threads does not pay.
 static constexpr int64_t kParallelWork = 200000;
 
@@ -42,6 +44,7 @@ private:
   }
   void emitTask(ArrayRef<Value> indices);
   void copyRow(Value target, Value row, Value firstColumn, Value channel);
+  void copyVectors(Value target, Value rowBase, Value start);
   void fill(Value from, Value to, Value target);
   void emitRow(Value row, Value inputRow, Value firstColumn, Value endColumn,
                ArrayRef<Value> weights, const OutputBases &bases);
@@ -62,6 +65,9 @@ private:
   /// since at a distance of a page they would share the lines of a cache.
   int64_t mostInPhase;
   Value phaseLength;
+  /// Whether rows are copied in whole vectors, the last of which may reach into
+  /// the row that is copied next, or behind the last one.
+  bool copiesVectors;
   /// As many of each phase as the block's outputs read.
   Value length;
   Value numRowBlocks, numColumnBlocks, buffer;
@@ -82,6 +88,10 @@ void DepthwiseEmitter::emit(bool useThreads) {
     blockColumns = std::min(blockColumns, *columns);
   blockColumns = llvm::alignTo(std::max<int64_t>(1, blockColumns), width);
   mostInPhase = blockColumns + getReach();
+  // Vectors of fewer elements are loaded with masks element by element.
+  Type element = cast<MemRefType>(windows.input.getType()).getElementType();
+  copiesVectors = !e.asConstant(line.outputSize) && lanes >= kMaskedLanes &&
+                  stride == 1 && element.getIntOrFloatBitWidth() == 32;
   numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
   numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
 
@@ -115,8 +125,8 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
         e.mul(e.ceilDiv(e.sub(endColumn, firstColumn), width), e.index(width)),
         e.index(getReach()));
   Value rowLength = e.mul(e.index(stride), phaseLength);
-  buffer =
-      e.allocateOnStack(inputRows * stride * mostInPhase, kernel.accumulator);
+  buffer = e.allocateOnStack(inputRows * stride * mostInPhase + lanes,
+                             kernel.accumulator);
   Value channel = getOffset(
       e, outer, {windows.input, windows.outerStrides, nullptr, nullptr});
   Value numInputRows =
@@ -144,9 +154,57 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
 }
 
 void DepthwiseEmitter::fill(Value from, Value to, Value target) {
+  if (copiesVectors)
+    return e.forLoop(from, to, lanes, [&](Value i) {
+      e.storeVector(e.splat(windows.paddingValue, lanes), buffer,
+                    e.add(target, i));
+    });
   e.forLoop(from, to, 1, [&](Value i) {
     e.store(windows.paddingValue, buffer, e.add(target, i));
   });
+}
+
+/// Copies a row of the input, whose element `start` comes first, with what is
+/// before and behind it, in whole vectors: a row of a size that only the call
+/// knows may be too short for loops over its parts.
+void DepthwiseEmitter::copyVectors(Value target, Value rowBase, Value start) {
+  Type i32 = e.b.getI32Type();
+  auto toVector = [&](Value value) {
+    return e.splat(arith::IndexCastOp::create(e.b, e.loc, i32, value), lanes);
+  };
+  SmallVector<int32_t> steps(llvm::to_vector(llvm::seq<int32_t>(0, lanes)));
+  Value lane = arith::ConstantOp::create(
+      e.b, e.loc,
+      DenseElementsAttr::get(VectorType::get(lanes, i32), ArrayRef(steps)));
+  auto copy = [&](Value i, Value mask) {
+    Value at = e.add(rowBase, e.add(start, i));
+    Value factors =
+        emitFactor(e, kernel, p.factorB,
+                   e.loadVector(windows.input, at, lanes, mask), lanes);
+    if (mask)
+      factors = arith::SelectOp::create(e.b, e.loc, mask, factors,
+                                        e.splat(windows.paddingValue, lanes));
+    e.storeVector(factors, buffer, e.add(target, i));
+  };
+  auto copyBorder = [&](Value from, Value to) {
+    e.forLoop(from, to, lanes, [&](Value i) {
+      Value positions =
+          arith::AddIOp::create(e.b, e.loc, toVector(e.add(start, i)), lane);
+      copy(i, arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult,
+                                    positions, toVector(line.inputSize)));
+    });
+  };
+  // Vectors [begin, end) hold elements of the row only.
+  Value zero = e.index(0);
+  Value before = e.max(zero, e.sub(zero, start));
+  Value begin = e.mul(e.ceilDiv(before, lanes), e.index(lanes));
+  begin = e.min(begin, length);
+  Value room = e.sub(e.min(length, e.sub(line.inputSize, start)), begin);
+  Value whole = e.mul(e.floorDiv(e.max(zero, room), lanes), e.index(lanes));
+  Value end = e.add(begin, whole);
+  copyBorder(zero, begin);
+  e.forLoop(begin, end, lanes, [&](Value i) { copy(i, nullptr); });
+  copyBorder(end, length);
 }
 
 /// Copies a row of the input, or padding, to the buffer from `target` on.
@@ -159,12 +217,14 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
               line.padding);
     Value zero = e.index(0);
     Value phaseTarget = e.add(target, e.mul(e.index(phase), phaseLength));
+    Value rowBase = e.add(channel, e.mul(row, line.inputSize));
+    if (copiesVectors)
+      return copyVectors(phaseTarget, rowBase, start);
     Value begin =
         e.min(length, e.ceilDiv(e.max(zero, e.sub(zero, start)), stride));
     Value room = e.max(zero, e.sub(line.inputSize, start));
     Value end = e.max(begin, e.min(length, e.ceilDiv(room, stride)));
     fill(zero, begin, phaseTarget);
-    Value rowBase = e.add(channel, e.mul(row, line.inputSize));
     auto getPosition = [&](Value i) {
       return e.add(rowBase, e.add(start, e.mul(i, e.index(stride))));
     };
