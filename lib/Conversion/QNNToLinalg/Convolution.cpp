@@ -26,7 +26,7 @@ struct ConvertConv : OpConversionPattern<qnn::ConvOp> {
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     Value weights = adaptor.getWeights();
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     Value input =
         withChannels(b, loc, adaptor.getInput(),
                      m.mul(getDim(b, loc, weights, 1), m.cst(op.getGroup())));
@@ -64,7 +64,7 @@ struct ConvertConv : OpConversionPattern<qnn::ConvOp> {
     auto type = cast<RankedTensorType>(input.getType());
     if (!type.isDynamicDim(1) && getConstantIntValue(expected))
       return input;
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     OpFoldResult channels = getDim(b, loc, input, 1);
     createCheck(b, loc,
                 arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
@@ -89,7 +89,7 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
   LogicalResult matchAndRewrite(qnn::ConvTransposeOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     Value input = ConvertConv::withChannels(
         b, loc, adaptor.getInput(), getDim(b, loc, adaptor.getWeights(), 0));
     auto type =
@@ -181,7 +181,7 @@ private:
                             int64_t group) {
     auto type = cast<RankedTensorType>(weights.getType());
     SmallVector<OpFoldResult> dims = getDims(b, loc, weights);
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     OpFoldResult in = m.floorDiv(dims[0], m.cst(group)), out = dims[1];
     SmallVector<OpFoldResult> swapped(dims);
     swapped[0] = m.mul(out, m.cst(group));
@@ -189,7 +189,7 @@ private:
     return createIndexed(
         b, loc, getTypeOf(swapped, type.getElementType()), swapped,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          IndexMath n{nb, l};
+          SizeMath n{nb, l};
           SmallVector<Value> from(at);
           Value g = n.value(n.floorDiv(at[0], out));
           from[0] = n.value(n.add(n.mul(g, in), at[1]));
@@ -203,7 +203,7 @@ private:
     return createIndexed(
         b, loc, cast<RankedTensorType>(weights.getType()), dims,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          IndexMath n{nb, l};
+          SizeMath n{nb, l};
           SmallVector<Value> from(at);
           for (size_t i = 2; i < dims.size(); ++i)
             from[i] = n.value(n.sub(n.sub(dims[i], n.cst(1)), at[i]));
@@ -215,7 +215,7 @@ private:
                        ArrayRef<int64_t> strides, Value zero) {
     if (llvm::all_of(strides, [](int64_t s) { return s == 1; }))
       return input;
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     auto type = cast<RankedTensorType>(input.getType());
     SmallVector<OpFoldResult> dims = getDims(b, loc, input), sizes(dims);
     SmallVector<OpFoldResult> offsets(dims.size(), m.cst(0)),

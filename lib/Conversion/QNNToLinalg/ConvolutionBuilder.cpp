@@ -93,7 +93,7 @@ static Value joinDimension(OpBuilder &b, Location loc, Value v, int64_t at) {
 /// Splits dimension `at` into (groups, rest).
 static Value splitGroups(OpBuilder &b, Location loc, Value v, int64_t at,
                          int64_t group) {
-  IndexMath m{b, loc};
+  SizeMath m{b, loc};
   SmallVector<OpFoldResult> dims = getDims(b, loc, v);
   SmallVector<ReassociationIndices> groups;
   for (int64_t i = 0, e = dims.size(); i < e; ++i) {

@@ -37,7 +37,7 @@ struct ConvertDeformConv : OpConversionPattern<qnn::DeformConvOp> {
     WindowGeometry windows =
         computeWindows(b, loc, input, kernel, op.getStrides(),
                        op.getDilations(), op.getPads(), qnn::AutoPad::none);
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     int64_t channels = op.getInput().getType().getDimSize(1);
     int64_t perGroup = channels / op.getOffsetGroup();
     SmallVector<OpFoldResult> dims{getDim(b, loc, input, 0), m.cst(channels),
@@ -46,7 +46,7 @@ struct ConvertDeformConv : OpConversionPattern<qnn::DeformConvOp> {
     Value samples = createIndexed(
         b, loc, getTypeOf(dims, element), dims,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          IndexMath n{nb, l};
+          SizeMath n{nb, l};
           OpFoldResult o[2], k[2];
           for (int i = 0; i < 2; ++i) {
             o[i] = n.floorDiv(at[2 + i], kernel[i]);

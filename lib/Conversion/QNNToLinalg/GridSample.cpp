@@ -81,7 +81,7 @@ private:
 
   static Dimension locate(OpBuilder &b, Location loc, qnn::GridSampleOp op,
                           Value x, OpFoldResult size) {
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     Type f = x.getType();
     auto cst = [&](double v) { return constantScalar(b, loc, f, v); };
     Value length = indexToFloat(b, loc, m.value(size), f);
@@ -160,7 +160,7 @@ private:
   static Tap makeTap(OpBuilder &b, Location loc, qnn::GridSampleOp op,
                      Value index, Value weight, OpFoldResult size, Value low,
                      Value high) {
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     if (op.getPadding() == qnn::GridPadding::reflection) {
       Value x = indexToFloat(b, loc, index, low.getType());
       index = floatToIndex(b, loc, reflect(b, loc, x, low, high));

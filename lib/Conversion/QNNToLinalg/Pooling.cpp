@@ -44,7 +44,7 @@ static Value createLeast(OpBuilder &b, Location loc, Type qnnType) {
 /// input.
 static SmallVector<OpFoldResult>
 getReach(OpBuilder &b, Location loc, const WindowGeometry &g, bool ceilMode) {
-  IndexMath m{b, loc};
+  SizeMath m{b, loc};
   SmallVector<OpFoldResult> reach;
   for (size_t i = 0; i < g.kernel.size(); ++i) {
     if (!ceilMode && !g.mayBePartial[i]) {
@@ -207,7 +207,7 @@ private:
   /// How many elements of the window at the current indices count.
   static Value countElements(OpBuilder &b, Location loc, qnn::PoolOp op,
                              const WindowGeometry &g, Type type) {
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     OpFoldResult product = m.cst(1);
     for (size_t i = 0; i < g.kernel.size(); ++i) {
       Value o = linalg::IndexOp::create(b, loc, i + 2);
@@ -298,7 +298,7 @@ private:
                                         qnn::PoolIndicesOp op,
                                         const WindowGeometry &g,
                                         OpFoldResult channels) {
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     int64_t spatial = g.kernel.size();
     Value n = linalg::IndexOp::create(b, loc, 0);
     Value c = linalg::IndexOp::create(b, loc, 1);

@@ -120,7 +120,7 @@ private:
                                    OpAdaptor adaptor, RankedTensorType type) {
     Location loc = op.getLoc();
     F32 f{b, loc};
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     SmallVector<Axis> axes;
     int64_t count = op.getAxes().size();
     auto extractFloat = [&](Value tensor, int64_t i) -> Value {
@@ -173,7 +173,7 @@ private:
   static void applyPolicy(OpBuilder &b, qnn::ResizeOp op,
                           MutableArrayRef<Axis> axes, RankedTensorType type) {
     F32 f{b, op.getLoc()};
-    IndexMath m{b, op.getLoc()};
+    SizeMath m{b, op.getLoc()};
     bool larger = op.getPolicy() == ResizePolicy::not_smaller;
     Value common = axes.front().scale;
     std::optional<float> known = axes.front().staticScale;
@@ -233,7 +233,7 @@ private:
                           f.div(f.mul(o, extent), lastOut)));
   }
 
-  static Value clamp(const IndexMath &m, OpFoldResult x, OpFoldResult size) {
+  static Value clamp(const SizeMath &m, OpFoldResult x, OpFoldResult size) {
     return m.value(m.max(m.min(x, m.sub(size, m.cst(1))), m.cst(0)));
   }
 
@@ -315,7 +315,7 @@ private:
           b, loc, axis, b.getI64Type(),
           [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
             F32 f{nb, l};
-            IndexMath m{nb, l};
+            SizeMath m{nb, l};
             Value x = originalPlace(f, op, axis, at[0]);
             Value rounded;
             if (op.getRounding() == ResizeRounding::floor)
@@ -439,7 +439,7 @@ private:
                                const Axis &axis) {
     Location loc = op.getLoc();
     F32 f{b, loc};
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     // With antialiasing a kernel is as wide as a result element.
     bool linear = op.getKind() == Interpolation::linear;
     double support = linear ? 1 : 2;
@@ -468,14 +468,14 @@ private:
       Value floor = g.floor(x);
       return std::make_pair(floor, g.sub(x, floor));
     };
-    auto tap = [&](const IndexMath &n, const F32 &g, Value floor, Value t) {
+    auto tap = [&](const SizeMath &n, const F32 &g, Value floor, Value t) {
       return n.add(toIndex(g, floor), n.add(t, start));
     };
     Value weights = createIndexed(
         b, loc, getTypeOf(tableDims, f32), tableDims,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
           F32 g{nb, l};
-          IndexMath n{nb, l};
+          SizeMath n{nb, l};
           auto [floor, ratio] = split(nb, l, at[0]);
           Value offset = g.fromIndex(n.add(at[1], start));
           Value w = weigh(g, op, g.mul(stretch, g.sub(offset, ratio)));
@@ -493,7 +493,7 @@ private:
         createIndexed(b, loc, getTypeOf(tableDims, b.getI64Type()), tableDims,
                       [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
                         F32 g{nb, l};
-                        IndexMath n{nb, l};
+                        SizeMath n{nb, l};
                         Value floor = split(nb, l, at[0]).first;
                         return arith::IndexCastOp::create(
                             nb, l, nb.getI64Type(),

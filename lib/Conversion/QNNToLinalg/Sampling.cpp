@@ -46,7 +46,7 @@ Value quantc::floatToIndex(OpBuilder &b, Location loc, Value x) {
 Value quantc::readOrZero(OpBuilder &b, Location loc, Value image,
                          ValueRange prefix, ValueRange indices,
                          ArrayRef<OpFoldResult> sizes) {
-  IndexMath m{b, loc};
+  SizeMath m{b, loc};
   Value inside;
   SmallVector<Value> at(prefix);
   for (auto [index, size] : llvm::zip(indices, sizes)) {
@@ -67,7 +67,7 @@ Value quantc::readOrZero(OpBuilder &b, Location loc, Value image,
 Value quantc::sampleLinear(OpBuilder &b, Location loc, Value image,
                            ValueRange prefix, ValueRange place,
                            ArrayRef<OpFoldResult> sizes) {
-  IndexMath m{b, loc};
+  SizeMath m{b, loc};
   SmallVector<Value> low, high, lowWeight, highWeight;
   Type f = place.front().getType();
   for (auto [p, size] : llvm::zip(place, sizes)) {

@@ -119,7 +119,7 @@ struct ConvertDft : OpConversionPattern<qnn::DftOp> {
   LogicalResult matchAndRewrite(qnn::DftOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     Value input = adaptor.getInput();
@@ -183,7 +183,7 @@ struct ConvertDft : OpConversionPattern<qnn::DftOp> {
     Value result = createIndexed(
         b, loc, getTypeOf(dims, type.getElementType()), dims,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          IndexMath n{nb, l};
+          SizeMath n{nb, l};
           OpFoldResult k = n.cst(0);
           for (int64_t i = 0; i + 1 < rank; ++i)
             k = choose(nb, l, i, at[i], k);
@@ -191,7 +191,7 @@ struct ConvertDft : OpConversionPattern<qnn::DftOp> {
           bool mirrored = half && inverse;
           OpFoldResult count = mirrored ? length : n.min(length, size);
           auto read = [&](OpBuilder &rb, Value i) {
-            IndexMath r{rb, l};
+            SizeMath r{rb, l};
             Value place = i, isMirror;
             if (mirrored) {
               Value mirror = r.value(r.sub(length, i));
@@ -243,7 +243,7 @@ struct ConvertStft : OpConversionPattern<qnn::StftOp> {
   LogicalResult matchAndRewrite(qnn::StftOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     Value signal = adaptor.getSignal(), window = adaptor.getWindow();
@@ -281,10 +281,10 @@ struct ConvertStft : OpConversionPattern<qnn::StftOp> {
     Value result = createIndexed(
         b, loc, getTypeOf(dims, type.getElementType()), dims,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          IndexMath n{nb, l};
+          SizeMath n{nb, l};
           OpFoldResult begin = n.mul(at[1], step);
           auto read = [&](OpBuilder &rb, Value i) {
-            IndexMath r{rb, l};
+            SizeMath r{rb, l};
             Complex x =
                 readComplex(rb, l, signal, {at[0], r.value(r.add(begin, i))});
             if (window) {

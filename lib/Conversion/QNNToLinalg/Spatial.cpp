@@ -23,7 +23,7 @@ struct ConvertCol2Im : OpConversionPattern<qnn::Col2ImOp> {
   LogicalResult matchAndRewrite(qnn::Col2ImOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    IndexMath m{b, loc};
+    SizeMath m{b, loc};
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     Type element = type.getElementType();
@@ -70,7 +70,7 @@ struct ConvertCol2Im : OpConversionPattern<qnn::Col2ImOp> {
               nb, l, constantIndex(nb, l, 0), materialize(nb, l, blockSize),
               constantIndex(nb, l, 1), ValueRange(zero),
               [&](OpBuilder &lb, Location, Value k, ValueRange acc) {
-                IndexMath n{lb, l};
+                SizeMath n{lb, l};
                 // Which element of the block `k` is, the last dimension first.
                 OpFoldResult rest = k, window = n.cst(0), step = n.cst(1);
                 Value inside;

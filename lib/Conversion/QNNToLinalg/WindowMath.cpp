@@ -15,7 +15,7 @@ using namespace quantc;
 
 /// Computes now if both operands are known, else builds `OpTy`.
 template <typename OpTy>
-static OpFoldResult fold(const IndexMath &m, OpFoldResult x, OpFoldResult y,
+static OpFoldResult fold(const SizeMath &m, OpFoldResult x, OpFoldResult y,
                          function_ref<int64_t(int64_t, int64_t)> compute) {
   auto xc = getConstantIntValue(x), yc = getConstantIntValue(y);
   if (xc && yc)
@@ -27,7 +27,7 @@ static bool isConstant(OpFoldResult x, int64_t v) {
   return isConstantIntValue(x, v);
 }
 
-OpFoldResult IndexMath::add(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::add(OpFoldResult x, OpFoldResult y) const {
   if (isConstant(x, 0))
     return y;
   if (isConstant(y, 0))
@@ -36,7 +36,7 @@ OpFoldResult IndexMath::add(OpFoldResult x, OpFoldResult y) const {
                              [](int64_t a, int64_t b) { return a + b; });
 }
 
-OpFoldResult IndexMath::sub(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::sub(OpFoldResult x, OpFoldResult y) const {
   if (isConstant(y, 0))
     return x;
   // So that chains of additions of constants fold.
@@ -46,7 +46,7 @@ OpFoldResult IndexMath::sub(OpFoldResult x, OpFoldResult y) const {
                              [](int64_t a, int64_t b) { return a - b; });
 }
 
-OpFoldResult IndexMath::mul(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::mul(OpFoldResult x, OpFoldResult y) const {
   if (isConstant(x, 1))
     return y;
   if (isConstant(y, 1))
@@ -55,7 +55,7 @@ OpFoldResult IndexMath::mul(OpFoldResult x, OpFoldResult y) const {
                              [](int64_t a, int64_t b) { return a * b; });
 }
 
-OpFoldResult IndexMath::floorDiv(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::floorDiv(OpFoldResult x, OpFoldResult y) const {
   if (isConstant(y, 1))
     return x;
   return fold<arith::FloorDivSIOp>(*this, x, y, [](int64_t a, int64_t b) {
@@ -63,7 +63,7 @@ OpFoldResult IndexMath::floorDiv(OpFoldResult x, OpFoldResult y) const {
   });
 }
 
-OpFoldResult IndexMath::ceilDiv(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::ceilDiv(OpFoldResult x, OpFoldResult y) const {
   if (isConstant(y, 1))
     return x;
   return fold<arith::CeilDivSIOp>(*this, x, y, [](int64_t a, int64_t b) {
@@ -79,26 +79,26 @@ static std::optional<int64_t> getDifference(OpFoldResult x, OpFoldResult y) {
   return difference.constant;
 }
 
-OpFoldResult IndexMath::max(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::max(OpFoldResult x, OpFoldResult y) const {
   if (std::optional<int64_t> difference = getDifference(x, y))
     return *difference >= 0 ? x : y;
   return fold<arith::MaxSIOp>(
       *this, x, y, [](int64_t a, int64_t b) { return std::max(a, b); });
 }
 
-OpFoldResult IndexMath::min(OpFoldResult x, OpFoldResult y) const {
+OpFoldResult SizeMath::min(OpFoldResult x, OpFoldResult y) const {
   if (std::optional<int64_t> difference = getDifference(x, y))
     return *difference <= 0 ? x : y;
   return fold<arith::MinSIOp>(
       *this, x, y, [](int64_t a, int64_t b) { return std::min(a, b); });
 }
 
-Value IndexMath::isLess(OpFoldResult x, OpFoldResult y) const {
+Value SizeMath::isLess(OpFoldResult x, OpFoldResult y) const {
   return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, value(x),
                                        value(y));
 }
 
-Value IndexMath::isLessOrEqual(OpFoldResult x, OpFoldResult y) const {
+Value SizeMath::isLessOrEqual(OpFoldResult x, OpFoldResult y) const {
   return b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, value(x),
                                        value(y));
 }
@@ -113,7 +113,7 @@ RankedTensorType quantc::getTypeOf(ArrayRef<OpFoldResult> dims, Type element) {
 //===- windows ------------------------------------------------------------===//
 
 /// How often `stride` fits into `size`, rounded down or up, plus `more`.
-static OpFoldResult countSteps(const IndexMath &m, OpFoldResult size,
+static OpFoldResult countSteps(const SizeMath &m, OpFoldResult size,
                                int64_t stride, bool roundsUp, int64_t more) {
   DimensionSum sum(size), rest;
   rest.constant = roundsUp ? stride - 1 : 0;
@@ -140,7 +140,7 @@ quantc::computeWindows(OpBuilder &b, Location loc, Value input,
                        ArrayRef<OpFoldResult> kernel, ArrayRef<int64_t> strides,
                        ArrayRef<int64_t> dilations, ArrayRef<int64_t> pads,
                        qnn::AutoPad autoPad, bool ceilMode, bool takesPartial) {
-  IndexMath m{b, loc};
+  SizeMath m{b, loc};
   WindowGeometry g;
   g.kernel.assign(kernel.begin(), kernel.end());
   g.strides.assign(strides.begin(), strides.end());
@@ -208,7 +208,7 @@ Value quantc::padSpatial(OpBuilder &b, Location loc, Value input,
   auto isZero = [](OpFoldResult x) { return isConstant(x, 0); };
   if (llvm::all_of(begin, isZero) && llvm::all_of(end, isZero))
     return input;
-  IndexMath m{b, loc};
+  SizeMath m{b, loc};
   SmallVector<OpFoldResult> low(2, m.cst(0)), high(2, m.cst(0));
   SmallVector<OpFoldResult> dims = getDims(b, loc, input);
   // ONNX's pads may be negative: they crop.

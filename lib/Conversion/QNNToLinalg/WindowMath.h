@@ -15,7 +15,7 @@ namespace quantc {
 
 /// Arithmetic on index values and attributes. Results are attributes where the
 /// operands are.
-struct IndexMath {
+struct SizeMath {
   mlir::OpBuilder &b;
   mlir::Location loc;
 
