@@ -154,14 +154,9 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
       input = tensor::CollapseShapeOp::create(b, loc, input, groups.input);
     if (llvm::any_of(groups.output, [](auto &g) { return g.size() > 1; })) {
       // A size that is static in the type must be an attribute, too.
-      SmallVector<int64_t> shape;
-      SmallVector<OpFoldResult> outputShape;
-      for (OpFoldResult size : sizes) {
-        std::optional<int64_t> known = getConstantIntValue(size);
-        shape.push_back(known.value_or(int64_t(ShapedType::kDynamic)));
-        outputShape.push_back(known ? OpFoldResult(b.getIndexAttr(*known))
-                                    : size);
-      }
+      SmallVector<OpFoldResult> outputShape(sizes);
+      (void)foldDynamicIndexList(outputShape);
+      SmallVector<int64_t> shape = decomposeMixedValues(outputShape).first;
       // The type may know less than what was proven of the dimensions.
       SmallVector<int64_t> collapsed;
       for (const ReassociationIndices &group : groups.output) {
