@@ -166,23 +166,29 @@ private:
   static Value finish(OpBuilder &b, Location loc, qnn::PoolOp op,
                       const WindowGeometry &g, Value sums,
                       RankedTensorType type) {
-    // With padding that does not count, windows at the border have fewer
-    // elements: one index computation for each result element.
-    bool varies =
-        op.getKind() == PoolKind::average &&
-        (op.getCeilMode() || llvm::is_contained(g.mayBePartial, true) ||
-         (g.hasPads() && !op.getCountIncludePad()));
+    int64_t rank = type.getRank();
+    AffineMap identity = b.getMultiDimIdentityMap(rank);
+    SmallVector<Value> inputs{sums};
+    SmallVector<AffineMap> maps{identity};
+    Type accElement = cast<RankedTensorType>(sums.getType()).getElementType();
+    // Elements of a window that the tables do not count.
     int64_t size = 1;
-    for (int64_t k : op.getKernel())
-      size *= k;
-    AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
-    SmallVector<utils::IteratorType> iterators(type.getRank(),
+    for (auto [i, k] : llvm::enumerate(op.getKernel())) {
+      if (!hasPartialWindows(op, g, i)) {
+        size *= k;
+        continue;
+      }
+      inputs.push_back(countElements(b, loc, op, g, i, accElement));
+      maps.push_back(
+          AffineMap::get(rank, 0, b.getAffineDimExpr(i + 2), b.getContext()));
+    }
+    maps.push_back(identity);
+    SmallVector<utils::IteratorType> iterators(rank,
                                                utils::IteratorType::parallel);
     SmallVector<OpFoldResult> dims = getDims(b, loc, sums);
     return linalg::GenericOp::create(
-               b, loc, TypeRange(type), ValueRange(sums),
-               ValueRange(createEmpty(b, loc, type, dims)),
-               ArrayRef<AffineMap>{identity, identity}, iterators,
+               b, loc, TypeRange(type), inputs,
+               ValueRange(createEmpty(b, loc, type, dims)), maps, iterators,
                [&](OpBuilder &nb, Location l, ValueRange x) {
                  Value y = x[0];
                  Type f = y.getType();
@@ -193,8 +199,15 @@ private:
                      y = math::PowFOp::create(
                          nb, l, y, constantScalar(nb, l, f, 1.0 / op.getP()));
                  } else {
-                   Value count = varies ? countElements(nb, l, op, g, f)
-                                        : constantScalar(nb, l, f, size);
+                   Value count;
+                   for (Value own : x.drop_front().drop_back())
+                     count =
+                         count ? arith::MulFOp::create(nb, l, count, own) : own;
+                   Value rest = constantScalar(nb, l, f, size);
+                   if (!count)
+                     count = rest;
+                   else if (size != 1)
+                     count = arith::MulFOp::create(nb, l, count, rest);
                    y = arith::DivFOp::create(nb, l, y, count);
                  }
                  if (f != type.getElementType())
@@ -204,31 +217,44 @@ private:
         .getResult(0);
   }
 
-  /// How many elements of the window at the current indices count.
+  /// Whether windows differ along spatial dimension `i` in how many of their
+  /// elements count: those at the border have fewer with padding that does not.
+  static bool hasPartialWindows(qnn::PoolOp op, const WindowGeometry &g,
+                                int64_t i) {
+    return op.getKind() == PoolKind::average &&
+           (op.getCeilMode() || g.mayBePartial[i] ||
+            (g.hasPads(i) && !op.getCountIncludePad()));
+  }
+
+  /// How many elements count along spatial dimension `i` of each window: the
+  /// factors of a number, which would take long to find for each element of
+  /// the result.
   static Value countElements(OpBuilder &b, Location loc, qnn::PoolOp op,
-                             const WindowGeometry &g, Type type) {
-    SizeMath m{b, loc};
-    OpFoldResult product = m.cst(1);
-    for (size_t i = 0; i < g.kernel.size(); ++i) {
-      Value o = linalg::IndexOp::create(b, loc, i + 2);
-      OpFoldResult begin = m.sub(m.mul(o, m.cst(g.strides[i])), g.padBegin[i]);
-      OpFoldResult low = m.cst(0), high = g.input[i];
-      if (op.getCountIncludePad()) {
-        low = m.sub(low, g.padBegin[i]);
-        high = m.add(high, g.padEnd[i]);
-      }
-      // Steps of the window before `low`, and before `high`.
-      OpFoldResult step = m.cst(g.dilations[i]);
-      auto stepsBefore = [&](OpFoldResult bound) {
-        OpFoldResult steps = m.ceilDiv(m.sub(bound, begin), step);
-        return m.min(m.max(steps, m.cst(0)), g.kernel[i]);
-      };
-      product = m.mul(product, m.sub(stepsBefore(high), stepsBefore(low)));
-    }
-    // Where dilations step over the whole image, the average of nothing is 0.
-    Value count = arith::IndexCastOp::create(b, loc, b.getI64Type(),
-                                             m.value(m.max(product, m.cst(1))));
-    return arith::SIToFPOp::create(b, loc, type, count);
+                             const WindowGeometry &g, int64_t i, Type type) {
+    return createIndexed(
+        b, loc, getTypeOf(g.count[i], type), g.count[i],
+        [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+          SizeMath m{nb, l};
+          OpFoldResult begin =
+              m.sub(m.mul(at[0], m.cst(g.strides[i])), g.padBegin[i]);
+          OpFoldResult low = m.cst(0), high = g.input[i];
+          if (op.getCountIncludePad()) {
+            low = m.sub(low, g.padBegin[i]);
+            high = m.add(high, g.padEnd[i]);
+          }
+          // Steps of the window before `low`, and before `high`.
+          OpFoldResult step = m.cst(g.dilations[i]);
+          auto stepsBefore = [&](OpFoldResult bound) {
+            OpFoldResult steps = m.ceilDiv(m.sub(bound, begin), step);
+            return m.min(m.max(steps, m.cst(0)), g.kernel[i]);
+          };
+          OpFoldResult steps = m.sub(stepsBefore(high), stepsBefore(low));
+          // Where dilations step over the whole image, the average of nothing
+          // is 0.
+          Value count = arith::IndexCastOp::create(
+              nb, l, nb.getI64Type(), m.value(m.max(steps, m.cst(1))));
+          return arith::SIToFPOp::create(nb, l, type, count);
+        });
   }
 };
 

@@ -130,9 +130,8 @@ OpFoldResult quantc::addSizes(OpBuilder &b, Location loc,
   return sum.build(b, loc);
 }
 
-bool WindowGeometry::hasPads() const {
-  auto mayPad = [](OpFoldResult x) { return !isConstant(x, 0); };
-  return llvm::any_of(padBegin, mayPad) || llvm::any_of(padEnd, mayPad);
+bool WindowGeometry::hasPads(size_t i) const {
+  return !isConstant(padBegin[i], 0) || !isConstant(padEnd[i], 0);
 }
 
 WindowGeometry

@@ -48,8 +48,8 @@ struct WindowGeometry {
   /// Where the only window may be larger than the padded input.
   llvm::SmallVector<bool> mayBePartial;
 
-  /// Whether there is padding, or there may be.
-  bool hasPads() const;
+  /// Whether there is padding along dimension `i`, or there may be.
+  bool hasPads(size_t i) const;
 };
 
 /// Works out pads and counts, at run time where they are not static, and checks

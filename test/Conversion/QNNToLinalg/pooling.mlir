@@ -1,5 +1,8 @@
 // RUN: quant-opt %s --convert-qnn-to-linalg --canonicalize | FileCheck %s
 
+// CHECK-DAG: #[[$LINE:.*]] = affine_map<(d0, d1, d2, d3) -> (d2)>
+// CHECK-DAG: #[[$COLUMN:.*]] = affine_map<(d0, d1, d2, d3) -> (d3)>
+
 // CHECK-LABEL: func @max
 func.func @max(%x: tensor<1x2x5x5xf32>) -> tensor<1x2x3x3xf32> {
   // The last window reaches one beyond the input: padded with -inf.
@@ -21,6 +24,23 @@ func.func @average(%x: tensor<1x2x4x4xf32>) -> tensor<1x2x2x2xf32> {
   %0 = qnn.pool average %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>}
     : tensor<1x2x4x4xf32> -> tensor<1x2x2x2xf32>
   return %0 : tensor<1x2x2x2xf32>
+}
+
+// Padding that does not count: how many elements of a window do is the product of
+// two numbers, which lines and columns have each.
+// CHECK-LABEL: func @average_at_border
+func.func @average_at_border(%x: tensor<1x2x?x?xf32>) -> tensor<1x2x?x?xf32> {
+  // CHECK: %[[LINES:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?xf32>)
+  // CHECK: linalg.index 0
+  // CHECK: %[[COLUMNS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?xf32>)
+  // CHECK: linalg.index 0
+  // CHECK: linalg.generic {indexing_maps = [#{{.*}}, #[[$LINE]], #[[$COLUMN]], #{{.*}}]{{.*}} ins(%{{.*}}, %[[LINES]], %[[COLUMNS]] :
+  // CHECK-NOT: linalg.index
+  // CHECK: %[[COUNT:.*]] = arith.mulf
+  // CHECK: arith.divf %{{.*}}, %[[COUNT]]
+  %0 = qnn.pool average %x {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>}
+    : tensor<1x2x?x?xf32> -> tensor<1x2x?x?xf32>
+  return %0 : tensor<1x2x?x?xf32>
 }
 
 // A kernel that misses less than a stride has one window, of what there is.
