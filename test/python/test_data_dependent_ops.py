@@ -186,3 +186,44 @@ def test_sizes_of_zero_and_unknown_ones(text, shapes, rng):
     if "i" in feeds:
         feeds["i"] = np.zeros(shapes["i"], np.int64)
     compare(text, feeds)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize("kind", ["ties", "rising", "falling", "random"])
+def test_top_k(rng, axis, largest, kind):
+    x = {
+        "ties": rng.integers(0, 4, (7, 9, 40)),
+        "rising": np.arange(7 * 9 * 40).reshape(7, 9, 40),
+        "falling": -np.arange(7 * 9 * 40).reshape(7, 9, 40),
+        "random": rng.standard_normal((7, 9, 40)),
+    }[kind].astype(np.float32)
+    model = parse(
+        f"g (float[a, b, c] x, int64[1] k) => (float[d, e, f] y, int64[d, e, f] i)"
+        f" {{ y, i = TopK <axis = {axis}, largest = {largest}> (x, k) }}"
+    )
+    compiled = quantc.compile(model)
+    # Of equal elements, the first ones: what a stable sort puts first.
+    order = np.argsort(-x if largest else x, axis, kind="stable")
+    for k in {0, 1, 2, x.shape[axis] // 2, x.shape[axis]}:
+        values, indices = compiled.run({"x": x, "k": np.array([k])})
+        expected = np.take(order, np.arange(k), axis)
+        np.testing.assert_array_equal(indices, expected)
+        np.testing.assert_array_equal(values, np.take_along_axis(x, expected, axis))
+
+
+def test_top_k_of_nan():
+    """NaN is larger than all numbers, as it is for numpy's sort."""
+    x = np.array([3, np.nan, 1, np.inf, np.nan, 2], np.float32)
+    model = parse("g (float[n] x, int64[1] k) => (float[k] y, int64[k] i) { y, i = TopK (x, k) }")
+    indices = quantc.compile(model).run({"x": x, "k": np.array([4])})[1]
+    np.testing.assert_array_equal(indices, [1, 4, 3, 0])
+
+
+def test_top_k_of_bytes(rng):
+    x = rng.integers(0, 256, (3, 500)).astype(np.uint8)
+    compare(
+        "g (uint8[n, c] x) => (uint8[n, 20] y, int64[n, 20] i)"
+        " { k = Constant <value_ints = [20]> () y, i = TopK (x, k) }",
+        {"x": x},
+    )

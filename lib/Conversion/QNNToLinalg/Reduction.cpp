@@ -550,5 +550,6 @@ void quantc::populateReductionPatterns(const TypeConverter &converter,
                                                patterns.getContext());
   populateSoftmaxPatterns(converter, patterns);
   populateSortPatterns(converter, patterns);
+  populateTopKPatterns(converter, patterns);
   populateEinsumPatterns(converter, patterns);
 }

@@ -59,6 +59,8 @@ void populateEinsumPatterns(const mlir::TypeConverter &,
                             mlir::RewritePatternSet &);
 void populateSortPatterns(const mlir::TypeConverter &,
                           mlir::RewritePatternSet &);
+void populateTopKPatterns(const mlir::TypeConverter &,
+                          mlir::RewritePatternSet &);
 
 } // namespace quantc
 

@@ -15,85 +15,6 @@ using P = arith::CmpIPredicate;
 
 namespace {
 
-//===- top_k --------------------------------------------------------------===//
-
-/// Sorts each row in full, and takes the first k.
-struct ConvertTopK : OpConversionPattern<qnn::TopKOp> {
-  using OpConversionPattern::OpConversionPattern;
-
-  LogicalResult
-  matchAndRewrite(qnn::TopKOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    Value input = adaptor.getInput();
-    auto type = cast<RankedTensorType>(input.getType());
-    int64_t rank = type.getRank(), axis = op.getAxis();
-    Type qnnElement = op.getInput().getType().getElementType();
-    if (isa<FloatType>(qnnElement) && !isa<FloatType>(type.getElementType()))
-      return rewriter.notifyMatchFailure(op, "small floats do not compare");
-    auto valuesType = cast<RankedTensorType>(
-        getTypeConverter()->convertType(op.getValues().getType()));
-    auto indicesType = op.getIndices().getType();
-
-    Value zero = constantIndex(rewriter, loc, 0);
-    Value one = constantIndex(rewriter, loc, 1);
-    SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);
-    Value length = materialize(rewriter, loc, dims[axis]);
-    OpFoldResult k = rewriter.getIndexAttr(valuesType.getDimSize(axis));
-    if (valuesType.isDynamicDim(axis))
-      k = extractIndex(rewriter, loc, adaptor.getK(), 0);
-    Value kValue = materialize(rewriter, loc, k);
-    createCheck(rewriter, loc,
-                arith::CmpIOp::create(rewriter, loc, P::ule, kValue, length),
-                describeNode(loc) + " (TopK): k is negative or larger than "
-                                    "the dimension");
-    SmallVector<OpFoldResult> outDims(dims);
-    outDims[axis] = k;
-    Value values = createEmpty(rewriter, loc, valuesType, outDims);
-    Value indices = createEmpty(rewriter, loc, indicesType, outDims);
-
-    // Loops over the rows: one iteration along the axis.
-    SmallVector<Value> lower(rank, zero), upper, steps(rank, one);
-    for (int64_t d = 0; d < rank; ++d)
-      upper.push_back(d == axis ? one : materialize(rewriter, loc, dims[d]));
-    auto nest = scf::buildLoopNest(
-        rewriter, loc, lower, upper, steps, ValueRange{values, indices},
-        [&](OpBuilder &b, Location l, ValueRange row,
-            ValueRange state) -> scf::ValueVector {
-          auto read = [&](OpBuilder &nested, Location nl, Value i) -> Value {
-            SmallVector<Value> at(row);
-            at[axis] = i;
-            return tensor::ExtractOp::create(nested, nl, input, at);
-          };
-          Value order = createSortedOrder(
-              b, l, length,
-              [&](OpBuilder &nested, Location nl, Value i, Value j) {
-                Value x = read(nested, nl, i), y = read(nested, nl, j);
-                if (!op.getLargest())
-                  std::swap(x, y);
-                return isGreater(nested, nl, x, y, isUnsigned(qnnElement));
-              });
-          auto copy = scf::ForOp::create(
-              b, l, zero, kValue, one, state,
-              [&](OpBuilder &nested, Location nl, Value i, ValueRange out) {
-                Value from = tensor::ExtractOp::create(nested, nl, order, i);
-                SmallVector<Value> at(row);
-                at[axis] = i;
-                Value index = arith::IndexCastOp::create(
-                    nested, nl, nested.getI64Type(), from);
-                Value v = tensor::InsertOp::create(
-                    nested, nl, read(nested, nl, from), out[0], at);
-                Value w =
-                    tensor::InsertOp::create(nested, nl, index, out[1], at);
-                scf::YieldOp::create(nested, nl, ValueRange{v, w});
-              });
-          return {copy.getResult(0), copy.getResult(1)};
-        });
-    rewriter.replaceOp(op, {nest.results[0], nest.results[1]});
-    return success();
-  }
-};
-
 //===- unique -------------------------------------------------------------===//
 
 /// Sorts the slices, walks along and gives each distinct one a number.
@@ -328,5 +249,5 @@ private:
 
 void quantc::populateSortPatterns(const TypeConverter &converter,
                                   RewritePatternSet &patterns) {
-  patterns.add<ConvertTopK, ConvertUnique>(converter, patterns.getContext());
+  patterns.add<ConvertUnique>(converter, patterns.getContext());
 }
