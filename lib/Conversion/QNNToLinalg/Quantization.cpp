@@ -8,6 +8,7 @@
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 
+#include "ReductionUtils.h"
 #include "ScalarFunctions.h"
 #include "SmallFloat.h"
 
@@ -325,22 +326,15 @@ struct ConvertDynamicQuantize : OpConversionPattern<qnn::DynamicQuantizeOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value x = adaptor.getInput();
-    int64_t rank = op.getInput().getType().getRank();
     auto scalarType = RankedTensorType::get({}, rewriter.getF32Type());
-    Value zero = constantScalar(rewriter, loc, rewriter.getF32Type(), 0);
-    Value start = createFilled(rewriter, loc, scalarType, {}, zero);
-    AffineMap toScalar = AffineMap::get(rank, 0, rewriter.getContext());
-    auto range = linalg::GenericOp::create(
-        rewriter, loc, TypeRange{scalarType, scalarType}, ValueRange(x),
-        ValueRange{start, start},
-        ArrayRef{rewriter.getMultiDimIdentityMap(rank), toScalar, toScalar},
-        SmallVector<utils::IteratorType>(rank, utils::IteratorType::reduction),
-        [](OpBuilder &b, Location l, ValueRange args) {
-          Value low = arith::MinNumFOp::create(b, l, args[0], args[1]);
-          Value high = arith::MaxNumFOp::create(b, l, args[0], args[2]);
-          linalg::YieldOp::create(b, l, ValueRange{low, high});
+    Value low = findExtremum(
+        rewriter, loc, x, [](OpBuilder &b, Location l, ValueRange args) {
+          return arith::MinNumFOp::create(b, l, args[0], args[1]).getResult();
         });
-    Value low = range.getResult(0), high = range.getResult(1);
+    Value high = findExtremum(
+        rewriter, loc, x, [](OpBuilder &b, Location l, ValueRange args) {
+          return arith::MaxNumFOp::create(b, l, args[0], args[1]).getResult();
+        });
 
     Value scale = createElementwise(
         rewriter, loc, scalarType, {low, high},
@@ -374,6 +368,24 @@ struct ConvertDynamicQuantize : OpConversionPattern<qnn::DynamicQuantizeOp> {
         });
     rewriter.replaceOp(op, ValueRange{y, scale, zeroPoint});
     return success();
+  }
+
+private:
+  /// The least or greatest of all elements and 0: of rows first, which are
+  /// reduced in vectors, and on all threads.
+  static Value findExtremum(OpBuilder &b, Location loc, Value x,
+                            CombineBody combine) {
+    Value zero = constantScalar(b, loc, b.getF32Type(), 0);
+    constexpr int64_t rowDims = 2;
+    int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
+    int64_t leading = std::max<int64_t>(0, std::min(rowDims, rank - 1));
+    SmallVector<bool> reduced(rank, true);
+    std::fill_n(reduced.begin(), leading, false);
+    Value rows = createReduction(b, loc, x, reduced, zero, combine);
+    if (!leading)
+      return rows;
+    return createReduction(b, loc, rows, SmallVector<bool>(leading, true), zero,
+                           combine);
   }
 };
 

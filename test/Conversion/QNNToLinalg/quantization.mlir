@@ -59,8 +59,15 @@ func.func @per_axis(%x: tensor<4x?xi8>, %s: tensor<?xf32>) -> tensor<4x?xf32> {
 
 // -----
 
+// The least element of rows, then of all; the greatest one is found apart, so
+// that rows are reduced in vectors.
 // CHECK-LABEL: @dynamic
-// CHECK: linalg.generic {{.*}}iterator_types = ["reduction", "reduction"]
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]
+// CHECK: arith.minnumf
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction"]
+// CHECK: arith.minnumf
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]
+// CHECK: arith.maxnumf
 // CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel"]
 func.func @dynamic(%x: tensor<4x8xf32>)
     -> (tensor<4x8xui8>, tensor<f32>, tensor<ui8>) {
