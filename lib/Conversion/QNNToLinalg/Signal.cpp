@@ -1,13 +1,15 @@
 //===- Signal.cpp - Lowers Fourier transforms -----------------------------===//
 //
-// Sums over the signal, directly: Σl x[l] · e^(-2πi k l / n). A table holds the
-// n different factors; everything is accumulated in f64.
+// Where the length is known and has small factors, in steps; else sums over the
+// signal, directly: Σl x[l] · e^(-2πi k l / n). A table holds the n different
+// factors. Everything is accumulated in f64.
 //
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/SpatialOps.h"
 
+#include "Fourier.h"
 #include "Sampling.h"
 #include "SpatialPatterns.h"
 #include "WindowMath.h"
@@ -21,11 +23,6 @@ using namespace mlir;
 using namespace quantc;
 
 namespace {
-
-/// One complex number of a signal, as f64.
-struct Complex {
-  Value real, imaginary; // null: zero
-};
 
 /// cos and sin of 2π i / n for all i below n; sin negated of an inverse
 /// transform.
@@ -96,6 +93,19 @@ struct Twiddles {
 Value readDouble(OpBuilder &b, Location loc, Value tensor, ValueRange at) {
   Value x = toFloat(b, loc, tensor::ExtractOp::create(b, loc, tensor, at));
   return fromFloat(b, loc, x, b.getF64Type());
+}
+
+/// Part `part` (an index: 0 real, 1 imaginary) of `x`.
+Value choosePart(OpBuilder &b, Location loc, Complex x, Value part) {
+  Value isReal = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, part,
+                                       constantIndex(b, loc, 0));
+  return arith::SelectOp::create(b, loc, isReal, x.real, x.imaginary);
+}
+
+/// Whether transforms of this length are done in steps.
+bool isFast(OpFoldResult length) {
+  std::optional<int64_t> known = getConstantIntValue(length);
+  return known && hasFastTransform(*known);
 }
 
 /// Element (at..., real and imaginary part) of a signal.
@@ -179,57 +189,94 @@ struct ConvertDft : OpConversionPattern<qnn::DftOp> {
                                           : m.cst(type.getDimSize(i)));
     dims.push_back(m.cst(half && inverse ? 1 : 2));
 
-    Twiddles twiddles(b, loc, length, inverse);
-    Value result = createIndexed(
-        b, loc, getTypeOf(dims, type.getElementType()), dims,
-        [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          SizeMath n{nb, l};
-          OpFoldResult k = n.cst(0);
-          for (int64_t i = 0; i + 1 < rank; ++i)
-            k = choose(nb, l, i, at[i], k);
-          // Half a spectrum stands for its mirror image, too.
-          bool mirrored = half && inverse;
-          OpFoldResult count = mirrored ? length : n.min(length, size);
-          auto read = [&](OpBuilder &rb, Value i) {
-            SizeMath r{rb, l};
-            Value place = i, isMirror;
-            if (mirrored) {
-              Value mirror = r.value(r.sub(length, i));
-              isMirror = r.isLess(r.floorDiv(length, r.cst(2)), i);
-              place = arith::SelectOp::create(rb, l, isMirror, mirror, i);
-            }
-            SmallVector<Value> from;
-            for (int64_t d = 0; d + 1 < rank; ++d)
-              from.push_back(r.value(choose(rb, l, d, place, at[d])));
-            if (!mirrored)
-              return readComplex(rb, l, input, from);
-            // Beyond the input there are zeros.
-            Value inside = r.isLess(place, size);
-            Value last =
-                r.value(r.max(r.min(place, r.sub(size, r.cst(1))), r.cst(0)));
-            for (int64_t d = 0; d + 1 < rank; ++d)
-              from[d] = r.value(choose(rb, l, d, last, at[d]));
-            Complex x = readComplex(rb, l, input, from);
-            Value zero = constantScalar(rb, l, rb.getF64Type(), 0);
-            x.real = arith::SelectOp::create(rb, l, inside, x.real, zero);
-            if (x.imaginary) {
-              Value conjugate = arith::SelectOp::create(
-                  rb, l, isMirror,
-                  arith::NegFOp::create(rb, l, x.imaginary).getResult(),
-                  x.imaginary);
-              x.imaginary =
-                  arith::SelectOp::create(rb, l, inside, conjugate, zero);
-            }
-            return x;
-          };
-          Value sum = twiddles.transform(nb, l, n.value(count), n.value(k),
-                                         at.back(), read);
-          if (inverse)
-            sum = arith::DivFOp::create(
-                nb, l, sum,
-                indexToFloat(nb, l, n.value(length), nb.getF64Type()));
-          return fromFloat(nb, l, sum, type.getElementType());
-        });
+    // Half a spectrum stands for its mirror image, too.
+    bool mirrored = half && inverse;
+    // Element `i` along the axis; `at` has the other indices.
+    auto readSignal = [&](OpBuilder &rb, Location l, ValueRange at, Value i,
+                          bool mayExceed) {
+      SizeMath r{rb, l};
+      Value place = i, isMirror;
+      if (mirrored) {
+        Value mirror = r.value(r.sub(length, i));
+        isMirror = r.isLess(r.floorDiv(length, r.cst(2)), i);
+        place = arith::SelectOp::create(rb, l, isMirror, mirror, i);
+      }
+      auto placeAt = [&](Value position) {
+        SmallVector<Value> from;
+        for (int64_t d = 0; d + 1 < rank; ++d)
+          from.push_back(r.value(choose(rb, l, d, position, at[d])));
+        return from;
+      };
+      if (!mirrored && !mayExceed)
+        return readComplex(rb, l, input, placeAt(place));
+      // Beyond the input there are zeros.
+      Value inside = r.isLess(place, size);
+      Value last =
+          r.value(r.max(r.min(place, r.sub(size, r.cst(1))), r.cst(0)));
+      Complex x = readComplex(rb, l, input, placeAt(last));
+      Value zero = constantScalar(rb, l, rb.getF64Type(), 0);
+      x.real = arith::SelectOp::create(rb, l, inside, x.real, zero);
+      if (!x.imaginary)
+        return x;
+      if (isMirror)
+        x.imaginary = arith::SelectOp::create(
+            rb, l, isMirror,
+            arith::NegFOp::create(rb, l, x.imaginary).getResult(), x.imaginary);
+      x.imaginary = arith::SelectOp::create(rb, l, inside, x.imaginary, zero);
+      return x;
+    };
+    auto finish = [&](OpBuilder &nb, Location l, Value sum) {
+      if (inverse)
+        sum = arith::DivFOp::create(
+            nb, l, sum,
+            indexToFloat(nb, l, materialize(nb, l, length), nb.getF64Type()));
+      return fromFloat(nb, l, sum, type.getElementType());
+    };
+    auto resultType = getTypeOf(dims, type.getElementType());
+    Value result;
+    auto knownAxis = getConstantIntValue(axis);
+    if (knownAxis && isFast(length)) {
+      SmallVector<OpFoldResult> others;
+      for (int64_t i = 0; i + 1 < rank; ++i)
+        if (i != *knownAxis)
+          others.push_back(sizes[i]);
+      auto knownSize = getConstantIntValue(size);
+      bool mayExceed = !knownSize || *knownSize < *getConstantIntValue(length);
+      FastTransform transform(
+          b, loc, *getConstantIntValue(length), others,
+          /*isReal=*/
+          cast<RankedTensorType>(input.getType()).getShape().back() != 2,
+          inverse, [&](OpBuilder &nb, Location l, Value i, ValueRange at) {
+            SmallVector<Value> from(at);
+            from.insert(from.begin() + *knownAxis, i);
+            return readSignal(nb, l, from, i, mayExceed);
+          });
+      result = createIndexed(
+          b, loc, resultType, dims,
+          [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+            SmallVector<Value> from(at.drop_back());
+            from.erase(from.begin() + *knownAxis);
+            Complex bin = transform.readBin(nb, l, at[*knownAxis], from);
+            return finish(nb, l, choosePart(nb, l, bin, at.back()));
+          });
+    } else {
+      Twiddles twiddles(b, loc, length, inverse);
+      result = createIndexed(
+          b, loc, resultType, dims,
+          [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+            SizeMath n{nb, l};
+            OpFoldResult k = n.cst(0);
+            for (int64_t i = 0; i + 1 < rank; ++i)
+              k = choose(nb, l, i, at[i], k);
+            OpFoldResult count = mirrored ? length : n.min(length, size);
+            auto read = [&](OpBuilder &rb, Value i) {
+              return readSignal(rb, l, at, i, /*mayExceed=*/false);
+            };
+            return finish(nb, l,
+                          twiddles.transform(nb, l, n.value(count), n.value(k),
+                                             at.back(), read));
+          });
+    }
     b.replaceOp(op, castTo(b, loc, result, type));
     return success();
   }
@@ -277,28 +324,52 @@ struct ConvertStft : OpConversionPattern<qnn::StftOp> {
                             : length;
     SmallVector<OpFoldResult> dims{getDim(b, loc, signal, 0), frames, bins,
                                    m.cst(2)};
-    Twiddles twiddles(b, loc, length, /*inverse=*/false);
-    Value result = createIndexed(
-        b, loc, getTypeOf(dims, type.getElementType()), dims,
-        [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-          SizeMath n{nb, l};
-          OpFoldResult begin = n.mul(at[1], step);
-          auto read = [&](OpBuilder &rb, Value i) {
-            SizeMath r{rb, l};
-            Complex x =
-                readComplex(rb, l, signal, {at[0], r.value(r.add(begin, i))});
-            if (window) {
-              Value w = readDouble(rb, l, window, i);
-              x.real = arith::MulFOp::create(rb, l, x.real, w);
-              if (x.imaginary)
-                x.imaginary = arith::MulFOp::create(rb, l, x.imaginary, w);
-            }
-            return x;
-          };
-          Value sum =
-              twiddles.transform(nb, l, n.value(length), at[2], at[3], read);
-          return fromFloat(nb, l, sum, type.getElementType());
-        });
+    auto resultType = getTypeOf(dims, type.getElementType());
+    // Element `i` of a frame.
+    auto readFrame = [&](OpBuilder &rb, Location l, Value batch, Value frame,
+                         Value i) {
+      SizeMath r{rb, l};
+      Complex x = readComplex(rb, l, signal,
+                              {batch, r.value(r.add(r.mul(frame, step), i))});
+      if (window) {
+        Value w = readDouble(rb, l, window, i);
+        x.real = arith::MulFOp::create(rb, l, x.real, w);
+        if (x.imaginary)
+          x.imaginary = arith::MulFOp::create(rb, l, x.imaginary, w);
+      }
+      return x;
+    };
+    Value result;
+    if (isFast(length)) {
+      FastTransform transform(
+          b, loc, *getConstantIntValue(length), ArrayRef(dims).take_front(2),
+          /*isReal=*/
+          cast<RankedTensorType>(signal.getType()).getShape().back() != 2,
+          /*isInverse=*/false,
+          [&](OpBuilder &nb, Location l, Value i, ValueRange at) {
+            return readFrame(nb, l, at[0], at[1], i);
+          });
+      result =
+          createIndexed(b, loc, resultType, dims,
+                        [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+                          Complex bin =
+                              transform.readBin(nb, l, at[2], at.take_front(2));
+                          return fromFloat(nb, l, choosePart(nb, l, bin, at[3]),
+                                           type.getElementType());
+                        });
+    } else {
+      Twiddles twiddles(b, loc, length, /*inverse=*/false);
+      result = createIndexed(
+          b, loc, resultType, dims,
+          [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+            auto read = [&](OpBuilder &rb, Value i) {
+              return readFrame(rb, l, at[0], at[1], i);
+            };
+            Value sum = twiddles.transform(nb, l, materialize(nb, l, length),
+                                           at[2], at[3], read);
+            return fromFloat(nb, l, sum, type.getElementType());
+          });
+    }
     b.replaceOp(op, castTo(b, loc, result, type));
     return success();
   }
