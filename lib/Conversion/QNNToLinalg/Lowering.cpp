@@ -178,9 +178,12 @@ static OpFoldResult findDim(OpBuilder &b, Location loc, Value tensor,
       pad && isConstantIntValue(pad.getMixedLowPad()[i], 0) &&
       isConstantIntValue(pad.getMixedHighPad()[i], 0))
     return getDim(b, loc, pad.getSource(), i);
-  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
-      slice && slice.getSourceType().getRank() == type.getRank())
-    return slice.getMixedSizes()[i];
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    for (auto [d, size] : llvm::enumerate(slice.getMixedSizes()))
+      if (!dropped.test(d) && i-- == 0)
+        return size;
+  }
   if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
     DimensionSum sum;
     // Of other dimensions, the inputs' are checked to be the first one's.
@@ -410,12 +413,7 @@ static BroadcastPlan planBroadcast(OpBuilder &b, Location loc,
       return getDim(b, loc, inputs[i], d - (rank - type.getRank()));
     };
     if (fixed && ShapedType::isDynamic(extent))
-      extent =
-          cast<RankedTensorType>(inputs[*fixed].getType())
-              .getDimSize(
-                  d -
-                  (rank -
-                   cast<RankedTensorType>(inputs[*fixed].getType()).getRank()));
+      extent = *getConstantIntValue(dimOf(*fixed));
     // One input alone decides: nothing to compare with.
     if (dynamic.size() <= 1 && !fixed &&
         (ShapedType::isDynamic(extent) || extent == 1 || dynamic.empty())) {

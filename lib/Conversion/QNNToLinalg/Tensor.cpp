@@ -123,6 +123,11 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
               op, reshapeByGroups(rewriter, loc, input, to, *groups, sizes));
           return success();
         }
+      if (!rest) {
+        rewriter.replaceOp(
+            op, reshapeToSizes(rewriter, loc, input, to, sizes, total, others));
+        return success();
+      }
     }
     rewriter.replaceOp(
         op, reshapeAtRunTime(rewriter, loc, input, to, sizes, total));
@@ -174,6 +179,37 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
     return castTo(b, loc, input, to);
   }
 
+  /// The sizes are those of other tensors: that there are as many elements is
+  /// all that is left to find out.
+  static Value reshapeToSizes(OpBuilder &b, Location loc, Value input,
+                              RankedTensorType to, ArrayRef<OpFoldResult> sizes,
+                              const DimensionProduct &total,
+                              const DimensionProduct &count) {
+    Value fits =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                              materialize(b, loc, count.build(b, loc)),
+                              materialize(b, loc, total.build(b, loc)));
+    createCheck(b, loc, fits, describeMisfit(loc));
+    return reshape(b, loc, input, to,
+                   llvm::map_to_vector(sizes, [&](OpFoldResult size) {
+                     return materialize(b, loc, size);
+                   }));
+  }
+
+  static std::string describeMisfit(Location loc) {
+    return describeNode(loc) + " (Reshape): the shape does not fit the number "
+                               "of elements";
+  }
+
+  static Value reshape(OpBuilder &b, Location loc, Value input,
+                       RankedTensorType to, ArrayRef<Value> sizes) {
+    Value shape = tensor::FromElementsOp::create(
+        b, loc,
+        RankedTensorType::get({int64_t(sizes.size())}, b.getIndexType()),
+        sizes);
+    return tensor::ReshapeOp::create(b, loc, to, input, shape);
+  }
+
   /// The general case: any size may be -1, and whether the elements fit is only
   /// known when the model runs.
   static Value reshapeAtRunTime(OpBuilder &b, Location loc, Value input,
@@ -206,14 +242,8 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, count, total);
     if (valid)
       fits = arith::AndIOp::create(b, loc, fits, valid);
-    createCheck(b, loc, fits,
-                describeNode(loc) + " (Reshape): the shape does not fit the "
-                                    "number of elements");
-    Value shape = tensor::FromElementsOp::create(
-        b, loc,
-        RankedTensorType::get({int64_t(sizes.size())}, b.getIndexType()),
-        sizes);
-    return tensor::ReshapeOp::create(b, loc, to, input, shape);
+    createCheck(b, loc, fits, describeMisfit(loc));
+    return reshape(b, loc, input, to, sizes);
   }
 
   /// Collapse and expand, which fuse and bufferize without a copy.

@@ -29,6 +29,21 @@ func.func @like(%x: tensor<?x32xf32>) -> tensor<?x4x8xf32> {
   return %1 : tensor<?x4x8xf32>
 }
 
+// The sizes of another tensor, which are none to be guessed: all there is to find
+// out is whether it has as many elements.
+// CHECK-LABEL: func.func @like_another
+// CHECK-NOT: arith.divsi
+// CHECK-NOT: arith.select
+// CHECK: %[[OK:.*]] = arith.cmpi eq, %{{.*}}, %{{.*}} : index
+// CHECK: cf.assert %[[OK]], "a node (Reshape): the shape does not fit the number of elements"
+// CHECK: %[[SIZES:.*]] = tensor.from_elements %{{.*}}, %{{.*}} : tensor<2xindex>
+// CHECK: tensor.reshape %arg0(%[[SIZES]])
+func.func @like_another(%x: tensor<?x?xf32>, %y: tensor<?x?xf32>) -> tensor<?x?xf32> {
+  %s = qnn.shape %y [0, 2] : tensor<?x?xf32> -> tensor<2xi64>
+  %0 = qnn.reshape %x, %s {allowzero} : tensor<?x?xf32>, tensor<2xi64> -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
 // A shape that only the run time knows is checked there.
 // CHECK-LABEL: func.func @run_time
 // CHECK: cf.assert %{{.*}}, "node 'r' (Reshape): the shape does not fit the number of elements"

@@ -318,7 +318,15 @@ RecurrentImporter::importDirection(int64_t d, bool isReverse) {
     Value time = isReverse ? sub(lastStep, iteration) : iteration;
     Value now = ctx.create<qnn::GatherOp>(projected, time,
                                           ctx.builder.getI64IntegerAttr(0));
-    State old(carried);
+    // What is carried has the size of a batch, which no type may say.
+    State old;
+    for (Value state : carried)
+      old.push_back(cast<RankedTensorType>(state.getType()).hasStaticShape()
+                        ? state
+                        : ctx.create<qnn::ReshapeOp>(state, stateShape,
+                                                     /*allowzero=*/true));
+    if (ctx.hasFailed())
+      return failure();
     State next = kind.hasCellState    ? stepLSTM(now, old)
                  : kind.numGates == 3 ? stepGRU(now, old)
                                       : stepRNN(now, old);
