@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -60,6 +61,46 @@ getReach(OpBuilder &b, Location loc, const WindowGeometry &g, bool ceilMode) {
     reach.push_back(m.max(g.padEnd[i], need));
   }
   return reach;
+}
+
+/// `input` with what windows reach beyond it. Where that is nothing in most
+/// runs, and only the run tells, it is copied in those runs alone that need it.
+static Value padWindows(OpBuilder &b, Location loc, Value input,
+                        const WindowGeometry &g, bool ceilMode, Value neutral) {
+  SizeMath m{b, loc};
+  SmallVector<OpFoldResult> reach = getReach(b, loc, g, ceilMode);
+  SmallVector<OpFoldResult> unknown;
+  for (OpFoldResult size : llvm::concat<const OpFoldResult>(g.padBegin, reach))
+    if (!isConstantIntValue(size, 0))
+      unknown.push_back(size);
+  bool isKnown = llvm::any_of(unknown, [](OpFoldResult size) {
+    return getConstantIntValue(size).has_value();
+  });
+  if (unknown.empty() || isKnown)
+    return padSpatial(b, loc, input, g.padBegin, reach, neutral);
+  OpFoldResult most = unknown.front();
+  for (OpFoldResult size : ArrayRef(unknown).drop_front())
+    most = m.max(most, size);
+  SmallVector<OpFoldResult> dims = getDims(b, loc, input);
+  for (size_t i = 0; i < reach.size(); ++i)
+    dims[i + 2] = m.add(m.add(dims[i + 2], g.padBegin[i]), reach[i]);
+  auto type =
+      getTypeOf(dims, cast<RankedTensorType>(input.getType()).getElementType());
+  return scf::IfOp::create(
+             b, loc, m.isLess(m.cst(0), most),
+             [&](OpBuilder &then, Location l) {
+               scf::YieldOp::create(
+                   then, l,
+                   castTo(
+                       then, l,
+                       padSpatial(then, l, input, g.padBegin, reach, neutral),
+                       type));
+             },
+             [&](OpBuilder &otherwise, Location l) {
+               scf::YieldOp::create(otherwise, l,
+                                    castTo(otherwise, l, input, type));
+             })
+      .getResult(0);
 }
 
 namespace {
@@ -116,8 +157,7 @@ struct ConvertPool : OpConversionPattern<qnn::PoolOp> {
     Type accElement = half ? Type(b.getF32Type()) : element;
     Value neutral = isMax ? createLeast(b, loc, qnnType)
                           : constantScalar(b, loc, element, 0);
-    Value padded = padSpatial(b, loc, input, g.padBegin,
-                              getReach(b, loc, g, op.getCeilMode()), neutral);
+    Value padded = padWindows(b, loc, input, g, op.getCeilMode(), neutral);
     Value initial = isMax ? neutral : constantScalar(b, loc, accElement, 0);
     auto accType = getTypeOf(dims, accElement);
     Value acc = createFilled(b, loc, accType, dims, initial);
@@ -277,8 +317,7 @@ struct ConvertPoolIndices : OpConversionPattern<qnn::PoolIndicesOp> {
     OpFoldResult channels = dims[1];
     llvm::append_range(dims, g.count);
     Value least = createLeast(b, loc, qnnType);
-    Value padded = padSpatial(b, loc, input, g.padBegin,
-                              getReach(b, loc, g, op.getCeilMode()), least);
+    Value padded = padWindows(b, loc, input, g, op.getCeilMode(), least);
     // The best element so far and its position; none yet is -1.
     auto bestType = getTypeOf(dims, element);
     auto positionType = bestType.clone(b.getI64Type());
