@@ -7,8 +7,8 @@ import pytest
 
 import quantc
 
-# With factors 4, 2, 3, 5, 7 and 11, of one element, primes, and with one that is too large.
-LENGTHS = [1, 2, 3, 8, 30, 49, 64, 67, 88, 134, 400]
+# Short ones, with factors 4, 2, 3, 5, 7 and 11, primes, and with one that is too large.
+LENGTHS = [1, 2, 3, 7, 8, 30, 49, 59, 64, 67, 88, 134, 400]
 
 
 def compile_graph(text):

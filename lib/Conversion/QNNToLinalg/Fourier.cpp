@@ -25,6 +25,9 @@ using namespace quantc;
 /// A factor is summed up directly: larger ones take as long as all others.
 static constexpr int64_t kMaxRadix = 64;
 
+/// Sums over shorter signals take less time than to lay these side by side.
+static constexpr int64_t kMinLength = 8;
+
 /// Factors of `length`, fours before twos; a large one is left whole.
 static SmallVector<int64_t> factorize(int64_t length) {
   SmallVector<int64_t> factors;
@@ -46,9 +49,9 @@ static SmallVector<int64_t> factorize(int64_t length) {
 }
 
 bool quantc::hasFastTransform(int64_t length) {
-  return length > 0 && llvm::all_of(factorize(length), [](int64_t factor) {
-           return factor <= kMaxRadix;
-         });
+  return length >= kMinLength &&
+         llvm::all_of(factorize(length),
+                      [](int64_t factor) { return factor <= kMaxRadix; });
 }
 
 /// Cosine and sine of so many of `period` parts of a turn, below one.

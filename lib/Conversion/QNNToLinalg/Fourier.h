@@ -13,8 +13,8 @@ struct Complex {
   mlir::Value real, imaginary;
 };
 
-/// Whether signals of `length` elements are transformed in few steps: its
-/// factors are small.
+/// Whether signals of `length` elements are transformed in few steps: they are
+/// not short, and its factors are small.
 bool hasFastTransform(int64_t length);
 
 /// Element `i` of a signal, at an index for each of its other dimensions.

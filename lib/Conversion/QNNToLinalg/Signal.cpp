@@ -1,8 +1,8 @@
 //===- Signal.cpp - Lowers Fourier transforms -----------------------------===//
 //
-// Where the length is known and has small factors, in steps; else sums over the
-// signal, directly: Σl x[l] · e^(-2πi k l / n). A table holds the n different
-// factors. Everything is accumulated in f64.
+// Where the length is known, not short, and has small factors, in steps; else
+// sums over the signal, directly: Σl x[l] · e^(-2πi k l / n). A table holds the
+// n different factors. Everything is accumulated in f64.
 //
 //===----------------------------------------------------------------------===//
 

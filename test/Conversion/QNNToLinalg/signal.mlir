@@ -22,15 +22,23 @@ func.func @short_time(%x: tensor<?x?x1xf32>, %window: tensor<12xf32>) -> tensor<
   return %0 : tensor<?x?x7x2xf32>
 }
 
-// A length that only the run tells, and one with a large factor: sums over the
-// signal.
+// A length that only the run tells, one with a large factor, and a short one:
+// sums over the signal.
 // CHECK-LABEL: func.func @direct
-// CHECK: math.cos
-// CHECK: scf.for
-// CHECK: math.cos
-// CHECK: scf.for
-func.func @direct(%x: tensor<2x?x1xf32>, %y: tensor<2x134x2xf32>) -> (tensor<2x?x2xf32>, tensor<2x134x2xf32>) {
+// CHECK-COUNT-3: scf.for
+// CHECK: return
+func.func @direct(%x: tensor<2x?x1xf32>, %y: tensor<2x134x2xf32>, %z: tensor<?x7x1xf32>) -> (tensor<2x?x2xf32>, tensor<2x134x2xf32>, tensor<?x7x2xf32>) {
   %0 = qnn.dft %x : tensor<2x?x1xf32> -> tensor<2x?x2xf32>
   %1 = qnn.dft %y : tensor<2x134x2xf32> -> tensor<2x134x2xf32>
-  return %0, %1 : tensor<2x?x2xf32>, tensor<2x134x2xf32>
+  %2 = qnn.dft %z : tensor<?x7x1xf32> -> tensor<?x7x2xf32>
+  return %0, %1, %2 : tensor<2x?x2xf32>, tensor<2x134x2xf32>, tensor<?x7x2xf32>
+}
+
+// The shortest one that takes steps.
+// CHECK-LABEL: func.func @shortest
+// CHECK-NOT: scf.for
+// CHECK: return
+func.func @shortest(%x: tensor<?x8x1xf32>) -> tensor<?x8x2xf32> {
+  %0 = qnn.dft %x : tensor<?x8x1xf32> -> tensor<?x8x2xf32>
+  return %0 : tensor<?x8x2xf32>
 }
