@@ -371,3 +371,17 @@ func.func @layers_around_rows(%q: tensor<4x32x8xf32>, %v: tensor<4x16x8xf32>) ->
   } -> tensor<4x32x8xf32>
   return %4 : tensor<4x32x8xf32>
 }
+
+// -----
+
+// Strides of what holds no element are 0, with which no pointer stands alone.
+// CHECK-LABEL: func.func @empty
+// CHECK:         func.func private @kernel_0_matmul(
+// CHECK-NOT:     llvm.bareptr
+func.func @empty(%x: tensor<16x0xf32>, %y: tensor<0x8xf32>) -> tensor<16x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<16x8xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e : tensor<16x8xf32>) -> tensor<16x8xf32>
+  %0 = linalg.matmul ins(%x, %y : tensor<16x0xf32>, tensor<0x8xf32>) outs(%init : tensor<16x8xf32>) -> tensor<16x8xf32>
+  return %0 : tensor<16x8xf32>
+}

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -352,3 +353,22 @@ def test_errors_of_several_targets(folder, tmp_path, quantc_cli, args, text):
     done = quantc_cli("compile", folder / "add.onnx", "-o", tmp_path / "out.so", *args)
     assert done.returncode != 0 and text in done.stderr, done
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "graph, expected",
+    [
+        ("(float[16, 0] x) => (float[16] y) { axis = Constant <value_ints = [1]> () y = ReduceSum <keepdims = 0> (x, axis) }", (16,)),
+        ("(float[4, 0, 5] x) => (float[4, 5] y) { axis = Constant <value_ints = [1]> () y = ReduceSum <keepdims = 0> (x, axis) }", (4, 5)),
+        ("(float[16, 0] x) => (float[16, 16] y) { t = Transpose (x) y = MatMul (x, t) }", (16, 16)),
+        ("(float[8, 0] x) => (float[8] y) { s = Softmax (x) axis = Constant <value_ints = [1]> ()"
+         " y = ReduceSum <keepdims = 0> (s, axis) }", (8,)),
+        ("(float[16, 0] x) => (float[0, 16] y) { y = Transpose (x) }", (0, 16)),
+    ],
+)  # fmt: skip
+def test_tensors_without_elements(graph, expected):
+    """Kernels take them, too; a sum over none is 0."""
+    text = '<ir_version: 10, opset_import: ["" : 21]> g ' + graph
+    library = quantc.compile(onnx.parser.parse_model(text))
+    shape = [int(size) for size in re.search(r"\[([\d, ]*)\]", graph).group(1).split(",")]
+    np.testing.assert_array_equal(library.run({"x": np.zeros(shape, np.float32)})[0], np.zeros(expected, np.float32))

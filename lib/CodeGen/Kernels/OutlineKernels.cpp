@@ -9,6 +9,7 @@
 
 #include "KernelBuilder.h"
 
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
@@ -166,8 +167,7 @@ struct OutlineKernelsPass
     // Where all sizes are known, calls need not pass them on.
     bool isStatic = llvm::all_of(kernel.getArgumentTypes(), [](Type type) {
       auto memref = dyn_cast<MemRefType>(type);
-      return !memref ||
-             (memref.hasStaticShape() && memref.getLayout().isIdentity());
+      return !memref || LLVMTypeConverter::canConvertToBarePtr(memref);
     });
     if (isStatic)
       kernel->setAttr("llvm.bareptr", UnitAttr::get(&getContext()));
