@@ -7,9 +7,8 @@
 // 4 elements in each row of 16 channels.
 // CHECK-LABEL: func.func private @to_channels_first(
 //       CHECK:   memref.collapse_shape {{.*}} : memref<1x6x6x16xf32> into memref<1x36x16xf32>
-//       CHECK:   scf.for
-//       CHECK:     scf.for %[[ROW:.*]] = %c0{{.*}} to %c16{{.*}} step %c8
-//       CHECK:       scf.for %[[COLUMN:.*]] =
+//       CHECK:   scf.for %[[ROW:.*]] = %c0 to %c16 step %c8
+//       CHECK:     scf.for %[[COLUMN:.*]] = %c0 to %c32 step %c8
 // CHECK-COUNT-8:       vector.load {{.*}} : memref<1x36x16xf32>, vector<8xf32>
 //   CHECK-NEXT:        vector.shuffle %{{.*}}, %{{.*}} [0, 8, 1, 9, 2, 10, 3, 11]
 //   CHECK-NEXT:        vector.shuffle %{{.*}}, %{{.*}} [4, 12, 5, 13, 6, 14, 7, 15]
@@ -27,10 +26,10 @@ func.func private @to_channels_first(%in: memref<1x6x6x16xf32>, %out: memref<1x1
 }
 
 // Squares of bytes have 16 rows; what is computed is vectors, and what lies
-// along the rows is one number for each of them. Strips have 64 columns.
+// along the rows is one number for each of them. Strips have 256 columns.
 // CHECK-LABEL: func.func private @fused(
 //       CHECK:   omp.loop_nest
-//       CHECK:     arith.muli {{.*}}, %c64
+//       CHECK:     arith.muli {{.*}}, %c256
 // CHECK-COUNT-16:  vector.load %arg0{{.*}} : memref<?x32xi8>, vector<16xi8>
 // CHECK-COUNT-64:  vector.shuffle
 //       CHECK:     %[[SCALAR:.*]] = memref.load %arg1
@@ -52,8 +51,10 @@ func.func private @fused(%in: memref<?x32xi8>, %rows: memref<32xi8>, %other: mem
 
 // The output's order of dimensions is that of the loops, whatever it was.
 // CHECK-LABEL: func.func private @other_order(
-//       CHECK:   vector.load %arg0{{.*}} : memref<64x8xf16>, vector<8xf16>
-//       CHECK:   vector.store {{.*}}, %arg1{{.*}} : memref<8x64xf16>, vector<8xf16>
+//       CHECK:   scf.for %[[COLUMN:.*]] = %c0 to %c64 step %c8
+//       CHECK:     vector.load %arg0[%[[COLUMN]], %c0] : memref<64x8xf16>, vector<8xf16>
+// CHECK-COUNT-24:  vector.shuffle
+//       CHECK:     vector.store {{.*}}, %arg1[%c0, %[[COLUMN]]] : memref<8x64xf16>, vector<8xf16>
 func.func private @other_order(%in: memref<64x8xf16>, %out: memref<8x64xf16>) {
   linalg.generic {indexing_maps = [#identity, #swapped], iterator_types = ["parallel", "parallel"]}
       ins(%in : memref<64x8xf16>) outs(%out : memref<8x64xf16>) {

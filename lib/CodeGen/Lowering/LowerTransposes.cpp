@@ -30,9 +30,9 @@ using namespace quantc;
 static constexpr int64_t kVectorBytes = 16;
 /// Lanes of 32 bits from which on transposing takes more than it saves.
 static constexpr int64_t kMaxLanes = 8;
-/// Columns that are written together, so that each line of a cache is written
-/// once.
-static constexpr int64_t kStripBytes = 64;
+/// Columns of a task: lines of a cache that are written whole, and loops that
+/// are not too short for rows that fill no square.
+static constexpr int64_t kStripBytes = 256;
 
 static bool isInnermost(AffineMap map, unsigned dim) {
   return map.getNumResults() &&
@@ -166,14 +166,16 @@ LogicalResult CrossedOp::orderLoops(RewriterBase &rewriter) {
   }
   unsigned numLoops = generic.getNumLoops();
   SmallVector<unsigned> order;
+  unsigned newRow = 0;
   for (auto [i, line] : llvm::enumerate(lines)) {
     if (line.back() == int64_t(row))
-      row = i;
+      newRow = i;
     for (int64_t &loop : line) {
       order.push_back(loop);
       loop = order.size() - 1;
     }
   }
+  row = newRow;
   column = lines.size() - 1;
   FailureOr<linalg::GenericOp> ordered =
       linalg::interchangeGenericOp(rewriter, generic, order);
