@@ -162,6 +162,29 @@ func.func @whole(%x: tensor<1x256x?x?xf32>) -> tensor<1x16x?x?xf32> {
 
 // -----
 
+// Lines of windows of three channels are no whole vectors: a single such
+// convolution does not gain what its transposes take.
+// CHECK-LABEL: func.func @stem
+// CHECK-NOT:     linalg.transpose
+// CHECK:         linalg.conv_2d_nchw_fchw
+func.func @stem(%x: tensor<1x3x?x?xf32>) -> tensor<1x64x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %zero = arith.constant 0.0 : f32
+  %filter = arith.constant dense_resource<w> : tensor<64x3x7x7xf32>
+  %h = tensor.dim %x, %c2 : tensor<1x3x?x?xf32>
+  %w = tensor.dim %x, %c3 : tensor<1x3x?x?xf32>
+  %h2 = arith.floordivsi %h, %c2 : index
+  %w2 = arith.floordivsi %w, %c2 : index
+  %empty = tensor.empty(%h2, %w2) : tensor<1x64x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x64x?x?xf32>) -> tensor<1x64x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>} ins(%x, %filter : tensor<1x3x?x?xf32>, tensor<64x3x7x7xf32>)
+      outs(%init : tensor<1x64x?x?xf32>) -> tensor<1x64x?x?xf32>
+  return %conv : tensor<1x64x?x?xf32>
+}
+
+// -----
+
 // Images that are joined change together.
 // CHECK-LABEL: func.func @joined
 // CHECK:         tensor.concat dim(3) {{.*}} (tensor<1x?x?x512xf32>, tensor<1x?x?x256xf32>) -> tensor<1x?x?x768xf32>

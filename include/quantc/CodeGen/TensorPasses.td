@@ -8,20 +8,21 @@ include "mlir/Pass/PassBase.td"
 def ChannelsLastPass : Pass<"quantc-channels-last", "mlir::ModuleOp"> {
   let summary = "Keep the channels of images innermost between convolutions";
   let description = [{
-    ONNX's images are (batch, channels, height, width). As (batch, height, width,
-    channels), a convolution of f32 or of bytes by constant filters is a matrix
-    product whose rows are positions and whose columns are filters: floats are
-    read where they lie (with padding, from a copy that has it), bytes are packed
-    as lines of windows, and small images waste no lanes. Convolutions with one
-    group, elementwise ops, reductions over windows but for sums, padding, and
-    concatenations that pass images to each other form a part of the graph; if its convolutions gain more than
-    transposes at its borders cost, all of them change to that order. Height and
-    width that only the call knows count as what follows from an image of usual
-    size; the number of channels must be known. A convolution of f32 adds up its products
-    in another order then; other sums stay as they are. Images of bytes of 64
-    positions or more stay where the target sums their products in pairs that may
-    saturate, and has few registers (SSSE3, AVX2): filters on the left-hand side are the
-    faster ones there.
+    ONNX's images are (batch, channels, height, width). As (batch, height,
+    width, channels), a convolution of f32 or of bytes by constant filters is a
+    matrix product whose rows are positions and whose columns are filters:
+    floats are read where they lie (with padding, from a copy that has it),
+    bytes are packed as lines of windows, and small images waste no lanes.
+    Convolutions with one group, elementwise ops, reductions over windows but
+    for sums, padding, and concatenations that pass images to each other form a
+    part of the graph; if its convolutions gain more than transposes at its
+    borders cost, all of them change to that order. Height and width that only
+    the call knows count as what follows from an image of usual size; the number
+    of channels must be known. A convolution of f32 adds up its products in
+    another order then; other sums stay as they are. Images of bytes of 64
+    positions or more stay where the target sums their products in pairs that
+    may saturate, and has few registers (SSSE3, AVX2): filters on the left-hand
+    side are the faster ones there.
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", "\"\"",

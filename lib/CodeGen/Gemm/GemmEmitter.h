@@ -179,8 +179,8 @@ struct GemmProblem {
 
   /// Where a row of A begins, and how far into it an element along k lies.
   mlir::Value getRowOffset(KernelEmitter &e, mlir::Value row) const;
-  /// The same for `count` rows that follow each other; those from the last one
-  /// on repeat it.
+  /// The same for `count` rows of lines that follow each other; those from the
+  /// last one on repeat it.
   llvm::SmallVector<mlir::Value>
   getRowOffsets(KernelEmitter &e, mlir::Value row, int64_t count) const;
   mlir::Value getStepOffset(KernelEmitter &e, mlir::Value k) const;

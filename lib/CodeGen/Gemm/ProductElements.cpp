@@ -48,21 +48,17 @@ Value GemmProblem::getRowOffset(KernelEmitter &e, Value row) const {
 SmallVector<Value> GemmProblem::getRowOffsets(KernelEmitter &e, Value row,
                                               int64_t count) const {
   SmallVector<Value> offsets{getRowOffset(e, row)};
-  Value column =
-      lines ? e.delinearize(row, {e.index(0), lines->width})[1] : Value();
+  Value column = e.delinearize(row, {e.index(0), lines->width})[1];
+  Value lineStep =
+      e.sub(lines->stride, e.mul(e.sub(lines->width, e.index(1)), a.rowStride));
   for (int64_t i = 1; i < count; ++i) {
-    Value step = a.rowStride;
-    if (lines) {
-      // A division takes longer than to ask where the line ends.
-      Value next = e.add(column, e.index(1));
-      Value isNewLine = e.compare(arith::CmpIPredicate::eq, next, lines->width);
-      Value lineStep =
-          e.sub(lines->stride, e.mul(e.sub(lines->width, e.index(1)), step));
-      column =
-          e.b.createOrFold<arith::SelectOp>(e.loc, isNewLine, e.index(0), next);
-      step =
-          e.b.createOrFold<arith::SelectOp>(e.loc, isNewLine, lineStep, step);
-    }
+    // A division takes longer than to ask where the line ends.
+    Value next = e.add(column, e.index(1));
+    Value isNewLine = e.compare(arith::CmpIPredicate::eq, next, lines->width);
+    column =
+        e.b.createOrFold<arith::SelectOp>(e.loc, isNewLine, e.index(0), next);
+    Value step = e.b.createOrFold<arith::SelectOp>(e.loc, isNewLine, lineStep,
+                                                   a.rowStride);
     Value exists =
         e.compare(arith::CmpIPredicate::slt, e.add(row, e.index(i)), m);
     step = e.b.createOrFold<arith::SelectOp>(e.loc, exists, step, e.index(0));

@@ -270,7 +270,7 @@ void WordSource::packWindows(KernelEmitter &e, ValueRange outer, Value slot,
                        : 1);
   // Where no slot of the panel goes on in the next line, or only in the next
   // one.
-  Value isWhole = e.compare(arith::CmpIPredicate::sge, e.index(0), e.index(0));
+  Value isWhole = arith::ConstantIntOp::create(e.b, e.loc, 1, 1);
   for (int64_t v = 0; v < kernel.vectors; ++v) {
     Value column;
     getLineOfColumn(e, e.mul(e.add(slot, e.index(v)), e.index(lanes)), column);

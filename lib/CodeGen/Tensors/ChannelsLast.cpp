@@ -43,9 +43,9 @@ static constexpr unsigned kChannel = 1;
 static constexpr double kGain = 0.2;
 /// The same of windows of one position, which are in order as they are.
 static constexpr double kPointGain = 0.1;
-/// The same of windows whose lines have an unknown width: channels first, each
-/// vector ends with its line (measured with AVX2).
-static constexpr double kUnknownWidthGain = 0.6;
+/// The same of windows of many channels whose lines have an unknown width:
+/// channels first, each vector ends with its line (measured with AVX2).
+static constexpr double kUnknownWidthGain = 0.5;
 static constexpr int64_t kLanes = 16;
 static constexpr double kTransposeCost = 40;
 /// As many bytes are multiplied in the time of a float.
@@ -115,7 +115,7 @@ int64_t UsualSizes::getDim(Value tensor, int64_t dim) {
     return evaluate(expand.getMixedOutputShape()[dim]);
   if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
     return getDim(dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim);
-  // Most others change sizes by little.
+  // Most others change sizes by little; a wrong guess costs time alone.
   auto from = op->getNumOperands()
                   ? dyn_cast<RankedTensorType>(op->getOperand(0).getType())
                   : RankedTensorType();
@@ -219,8 +219,10 @@ bool ImageOp::matchConvolution(linalg::LinalgOp conv, const VectorUnit &unit,
   auto result = cast<RankedTensorType>(conv->getResult(0).getType());
   double share = kPointGain;
   if (hasWindows)
-    share =
-        !isByte && result.isDynamicDim(kRank - 1) ? kUnknownWidthGain : kGain;
+    share = !isByte && result.isDynamicDim(kRank - 1) &&
+                    filterType.getDimSize(1) >= kLanes
+                ? kUnknownWidthGain
+                : kGain;
   gain = positions * filterType.getNumElements() * (share - waste);
   return gain > 0;
 }

@@ -73,10 +73,10 @@ static Value padWindows(OpBuilder &b, Location loc, Value input,
   for (OpFoldResult size : llvm::concat<const OpFoldResult>(g.padBegin, reach))
     if (!isConstantIntValue(size, 0))
       unknown.push_back(size);
-  bool isKnown = llvm::any_of(unknown, [](OpFoldResult size) {
+  bool alwaysPads = llvm::any_of(unknown, [](OpFoldResult size) {
     return getConstantIntValue(size).has_value();
   });
-  if (unknown.empty() || isKnown)
+  if (unknown.empty() || alwaysPads)
     return padSpatial(b, loc, input, g.padBegin, reach, neutral);
   OpFoldResult most = unknown.front();
   for (OpFoldResult size : ArrayRef(unknown).drop_front())
