@@ -166,3 +166,17 @@ def test_slice_of_unknown_numbers_of_axes():
     )
     offsets = np.array([0, 2, 5, -1])
     compare(model, [{"x": floats(9, 4), "offsets": offsets, "i": np.array([i])} for i in (0, 1, 2)])
+
+
+@pytest.mark.parametrize("sizes", [(17, 3), (64, 32), (17, 17), ("n", "m")])
+@pytest.mark.parametrize("rows", ["", "5, "])
+def test_reductions_that_meet(rows, sizes):
+    """Over rows that need not be of one length."""
+    model = parse(
+        f"g (float[{rows}{sizes[0]}] x, float[{rows}{sizes[1]}] w) => (float[{rows[:1]}] y) {{"
+        " p = ReduceMax <axes = [-1], keepdims = 0> (x) q = ReduceMax <axes = [-1], keepdims = 0> (w)"
+        " y = Add (p, q) }"
+    )
+    lengths = [sizes] if sizes != ("n", "m") else [(17, 3), (3, 17), (40, 64)]
+    leading = [5] if rows else []
+    compare(model, [{"x": floats(*leading, a), "w": floats(*leading, b, seed=1)} for a, b in lengths])

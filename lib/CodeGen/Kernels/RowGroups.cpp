@@ -67,6 +67,7 @@ public:
 
 private:
   bool canJoin(Operation *op) const;
+  bool hasSameColumns(linalg::GenericOp op) const;
   bool addProducers(linalg::GenericOp op);
   bool addConsumers(linalg::GenericOp op);
   bool isValid() const;
@@ -83,6 +84,35 @@ static bool startsFromFill(linalg::GenericOp op) {
   return fill && fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>();
 }
 
+/// Whether `op`, which has columns, goes along rows as long as the group's: one
+/// loop is all that the members get. Known sizes tell, or else elements that
+/// both have.
+bool GroupBuilder::hasSameColumns(linalg::GenericOp op) const {
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  ArrayRef<int64_t> columns = ArrayRef(sizes).drop_front(shape.rows);
+  bool isKnown = !ShapedType::isDynamicShape(columns);
+  for (linalg::GenericOp member : group.ops) {
+    SmallVector<int64_t> others = member.getStaticLoopRanges();
+    if (others.size() != sizes.size())
+      continue; // It has values of rows only.
+    if (isKnown && columns == ArrayRef(others).drop_front(shape.rows))
+      return true;
+    auto readsElements = [&](linalg::GenericOp reader, Value elements) {
+      return llvm::any_of(reader->getOpOperands(), [&](OpOperand &operand) {
+        return operand.get() == elements && hasColumns(&operand, shape);
+      });
+    };
+    if (readsElements(member, op->getResult(0)) ||
+        readsElements(op, member->getResult(0)) ||
+        llvm::any_of(member->getOpOperands(), [&](OpOperand &operand) {
+          return hasColumns(&operand, shape) &&
+                 readsElements(op, operand.get());
+        }))
+      return true;
+  }
+  return false;
+}
+
 bool GroupBuilder::canJoin(Operation *op) const {
   auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
   if (!generic || taken.contains(op) || group.contains(op) ||
@@ -91,6 +121,8 @@ bool GroupBuilder::canJoin(Operation *op) const {
     return false;
   std::optional<RowOpKind> kind = classifyRowOp(generic, shape);
   if (!kind || (*kind == RowOpKind::reduction && !startsFromFill(generic)))
+    return false;
+  if (*kind != RowOpKind::perRow && !hasSameColumns(generic))
     return false;
   // What members write is read in the same place, and never written again.
   for (OpOperand &operand : op->getOpOperands())
