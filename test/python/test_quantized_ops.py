@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -520,3 +521,28 @@ def graphs(draw):
 @given(graphs())
 def test_random_graphs(case):
     check_equal(*case)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(0,), (1,), (1024,), (1025,), (5000, 1), (700, 4), (3, 1024), (2, 9, 768), (4, 0)]
+)
+def test_dynamic_quantization(shape, is_known, rng):
+    """The range is that of all elements, wherever its ends lie."""
+    dims = ", ".join(str(size) if is_known else f"d{i}" for i, size in enumerate(shape))
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 20]>'
+        f" g (float[{dims}] x) => (uint8[{dims}] y, float s, uint8 z) {{ y, s, z = DynamicQuantizeLinear (x) }}"
+    )
+    compiled = quantc.compile(model)
+    x = rng.standard_normal(shape).astype(np.float32)
+    size = x.size
+    for low, high in [(0, size - 1), (size - 1, 0), (size // 2, size // 3)] if size > 1 else [(0, 0)]:
+        ends = x.copy()
+        if size:
+            ends.flat[high], ends.flat[low] = 11, -9
+        least, greatest = min(ends.min(initial=0), 0), max(ends.max(initial=0), 0)
+        _, scale, zero = compiled.run({"x": ends})
+        expected = np.float32(greatest - least) / np.float32(255) or np.float32(1)
+        assert scale == expected
+        assert zero == np.round(np.clip(-least / expected, 0, 255))

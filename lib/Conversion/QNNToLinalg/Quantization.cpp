@@ -11,6 +11,7 @@
 #include "ReductionUtils.h"
 #include "ScalarFunctions.h"
 #include "SmallFloat.h"
+#include "WindowMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -371,21 +372,46 @@ struct ConvertDynamicQuantize : OpConversionPattern<qnn::DynamicQuantizeOp> {
   }
 
 private:
-  /// The least or greatest of all elements and 0: of rows first, which are
-  /// reduced in vectors, and on all threads.
+  /// The least or greatest of all elements and 0. All of them are one line: of
+  /// its rows first, which are reduced in vectors and on all threads whatever
+  /// the tensor's shape, then of these and what remains of the line.
   static Value findExtremum(OpBuilder &b, Location loc, Value x,
                             CombineBody combine) {
+    constexpr int64_t rowSize = 1024;
     Value zero = constantScalar(b, loc, b.getF32Type(), 0);
-    constexpr int64_t rowDims = 2;
     int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
-    int64_t leading = std::max<int64_t>(0, std::min(rowDims, rank - 1));
-    SmallVector<bool> reduced(rank, true);
-    std::fill_n(reduced.begin(), leading, false);
-    Value rows = createReduction(b, loc, x, reduced, zero, combine);
-    if (!leading)
-      return rows;
-    return createReduction(b, loc, rows, SmallVector<bool>(leading, true), zero,
-                           combine);
+    if (rank == 0)
+      return createReduction(b, loc, x, {}, zero, combine);
+    if (rank > 1)
+      x = tensor::CollapseShapeOp::create(
+          b, loc, x,
+          ReassociationIndices(llvm::to_vector(llvm::seq<int64_t>(0, rank))));
+    SizeMath m{b, loc};
+    OpFoldResult size = getDim(b, loc, x, 0);
+    OpFoldResult numRows = m.floorDiv(size, m.cst(rowSize));
+    OpFoldResult inRows = m.mul(numRows, m.cst(rowSize));
+    OpFoldResult remaining = m.sub(size, inRows);
+    auto slice = [&](OpFoldResult begin, OpFoldResult count) -> Value {
+      return tensor::ExtractSliceOp::create(b, loc, x, begin, count, m.cst(1));
+    };
+
+    Value extremum;
+    if (getConstantIntValue(numRows) != 0) {
+      SmallVector<OpFoldResult> sizes{numRows, m.cst(rowSize)};
+      Value rows = tensor::ExpandShapeOp::create(
+          b, loc, getTypeOf(sizes, b.getF32Type()), slice(m.cst(0), inRows),
+          ReassociationIndices{0, 1}, sizes);
+      rows = createReduction(b, loc, rows, {false, true}, zero, combine);
+      extremum = createReduction(b, loc, rows, true, zero, combine);
+    }
+    if (getConstantIntValue(remaining) == 0 && extremum)
+      return extremum;
+    Value rest =
+        createReduction(b, loc, slice(inRows, remaining), true, zero, combine);
+    if (!extremum)
+      return rest;
+    return createElementwise(b, loc, cast<RankedTensorType>(rest.getType()),
+                             {extremum, rest}, combine);
   }
 };
 

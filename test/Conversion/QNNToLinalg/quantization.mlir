@@ -59,21 +59,53 @@ func.func @per_axis(%x: tensor<4x?xi8>, %s: tensor<?xf32>) -> tensor<4x?xf32> {
 
 // -----
 
-// The least element of rows, then of all; the greatest one is found apart, so
-// that rows are reduced in vectors.
+// The least element of rows of a fixed length, of all rows, and of what remains,
+// whatever the shape; the greatest one is found apart, so that rows are reduced
+// in vectors.
 // CHECK-LABEL: @dynamic
+// CHECK: %[[LINE:.*]] = tensor.collapse_shape %{{.*}} {{\[\[}}0, 1]] : tensor<900x4xf32> into tensor<3600xf32>
+// CHECK: %[[SLICE:.*]] = tensor.extract_slice %[[LINE]][0] [3072] [1]
+// CHECK: tensor.expand_shape %[[SLICE]] {{.*}} into tensor<3x1024xf32>
 // CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]
 // CHECK: arith.minnumf
-// CHECK: linalg.generic {{.*}}iterator_types = ["reduction"]
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction"]} ins(%{{.*}} : tensor<3xf32>)
+// CHECK: arith.minnumf
+// CHECK: %[[REST:.*]] = tensor.extract_slice %[[LINE]][3072] [528] [1]
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction"]} ins(%[[REST]] : tensor<528xf32>)
+// CHECK: arith.minnumf
+// CHECK: linalg.generic {{.*}}iterator_types = []
 // CHECK: arith.minnumf
 // CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]
 // CHECK: arith.maxnumf
 // CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel"]
-func.func @dynamic(%x: tensor<4x8xf32>)
+func.func @dynamic(%x: tensor<900x4xf32>)
+    -> (tensor<900x4xui8>, tensor<f32>, tensor<ui8>) {
+  %0:3 = qnn.dynamic_quantize %x
+      : tensor<900x4xf32> -> tensor<900x4xui8>, tensor<f32>, tensor<ui8>
+  return %0#0, %0#1, %0#2 : tensor<900x4xui8>, tensor<f32>, tensor<ui8>
+}
+
+// Fewer elements than a row has, and rows without a rest.
+// CHECK-LABEL: @dynamic_small
+// CHECK-NOT: tensor.expand_shape
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction"]} ins(%{{.*}} : tensor<32xf32>)
+// CHECK: return
+func.func @dynamic_small(%x: tensor<4x8xf32>)
     -> (tensor<4x8xui8>, tensor<f32>, tensor<ui8>) {
   %0:3 = qnn.dynamic_quantize %x
       : tensor<4x8xf32> -> tensor<4x8xui8>, tensor<f32>, tensor<ui8>
   return %0#0, %0#1, %0#2 : tensor<4x8xui8>, tensor<f32>, tensor<ui8>
+}
+
+// CHECK-LABEL: @dynamic_rows
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<96x1024xf32>)
+// CHECK-NOT: tensor.extract_slice {{.*}}[98304] [0]
+// CHECK: return
+func.func @dynamic_rows(%x: tensor<128x768xf32>)
+    -> (tensor<128x768xui8>, tensor<f32>, tensor<ui8>) {
+  %0:3 = qnn.dynamic_quantize %x
+      : tensor<128x768xf32> -> tensor<128x768xui8>, tensor<f32>, tensor<ui8>
+  return %0#0, %0#1, %0#2 : tensor<128x768xui8>, tensor<f32>, tensor<ui8>
 }
 
 // CHECK-LABEL: @fused_multiply_add
