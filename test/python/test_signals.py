@@ -85,3 +85,19 @@ def test_short_time(length, onesided, has_window, rng):
             frames = frames * window.astype(np.float64)
         expected = np.fft.rfft(frames) if onesided else np.fft.fft(frames)
         check(compiled.run({"x": x, "window": window})[0], join(expected))
+
+
+@pytest.mark.parametrize("length", [512, 1155, 4096, 65536])
+@pytest.mark.parametrize("inverse", [0, 1])
+def test_long_signals(length, inverse, rng, tmp_path):
+    """Their tables make up little of a library, and are as precise."""
+    x = rng.standard_normal((2, length, 2)).astype(np.float32)
+    path = tmp_path / "model.so"
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["" : 20]> g (float[2, {length}, 2] x) => (float[2, {length}, 2] y)'
+        f" {{ axis = Constant <value_int = 1> () y = DFT <inverse = {inverse}> (x, , axis) }}"
+    )
+    compiled = quantc.compile(model, output=path)
+    signal = x[..., 0] + 1j * x[..., 1]
+    check(compiled.run({"x": x})[0], join(np.fft.ifft(signal) if inverse else np.fft.fft(signal)))
+    assert path.stat().st_size < 64 * 1024

@@ -25,6 +25,9 @@ using namespace quantc;
 /// A factor is summed up directly: larger ones take as long as all others.
 static constexpr int64_t kMaxRadix = 64;
 
+/// A longer table is one of few turns, and one of the parts between them.
+static constexpr int64_t kMaxTurns = 256;
+
 /// Sums over shorter signals take less time than to lay these side by side.
 static constexpr int64_t kMinLength = 8;
 
@@ -66,26 +69,6 @@ static std::pair<double, double> getTurn(int64_t part, int64_t period) {
   return {std::cos(angle), std::sin(angle)};
 }
 
-/// w(row · column / period) for all rows and columns, as constants.
-static Complex createFactors(OpBuilder &b, Location loc, int64_t numRows,
-                             int64_t numColumns, int64_t period,
-                             bool isInverse) {
-  SmallVector<double> cosines, sines;
-  for (int64_t row = 0; row < numRows; ++row)
-    for (int64_t column = 0; column < numColumns; ++column) {
-      auto [cosine, sine] = getTurn(row * column % period, period);
-      cosines.push_back(cosine);
-      sines.push_back(isInverse ? sine : -sine);
-    }
-  auto type = RankedTensorType::get({numRows, numColumns}, b.getF64Type());
-  auto create = [&](ArrayRef<double> values) {
-    return arith::ConstantOp::create(b, loc,
-                                     DenseElementsAttr::get(type, values))
-        .getResult();
-  };
-  return {create(cosines), create(sines)};
-}
-
 /// `x · y`; what may be rounded once is marked.
 static Complex multiply(OpBuilder &b, Location loc, Complex x, Complex y) {
   constexpr auto contract = arith::FastMathFlags::contract;
@@ -100,6 +83,75 @@ static Complex multiply(OpBuilder &b, Location loc, Complex x, Complex y) {
                                       times(x.real, y.imaginary), contract);
   }
   return {real, imaginary};
+}
+
+/// w(i · stride / period) for all i below `count`, as constants.
+static Complex createTurns(OpBuilder &b, Location loc, int64_t count,
+                           int64_t stride, int64_t period, bool isInverse) {
+  SmallVector<double> cosines, sines;
+  for (int64_t i = 0; i < count; ++i) {
+    auto [cosine, sine] = getTurn(i * stride, period);
+    cosines.push_back(cosine);
+    sines.push_back(isInverse ? sine : -sine);
+  }
+  auto type = RankedTensorType::get(count, b.getF64Type());
+  auto create = [&](ArrayRef<double> values) {
+    return arith::ConstantOp::create(b, loc,
+                                     DenseElementsAttr::get(type, values))
+        .getResult();
+  };
+  return {create(cosines), create(sines)};
+}
+
+TurnTable::TurnTable(OpBuilder &b, Location loc, int64_t period, bool isInverse)
+    : period(period) {
+  // Fours come first, so that they remain for the coarse ones: quarters are
+  // among these, and exact.
+  for (int64_t factor : llvm::reverse(factorize(period))) {
+    if (period <= kMaxTurns || numFine * numFine >= period)
+      break;
+    numFine *= factor;
+  }
+  coarse = createTurns(b, loc, period / numFine, numFine, period, isInverse);
+  if (numFine > 1)
+    fine = createTurns(b, loc, numFine, 1, period, isInverse);
+}
+
+Complex TurnTable::read(OpBuilder &b, Location loc, OpFoldResult part) const {
+  SizeMath m{b, loc};
+  auto at = [&](Complex table, OpFoldResult i) -> Complex {
+    Value place = m.value(i);
+    return {tensor::ExtractOp::create(b, loc, table.real, place),
+            tensor::ExtractOp::create(b, loc, table.imaginary, place)};
+  };
+  if (numFine == 1)
+    return at(coarse, part);
+  Value dividend = m.value(part), divisor = constantIndex(b, loc, numFine);
+  Value whole = arith::DivUIOp::create(b, loc, dividend, divisor);
+  Value rest = arith::RemUIOp::create(b, loc, dividend, divisor);
+  return multiply(b, loc, at(coarse, whole), at(fine, rest));
+}
+
+Complex TurnTable::spread(OpBuilder &b, Location loc, int64_t numRows,
+                          int64_t numColumns, int64_t stride) const {
+  SizeMath m{b, loc};
+  SmallVector<OpFoldResult> sizes{m.cst(numRows), m.cst(numColumns)};
+  bool mayExceed = (numRows - 1) * (numColumns - 1) * stride >= period;
+  auto create = [&](bool isImaginary) {
+    return createIndexed(
+        b, loc, getTypeOf(sizes, b.getF64Type()), sizes,
+        [&](OpBuilder &nb, Location l, ValueRange at) {
+          SizeMath n{nb, l};
+          OpFoldResult part = n.mul(n.mul(at[0], at[1]), n.cst(stride));
+          if (mayExceed)
+            part = arith::RemUIOp::create(nb, l, n.value(part),
+                                          constantIndex(nb, l, period))
+                       .getResult();
+          Complex turn = read(nb, l, part);
+          return isImaginary ? turn.imaginary : turn.real;
+        });
+  };
+  return {create(/*isImaginary=*/false), create(/*isImaginary=*/true)};
 }
 
 FastTransform::FastTransform(OpBuilder &b, Location loc, int64_t length,
@@ -126,16 +178,17 @@ FastTransform::FastTransform(OpBuilder &b, Location loc, int64_t length,
   spectrum.real = load(/*isImaginary=*/false);
   if (!isReal)
     spectrum.imaginary = load(/*isImaginary=*/true);
+  TurnTable table(b, loc, length, isInverse);
   int64_t numGroups = length;
   for (int64_t radix : factorize(length)) {
     numGroups /= radix;
-    spectrum = transformStep(b, loc, spectrum, radix, numGroups, isInverse);
+    spectrum = transformStep(b, loc, spectrum, radix, numGroups, table);
   }
 }
 
 Complex FastTransform::transformStep(OpBuilder &b, Location loc, Complex x,
                                      int64_t radix, int64_t numGroups,
-                                     bool isInverse) const {
+                                     const TurnTable &table) const {
   OpFoldResult numSignals = getDim(b, loc, x.real, 1);
   int64_t stride = length / (radix * numGroups);
   SmallVector<ReassociationIndices> groups{{0, 1, 2}, {3}};
@@ -148,9 +201,9 @@ Complex FastTransform::transformStep(OpBuilder &b, Location loc, Complex x,
   SmallVector<OpFoldResult> sizes = sizesOf(numGroups, radix);
   Type f64 = b.getF64Type();
   auto type = getTypeOf(sizes, f64);
-  Complex turns =
-      createFactors(b, loc, numGroups, radix, radix * numGroups, isInverse);
-  Complex roots = createFactors(b, loc, radix, radix, radix, isInverse);
+  // The first step's turns are all there are: others are some of these.
+  Complex turns = table.spread(b, loc, numGroups, radix, stride);
+  Complex roots = table.spread(b, loc, radix, radix, length / radix);
 
   // Loops: p, k, q, signals, j.
   enum { P, K, Q, Signal, J };

@@ -21,6 +21,26 @@ bool hasFastTransform(int64_t length);
 using SignalBody = llvm::function_ref<Complex(
     mlir::OpBuilder &, mlir::Location, mlir::Value i, mlir::ValueRange at)>;
 
+/// e^(-2πi t / period), or its conjugate, for all t below `period`.
+class TurnTable {
+public:
+  TurnTable(mlir::OpBuilder &b, mlir::Location loc, int64_t period,
+            bool isInverse);
+
+  /// Those of row · column · stride, modulo the period, as a matrix.
+  Complex spread(mlir::OpBuilder &b, mlir::Location loc, int64_t numRows,
+                 int64_t numColumns, int64_t stride) const;
+
+private:
+  Complex read(mlir::OpBuilder &b, mlir::Location loc,
+               mlir::OpFoldResult part) const;
+
+  int64_t period;
+  /// Constants: every `numFine`-th of them, and the first `numFine`.
+  Complex coarse, fine;
+  int64_t numFine = 1;
+};
+
 /// Transforms of signals of `length` elements, one for each index of `dims`.
 /// `isReal` says whether `read` gives real ones.
 class FastTransform {
@@ -36,7 +56,8 @@ public:
 
 private:
   Complex transformStep(mlir::OpBuilder &b, mlir::Location loc, Complex x,
-                        int64_t radix, int64_t numGroups, bool isInverse) const;
+                        int64_t radix, int64_t numGroups,
+                        const TurnTable &table) const;
 
   int64_t length;
   llvm::SmallVector<mlir::OpFoldResult> dims;

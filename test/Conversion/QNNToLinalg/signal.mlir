@@ -8,8 +8,8 @@
 // CHECK-DAG: #[[$X:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d4, d0, d2, d3)>
 // CHECK-DAG: #[[$Y:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3)>
 // CHECK-LABEL: func.func @short_time
-// Quarters of a turn are exact.
-// CHECK-DAG: arith.constant dense<{{\[\[}}1.000000e+00, 1.000000e+00, 1.000000e+00, 1.000000e+00], [1.000000e+00, 0.000000e+00, -1.000000e+00, 0.000000e+00], {{.*}} : tensor<4x4xf64>
+// One table has the turns of all steps; quarters are exact.
+// CHECK-DAG: arith.constant dense<[1.000000e+00, {{[^,]*}}, {{[^,]*}}, 0.000000e+00, {{[^,]*}}, {{[^,]*}}, -1.000000e+00, {{[^,]*}}, {{[^,]*}}, 0.000000e+00, {{[^,]*}}, {{[^,]*}}]> : tensor<12xf64>
 // CHECK: %[[FRAMES:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<12x?x?xf64>)
 // CHECK: tensor.collapse_shape %[[FRAMES]] {{\[\[}}0], [1, 2]] : tensor<12x?x?xf64> into tensor<12x?xf64>
 // CHECK: linalg.generic {indexing_maps = [#[[$TURN]], #[[$TURN]], #[[$ROOT]], #[[$ROOT]], #[[$X]], #[[$Y]], #[[$Y]]], {{.*}} ins({{.*}} : tensor<3x4xf64>, tensor<3x4xf64>, tensor<4x4xf64>, tensor<4x4xf64>, tensor<4x3x1x?xf64>) outs({{.*}} : tensor<3x4x1x?xf64>, tensor<3x4x1x?xf64>)
@@ -41,4 +41,15 @@ func.func @direct(%x: tensor<2x?x1xf32>, %y: tensor<2x134x2xf32>, %z: tensor<?x7
 func.func @shortest(%x: tensor<?x8x1xf32>) -> tensor<?x8x2xf32> {
   %0 = qnn.dft %x : tensor<?x8x1xf32> -> tensor<?x8x2xf32>
   return %0 : tensor<?x8x2xf32>
+}
+
+// A long table is one of every so many turns, and one of the turns between.
+// CHECK-LABEL: func.func @long
+// CHECK-NOT: arith.constant dense<{{.*}} : tensor<{{[0-9][0-9][0-9]}}
+// CHECK: arith.constant dense<{{.*}} : tensor<64xf64>
+// CHECK-NOT: arith.constant dense<{{.*}} : tensor<{{[0-9][0-9][0-9]}}
+// CHECK: return
+func.func @long(%x: tensor<?x4096x1xf32>) -> tensor<?x4096x2xf32> {
+  %0 = qnn.dft %x : tensor<?x4096x1xf32> -> tensor<?x4096x2xf32>
+  return %0 : tensor<?x4096x2xf32>
 }
