@@ -235,9 +235,9 @@ def LowerTransposesPass : Pass<"quantc-lower-transposes", "mlir::ModuleOp"> {
     one than its output's becomes loops over squares of elements: as many
     vectors of the input as each has lanes, transposed by interleaving halves
     (log2(lanes) steps), computed on, and stored as vectors of the output. A
-    task is a strip of columns that fills a line of the cache; what is left of
-    rows and columns is computed element by element. Loops that all operands
-    walk through together become one first, so that lines are long.
+    task is a strip of columns, 256 bytes of each row; what is left of rows and
+    columns is computed element by element. Loops that all operands walk through
+    together become one first, so that lines are long.
 
     Elements of up to 32 bits are transposed, in squares of 16 (bytes), 8, or 4
     (32 bits in vectors of 128 bits). Ops with a known size of fewer than that

@@ -28,7 +28,8 @@ using namespace quantc;
 
 /// What shuffles two vectors in one instruction everywhere.
 static constexpr int64_t kVectorBytes = 16;
-/// Lanes of 32 bits from which on transposing takes more than it saves.
+/// Lanes of 32 bits, at most: so many vectors, and those that they become, fit
+/// into sixteen registers.
 static constexpr int64_t kMaxLanes = 8;
 /// Columns of a task: lines of a cache that are written whole, and loops that
 /// are not too short for rows that fill no square.

@@ -38,8 +38,7 @@ static constexpr unsigned kChannel = 1;
 
 /// The share of a convolution's multiplications that the other order is worth,
 /// where filters are whole vectors of so many: windows are not gathered, and no
-/// vector of positions is left half empty. What it takes to transpose an
-/// element, in multiplications.
+/// vector of positions is left half empty (measured with AVX-512).
 static constexpr double kGain = 0.2;
 /// The same of windows of one position, which are in order as they are.
 static constexpr double kPointGain = 0.1;
@@ -47,6 +46,7 @@ static constexpr double kPointGain = 0.1;
 /// channels first, each vector ends with its line (measured with AVX2).
 static constexpr double kUnknownWidthGain = 0.5;
 static constexpr int64_t kLanes = 16;
+/// What it takes to transpose an element, in multiplications (AVX2).
 static constexpr double kTransposeCost = 40;
 /// As many bytes are multiplied in the time of a float.
 static constexpr double kByteProducts = 4;
