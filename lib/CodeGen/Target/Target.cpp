@@ -134,10 +134,13 @@ static MicroKernel chooseShape(const VectorUnit &unit, Type accumulator,
     return kernel;
   kernel.rows = std::max<int64_t>(1, m);
   // Few rows leave registers for more columns: enough chains of FMAs to hide
-  // their latency, and long reads of the right-hand side.
-  while (!isNarrow && kernel.rows * kernel.vectors * 2 <= accumulators &&
-         kernel.vectors < 8)
+  // their latency, and long reads of the right-hand side. Columns that do not
+  // exist would be packed and read as well.
+  while (isWide && kernel.rows * kernel.vectors * 2 <= accumulators &&
+         kernel.vectors < 8) {
     kernel.vectors *= 2;
+    isWide = ShapedType::isDynamic(n) || n > kernel.columns();
+  }
   return kernel;
 }
 
