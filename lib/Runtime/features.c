@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -74,20 +73,37 @@ static const struct feature {
 #undef X
 };
 static const char names[] =
-#define X(name, leaf, reg, bit, state) name "\0"
+#define X(name, leaf, reg, bit, state) name ","
     FEATURES(X);
 #undef X
+
+/* Lists of names end with 0, and each name in them with a comma or the list.
+   These few bytes of code are fewer than libc's functions take to be found. */
+static bool is_end(char character) { return !character || character == ','; }
+
+static const char *end_of_name(const char *name) {
+  while (!is_end(*name))
+    ++name;
+  return name;
+}
+
+static const char *next_name(const char *name) {
+  name = end_of_name(name);
+  return name + (*name == ',');
+}
+
+static bool is_same_name(const char *name, const char *other) {
+  for (; *name == *other && !is_end(*name); ++name)
+    ++other;
+  return is_end(*name) && is_end(*other);
+}
 
 /* Whether the user wants it unused: QUANTC_DISABLE_FEATURES=avx2,fma. */
 static bool is_disabled(const char *name) {
   const char *list = getenv("QUANTC_DISABLE_FEATURES");
-  size_t length = strlen(name);
-  while (list && *list) {
-    size_t part = strcspn(list, ",");
-    if (part == length && !strncmp(list, name, length))
+  for (; list && *list; list = next_name(list))
+    if (is_same_name(list, name))
       return true;
-    list += part + (list[part] == ',');
-  }
   return false;
 }
 
@@ -115,18 +131,18 @@ static bool allow_tiles(void) {
   return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-static int check_feature(const char *name, size_t length) {
+static int check_feature(const char *name) {
   const char *known = names;
   for (size_t i = 0; i < sizeof(features) / sizeof(features[0]);
-       ++i, known += strlen(known) + 1) {
+       ++i, known = next_name(known)) {
     const struct feature *feature = &features[i];
-    if (strlen(known) != length || strncmp(known, name, length))
+    if (!is_same_name(known, name))
       continue;
     if (is_disabled(known) || !has_feature(feature))
       return quantc_set_error(
-          "this processor lacks '%s', which the model was compiled for; "
+          "this processor lacks '%.*s', which the model was compiled for; "
           "compile it with another --target",
-          known);
+          (int)(end_of_name(name) - name), name);
     if (feature->state == TILE && !allow_tiles())
       return quantc_set_error("the operating system does not allow the use of "
                               "AMX, which the model was compiled for");
@@ -134,19 +150,16 @@ static int check_feature(const char *name, size_t length) {
   }
   return 0; /* a feature that only tunes, or that every target has */
 }
+
+int quantc_check_features(const char *list) {
+  for (; *list; list = next_name(list))
+    if (check_feature(list))
+      return 1;
+  return 0;
+}
 #else
-static int check_feature(const char *name, size_t length) {
-  (void)name, (void)length;
+int quantc_check_features(const char *list) {
+  (void)list;
   return 0;
 }
 #endif
-
-int quantc_check_features(const char *list) {
-  while (*list) {
-    size_t length = strcspn(list, ",");
-    if (check_feature(list, length))
-      return 1;
-    list += length + (list[length] == ',');
-  }
-  return 0;
-}

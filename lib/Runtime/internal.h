@@ -6,6 +6,8 @@
 
 #include <setjmp.h>
 
+#pragma GCC visibility push(hidden)
+
 /* The header in front of each allocation: a link in its call's list. */
 struct quantc_block {
   struct quantc_block *next, *previous;
@@ -49,5 +51,7 @@ int quantc_set_error(const char *format, ...)
    else stores an error and returns 1. Asks the system to allow AMX if needed.
  */
 int quantc_check_features(const char *features);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A cache line, and the widest vector. The block's header fits in front. */
 #define ALIGNMENT 64
@@ -40,6 +39,11 @@ int quantc_set_error(const char *format, ...) {
 }
 
 const char *quantc_rt_last_error(void) { return error_message; }
+
+/* Ends the call with the error that was set. */
+static _Noreturn void leave(void) {
+  longjmp(quantc_current_call->on_failure, 1);
+}
 
 static struct quantc_block *block_of(void *pointer) {
   return (struct quantc_block *)((char *)pointer - sizeof(struct quantc_block));
@@ -117,10 +121,8 @@ void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size) {
   if (!block) {
     void *base = NULL;
     if (posix_memalign(&base, alignment, total)) {
-      char text[80];
-      snprintf(text, sizeof(text), "out of memory: %zu bytes are not available",
-               size);
-      quantc_rt_fail(text);
+      quantc_set_error("out of memory: %zu bytes are not available", size);
+      leave();
     }
     block = block_of((char *)base + alignment);
     block->base = base;
@@ -165,5 +167,5 @@ void quantc_call_end(struct quantc_call *call) {
 
 void quantc_rt_fail(const char *message) {
   quantc_set_error("%s", message);
-  longjmp(quantc_current_call->on_failure, 1);
+  leave();
 }

@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,16 +28,46 @@ static size_t descriptor_bytes(int32_t rank) {
   return sizeof(struct descriptor) + 2 * (size_t)rank * sizeof(int64_t);
 }
 
-static const char *dtype_name(DLDataType type, char *text, size_t size) {
+/* Room for a part of an error message, which ends where it is full. */
+struct text {
+  char *next;
+  char bytes[256];
+};
+
+static void put(struct text *text, const char *bytes) {
+  while (*bytes && text->next < text->bytes + sizeof(text->bytes) - 1)
+    *text->next++ = *bytes++;
+  *text->next = 0;
+}
+
+static void put_number(struct text *text, uint64_t number) {
+  char digits[24], *first = digits + sizeof(digits) - 1;
+  *first = 0;
+  do
+    *--first = (char)('0' + number % 10);
+  while (number /= 10);
+  put(text, first);
+}
+
+/* Writes "float32". */
+static const char *dtype_name(DLDataType type, struct text *text) {
   static const char *const names[] = {"int",    "uint",    "float", "handle",
                                       "bfloat", "complex", "bool"};
-  if (type.code < sizeof(names) / sizeof(names[0]) && type.lanes == 1)
-    snprintf(text, size, type.code == DL_BOOL ? "%s" : "%s%u", names[type.code],
-             (unsigned)type.bits);
-  else
-    snprintf(text, size, "dtype(code=%u, bits=%u, lanes=%u)",
-             (unsigned)type.code, (unsigned)type.bits, (unsigned)type.lanes);
-  return text;
+  text->next = text->bytes;
+  if (type.code < sizeof(names) / sizeof(names[0]) && type.lanes == 1) {
+    put(text, names[type.code]);
+    if (type.code != DL_BOOL)
+      put_number(text, type.bits);
+    return text->bytes;
+  }
+  put(text, "dtype(code=");
+  put_number(text, type.code);
+  put(text, ", bits=");
+  put_number(text, type.bits);
+  put(text, ", lanes=");
+  put_number(text, type.lanes);
+  put(text, ")");
+  return text->bytes;
 }
 
 static bool same_dtype(DLDataType expected, DLDataType given) {
@@ -55,25 +84,24 @@ static bool same_dtype(DLDataType expected, DLDataType given) {
 
 /* Writes "[2,?,3]" or, with names, "[2,batch,3]". */
 static const char *shape_text(const int64_t *shape, int32_t rank,
-                              const char *const *names, char *text,
-                              size_t size) {
-  size_t used = (size_t)snprintf(text, size, "[");
-  for (int32_t i = 0; i < rank && used < size; ++i) {
-    const char *comma = i ? "," : "";
+                              const char *const *names, struct text *text) {
+  text->next = text->bytes;
+  put(text, "[");
+  for (int32_t i = 0; i < rank; ++i) {
+    if (i)
+      put(text, ",");
     if (shape[i] >= 0)
-      used += (size_t)snprintf(text + used, size - used, "%s%lld", comma,
-                               (long long)shape[i]);
+      put_number(text, (uint64_t)shape[i]);
     else
-      used += (size_t)snprintf(text + used, size - used, "%s%s", comma,
-                               names && names[i][0] ? names[i] : "?");
+      put(text, names && names[i][0] ? names[i] : "?");
   }
-  if (used < size)
-    snprintf(text + used, size - used, "]");
-  return text;
+  put(text, "]");
+  return text->bytes;
 }
 
 /* A dimension with this name in an input before number `input`, or one before
-   dimension `dim` of it; NULL if this is the first. */
+   dimension `dim` of it; NULL if this is the first. Equal names are one string
+   (EmitEntryPoint.cpp). */
 static const int64_t *first_use(const QuantcModelInfo *model,
                                 const DLTensor *const *inputs, size_t input,
                                 int32_t dim, size_t *where) {
@@ -82,7 +110,7 @@ static const int64_t *first_use(const QuantcModelInfo *model,
     const QuantcTensorInfo *info = &model->inputs[i];
     int32_t end = i == input ? dim : info->ndim;
     for (int32_t d = 0; d < end; ++d)
-      if (info->shape[d] < 0 && !strcmp(info->dim_names[d], name)) {
+      if (info->shape[d] < 0 && info->dim_names[d] == name) {
         *where = i;
         return &inputs[i]->shape[d];
       }
@@ -94,7 +122,7 @@ static int check_input(const QuantcModelInfo *model,
                        const DLTensor *const *inputs, size_t index) {
   const QuantcTensorInfo *info = &model->inputs[index];
   const DLTensor *tensor = inputs[index];
-  char expected[256], given[256];
+  struct text expected, given;
   if (!tensor)
     return quantc_set_error("input '%s' is missing", info->name);
   if (tensor->device.device_type != DL_CPU)
@@ -104,7 +132,7 @@ static int check_input(const QuantcModelInfo *model,
   if (!same_dtype(info->dtype, tensor->dtype))
     return quantc_set_error("input '%s': expected elements of type %s, got %s",
                             info->name, info->element_type,
-                            dtype_name(tensor->dtype, given, sizeof(given)));
+                            dtype_name(tensor->dtype, &given));
   bool fits = tensor->ndim == info->ndim;
   for (int32_t i = 0; fits && i < info->ndim; ++i)
     fits = tensor->shape[i] >= 0 &&
@@ -112,15 +140,14 @@ static int check_input(const QuantcModelInfo *model,
   if (!fits)
     return quantc_set_error(
         "input '%s': expected shape %s, got %s", info->name,
-        shape_text(info->shape, info->ndim, info->dim_names, expected,
-                   sizeof(expected)),
-        shape_text(tensor->shape, tensor->ndim, NULL, given, sizeof(given)));
+        shape_text(info->shape, info->ndim, info->dim_names, &expected),
+        shape_text(tensor->shape, tensor->ndim, NULL, &given));
   size_t elements = 1;
   for (int32_t i = 0; i < info->ndim; ++i) {
     if (__builtin_mul_overflow(elements, (size_t)tensor->shape[i], &elements))
       return quantc_set_error(
           "input '%s': shape %s is too large", info->name,
-          shape_text(tensor->shape, tensor->ndim, NULL, given, sizeof(given)));
+          shape_text(tensor->shape, tensor->ndim, NULL, &given));
     size_t where;
     const int64_t *first;
     if (info->shape[i] < 0 && info->dim_names[i][0] &&

@@ -14,8 +14,8 @@
 
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 extern void GOMP_parallel(void (*)(void *), void *, unsigned, unsigned);
@@ -91,7 +91,7 @@ static unsigned count_threads(void) {
   int known = atomic_load_explicit(&has_one, memory_order_relaxed);
   if (!known) {
     const char *setting = getenv("OMP_NUM_THREADS");
-    known = setting && strtol(setting, NULL, 10) == 1 ? 2 : 1;
+    known = setting && setting[0] == '1' && !setting[1] ? 2 : 1;
     atomic_store_explicit(&has_one, known, memory_order_relaxed);
   }
   return known == 2 ? 1 : (unsigned)omp_get_max_threads();
@@ -140,8 +140,7 @@ static void run_part(const struct loop *loop, unsigned thread) {
         loop->body(loop->context, first, end);
     }
   } else if (!atomic_flag_test_and_set(&loop->failure->is_taken)) {
-    snprintf(loop->failure->message, sizeof(loop->failure->message), "%s",
-             quantc_rt_last_error());
+    memcpy(loop->failure->message, quantc_rt_last_error(), QUANTC_ERROR_SIZE);
     loop->failure->has_message = 1;
   }
   quantc_call_end(&part);

@@ -1,6 +1,7 @@
 """The library that comes out: what it needs, what it exports, and C programs."""
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -50,6 +51,15 @@ def readelf(*args):
 def test_depends_on_libc_libm_and_libomp_only(folder):
     needed = re.findall(r"NEEDED.*\[(.*)\]", readelf("-d", folder / "add.so"))
     assert set(needed) <= {"libc.so.6", "libm.so.6", "libomp.so.5"}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="calls go through stubs on other processors")
+def test_finds_functions_when_it_is_loaded(folder):
+    library = folder / "add.so"
+    assert "NOW" in readelf("-d", library)
+    # Nothing is looked for at its first call: there are no stubs for that.
+    assert "R_X86_64_JUMP_SLO" not in readelf("-r", library)
+    assert ".plt" not in readelf("-S", library)
 
 
 def test_exports_the_interface_only(folder):

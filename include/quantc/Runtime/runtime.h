@@ -10,6 +10,9 @@
 
 #include "quantc/Runtime/model.h"
 
+/* Calls need no table where both ends are in one library. */
+#pragma GCC visibility push(hidden)
+
 /* The compiled graph. Both arguments are arrays of pointers to MLIR's memref
    descriptors (allocated, aligned, offset, sizes, strides), one a tensor. */
 typedef void (*quantc_rt_entry)(void **inputs, void **outputs);
@@ -55,5 +58,7 @@ void quantc_rt_profile_end(QuantcKernelCounters *counters, uint64_t start,
 void *_mlir_memref_to_llvm_alloc(size_t size);
 void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size);
 void _mlir_memref_to_llvm_free(void *pointer);
+
+#pragma GCC visibility pop
 
 #endif /* QUANTC_RUNTIME_RUNTIME_H */

@@ -119,10 +119,16 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
   code->setTargetTriple(llvm::Triple(spec.triple));
   code->setDataLayout(machine.createDataLayout());
   code->setPICLevel(llvm::PICLevel::BigPIC);
+  bool isX86 = llvm::Triple(spec.triple).isX86();
   for (llvm::Function &function : *code) {
-    // The vectorizers ask each function what it may use.
-    if (function.isDeclaration())
+    if (function.isDeclaration()) {
+      // The address is known once the library is loaded (`-z now`), so that a
+      // call needs no stub that looks for it.
+      if (isX86 && function.hasDefaultVisibility())
+        function.addFnAttr(llvm::Attribute::NonLazyBind);
       continue;
+    }
+    // The vectorizers ask each function what it may use.
     // Nothing throws, so that nobody needs tables for unwinding.
     function.setDoesNotThrow();
     function.addFnAttr("target-cpu", machine.getTargetCPU());
@@ -131,8 +137,11 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
     if (function.getName() == "main")
       function.addFnAttr(llvm::Attribute::OptimizeForSize);
   }
+  // The same for what LLVM itself calls, such as memcpy.
+  if (isX86)
+    code->setRtLibUseGOT();
   loopOverMaskedElements(*code, machine);
-  if (largeWeights && llvm::Triple(spec.triple).isX86())
+  if (largeWeights && isX86)
     for (llvm::GlobalVariable &global : code->globals())
       if (global.isDeclaration())
         global.setCodeModel(llvm::CodeModel::Large);

@@ -66,6 +66,7 @@ private:
                             LLVM::Linkage linkage = LLVM::Linkage::Internal,
                             bool isConstant = true);
   Field emitString(StringRef text);
+  Field emitDimNames(ArrayRef<std::string> names);
   Field emitTensors(ArrayRef<TensorInterface> tensors, StringRef name);
   LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> args);
   /// A function that returns the address of `global`, or null.
@@ -80,6 +81,7 @@ private:
   ImplicitLocOpBuilder b;
   Type ptr, i32, i64;
   llvm::StringMap<std::string> strings;
+  SmallVector<std::pair<SmallVector<std::string>, Field>> dimNames;
   unsigned counter = 0;
 };
 
@@ -129,6 +131,23 @@ EntryPointBuilder::Field EntryPointBuilder::emitString(StringRef text) {
   return address(it->second);
 }
 
+/// Each of these pointers is relocated when the library is loaded, so tensors
+/// whose dimensions have the same names share them.
+EntryPointBuilder::Field
+EntryPointBuilder::emitDimNames(ArrayRef<std::string> names) {
+  auto known = llvm::find_if(dimNames, [&](const auto &entry) {
+    return ArrayRef(entry.first).take_front(names.size()) == names;
+  });
+  if (known != dimNames.end())
+    return known->second;
+  SmallVector<Field> fields;
+  for (const std::string &name : names)
+    fields.push_back(emitString(name));
+  Field field = address(emitStruct(uniqueName("dims"), fields).getSymName());
+  dimNames.emplace_back(llvm::to_vector(names), field);
+  return field;
+}
+
 EntryPointBuilder::Field
 EntryPointBuilder::emitTensors(ArrayRef<TensorInterface> tensors,
                                StringRef name) {
@@ -136,17 +155,13 @@ EntryPointBuilder::emitTensors(ArrayRef<TensorInterface> tensors,
     return number(ptr, 0);
   SmallVector<Field> fields;
   for (const TensorInterface &tensor : tensors) {
-    SmallVector<Field> shape, dimNames;
-    for (auto [size, dimName] :
-         llvm::zip(tensor.type.getShape(), tensor.dimNames)) {
+    SmallVector<Field> shape;
+    for (int64_t size : tensor.type.getShape())
       shape.push_back(number(i64, ShapedType::isDynamic(size) ? -1 : size));
-      dimNames.push_back(emitString(dimName));
-    }
     Field shapeField = number(ptr, 0), namesField = number(ptr, 0);
     if (!shape.empty()) {
       shapeField = address(emitStruct(uniqueName("shape"), shape).getSymName());
-      namesField =
-          address(emitStruct(uniqueName("dims"), dimNames).getSymName());
+      namesField = emitDimNames(tensor.dimNames);
     }
     ElementTypeInfo element = *getElementTypeInfo(tensor.type.getElementType());
     // DLDataType: code, bits, and one lane, from the lowest byte on.

@@ -196,7 +196,9 @@ Error quantc::native::linkLibrary(ArrayRef<std::string> objects,
     if (!isCompiler(*linker))
       addLinkerArg("--icf=all");
   }
-  for (StringRef option : {"relro", "noexecstack", "defs"})
+  // A table of functions that are found when they are first called would need
+  // code for each of them, and could be written to.
+  for (StringRef option : {"relro", "now", "noexecstack", "defs"})
     args.insert(args.end(), {"-z", option.str()});
   addLinkerArg("--version-script=" + Twine(script));
   addLinkerArg("-soname=" + Twine(options.soname));

@@ -32,6 +32,27 @@ module attributes {
 
 // -----
 
+// Pointers to names are relocated when the library is loaded: a tensor whose
+// dimensions have the names of another's first ones has no table of its own.
+// CHECK-LABEL: llvm.func internal @main
+// CHECK: internal constant @[[NAMES:__quantc_dims.*]]() {{.*}} !llvm.struct<(ptr, ptr)>
+// CHECK: internal constant @__quantc_inputs
+// CHECK: llvm.mlir.addressof @[[NAMES]]
+// CHECK-NOT: constant @__quantc_dims
+// CHECK: internal constant @__quantc_outputs
+// CHECK: llvm.mlir.addressof @[[NAMES]]
+module attributes {
+  qnn.inputs = [{dims = ["n", ""], name = "x", type = tensor<?x2xf32>}],
+  qnn.outputs = [{dims = ["n"], name = "y", type = tensor<?xf32>}]} {
+  llvm.func @main(%a: !llvm.ptr, %b: !llvm.ptr, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64)
+      -> !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)> {
+    %0 = llvm.mlir.undef : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+    llvm.return %0 : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+  }
+}
+
+// -----
+
 // With counters, what each of them stands for is exported, too.
 // CHECK: internal constant @[[NODES:.*]]("first + relu\00")
 // CHECK: internal constant @[[KERNELS:__quantc_kernels.*]]()
