@@ -59,7 +59,13 @@ private:
     std::string name;
   };
 
-  LogicalResult finish(OwningOpRef<ModuleOp> module, Stage reached);
+  /// Takes a module of the stage `input` to what the options ask for.
+  LogicalResult finish(OwningOpRef<ModuleOp> module, Stage input);
+  LogicalResult checkOptions(Stage input, ArrayRef<native::TargetSpec> targets);
+  /// What is done to a graph before it is lowered: its caches and its weights.
+  LogicalResult changeGraph(ModuleOp module,
+                            ArrayRef<native::TargetSpec> targets);
+  LogicalResult lowerToLinalg(ModuleOp module);
   LogicalResult lowerToLLVM(ModuleOp module, const native::TargetSpec &target,
                             bool releaseWeights);
   LogicalResult runPasses(ModuleOp module, StringRef step,
@@ -67,12 +73,20 @@ private:
                           bool verifyEach = true);
   LogicalResult emitText(ModuleOp module);
   LogicalResult emitNative(SmallVectorImpl<Variant> &variants);
+  /// Moves constants of all variants to `weights` on the way.
+  LogicalResult addEntryPoints(MutableArrayRef<Variant> variants,
+                               native::WeightTable &weights);
+  /// Adds a variant that chooses among the others.
+  LogicalResult addDispatch(SmallVectorImpl<Variant> &variants);
   LogicalResult emitAssembly(const Variant &variant, bool largeWeights);
   LogicalResult writeObjects(ArrayRef<Variant> variants,
                              native::WeightTable &weights,
                              native::WeightStorage storage,
                              const native::TemporaryDirectory &directory,
                              std::vector<std::string> &objects);
+  LogicalResult link(const Variant &variant, native::WeightTable &weights,
+                     native::WeightStorage storage,
+                     ArrayRef<std::string> objects);
   onnx_import::ImportOptions importOptions();
   LogicalResult fail(const Twine &text);
   LogicalResult fail(llvm::Error error) {
@@ -209,87 +223,62 @@ void Compilation::countOps(ModuleOp module) {
   });
 }
 
-LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
+LogicalResult Compilation::checkOptions(Stage input,
+                                        ArrayRef<native::TargetSpec> targets) {
+  bool changesGraph = !options.quantize.recipe.empty() ||
+                      !options.kvCache.empty() || options.cacheInPlace;
+  auto failForOne = [&](const Twine &what) {
+    return fail(what + ", and '" + options.target + "' names " +
+                Twine(targets.size()));
+  };
+  if (targets.size() > 1) {
+    if (options.emit == Stage::LLVM || options.emit == Stage::Assembly)
+      return failForOne("--emit=llvm and --emit=asm show the code for one "
+                        "target");
+    if (options.profile)
+      return failForOne("--profile counts the kernels of one target");
+    if (input == Stage::LLVM)
+      return failForOne("code in the LLVM dialect is for one target");
+  }
+  if (input != Stage::Import && changesGraph)
+    return fail("only a graph of qnn ops can be quantized, and the input is "
+                "past that stage");
+  if (options.floatProducts != FloatProducts::f32 &&
+      (input == Stage::LLVM || options.emit <= Stage::Linalg))
+    return fail("--float-products decides how linalg becomes code, which is "
+                "not between the input and what --emit asks for");
+  if (options.emit < input)
+    return fail("the input is past the stage that --emit asks for");
+  if (llvm::Error error = checkRecipeIsGiven(options.quantize))
+    return fail(std::move(error));
+  if (options.emit == Stage::Object || options.emit == Stage::Library) {
+    if (options.output.empty() || options.output == "-")
+      return fail("an object or a library needs a file: give -o");
+    if (llvm::Error error = checkOutput(options.output))
+      return fail(std::move(error));
+  }
+  return success();
+}
+
+LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage input) {
   if (!module)
     return failure();
   auto targets = native::resolveTargets(options.target);
   if (!targets)
     return fail(targets.takeError());
-  if (targets->size() > 1 &&
-      (options.emit == Stage::LLVM || options.emit == Stage::Assembly))
-    return fail("--emit=llvm and --emit=asm show the code for one target, and "
-                "'" +
-                options.target + "' names " + Twine(targets->size()));
-  if (targets->size() > 1 && options.profile)
-    return fail("--profile counts the kernels of one target, and '" +
-                options.target + "' names " + Twine(targets->size()));
-
-  if (llvm::Error error = checkRecipeIsGiven(options.quantize))
-    return fail(std::move(error));
   // Before the work, not after it.
-  if (options.emit == Stage::Object || options.emit == Stage::Library)
-    if (llvm::Error error = checkOutput(options.output))
-      return fail(std::move(error));
+  if (failed(checkOptions(input, *targets)))
+    return failure();
 
-  if (reached == Stage::Import) {
-    if ((!options.kvCache.empty() || options.cacheInPlace) &&
-        failed(runPasses(*module, "change cache", [&](OpPassManager &pm) {
-          buildCachePipeline(pm, options.kvCache, options.cacheInPlace);
-        })))
-      return failure();
-    if (failed(runPasses(*module, "check", [](OpPassManager &pm) {
-          pm.addPass(native::createRecordInterfacePass());
-        })))
-      return failure();
-    if (!options.quantize.recipe.empty()) {
-      begin("quantize");
-      qnn::QuantizationReport report;
-      report.keepRemarks = !options.remarks;
-      QuantizeOptions quantize = options.quantize;
-      quantize.releaseWeights = true;
-      for (const native::TargetSpec &target : *targets)
-        quantize.targets.push_back(getProductCosts(target.features));
-      if (failed(quantizeModule(*module, quantize, options.progress, report)))
-        return failure();
-      if (statistics)
-        statistics->quantization = std::move(report);
-    }
-    if (options.emit == Stage::Import)
-      return emitText(*module);
-    countOps(*module);
-    // Each half in a run of its own, and so verified: shapes that were found
-    // may contradict each other, which is the model's error.
-    if (failed(runPasses(
-            *module, "optimize",
-            [&](OpPassManager &pm) {
-              QNNOptimizeOptions optimize;
-              optimize.foldQuantization = options.foldQuantization;
-              optimize.verifyFolded = options.verifyFolded;
-              optimize.reportFolded = options.remarks;
-              buildQNNOptimizePipeline(pm, optimize);
-            },
-            /*verifyEach=*/false)))
-      return failure();
-    if (failed(runPasses(*module, "lower to linalg", buildQNNToLinalgPipeline,
-                         /*verifyEach=*/false)))
-      return failure();
-    reached = Stage::Linalg;
-  } else if (!options.quantize.recipe.empty() || !options.kvCache.empty() ||
-             options.cacheInPlace) {
-    return fail("only a graph of qnn ops can be quantized, and the input is "
-                "past that stage");
-  }
-  if (options.floatProducts != FloatProducts::f32 &&
-      (reached == Stage::LLVM || options.emit <= Stage::Linalg))
-    return fail("--float-products decides how linalg becomes code, which is "
-                "not between the input and what --emit asks for");
-  if (options.emit < reached)
-    return fail("the input is past the stage that --emit asks for");
-  if (reached == Stage::LLVM && targets->size() > 1)
-    return fail("code in the LLVM dialect is for one target, and '" +
-                options.target + "' names " + Twine(targets->size()));
-  if (reached == Stage::Linalg && options.emit == Stage::Linalg)
+  if (input == Stage::Import && failed(changeGraph(*module, *targets)))
+    return failure();
+  if (options.emit == Stage::Import)
     return emitText(*module);
+  if (input == Stage::Import && failed(lowerToLinalg(*module)))
+    return failure();
+  if (options.emit == Stage::Linalg)
+    return emitText(*module);
+
   SmallVector<Variant> variants;
   for (auto [i, target] : llvm::enumerate(*targets)) {
     bool isLast = i + 1 == targets->size();
@@ -300,7 +289,7 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
     // The clones share the weights: what one has packed another may read as it
     // was.
     variant.module = isLast ? std::move(module) : module->clone();
-    if (reached == Stage::Linalg &&
+    if (input != Stage::LLVM &&
         failed(lowerToLLVM(*variant.module, target,
                            /*releaseWeights=*/targets->size() == 1)))
       return failure();
@@ -308,6 +297,52 @@ LogicalResult Compilation::finish(OwningOpRef<ModuleOp> module, Stage reached) {
   if (options.emit == Stage::LLVM)
     return emitText(*variants.front().module);
   return emitNative(variants);
+}
+
+LogicalResult Compilation::changeGraph(ModuleOp module,
+                                       ArrayRef<native::TargetSpec> targets) {
+  if ((!options.kvCache.empty() || options.cacheInPlace) &&
+      failed(runPasses(module, "change cache", [&](OpPassManager &pm) {
+        buildCachePipeline(pm, options.kvCache, options.cacheInPlace);
+      })))
+    return failure();
+  if (failed(runPasses(module, "check", [](OpPassManager &pm) {
+        pm.addPass(native::createRecordInterfacePass());
+      })))
+    return failure();
+  if (options.quantize.recipe.empty())
+    return success();
+  begin("quantize");
+  qnn::QuantizationReport report;
+  report.keepRemarks = !options.remarks;
+  QuantizeOptions quantize = options.quantize;
+  quantize.releaseWeights = true;
+  for (const native::TargetSpec &target : targets)
+    quantize.targets.push_back(getProductCosts(target.features));
+  if (failed(quantizeModule(module, quantize, options.progress, report)))
+    return failure();
+  if (statistics)
+    statistics->quantization = std::move(report);
+  return success();
+}
+
+LogicalResult Compilation::lowerToLinalg(ModuleOp module) {
+  countOps(module);
+  // Each half in a run of its own, and so verified: shapes that were found may
+  // contradict each other, which is the model's error.
+  if (failed(runPasses(
+          module, "optimize",
+          [&](OpPassManager &pm) {
+            QNNOptimizeOptions optimize;
+            optimize.foldQuantization = options.foldQuantization;
+            optimize.verifyFolded = options.verifyFolded;
+            optimize.reportFolded = options.remarks;
+            buildQNNOptimizePipeline(pm, optimize);
+          },
+          /*verifyEach=*/false)))
+    return failure();
+  return runPasses(module, "lower to linalg", buildQNNToLinalgPipeline,
+                   /*verifyEach=*/false);
 }
 
 LogicalResult Compilation::lowerToLLVM(ModuleOp module,
@@ -433,9 +468,8 @@ LogicalResult Compilation::emitAssembly(const Variant &variant,
   return success();
 }
 
-LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
-  native::WeightTable weights;
-  SmallVector<std::string> names;
+LogicalResult Compilation::addEntryPoints(MutableArrayRef<Variant> variants,
+                                          native::WeightTable &weights) {
   for (Variant &variant : variants) {
     ModuleOp module = *variant.module;
     auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
@@ -453,71 +487,84 @@ LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
             module, variant.name.empty() ? options.prefix : variant.name,
             weights, &deferred)))
       return failure();
-    names.push_back(variant.name);
   }
   deferred.clear();
   if (statistics)
     statistics->weightBytes = weights.totalBytes();
+  return success();
+}
+
+LogicalResult Compilation::addDispatch(SmallVectorImpl<Variant> &variants) {
+  native::EmitDispatchPassOptions dispatch;
+  dispatch.prefix = options.prefix;
+  for (const Variant &variant : variants)
+    dispatch.variants.push_back(variant.name);
+  Variant added;
+  added.module = ModuleOp::create(UnknownLoc::get(&context));
+  // What chooses among them runs everywhere.
+  added.target.triple = variants.front().target.triple;
+  added.name = options.prefix + "_dispatch";
+  if (failed(
+          runPasses(*added.module, "add entry points", [&](OpPassManager &pm) {
+            pm.addPass(native::createEmitDispatchPass(dispatch));
+          })))
+    return failure();
+  variants.push_back(std::move(added));
+  return success();
+}
+
+LogicalResult Compilation::link(const Variant &variant,
+                                native::WeightTable &weights,
+                                native::WeightStorage storage,
+                                ArrayRef<std::string> objects) {
+  begin("link");
+  native::LinkOptions link;
+  link.output = options.output;
+  link.prefix = options.prefix;
+  link.hasProfile = variant.module.get()->hasAttr("qnn.profile");
+  link.soname = llvm::sys::path::filename(options.output).str();
+  if (options.emit == Stage::Object) {
+    llvm::Error error = native::linkObject(objects, link);
+    return error ? fail(std::move(error)) : success();
+  }
+  if (!variant.target.isHostArchitecture())
+    return fail("linking a library for '" + variant.target.triple +
+                "' needs that machine's libc: use --emit=obj and link there");
+  if (!weights.weights.empty() && storage == native::WeightStorage::Reserved)
+    link.complete = [&](StringRef path) {
+      begin("write weights");
+      return native::writeReservedWeights(weights, variant.target, path);
+    };
+  if (llvm::Error error = native::linkLibrary(objects, link))
+    return fail(std::move(error));
+  if (!options.writeHeader)
+    return success();
+  llvm::SmallString<128> header(options.output);
+  llvm::sys::path::replace_extension(header, "h");
+  llvm::Error error = native::writeFileAtomically(
+      header, native::getModelHeader(options.prefix));
+  return error ? fail(std::move(error)) : success();
+}
+
+LogicalResult Compilation::emitNative(SmallVectorImpl<Variant> &variants) {
+  native::WeightTable weights;
+  if (failed(addEntryPoints(variants, weights)))
+    return failure();
   if (options.emit == Stage::Assembly)
     return emitAssembly(variants.front(),
                         weights.totalBytes() >= native::largeWeightBytes);
-  if (variants.size() > 1) {
-    // What chooses among them runs everywhere.
-    Variant &dispatch = variants.emplace_back();
-    dispatch.module = ModuleOp::create(UnknownLoc::get(&context));
-    dispatch.target.triple = variants.front().target.triple;
-    dispatch.name = options.prefix + "_dispatch";
-    if (failed(runPasses(
-            *dispatch.module, "add entry points", [&](OpPassManager &pm) {
-              native::EmitDispatchPassOptions dispatchOptions;
-              dispatchOptions.prefix = options.prefix;
-              dispatchOptions.variants = names;
-              pm.addPass(
-                  native::createEmitDispatchPass(std::move(dispatchOptions)));
-            })))
-      return failure();
-  }
+  if (variants.size() > 1 && failed(addDispatch(variants)))
+    return failure();
 
-  if (options.output.empty() || options.output == "-")
-    return fail("an object or a library needs a file: give -o");
   native::TemporaryDirectory directory;
   if (llvm::Error error = directory.create())
     return fail(std::move(error));
   auto storage = options.emit == Stage::Object ? native::WeightStorage::Stored
                                                : native::getWeightStorage();
   std::vector<std::string> objects;
-  if (failed(writeObjects(variants, weights, storage, directory, objects)))
+  if (failed(writeObjects(variants, weights, storage, directory, objects)) ||
+      failed(link(variants.front(), weights, storage, objects)))
     return failure();
-  begin("link");
-  native::LinkOptions link;
-  link.output = options.output;
-  link.prefix = options.prefix;
-  link.hasProfile =
-      variants.front().module->getOperation()->hasAttr("qnn.profile");
-  link.soname = llvm::sys::path::filename(options.output).str();
-  if (options.emit == Stage::Object) {
-    if (llvm::Error error = native::linkObject(objects, link))
-      return fail(std::move(error));
-  } else {
-    if (!variants.front().target.isHostArchitecture())
-      return fail("linking a library for '" + variants.front().target.triple +
-                  "' needs that machine's libc: use --emit=obj and link there");
-    if (!weights.weights.empty() && storage == native::WeightStorage::Reserved)
-      link.complete = [&](StringRef path) {
-        begin("write weights");
-        return native::writeReservedWeights(weights, variants.front().target,
-                                            path);
-      };
-    if (llvm::Error error = native::linkLibrary(objects, link))
-      return fail(std::move(error));
-    if (options.writeHeader) {
-      llvm::SmallString<128> header(options.output);
-      llvm::sys::path::replace_extension(header, "h");
-      if (llvm::Error error = native::writeFileAtomically(
-              header, native::getModelHeader(options.prefix)))
-        return fail(std::move(error));
-    }
-  }
   begin("");
   if (statistics) {
     llvm::sys::fs::file_size(options.output, statistics->libraryBytes);

@@ -382,3 +382,31 @@ def test_tensors_without_elements(graph, expected):
     library = quantc.compile(onnx.parser.parse_model(text))
     shape = [int(size) for size in re.search(r"\[([\d, ]*)\]", graph).group(1).split(",")]
     np.testing.assert_array_equal(library.run({"x": np.zeros(shape, np.float32)})[0], np.zeros(expected, np.float32))
+
+
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        (["--emit=import", "--float-products=bf16"], "--float-products decides how linalg becomes code"),
+        (["--emit=obj", "-o", "-"], "an object or a library needs a file: give -o"),
+        (["--emit=obj", "-o", "missing/folder/model.o"], "missing/folder/model.o"),
+    ],
+)
+def test_options_are_checked_before_the_work(folder, quantc_cli, args, text):
+    """Nothing is printed, either."""
+    done = quantc_cli("compile", folder / "add.onnx", *args)
+    assert done.returncode != 0 and text in done.stderr and not done.stdout, done
+
+
+@pytest.mark.parametrize(
+    "stage, args, text",
+    [
+        ("linalg", ["--emit=import"], "the input is past the stage that --emit asks for"),
+        ("linalg", ["--emit=llvm", "--quantize=w8"], "only a graph of qnn ops can be quantized"),
+        ("llvm", ["--emit=obj", "--target=multi", "-o", "model.o"], "code in the LLVM dialect is for one target"),
+    ],
+)
+def test_stages_that_are_past(folder, tmp_path, quantc_cli, stage, args, text):
+    quantc_cli.ok("compile", folder / "add.onnx", f"--emit={stage}", "-o", tmp_path / "add.mlir")
+    done = quantc_cli("compile", tmp_path / "add.mlir", *args)
+    assert done.returncode != 0 and text in done.stderr and not done.stdout, done
