@@ -129,8 +129,8 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   contractions.releaseWeights = options.releaseWeights;
   contractions.kernels = options.kernels;
   contractions.record = options.profile;
-  pm.addPass(
-      quantc::createLowerContractionsPass(contractions, options.deferred));
+  contractions.deferWeights = options.deferWeights;
+  pm.addPass(quantc::createLowerContractionsPass(contractions));
   quantc::LowerRowsPassOptions rows;
   rows.targetFeatures = options.targetFeatures;
   rows.threads = options.threads;

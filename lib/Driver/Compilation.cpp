@@ -4,6 +4,7 @@
 
 #include "Dialects.h"
 
+#include "quantc/CodeGen/DeferredConstants.h"
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/CodeGen/ProductCosts.h"
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
@@ -99,7 +100,6 @@ private:
   const CompileOptions &options;
   CompileStatistics *statistics;
   MLIRContext context;
-  DeferredConstants deferred;
   std::chrono::steady_clock::time_point stepStart;
 };
 } // namespace
@@ -362,8 +362,7 @@ LogicalResult Compilation::lowerToLLVM(ModuleOp module,
         lowering.profile = options.profile;
         lowering.kernels = options.kernels;
         // A module that is printed holds all of its constants.
-        if (options.emit > Stage::LLVM)
-          lowering.deferred = &deferred;
+        lowering.deferWeights = options.emit > Stage::LLVM;
         lowering.roundProducts = options.floatProducts == FloatProducts::bf16;
         buildLinalgToLLVMPipeline(pm, lowering);
       },
@@ -470,6 +469,7 @@ LogicalResult Compilation::emitAssembly(const Variant &variant,
 
 LogicalResult Compilation::addEntryPoints(MutableArrayRef<Variant> variants,
                                           native::WeightTable &weights) {
+  DeferredConstants *deferred = DeferredConstants::find(&context);
   for (Variant &variant : variants) {
     ModuleOp module = *variant.module;
     auto name = module->getAttrOfType<StringAttr>("qnn.graph_name");
@@ -485,10 +485,11 @@ LogicalResult Compilation::addEntryPoints(MutableArrayRef<Variant> variants,
       return failure();
     if (failed(native::extractWeights(
             module, variant.name.empty() ? options.prefix : variant.name,
-            weights, &deferred)))
+            weights, deferred)))
       return failure();
   }
-  deferred.clear();
+  if (deferred)
+    deferred->clear();
   if (statistics)
     statistics->weightBytes = weights.totalBytes();
   return success();

@@ -3,6 +3,7 @@
 #include "quantc/Pipelines/Pipelines.h"
 
 #include "quantc/Calibration/Passes.h"
+#include "quantc/CodeGen/DeferredConstants.h"
 #include "quantc/CodeGen/ElementCost.h"
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/CodeGen/ProductCosts.h"
@@ -200,6 +201,7 @@ void quantc::registerDialects(DialectRegistry &registry) {
   registerAllExtensions(registry);
   registerAllToLLVMIRTranslations(registry);
   registerElementCosts(registry);
+  DeferredConstants::registerInterface(registry);
   registry.insert<kernel::KernelDialect, qnn::QNNDialect>();
 }
 

@@ -22,7 +22,7 @@ MAX_LINES = 600
 IR = ["Dialect/QNN/IR"]
 CODEGEN = ["CodeGen", "Dialect/Kernel/IR", "Support"]
 LAYERS = {
-    "Dialect/QNN/IR": [],
+    "Dialect/QNN/IR": ["Support"],
     "Dialect/QNN/Transforms": [*IR, "Quantization", "Support"],
     "Dialect/Kernel/IR": [],
     "Target/ONNX": IR,

@@ -10,6 +10,8 @@
 #define QUANTC_CODEGEN_DEFERREDCONSTANTS_H
 
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectInterface.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "llvm/ADT/StringMap.h"
 
 #include <functional>
@@ -29,10 +31,24 @@ struct DeferredConstant {
   std::function<void(char *target)> write;
 };
 
-/// The constants that resources without bytes stand for in a module.
-class DeferredConstants {
+/// The constants that resources without bytes stand for in the modules of a
+/// context: the kernel dialect keeps them, as the builtin one keeps the bytes
+/// of other resources.
+class DeferredConstants
+    : public mlir::DialectInterface::Base<DeferredConstants> {
 public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DeferredConstants)
+
   using Handle = mlir::DenseResourceElementsHandle;
+
+  DeferredConstants(mlir::Dialect *dialect) : Base(dialect) {}
+  ~DeferredConstants() override;
+
+  /// Adds them to the kernel dialect of the contexts that `registry` is for.
+  static void registerInterface(mlir::DialectRegistry &registry);
+
+  /// Those of a context; null if it has not loaded the dialect with them.
+  static DeferredConstants *find(mlir::MLIRContext *context);
 
   /// Adds the constant that `resource` stands for, and whose bytes are those of
   /// `original` or of a part of it.

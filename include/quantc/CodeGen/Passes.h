@@ -3,7 +3,6 @@
 #ifndef QUANTC_CODEGEN_PASSES_H
 #define QUANTC_CODEGEN_PASSES_H
 
-#include "quantc/CodeGen/DeferredConstants.h"
 #include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 
 #include "mlir/Pass/Pass.h"
@@ -13,11 +12,6 @@ namespace quantc {
 
 #define GEN_PASS_DECL
 #include "quantc/CodeGen/Passes.h.inc"
-
-/// The pass that leaves packed weights to `deferred`, if that is not null.
-std::unique_ptr<mlir::Pass>
-createLowerContractionsPass(LowerContractionsPassOptions options,
-                            DeferredConstants *deferred);
 
 /// Options of the pipeline `linalg-to-llvm`.
 struct LinalgToLLVMOptions
@@ -51,8 +45,11 @@ struct LinalgToLLVMOptions
                        llvm::cl::desc("Time each call of a kernel, and list "
                                       "the products"),
                        llvm::cl::init(false)};
-  /// Gets packed weights, instead of the module; null for none.
-  DeferredConstants *deferred = nullptr;
+  Option<bool> deferWeights{
+      *this, "defer-weights",
+      llvm::cl::desc("Leave weights to be packed when they are written: the "
+                     "module names them, but has no bytes of them"),
+      llvm::cl::init(false)};
 };
 
 /// Adds the passes that take a module of linalg on tensors to the LLVM dialect.

@@ -148,6 +148,9 @@ def LowerContractionsPass
     Option<"releaseWeights", "release-weights", "bool", "false",
            "Free the bytes of weights once only packed copies are read; no "
            "other module of the context may use them">,
+    Option<"deferWeights", "defer-weights", "bool", "false",
+           "Leave weights to be packed when they are written: the module names "
+           "them, but the kernel dialect keeps how they are made">,
     Option<"kernels", "kernels", "std::string", "\"\"",
            "A file with blocks for some products, as quantc tune --kernels "
            "writes it; the cost model chooses the others">,
@@ -157,7 +160,7 @@ def LowerContractionsPass
   ];
   let dependentDialects = [
     "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
-    "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
+    "quantc::kernel::KernelDialect", "mlir::memref::MemRefDialect", "mlir::omp::OpenMPDialect",
     "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"
   ];
   let statistics = [

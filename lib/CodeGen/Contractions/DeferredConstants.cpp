@@ -2,19 +2,11 @@
 
 #include "quantc/CodeGen/DeferredConstants.h"
 
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/BuiltinDialect.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
+#include "quantc/Dialect/Kernel/IR/KernelDialect.h"
+#include "quantc/Support/Resources.h"
 
 using namespace mlir;
 using namespace quantc;
-
-static void freeBytes(DenseResourceElementsHandle handle) {
-  DenseResourceElementsHandle::getManagerInterface(
-      handle.getDialect()->getContext())
-      .getBlobManager()
-      .update(handle.getKey(), AsmResourceBlob());
-}
 
 /// A resource that constants are made of, each of which holds it.
 struct DeferredConstants::Source {
@@ -22,12 +14,31 @@ struct DeferredConstants::Source {
   Source(const Source &) = delete;
   ~Source() {
     if (isReleased)
-      freeBytes(handle);
+      freeResource(handle);
   }
 
   Handle handle;
   bool isReleased = false;
 };
+
+DeferredConstants::~DeferredConstants() {
+  // The context ends, and may have freed its resources before.
+  for (auto &entry : sources)
+    if (std::shared_ptr<Source> source = entry.second.lock())
+      source->isReleased = false;
+}
+
+void DeferredConstants::registerInterface(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *, kernel::KernelDialect *dialect) {
+    dialect->addInterfaces<DeferredConstants>();
+  });
+}
+
+DeferredConstants *DeferredConstants::find(MLIRContext *context) {
+  auto *dialect = context->getLoadedDialect<kernel::KernelDialect>();
+  return dialect ? dialect->getRegisteredInterface<DeferredConstants>()
+                 : nullptr;
+}
 
 void DeferredConstants::add(Handle resource, Handle original,
                             DeferredConstant constant) {
@@ -56,5 +67,5 @@ void DeferredConstants::release(Handle original, DeferredConstants *deferred) {
   if (source)
     source->isReleased = true;
   else
-    freeBytes(original);
+    freeResource(original);
 }

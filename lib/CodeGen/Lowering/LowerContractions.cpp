@@ -291,6 +291,14 @@ struct LowerContractionsPass
       }
       choices = std::move(*loaded);
     }
+    DeferredConstants *deferred =
+        deferWeights ? DeferredConstants::find(&getContext()) : nullptr;
+    if (deferWeights && !deferred) {
+      emitError(UnknownLoc::get(&getContext()),
+                "the context's kernel dialect cannot keep weights that are "
+                "packed later");
+      return signalPassFailure();
+    }
     VectorUnit unit = VectorUnit::fromFeatures(targetFeatures);
     WeightPacker packer(getOperation(), releaseWeights, deferred);
     SmallVector<linalg::LinalgOp> roots;
@@ -390,18 +398,8 @@ struct LowerContractionsPass
     return product;
   }
 
-  DeferredConstants *deferred = nullptr;
-
 private:
   KernelChoices choices;
   std::vector<ProductKernel> products;
 };
 } // namespace
-
-std::unique_ptr<Pass>
-quantc::createLowerContractionsPass(LowerContractionsPassOptions options,
-                                    DeferredConstants *deferred) {
-  auto pass = std::make_unique<LowerContractionsPass>(std::move(options));
-  pass->deferred = deferred;
-  return pass;
-}

@@ -1,6 +1,7 @@
 //===- DeferredConstantsTest.cpp - When originals are freed ---------------===//
 
 #include "quantc/CodeGen/DeferredConstants.h"
+#include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinDialect.h"
@@ -24,7 +25,17 @@ protected:
             "w", AsmResourceBlob(
                      {bytes, sizeof(bytes)}, /*dataAlignment=*/1,
                      [this](void *, size_t, size_t) { isFreed = true; },
-                     /*dataIsMutable=*/false))) {}
+                     /*dataIsMutable=*/false))),
+        deferred(load(context)) {}
+
+  static DeferredConstants &load(MLIRContext &context) {
+    DialectRegistry registry;
+    DeferredConstants::registerInterface(registry);
+    context.appendDialectRegistry(registry);
+    EXPECT_FALSE(DeferredConstants::find(&context));
+    context.loadDialect<kernel::KernelDialect>();
+    return *DeferredConstants::find(&context);
+  }
 
   /// Adds a constant that is one byte of the original, twice.
   Handle add(unsigned index) {
@@ -47,7 +58,7 @@ protected:
   MLIRContext context;
   DenseResourceElementsHandle::ManagerInterface &manager;
   Handle original;
-  DeferredConstants deferred;
+  DeferredConstants &deferred;
 };
 } // namespace
 
@@ -104,4 +115,11 @@ TEST_F(DeferredConstantsTest, FreesWhenTheOthersAreDropped) {
   EXPECT_FALSE(isFreed);
   deferred.clear();
   EXPECT_TRUE(isFreed);
+}
+
+// The context frees the rest, once.
+TEST_F(DeferredConstantsTest, LeavesTheOthersToTheContext) {
+  add(0);
+  DeferredConstants::release(original, &deferred);
+  EXPECT_FALSE(isFreed);
 }

@@ -2,6 +2,8 @@
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
 
+#include "quantc/Support/Resources.h"
+
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -138,13 +140,10 @@ void qnn::ConstantRelease::eraseIfUnused(Operation *constant) {
   if (!constant->use_empty())
     return;
   DenseResourceElementsAttr resource = getResource(constant);
-  MLIRContext *context = constant->getContext();
   constant->erase();
   if (!resource)
     return;
   DenseResourceElementsHandle handle = resource.getRawHandle();
   if (--numHolders[handle.getKey()] == 0)
-    DenseResourceElementsHandle::getManagerInterface(context)
-        .getBlobManager()
-        .update(handle.getKey(), AsmResourceBlob());
+    freeResource(handle);
 }

@@ -1,6 +1,8 @@
 //===- NativeTest.cpp - Targets and the weights' object -------------------===//
 
 #include "quantc/Target/Native/Native.h"
+#include "quantc/CodeGen/DeferredConstants.h"
+#include "quantc/Dialect/Kernel/IR/KernelDialect.h"
 #include "quantc/Target/Native/TargetSpec.h"
 #include "quantc/Target/Native/Weights.h"
 
@@ -297,9 +299,14 @@ TEST(Weights, BytesMustBeThere) {
                        resources);
       ASSERT_TRUE(bool(module)) << said;
       WeightTable table;
-      quantc::DeferredConstants deferred;
+      mlir::DialectRegistry registry;
+      quantc::DeferredConstants::registerInterface(registry);
+      context.appendDialectRegistry(registry);
+      context.loadDialect<quantc::kernel::KernelDialect>();
+      auto *deferred = quantc::DeferredConstants::find(&context);
+      ASSERT_TRUE(deferred);
       EXPECT_TRUE(mlir::failed(extractWeights(
-          *module, "net", table, isDeferred ? &deferred : nullptr)));
+          *module, "net", table, isDeferred ? deferred : nullptr)));
       EXPECT_EQ(said, expected);
     }
 }

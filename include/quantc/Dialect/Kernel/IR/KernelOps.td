@@ -21,7 +21,8 @@ def Kernel_Dialect : Dialect {
   let description = [{
     A kernel is a private function on contiguous memrefs that was outlined from
     a model's main function. This dialect holds the op that calls one from code
-    on tensors.
+    on tensors, and, as an interface (`DeferredConstants`), the constants that
+    kernels read and that are made when they are written.
   }];
 }
 
