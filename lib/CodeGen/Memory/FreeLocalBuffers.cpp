@@ -11,7 +11,9 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/CallInterfaces.h"
+#include "mlir/Interfaces/ShapedOpInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace quantc {
@@ -20,6 +22,25 @@ namespace quantc {
 } // namespace quantc
 
 using namespace mlir;
+
+/// Whether `op` does no more to the memory of its operand `buffer` than to read
+/// and write it: it neither frees it nor hands it on, be it as a number. An op
+/// that does not say what it does may do both.
+static bool onlyAccesses(Operation *op, Value buffer) {
+  if (llvm::any_of(op->getResultTypes(), llvm::IsaPred<BaseMemRefType>))
+    return false;
+  // Deallocation gives callees no buffers to own; a size is no address.
+  if (isa<CallOpInterface, ShapedDimOpInterface>(op))
+    return true;
+  auto effects = dyn_cast<MemoryEffectOpInterface>(op);
+  if (!effects)
+    return false;
+  SmallVector<MemoryEffects::EffectInstance> onBuffer;
+  effects.getEffectsOnValue(buffer, onBuffer);
+  return !onBuffer.empty() && llvm::all_of(onBuffer, [](const auto &instance) {
+    return isa<MemoryEffects::Read, MemoryEffects::Write>(instance.getEffect());
+  });
+}
 
 /// Whether no value but views of `buffer` can be its memory, and nothing but
 /// `dealloc` frees it or takes it out of the block.
@@ -33,20 +54,11 @@ static bool isLocal(Value buffer, bufferization::DeallocOp dealloc) {
         // A view there is another owner, or is retained.
         if (use.get() != buffer || ++numDeallocs > 1)
           return false;
-        continue;
-      }
-      if (isa<ViewLikeOpInterface>(user)) {
+      } else if (isa<ViewLikeOpInterface>(user)) {
         views.append(user->result_begin(), user->result_end());
-        continue;
-      }
-      bool mayPassOn =
-          user->hasTrait<OpTrait::IsTerminator>() ||
-          isa<RegionBranchOpInterface, memref::DeallocOp,
-              bufferization::DeallocOp, memref::ExtractAlignedPointerAsIndexOp>(
-              user) ||
-          llvm::any_of(user->getResultTypes(), llvm::IsaPred<BaseMemRefType>);
-      if (mayPassOn)
+      } else if (!onlyAccesses(user, use.get())) {
         return false;
+      }
     }
   }
   return numDeallocs == 1;
