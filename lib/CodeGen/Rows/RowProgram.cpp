@@ -25,20 +25,26 @@ static std::optional<RowShape> findShape(ArrayRef<Operation *> ops) {
 }
 
 /// Adds `op` to `program`, unless what it reads is written otherwise than it
-/// reads it.
+/// reads it, or it writes what an op before it reads, which may run after it:
+/// sweeps come in order, not ops. `isRead` has the buffers that were read
+/// before they are written.
 static LogicalResult addStep(RowProgram &program, linalg::GenericOp op,
-                             const llvm::DenseMap<Value, Value> &fills) {
+                             const llvm::DenseMap<Value, Value> &fills,
+                             llvm::DenseSet<Value> &isRead) {
   std::optional<RowOpKind> kind = classifyRowOp(op, program.shape);
   if (!kind || !op.hasPureBufferSemantics())
     return failure();
   RowStep step;
   step.op = op;
   step.kind = *kind;
+  if (isRead.contains(step.output()))
+    return failure();
   for (OpOperand *input : op.getDpsInputOperands()) {
     auto writer = program.writers.find(input->get());
     if (writer == program.writers.end()) {
-      if (program.locals.contains(input->get()))
+      if (program.locals.contains(input->get()) || fills.contains(input->get()))
         return failure();
+      isRead.insert(input->get());
       continue;
     }
     if (!readsInPlace(input, program.shape))
@@ -65,14 +71,16 @@ FailureOr<RowProgram> quantc::matchRowProgram(ArrayRef<Operation *> ops) {
   RowProgram program;
   program.shape = *shape;
   llvm::DenseMap<Value, Value> fills;
+  llvm::DenseSet<Value> isRead;
   for (Operation *op : ops) {
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       program.locals.insert(alloc.getResult());
     } else if (auto fill = dyn_cast<linalg::FillOp>(op)) {
-      if (!fills.try_emplace(fill.getOutputs()[0], fill.getInputs()[0]).second)
+      if (isRead.contains(fill.getOutputs()[0]) ||
+          !fills.try_emplace(fill.getOutputs()[0], fill.getInputs()[0]).second)
         return failure();
     } else if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
-      if (failed(addStep(program, generic, fills)))
+      if (failed(addStep(program, generic, fills, isRead)))
         return failure();
     } else if (!isa<memref::DeallocOp, memref::DimOp>(op) &&
                !op->hasTrait<OpTrait::ConstantLike>()) {

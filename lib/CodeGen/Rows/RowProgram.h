@@ -35,7 +35,8 @@ struct RowProgram {
   unsigned numSweeps() const;
 };
 
-/// All of `ops` (on buffers) as a program over rows.
+/// All of `ops` (on buffers) as a program over rows; none where it would not
+/// compute what the ops do in their order. Different buffers share no memory.
 mlir::FailureOr<RowProgram>
 matchRowProgram(llvm::ArrayRef<mlir::Operation *> ops);
 
