@@ -28,23 +28,51 @@ using namespace quantc::qnn;
 
 namespace {
 
-/// A constant, or what qnn-fold-constants will make one. Dequantized weights
-/// are not: they would become floats.
-bool isConstant(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op)
-    return false;
-  for (Value operand : op->getOperands()) {
-    Type element = getElementTypeOrSelf(operand.getType());
-    if (isa<IntegerType>(element) && element.getIntOrFloatBitWidth() <= 8)
-      return false;
+/// The ops that are constants, or that qnn-fold-constants will make some of,
+/// kept while patterns rewrite: for a value that is none, one would look
+/// through all that is before it. Dequantized weights are not constant: they
+/// would become floats.
+class ConstantOps : public RewriterBase::Listener {
+public:
+  explicit ConstantOps(Operation *root) {
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) { update(op); });
   }
-  if (isa<ConstantOp>(op))
-    return true;
-  return isa_and_present<QNNDialect>(op->getDialect()) && isPure(op) &&
-         op->getNumRegions() == 0 && op->getNumOperands() > 0 &&
-         llvm::all_of(op->getOperands(), isConstant);
-}
+
+  bool contains(Value value) const {
+    return known.contains(value.getDefiningOp());
+  }
+
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
+    update(op);
+  }
+  void notifyOperationModified(Operation *op) override { update(op); }
+  void notifyOperationErased(Operation *op) override { known.erase(op); }
+
+private:
+  void update(Operation *op) {
+    if (isConstant(op))
+      known.insert(op);
+    else
+      known.erase(op);
+  }
+
+  bool isConstant(Operation *op) const {
+    if (isa<ConstantOp>(op))
+      return true;
+    return isa_and_present<QNNDialect>(op->getDialect()) && isPure(op) &&
+           op->getNumRegions() == 0 && op->getNumOperands() > 0 &&
+           llvm::all_of(op->getOperands(), [&](Value operand) {
+             return contains(operand) && !isByte(operand);
+           });
+  }
+
+  static bool isByte(Value value) {
+    Type element = getElementTypeOrSelf(value.getType());
+    return isa<IntegerType>(element) && element.getIntOrFloatBitWidth() <= 8;
+  }
+
+  llvm::DenseSet<Operation *> known;
+};
 
 Value reshape(OpBuilder &b, Location loc, Value value,
               ArrayRef<int64_t> shape) {
@@ -74,7 +102,8 @@ struct LinearOp {
 
   Value getWeights() const { return op->getOperand(weights); }
 
-  static std::optional<LinearOp> match(Value result) {
+  static std::optional<LinearOp> match(Value result,
+                                       const ConstantOps &constants) {
     auto op = result.getDefiningOp<QuantizableOpInterface>();
     if (!op || !result.hasOneUse() || op->getNumResults() != 1 ||
         !isa<FloatType>(typeOf(result).getElementType()))
@@ -84,7 +113,7 @@ struct LinearOp {
       return std::nullopt;
     for (unsigned index : op.getQuantizableOperands()) {
       std::optional<int64_t> axis = op.getChannelAxis(index);
-      if (axis && isConstant(op->getOperand(index)))
+      if (axis && constants.contains(op->getOperand(index)))
         return LinearOp{op, index, *axis, *resultAxis};
     }
     return std::nullopt;
@@ -96,10 +125,11 @@ struct ConstantOperand {
   Value constant, other;
   bool isRhs;
 };
-std::optional<ConstantOperand> getConstantOperand(BinaryOp op) {
-  if (isConstant(op.getRhs()))
+std::optional<ConstantOperand>
+getConstantOperand(BinaryOp op, const ConstantOps &constants) {
+  if (constants.contains(op.getRhs()))
     return ConstantOperand{op.getRhs(), op.getLhs(), true};
-  if (isConstant(op.getLhs()))
+  if (constants.contains(op.getLhs()))
     return ConstantOperand{op.getLhs(), op.getRhs(), false};
   return std::nullopt;
 }
@@ -114,8 +144,10 @@ void replaceByLinear(PatternRewriter &rewriter, Operation *op,
 
 /// A pattern that counts what it did in a statistic of the pass.
 template <typename Op> struct CountingPattern : OpRewritePattern<Op> {
-  CountingPattern(MLIRContext *context, Pass::Statistic &count)
-      : OpRewritePattern<Op>(context), count(count) {}
+  CountingPattern(MLIRContext *context, const ConstantOps &constants,
+                  Pass::Statistic &count)
+      : OpRewritePattern<Op>(context), constants(constants), count(count) {}
+  const ConstantOps &constants;
   Pass::Statistic &count;
 };
 
@@ -128,7 +160,7 @@ struct ExpandBatchNorm : CountingPattern<BatchNormOp> {
                           op.getVariance()};
     RankedTensorType type = typeOf(op.getInput());
     for (Value parameter : parameters)
-      if (!isConstant(parameter) ||
+      if (!constants.contains(parameter) ||
           typeOf(parameter).getElementType() != type.getElementType() ||
           typeOf(parameter).getRank() != 1)
         return rewriter.notifyMatchFailure(
@@ -172,10 +204,10 @@ struct FoldFactor : CountingPattern<BinaryOp> {
     bool isDivision = op.getKind() == BinaryKind::div;
     if (op.getKind() != BinaryKind::mul && !isDivision)
       return rewriter.notifyMatchFailure(op, "no product");
-    std::optional<ConstantOperand> factor = getConstantOperand(op);
+    std::optional<ConstantOperand> factor = getConstantOperand(op, constants);
     if (!factor || (isDivision && !factor->isRhs))
       return rewriter.notifyMatchFailure(op, "no constant factor");
-    std::optional<LinearOp> linear = LinearOp::match(factor->other);
+    std::optional<LinearOp> linear = LinearOp::match(factor->other, constants);
     if (!linear || factor->other.getType() != op.getType())
       return rewriter.notifyMatchFailure(op, "no op with constant weights");
     std::optional<int64_t> size =
@@ -232,10 +264,10 @@ struct FoldSummand : CountingPattern<BinaryOp> {
     bool isDifference = op.getKind() == BinaryKind::sub;
     if (op.getKind() != BinaryKind::add && !isDifference)
       return rewriter.notifyMatchFailure(op, "no sum");
-    std::optional<ConstantOperand> summand = getConstantOperand(op);
+    std::optional<ConstantOperand> summand = getConstantOperand(op, constants);
     if (!summand || (isDifference && !summand->isRhs))
       return rewriter.notifyMatchFailure(op, "no constant summand");
-    std::optional<LinearOp> linear = LinearOp::match(summand->other);
+    std::optional<LinearOp> linear = LinearOp::match(summand->other, constants);
     if (!linear || summand->other.getType() != op.getType() ||
         !linear->op.takesBias())
       return rewriter.notifyMatchFailure(op, "no op that takes a bias");
@@ -276,17 +308,17 @@ struct DistributeFactor : CountingPattern<BinaryOp> {
                                 PatternRewriter &rewriter) const override {
     if (op.getKind() != BinaryKind::mul && op.getKind() != BinaryKind::div)
       return rewriter.notifyMatchFailure(op, "no product");
-    std::optional<ConstantOperand> factor = getConstantOperand(op);
+    std::optional<ConstantOperand> factor = getConstantOperand(op, constants);
     if (!factor || (op.getKind() == BinaryKind::div && !factor->isRhs))
       return rewriter.notifyMatchFailure(op, "no constant factor");
     auto sum = factor->other.getDefiningOp<BinaryOp>();
     if (!sum || sum.getKind() != BinaryKind::add || !sum->hasOneUse() ||
         sum.getType() != op.getType())
       return rewriter.notifyMatchFailure(op, "no factor of a sum");
-    std::optional<ConstantOperand> summand = getConstantOperand(sum);
+    std::optional<ConstantOperand> summand = getConstantOperand(sum, constants);
     if (!summand || summand->other.getType() != op.getType())
       return rewriter.notifyMatchFailure(op, "no constant summand");
-    std::optional<LinearOp> linear = LinearOp::match(summand->other);
+    std::optional<LinearOp> linear = LinearOp::match(summand->other, constants);
     if (!linear ||
         !getPerChannelSize(factor->constant, op.getType(), linear->resultAxis))
       return rewriter.notifyMatchFailure(op, "no op with constant weights");
@@ -303,12 +335,15 @@ struct DistributeFactor : CountingPattern<BinaryOp> {
 
 struct FoldBatchNormPass : qnn::impl::FoldBatchNormPassBase<FoldBatchNormPass> {
   void runOnOperation() override {
+    ConstantOps constants(getOperation());
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandBatchNorm>(&getContext(), numBatchNorms);
-    patterns.add<FoldFactor, DistributeFactor>(&getContext(), numFactors);
-    patterns.add<FoldSummand>(&getContext(), numSummands);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns),
-                                     getRewriteConfig())))
+    patterns.add<ExpandBatchNorm>(&getContext(), constants, numBatchNorms);
+    patterns.add<FoldFactor, DistributeFactor>(&getContext(), constants,
+                                               numFactors);
+    patterns.add<FoldSummand>(&getContext(), constants, numSummands);
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns),
+                                  getRewriteConfig().setListener(&constants))))
       signalPassFailure();
   }
 };
