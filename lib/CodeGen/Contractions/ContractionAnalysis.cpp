@@ -4,7 +4,6 @@
 
 #include "CodeGen/Analysis/ProductRoots.h"
 #include "CodeGen/Target/ByteTable.h"
-#include "DepthwiseEmitter.h"
 #include "DotProductAnalysis.h"
 
 #include "mlir/IR/Matchers.h"
@@ -200,6 +199,12 @@ static void matchEpilogue(KernelEmitter &e, MatchedProduct &match,
   match.absorbed.insert(match.absorbed.begin(), epilogue);
 }
 
+void quantc::matchNeighbours(KernelEmitter &e, MatchedProduct &match,
+                             const LoopGroups &groups) {
+  matchFill(match);
+  matchEpilogue(e, match, groups);
+}
+
 //===----------------------------------------------------------------------===//
 // Contractions
 //===----------------------------------------------------------------------===//
@@ -289,8 +294,7 @@ matchContraction(KernelEmitter &e, linalg::LinalgOp root,
                                      toStatic(p.n), dot);
   match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
                                                   match.kernel.lanes);
-  matchFill(match);
-  matchEpilogue(e, match, groups);
+  matchNeighbours(e, match, groups);
   return match;
 }
 
@@ -350,155 +354,6 @@ PaddedInput quantc::matchPadding(KernelEmitter &e, Value buffer,
   return result;
 }
 
-static FailureOr<MatchedProduct> matchConvolution(KernelEmitter &e,
-                                                  linalg::LinalgOp root,
-                                                  const VectorUnit &unit) {
-  FailureOr<linalg::ConvolutionDimensions> dims =
-      linalg::inferConvolutionDims(root);
-  if (failed(dims))
-    return failure();
-  MatchedProduct match;
-  match.root = root;
-  GemmProblem &p = match.problem;
-  if (failed(matchBody(e, root, p.factorB, p.factorA)))
-    return failure();
-  if (getOperand(root, p.factorB)->getOperandNumber() != 0)
-    std::swap(p.factorA, p.factorB);
-  OpOperand *image = getOperand(root, p.factorB);
-  OpOperand *filter = getOperand(root, p.factorA);
-  match.rowsOperand = filter;
-  OpOperand *out = root.getDpsInitOperand(0);
-  AffineMap imageMap = root.getMatchingIndexingMap(image);
-  AffineMap filterMap = root.getMatchingIndexingMap(filter);
-  AffineMap outMap = root.getMatchingIndexingMap(out);
-  if (!filterMap.isProjectedPermutation() || !outMap.isProjectedPermutation())
-    return failure();
-  unsigned numImageDims = dims->outputImage.size();
-  if (dims->inputChannel.size() > 1 || dims->outputChannel.size() > 1 ||
-      dims->filterLoop.size() != numImageDims)
-    return failure();
-
-  // The layout: [outer..., channel, image...] everywhere.
-  Access c = Access::get(e, out->get(), outMap);
-  Access a = Access::get(e, filter->get(), filterMap);
-  auto endsWith = [](const Access &access, ArrayRef<unsigned> tail) {
-    if (access.loops.size() < tail.size())
-      return false;
-    auto loops = ArrayRef(access.loops).take_back(tail.size());
-    return llvm::equal(loops, tail,
-                       [](int64_t x, unsigned y) { return x == int64_t(y); });
-  };
-  LoopGroups groups;
-  llvm::append_range(groups.outer, dims->batch);
-  llvm::append_range(groups.outer, dims->depth);
-  llvm::append_range(groups.m, dims->outputChannel);
-  llvm::append_range(groups.n, dims->outputImage);
-  llvm::append_range(groups.k, dims->inputChannel);
-  llvm::append_range(groups.k, dims->filterLoop);
-  SmallVector<unsigned> outTail(groups.m);
-  llvm::append_range(outTail, groups.n);
-  if (!endsWith(c, outTail) || !endsWith(a, groups.k))
-    return failure();
-
-  // The image's map ends with the input channel and the window positions.
-  MLIRContext *context = root.getContext();
-  ArrayRef<AffineExpr> imageExprs = imageMap.getResults();
-  unsigned rank = imageExprs.size();
-  unsigned numTail = dims->inputChannel.size() + numImageDims;
-  if (rank < numTail || (!dims->inputChannel.empty() &&
-                         imageExprs[rank - numTail] !=
-                             getAffineDimExpr(dims->inputChannel[0], context)))
-    return failure();
-
-  PaddedInput input =
-      matchPadding(e, image->get(), rank - numImageDims, numImageDims);
-  SmallVector<Windows::Dim> windows;
-  bool isPointwise = true;
-  for (unsigned i = 0; i < numImageDims; ++i) {
-    unsigned position = rank - numImageDims + i;
-    AffineExpr expected =
-        getAffineDimExpr(dims->outputImage[i], context) * dims->strides[i] +
-        getAffineDimExpr(dims->filterLoop[i], context) * dims->dilations[i];
-    AffineExpr difference =
-        simplifyAffineExpr(imageExprs[position] - expected,
-                           imageMap.getNumDims(), imageMap.getNumSymbols());
-    if (difference != getAffineConstantExpr(0, context))
-      return failure();
-    std::optional<int64_t> window =
-        e.asConstant(a.sizes[*a.positionOf(dims->filterLoop[i])]);
-    if (!window)
-      return failure();
-    windows.push_back({e.size(input.source, position),
-                       c.sizes[*c.positionOf(dims->outputImage[i])],
-                       input.low[position], *window, dims->strides[i],
-                       dims->dilations[i]});
-    isPointwise &= *window == 1 && dims->strides[i] == 1 && !input.value;
-  }
-
-  for (unsigned loop : groups.outer)
-    p.outerSizes.push_back(c.sizes[*c.positionOf(loop)]);
-  p.m = c.sizeOfGroup(e, groups.m);
-  p.n = c.sizeOfGroup(e, groups.n);
-  p.k = a.sizeOfGroup(e, groups.k);
-  p.a = a.getMatrix(e, groups, groups.m, groups.k);
-  p.c = c.getMatrix(e, groups, groups.m, groups.n);
-
-  // Strides of the input along the outer loops.
-  Access x = Access::get(e, input.source, imageMap);
-  SmallVector<Value> outerStrides;
-  for (unsigned loop : groups.outer)
-    outerStrides.push_back(x.strideOf(e, loop));
-
-  auto toStatic = [&](Value size) {
-    return e.asConstant(size).value_or(ShapedType::kDynamic);
-  };
-  match.numChannels =
-      dims->inputChannel.empty()
-          ? 1
-          : toStatic(a.sizes[*a.positionOf(dims->inputChannel[0])]);
-  // A filter of one channel is left to the vector loops over planes
-  // (IntegerDepthwise).
-  VectorUnit dotUnit = unit;
-  if (match.hasPlanes(e)) {
-    dotUnit.hasFloatPairs = dotUnit.hasFloatTiles = false;
-    if (unit.hasWordPairs)
-      dotUnit.hasVNNI = dotUnit.hasTiles = false;
-  }
-  DotProduct dot = matchDotProduct(e, root, groups, dotUnit, p);
-  if (!dot && hasParameters(p))
-    return failure();
-  match.kernel = MicroKernel::choose(unit, getAccumulator(root), toStatic(p.m),
-                                     toStatic(p.n), dot);
-  if (isPointwise) {
-    Value channelStride =
-        dims->inputChannel.empty() ? e.index(0) : x.strides[rank - numTail];
-    match.b = {x.flat, outerStrides, channelStride, e.index(1)};
-    match.columns = std::make_unique<StridedSource>(match.b, p.factorB, p.n,
-                                                    match.kernel.lanes);
-    Windows::Dim pixels{p.n, p.n, e.index(0), 1, 1, 1};
-    if (dot)
-      match.words = {x.flat, outerStrides, {pixels}, nullptr};
-  } else {
-    Type element = cast<MemRefType>(x.flat.getType()).getElementType();
-    Value padding = input.value ? input.value : e.zero(element);
-    if (!dot)
-      padding = emitFactor(e, match.kernel, p.factorB, padding, 0);
-    Windows input{x.flat, outerStrides, windows, padding};
-    if (!dot && e.isConstant(p.m, 1) && dims->inputChannel.empty() &&
-        canEmitDepthwise(input))
-      match.depthwise = input;
-    if (dot || (element.isF32() && p.factorB.result == p.factorB.element))
-      match.words = input;
-    match.columns =
-        std::make_unique<WindowSource>(input, p.factorB, match.kernel.lanes);
-  }
-  matchFill(match);
-  matchEpilogue(e, match, groups);
-  match.absorbed.push_back(root);
-  llvm::append_range(match.absorbed, input.ops);
-  return match;
-}
-
 bool MatchedProduct::hasPlanes(KernelEmitter &e) const {
   return !matrixOperand && numChannels == 1 && e.isConstant(problem.m, 1);
 }
@@ -522,7 +377,7 @@ quantc::matchProduct(KernelEmitter &e, linalg::LinalgOp root,
   FailureOr<MatchedProduct> match =
       !isConvolution               ? matchContraction(e, root, unit, rowLoop)
       : hasChannelsInnermost(root) ? matchRowConvolution(e, root, unit)
-                                   : matchConvolution(e, root, unit);
+                                   : matchPlaneConvolution(e, root, unit);
   if (succeeded(match))
     match->problem.permutes = unit.permutes;
   if (succeeded(match) && !isConvolution) {
@@ -533,10 +388,4 @@ quantc::matchProduct(KernelEmitter &e, linalg::LinalgOp root,
     match->absorbed.insert(it, root);
   }
   return match;
-}
-
-void quantc::matchNeighbours(KernelEmitter &e, MatchedProduct &match,
-                             const LoopGroups &groups) {
-  matchFill(match);
-  matchEpilogue(e, match, groups);
 }

@@ -53,6 +53,12 @@ llvm::FailureOr<MatchedProduct>
 matchProduct(KernelEmitter &e, mlir::linalg::LinalgOp root,
              const VectorUnit &unit, std::optional<unsigned> rowLoop = {});
 
+/// The same for a convolution of an image whose channels come before the image:
+/// its filters are rows, and positions, whose windows are packed, columns.
+llvm::FailureOr<MatchedProduct>
+matchPlaneConvolution(KernelEmitter &e, mlir::linalg::LinalgOp root,
+                      const VectorUnit &unit);
+
 /// The same for a convolution of an image whose channels are innermost: its
 /// positions are rows, and its filters, which must be constant, columns.
 bool hasChannelsInnermost(mlir::linalg::LinalgOp root);

@@ -98,9 +98,9 @@ static int64_t chooseSweptPanels(const GemmProblem &p,
 
 /// The vectors that the last panel has to compute, if doing so by code of its
 /// own saves much of the work; else 0.
-static int64_t chooseLastVectors(KernelEmitter &e, const MicroKernel &kernel,
-                                 ColumnSource &columns) {
-  std::optional<int64_t> slots = e.asConstant(columns.getNumSlots(e));
+static int64_t chooseLastVectors(const MicroKernel &kernel,
+                                 const ColumnSource &columns,
+                                 std::optional<int64_t> slots) {
   if (!slots || columns.isPacked() || kernel.dot.usesTiles)
     return 0;
   int64_t rest = *slots % kernel.vectors;
@@ -139,23 +139,46 @@ static int64_t balancePanels(int64_t numSlots, int64_t vectors, int64_t most,
   return best;
 }
 
-GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
-                                  const MicroKernel &kernel,
-                                  ColumnSource &columns) {
-  GemmBlocking result;
-  std::optional<int64_t> m = e.asConstant(p.m), k = e.asConstant(p.k);
-  result.readsPackedOnce = columns.isPacked() && m && *m <= 2 * kernel.rows;
+namespace {
+/// Chooses the blocks of one product: first how many panels a task has, then
+/// how many rows, then how deep its steps are.
+class BlockingChooser {
+public:
+  BlockingChooser(KernelEmitter &e, const GemmProblem &problem,
+                  const MicroKernel &kernel, ColumnSource &columns)
+      : p(problem), kernel(kernel), columns(columns), m(e.asConstant(p.m)),
+        k(e.asConstant(p.k)), numSlots(e.asConstant(columns.getNumSlots(e))) {
+    if (numSlots)
+      numPanels = llvm::divideCeil(*numSlots, kernel.vectors);
+  }
 
+  GemmBlocking choose();
+
+private:
+  void choosePanels();
+  void shareColumns();
+  void chooseRows();
+  int64_t getMostRows() const;
+  int64_t shareRows(int64_t mostRows);
+  int64_t chooseFormedRows(int64_t rows);
+  void chooseSteps();
+  int64_t getWantedDepth() const;
+
+  const GemmProblem &p;
+  const MicroKernel &kernel;
   const Blocking &wished = kernel.blocking;
+  ColumnSource &columns;
+  std::optional<int64_t> m, k, numSlots, numPanels;
+  GemmBlocking result;
+};
+} // namespace
+
+void BlockingChooser::choosePanels() {
   int64_t mostColumns =
       wished.blockColumns
           ? std::min(wished.blockColumns, kMaxElements / kBlockRows)
           : kBlockColumns;
   result.panels = std::max<int64_t>(1, mostColumns / kernel.columns());
-  std::optional<int64_t> numSlots = e.asConstant(columns.getNumSlots(e));
-  std::optional<int64_t> numPanels = numSlots;
-  if (numPanels)
-    numPanels = llvm::divideCeil(*numPanels, kernel.vectors);
   int64_t swept = chooseSweptPanels(p, kernel, columns, k, numPanels);
   // Panels that are swept have the whole depth.
   if (swept && (!wished.depth || wished.depth >= *k)) {
@@ -163,85 +186,121 @@ GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &p,
     if (!wished.blockColumns || result.panels > 2 * swept)
       result.panels = swept;
   }
-  int64_t columnBlocks = 1;
-  if (numPanels) {
-    result.panels = std::min(result.panels, std::max<int64_t>(*numPanels, 1));
-    // Images of an unknown size are large where it takes time.
-    bool hasManyRows = m ? *m > kEnoughBlocks * kBlockRows : !p.oftenHasOneRow;
-    bool hasEnoughRows = columns.isPacked() && result.sweepsRows && hasManyRows;
-    if (!wished.blockColumns && !hasEnoughRows)
-      result.panels = std::min(
-          result.panels,
-          std::max<int64_t>(2, llvm::divideCeil(*numPanels, kEnoughBlocks)));
-    columnBlocks = llvm::divideCeil(*numPanels, result.panels);
-  }
+  if (numPanels)
+    shareColumns();
+}
 
-  // Blocks of rows of about the same size.
-  int64_t mostRows =
-      wished.blockRows
-          ? std::min(wished.blockRows,
-                     std::max<int64_t>(kernel.rows,
-                                       kMaxElements /
-                                           (result.panels * kernel.columns())))
-          : kBlockRows;
-  int64_t rows = mostRows;
+/// Leaves several blocks of columns, where those of rows are few.
+void BlockingChooser::shareColumns() {
+  result.panels = std::min(result.panels, std::max<int64_t>(*numPanels, 1));
+  // Images of an unknown size are large where it takes time.
+  bool hasManyRows = m ? *m > kEnoughBlocks * kBlockRows : !p.oftenHasOneRow;
+  bool hasEnoughRows = columns.isPacked() && result.sweepsRows && hasManyRows;
+  if (!wished.blockColumns && !hasEnoughRows)
+    result.panels = std::min(
+        result.panels,
+        std::max<int64_t>(2, llvm::divideCeil(*numPanels, kEnoughBlocks)));
+}
+
+int64_t BlockingChooser::getMostRows() const {
+  if (!wished.blockRows)
+    return kBlockRows;
+  int64_t most = kMaxElements / (result.panels * kernel.columns());
+  return std::min(wished.blockRows, std::max<int64_t>(kernel.rows, most));
+}
+
+/// Blocks of rows of about the same size, and panels that share them well.
+int64_t BlockingChooser::shareRows(int64_t mostRows) {
+  int64_t rows = std::max<int64_t>(*m, 1);
+  int64_t rowBlocks = llvm::divideCeil(rows, mostRows);
+  // Each of them packs its panels again.
+  if (result.sweepsRows && !columns.isPacked() && !wished.blockRows) {
+    int64_t columnBlocks =
+        numPanels ? llvm::divideCeil(*numPanels, result.panels) : 1;
+    rowBlocks = std::min(
+        rowBlocks,
+        std::max<int64_t>(llvm::divideCeil(kEnoughBlocks, columnBlocks),
+                          std::min(kEnoughBlocks, rows / kManyRows)));
+  }
+  // Columns that are packed already come with rows that are to be packed.
+  if (numSlots && *numSlots > 0 && !columns.isPacked() && !wished.blockColumns)
+    result.panels =
+        balancePanels(*numSlots, kernel.vectors, result.panels, rowBlocks);
+  return llvm::divideCeil(rows, rowBlocks);
+}
+
+/// At most `rows`, where words of rows are packed in several forms.
+int64_t BlockingChooser::chooseFormedRows(int64_t rows) {
+  WordForms forms(llvm::divideCeil(*k, kernel.dot.group), kernel.lanes);
+  rows = std::min(kPackedBytes / (4 * forms.size()), rows);
+  rows = std::max(rows, kernel.rows);
   if (m) {
-    rows = std::max<int64_t>(*m, 1);
-    int64_t rowBlocks = llvm::divideCeil(rows, mostRows);
-    // Each of them packs its panels again.
-    if (result.sweepsRows && !columns.isPacked() && !wished.blockRows)
-      rowBlocks = std::min(
-          rowBlocks,
-          std::max<int64_t>(llvm::divideCeil(kEnoughBlocks, columnBlocks),
-                            std::min(kEnoughBlocks, rows / kManyRows)));
-    rows = llvm::divideCeil(rows, rowBlocks);
-    // Columns that are packed already come with rows that are to be packed.
-    if (numSlots && *numSlots > 0 && !columns.isPacked() &&
-        !wished.blockColumns)
-      result.panels =
-          balancePanels(*numSlots, kernel.vectors, result.panels, rowBlocks);
+    int64_t all = std::max<int64_t>(*m, 1);
+    rows = llvm::divideCeil(all, llvm::divideCeil(all, rows));
   }
-  if (kernel.dot.hasWideWords) {
-    WordForms forms(llvm::divideCeil(*k, kernel.dot.group), kernel.lanes);
-    rows = std::min(kPackedBytes / (4 * forms.size()), rows);
-    rows = std::max(rows, kernel.rows);
-    if (int64_t all = std::max<int64_t>(m.value_or(0), 1); m)
-      rows = llvm::divideCeil(all, llvm::divideCeil(all, rows));
-    // Each column block packs the rows again, in all of their forms.
-    if (numPanels && !wished.blockColumns) {
-      int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;
-      int64_t blocks =
-          llvm::divideCeil(kFormedBlocks, std::max<int64_t>(1, rowBlocks));
-      result.panels = std::clamp<int64_t>(llvm::divideCeil(*numPanels, blocks),
-                                          1, kFormedColumns / kernel.columns());
-    }
+  // Each column block packs the rows again, in all of their forms.
+  if (numPanels && !wished.blockColumns) {
+    int64_t rowBlocks = m ? llvm::divideCeil(*m, rows) : kUsualRowBlocks;
+    int64_t blocks =
+        llvm::divideCeil(kFormedBlocks, std::max<int64_t>(1, rowBlocks));
+    result.panels = std::clamp<int64_t>(llvm::divideCeil(*numPanels, blocks), 1,
+                                        kFormedColumns / kernel.columns());
   }
-  result.rows = llvm::alignTo(rows, kernel.rows);
+  return rows;
+}
 
+void BlockingChooser::chooseRows() {
+  int64_t rows = getMostRows();
+  if (m)
+    rows = shareRows(rows);
+  if (kernel.dot.hasWideWords)
+    rows = chooseFormedRows(rows);
+  result.rows = llvm::alignTo(rows, kernel.rows);
+}
+
+/// The depth of a step where a product is deeper than one.
+int64_t BlockingChooser::getWantedDepth() const {
   int64_t group = kernel.dot.group;
-  int64_t maxUnsplit = kMaxUnsplitDepth, wanted = kBlockDepth;
-  if (result.sweepsRows || kernel.dot.hasWideWords ||
-      (kernel.dot && p.rowPanels))
-    maxUnsplit = wanted = *k;
-  else if (wished.depth)
-    maxUnsplit = wanted =
-        std::min(wished.depth,
-                 group * kMaxElements /
-                     std::max(result.rows, result.panels * kernel.columns()));
-  else if (kernel.dot)
-    maxUnsplit = wanted =
-        group * (result.readsPackedOnce ? kStreamedDepth
-                                        : kPanelBytes / (4 * kernel.columns()));
-  result.splitsDepth = !k || *k > maxUnsplit;
-  if (!result.splitsDepth)
+  if (wished.depth)
+    return std::min(
+        wished.depth,
+        group * kMaxElements /
+            std::max(result.rows, result.panels * kernel.columns()));
+  if (kernel.dot)
+    return group * (result.readsPackedOnce
+                        ? kStreamedDepth
+                        : kPanelBytes / (4 * kernel.columns()));
+  return kBlockDepth;
+}
+
+void BlockingChooser::chooseSteps() {
+  bool hasOneStep = result.sweepsRows || kernel.dot.hasWideWords ||
+                    (kernel.dot && p.rowPanels);
+  int64_t wanted = hasOneStep ? *k : getWantedDepth();
+  bool isDefault = !hasOneStep && !wished.depth && !kernel.dot;
+  int64_t maxUnsplit = isDefault ? kMaxUnsplitDepth : wanted;
+  int64_t group = kernel.dot.group;
+  if (k && *k <= maxUnsplit)
     result.depth = std::max<int64_t>(1, *k);
   else if (p.lines)
     result.depth = chooseSegments(*p.lines, group, wanted);
   else
     result.depth =
         chooseDepth(k, std::max(columns.getBlockDepth(1), group), wanted);
-  if (k && *k <= result.depth)
-    result.splitsDepth = false;
-  result.lastVectors = chooseLastVectors(e, kernel, columns);
+  result.splitsDepth = !k || *k > result.depth;
+}
+
+GemmBlocking BlockingChooser::choose() {
+  result.readsPackedOnce = columns.isPacked() && m && *m <= 2 * kernel.rows;
+  choosePanels();
+  chooseRows();
+  chooseSteps();
+  result.lastVectors = chooseLastVectors(kernel, columns, numSlots);
   return result;
+}
+
+GemmBlocking GemmBlocking::choose(KernelEmitter &e, const GemmProblem &problem,
+                                  const MicroKernel &kernel,
+                                  ColumnSource &columns) {
+  return BlockingChooser(e, problem, kernel, columns).choose();
 }

@@ -247,71 +247,80 @@ struct ParallelizeLoopsPass
     }
   }
 
-  LogicalResult lower(linalg::LinalgOp op) {
-    IRRewriter rewriter(op);
-    KernelEmitter e(rewriter, op.getLoc());
-    unsigned numUnrolled = 0;
-    if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation())) {
-      if (isFlat(generic)) {
-        op = flatten(e, generic);
-        ++numFlattened;
-      } else {
-        rewriter.setInsertionPoint(generic);
-        LineReduction reduction = reduceLines(rewriter, generic, threads);
-        op = reduction.op;
-        numUnrolled = reduction.numUnrolled;
-      }
-    }
-    int64_t numOps =
-        std::max<int64_t>(1, op.getBlock()->getOperations().size() - 1);
-    unsigned numParallel = 0;
-    for (utils::IteratorType type : op.getIteratorTypesArray()) {
-      if (type != utils::IteratorType::parallel)
-        break;
-      ++numParallel;
-    }
-    unsigned numLoops = op.getNumLoops();
-    SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-    rewriter.setInsertionPoint(op);
-    FailureOr<linalg::LinalgLoops> loops =
-        linalg::linalgOpToLoops(rewriter, op);
-    if (failed(loops))
-      return op.emitError("cannot be lowered to loops");
-    rewriter.eraseOp(op);
-    SmallVector<scf::ForOp> nest;
-    for (Operation *loop : *loops)
-      nest.push_back(cast<scf::ForOp>(loop));
-    if (nest.empty())
-      return success();
-    SmallVector<Value> bounds;
-    for (scf::ForOp loop : nest)
-      bounds.push_back(loop.getUpperBound());
-    for (unsigned i = 0; i < numUnrolled; ++i)
-      if (failed(loopUnrollFull(nest.pop_back_val())))
-        return emitError(e.loc, "a window cannot be unrolled");
-    if (!threads || numParallel == 0)
-      return success();
-
-    rewriter.setInsertionPoint(nest.front());
-    Value work = e.index(numOps);
-    for (Value bound : bounds)
-      work = e.mul(work, bound);
-    Value condition =
-        e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
-    if (e.isConstant(condition, 0))
-      return success();
-    ++numParallelized;
-    if (numLoops == 1)
-      parallelizeLine(e, nest.front(), condition);
-    else
-      // The last loop stays for the vectorizer.
-      parallelizeNest(
-          e,
-          MutableArrayRef(nest).take_front(countTaskLoops(
-              sizes, std::min(numParallel, numLoops - numUnrolled - 1))),
-          condition);
-    rewriter.eraseOp(nest.front());
-    return success();
-  }
+  LogicalResult lower(linalg::LinalgOp op);
 };
 } // namespace
+
+/// How many of an op's first loops are parallel.
+static unsigned countParallelLoops(linalg::LinalgOp op) {
+  unsigned count = 0;
+  for (utils::IteratorType type : op.getIteratorTypesArray()) {
+    if (type != utils::IteratorType::parallel)
+      break;
+    ++count;
+  }
+  return count;
+}
+
+/// Whether the nest has so much to do that threads help, if each iteration
+/// computes `numOps`.
+static Value isWorthThreads(KernelEmitter &e, ArrayRef<Value> bounds,
+                            int64_t numOps) {
+  Value work = e.index(numOps);
+  for (Value bound : bounds)
+    work = e.mul(work, bound);
+  return e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
+}
+
+LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
+  IRRewriter rewriter(op);
+  KernelEmitter e(rewriter, op.getLoc());
+  unsigned numUnrolled = 0;
+  if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation())) {
+    if (isFlat(generic)) {
+      op = flatten(e, generic);
+      ++numFlattened;
+    } else {
+      rewriter.setInsertionPoint(generic);
+      LineReduction reduction = reduceLines(rewriter, generic, threads);
+      op = reduction.op;
+      numUnrolled = reduction.numUnrolled;
+    }
+  }
+  int64_t numOps =
+      std::max<int64_t>(1, op.getBlock()->getOperations().size() - 1);
+  unsigned numLoops = op.getNumLoops(), numParallel = countParallelLoops(op);
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  rewriter.setInsertionPoint(op);
+  FailureOr<linalg::LinalgLoops> loops = linalg::linalgOpToLoops(rewriter, op);
+  if (failed(loops))
+    return op.emitError("cannot be lowered to loops");
+  rewriter.eraseOp(op);
+  auto nest = llvm::map_to_vector(*loops, llvm::CastTo<scf::ForOp>);
+  if (nest.empty())
+    return success();
+  auto bounds = llvm::map_to_vector(
+      nest, [](scf::ForOp loop) { return loop.getUpperBound(); });
+  for (unsigned i = 0; i < numUnrolled; ++i)
+    if (failed(loopUnrollFull(nest.pop_back_val())))
+      return emitError(e.loc, "a window cannot be unrolled");
+  if (!threads || numParallel == 0)
+    return success();
+
+  rewriter.setInsertionPoint(nest.front());
+  Value condition = isWorthThreads(e, bounds, numOps);
+  if (e.isConstant(condition, 0))
+    return success();
+  ++numParallelized;
+  if (numLoops == 1) {
+    parallelizeLine(e, nest.front(), condition);
+  } else {
+    // The last loop stays for the vectorizer.
+    unsigned numOuter = std::min(numParallel, numLoops - numUnrolled - 1);
+    parallelizeNest(
+        e, MutableArrayRef(nest).take_front(countTaskLoops(sizes, numOuter)),
+        condition);
+  }
+  rewriter.eraseOp(nest.front());
+  return success();
+}
