@@ -120,20 +120,155 @@ private:
     return shape;
   }
 
-  /// Any ranks, any zero points. A batch dimension that is 1 is collapsed away;
-  /// one that may be 1 at run time is read by a computed index.
+  /// The operands of a generic contraction, whose loops are batches, then rows
+  /// and columns, if there are any, then k.
+  struct Contraction {
+    int64_t numBatches, numLoops;
+    AffineExpr m, n, k;
+    SmallVector<OpFoldResult> batchDims;
+    SmallVector<Value> operands;
+    SmallVector<AffineMap> maps;
+
+    void add(Value operand, ArrayRef<AffineExpr> exprs) {
+      operands.push_back(operand);
+      maps.push_back(AffineMap::get(numLoops, 0, exprs, k.getContext()));
+    }
+  };
+
+  /// Adds a tensor whose dimensions behind the batches are `inner`. A batch
+  /// dimension that is 1 is collapsed away; one that may be 1 at run time is
+  /// read by a computed index.
+  static void addOperand(OpBuilder &b, Location loc, Contraction &c, Value v,
+                         ArrayRef<AffineExpr> inner, RankedTensorType type) {
+    int64_t own =
+        cast<RankedTensorType>(v.getType()).getRank() - int64_t(inner.size());
+    v = stretchBatch(b, loc, v, own, c.batchDims, type);
+    auto vt = cast<RankedTensorType>(v.getType());
+    SmallVector<AffineExpr> exprs;
+    SmallVector<ReassociationIndices> groups;
+    SmallVector<int64_t> shape;
+    ReassociationIndices pending;
+    for (int64_t i = 0; i < vt.getRank(); ++i) {
+      pending.push_back(i);
+      int64_t loop = c.numBatches - own + i;
+      if (i < own && vt.getDimSize(i) == 1 && type.getDimSize(loop) != 1)
+        continue;
+      exprs.push_back(i < own ? b.getAffineDimExpr(loop) : inner[i - own]);
+      shape.push_back(vt.getDimSize(i));
+      groups.push_back(pending);
+      pending.clear();
+    }
+    if (int64_t(shape.size()) != vt.getRank())
+      v = tensor::CollapseShapeOp::create(
+          b, loc, RankedTensorType::get(shape, vt.getElementType()), v, groups);
+    c.add(v, exprs);
+  }
+
+  /// Adds a zero point: a scalar, or one a row of lhs or a column of rhs.
+  static void addZeroPoint(OpBuilder &b, Location loc, Contraction &c, Value z,
+                           bool isOfLhs) {
+    auto zt = cast<RankedTensorType>(z.getType());
+    if (zt.getRank() == 1 && zt.getDimSize(0) == 1) {
+      z = tensor::CollapseShapeOp::create(
+          b, loc, RankedTensorType::get({}, zt.getElementType()), z,
+          ArrayRef<ReassociationIndices>{});
+      zt = cast<RankedTensorType>(z.getType());
+    }
+    SmallVector<AffineExpr> exprs;
+    if (zt.getRank() == 1) {
+      exprs.push_back(isOfLhs ? c.m : c.n);
+    } else if (zt.getRank() > 1) {
+      int64_t numBatches = zt.getRank() - 2;
+      for (int64_t i = 0; i < numBatches; ++i)
+        exprs.push_back(b.getAffineDimExpr(c.numBatches - numBatches + i));
+      AffineExpr first = b.getAffineConstantExpr(0);
+      exprs.push_back(isOfLhs ? c.m : first);
+      exprs.push_back(isOfLhs ? first : c.n);
+    }
+    c.add(z, exprs);
+  }
+
+  /// Half precision accumulates in f32. What is no constant is extended before:
+  /// kernels would do so for each panel of columns.
+  static void extendHalf(OpBuilder &b, Location loc, Contraction &c, Value lhs,
+                         Value rhs) {
+    for (auto [operand, given] :
+         llvm::zip_equal(c.operands, SmallVector<Value>{lhs, rhs})) {
+      if (matchPattern(given, m_Constant()))
+        continue;
+      auto wide =
+          cast<RankedTensorType>(operand.getType()).clone(Type(b.getF32Type()));
+      operand = createElementwise(
+          b, loc, wide, operand,
+          [](OpBuilder &nb, Location l, ValueRange x) -> Value {
+            return arith::ExtFOp::create(nb, l, nb.getF32Type(), x[0]);
+          });
+    }
+  }
+
+  /// The sum of products, each factor without its zero point.
+  static void buildBody(OpBuilder &b, Location loc, ValueRange args,
+                        qnn::MatMulOp op) {
+    Type accumulator = args.back().getType();
+    Type lhsQnn = op.getLhs().getType().getElementType();
+    Type rhsQnn = op.getRhs().getType().getElementType();
+    Value x = widen(b, loc, args[0], lhsQnn, accumulator);
+    Value y = widen(b, loc, args[1], rhsQnn, accumulator);
+    unsigned next = 2;
+    if (op.getLhsZeroPoint())
+      x = arith::SubIOp::create(
+          b, loc, x, widen(b, loc, args[next++], lhsQnn, accumulator));
+    if (op.getRhsZeroPoint())
+      y = arith::SubIOp::create(
+          b, loc, y, widen(b, loc, args[next++], rhsQnn, accumulator));
+    Value sum;
+    if (isa<FloatType>(accumulator))
+      sum = arith::AddFOp::create(b, loc, args.back(),
+                                  arith::MulFOp::create(b, loc, x, y));
+    else
+      sum = arith::AddIOp::create(b, loc, args.back(),
+                                  arith::MulIOp::create(b, loc, x, y));
+    linalg::YieldOp::create(b, loc, sum);
+  }
+
+  static Value createGeneric(OpBuilder &b, Location loc, Contraction &c,
+                             ArrayRef<OpFoldResult> dims, qnn::MatMulOp op,
+                             RankedTensorType type) {
+    SmallVector<AffineExpr> outExprs;
+    for (int64_t i = 0; i + 1 < c.numLoops; ++i)
+      outExprs.push_back(b.getAffineDimExpr(i));
+    c.maps.push_back(AffineMap::get(c.numLoops, 0, outExprs, b.getContext()));
+    SmallVector<utils::IteratorType> iterators(c.numLoops,
+                                               utils::IteratorType::parallel);
+    iterators.back() = utils::IteratorType::reduction;
+    Type element = type.getElementType();
+    bool isHalf =
+        isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
+    auto accType = RankedTensorType::get(
+        type.getShape(), isHalf ? Type(b.getF32Type()) : element);
+    Value acc = zeroAccumulator(b, loc, accType, dims);
+    Value result = linalg::GenericOp::create(
+                       b, loc, TypeRange(accType), c.operands, ValueRange(acc),
+                       c.maps, iterators,
+                       [&](OpBuilder &nb, Location l, ValueRange args) {
+                         buildBody(nb, l, args, op);
+                       })
+                       .getResult(0);
+    if (!isHalf)
+      return result;
+    return createElementwise(
+        b, loc, type, result, [&](OpBuilder &nb, Location l, ValueRange x) {
+          return arith::TruncFOp::create(nb, l, element, x[0]).getResult();
+        });
+  }
+
+  /// Any ranks, any zero points.
   Value lowerGeneric(OpBuilder &b, Location loc, Operands &o,
                      RankedTensorType type) const {
     Value lhs = o.adaptor.getLhs(), rhs = o.adaptor.getRhs();
     auto lhsType = cast<RankedTensorType>(lhs.getType());
     auto rhsType = cast<RankedTensorType>(rhs.getType());
     bool row = lhsType.getRank() == 1, column = rhsType.getRank() == 1;
-    int64_t batches = type.getRank() - !row - !column;
-    int64_t loops = batches + !row + !column + 1;
-    AffineExpr k = b.getAffineDimExpr(loops - 1);
-    AffineExpr m = b.getAffineDimExpr(batches);
-    AffineExpr n = b.getAffineDimExpr(batches + !row);
-
     if (o.isPlain() && lhsType.getRank() == 2 && rhsType.getRank() == 2) {
       SmallVector<OpFoldResult> dims{getDim(b, loc, lhs, 0),
                                      getDim(b, loc, rhs, 1)};
@@ -143,142 +278,40 @@ private:
           .getResult(0);
     }
 
-    SmallVector<OpFoldResult> dims;
-    SmallVector<Value> operands;
-    SmallVector<AffineMap> maps;
-    SmallVector<OpFoldResult> batchDims =
-        batchSizes(b, loc, lhs, rhs, batches, type);
-    dims = batchDims;
+    Contraction c;
+    c.numBatches = type.getRank() - !row - !column;
+    c.numLoops = c.numBatches + !row + !column + 1;
+    c.m = b.getAffineDimExpr(c.numBatches);
+    c.n = b.getAffineDimExpr(c.numBatches + !row);
+    c.k = b.getAffineDimExpr(c.numLoops - 1);
+    c.batchDims = batchSizes(b, loc, lhs, rhs, c.numBatches, type);
+    SmallVector<OpFoldResult> dims = c.batchDims;
     if (!row)
       dims.push_back(getDim(b, loc, lhs, lhsType.getRank() - 2));
     if (!column)
       dims.push_back(getDim(b, loc, rhs, rhsType.getRank() - 1));
+    SmallVector<AffineExpr> ofLhs{c.m, c.k}, ofRhs{c.k, c.n};
+    addOperand(b, loc, c, lhs, ArrayRef(ofLhs).drop_front(row), type);
+    addOperand(b, loc, c, rhs, ArrayRef(ofRhs).drop_back(column), type);
 
-    auto addOperand = [&](Value v, ArrayRef<AffineExpr> inner) {
-      auto vt = cast<RankedTensorType>(v.getType());
-      int64_t own = vt.getRank() - int64_t(inner.size());
-      v = stretchBatch(b, loc, v, own, batchDims, type);
-      vt = cast<RankedTensorType>(v.getType());
-      SmallVector<AffineExpr> exprs;
-      SmallVector<ReassociationIndices> groups;
-      SmallVector<int64_t> shape;
-      ReassociationIndices pending;
-      for (int64_t i = 0; i < vt.getRank(); ++i) {
-        pending.push_back(i);
-        int64_t loop = batches - own + i;
-        if (i < own && vt.getDimSize(i) == 1 && type.getDimSize(loop) != 1)
-          continue;
-        exprs.push_back(i < own ? b.getAffineDimExpr(loop) : inner[i - own]);
-        shape.push_back(vt.getDimSize(i));
-        groups.push_back(pending);
-        pending.clear();
-      }
-      if (int64_t(shape.size()) != vt.getRank())
-        v = tensor::CollapseShapeOp::create(
-            b, loc, RankedTensorType::get(shape, vt.getElementType()), v,
-            groups);
-      operands.push_back(v);
-      maps.push_back(AffineMap::get(loops, 0, exprs, b.getContext()));
+    auto isBatch = [](Value v) {
+      return cast<RankedTensorType>(v.getType()).getRank() == 3;
     };
-    addOperand(lhs, row ? ArrayRef<AffineExpr>{k} : ArrayRef<AffineExpr>{m, k});
-    addOperand(rhs,
-               column ? ArrayRef<AffineExpr>{k} : ArrayRef<AffineExpr>{k, n});
-
-    if (o.isPlain() && !row && !column && batches == 1 &&
-        cast<RankedTensorType>(operands[0].getType()).getRank() == 3 &&
-        cast<RankedTensorType>(operands[1].getType()).getRank() == 3) {
+    if (o.isPlain() && !row && !column && c.numBatches == 1 &&
+        llvm::all_of(c.operands, isBatch)) {
       Value acc = zeroAccumulator(b, loc, type, dims);
-      return linalg::BatchMatmulOp::create(b, loc, TypeRange(type), operands,
+      return linalg::BatchMatmulOp::create(b, loc, TypeRange(type), c.operands,
                                            acc)
           .getResult(0);
     }
 
-    // Zero points: scalars, or one a row of lhs or a column of rhs.
-    bool hasLhsZero = bool(o.op.getLhsZeroPoint());
-    bool hasRhsZero = bool(o.op.getRhsZeroPoint());
-    auto addZero = [&](Value z, bool ofLhs) {
-      auto zt = cast<RankedTensorType>(z.getType());
-      if (zt.getRank() == 1 && zt.getDimSize(0) == 1) {
-        z = tensor::CollapseShapeOp::create(
-            b, loc, RankedTensorType::get({}, zt.getElementType()), z,
-            ArrayRef<ReassociationIndices>{});
-        zt = cast<RankedTensorType>(z.getType());
-      }
-      SmallVector<AffineExpr> exprs;
-      if (zt.getRank() == 1)
-        exprs.push_back(ofLhs ? m : n);
-      else if (zt.getRank() > 1) {
-        for (int64_t i = 0; i + 2 < zt.getRank(); ++i)
-          exprs.push_back(b.getAffineDimExpr(batches - (zt.getRank() - 2) + i));
-        exprs.push_back(ofLhs ? m : b.getAffineConstantExpr(0));
-        exprs.push_back(ofLhs ? b.getAffineConstantExpr(0) : n);
-      }
-      operands.push_back(z);
-      maps.push_back(AffineMap::get(loops, 0, exprs, b.getContext()));
-    };
-    if (hasLhsZero)
-      addZero(o.adaptor.getLhsZeroPoint(), true);
-    if (hasRhsZero)
-      addZero(o.adaptor.getRhsZeroPoint(), false);
-
-    SmallVector<AffineExpr> outExprs;
-    for (int64_t i = 0; i + 1 < loops; ++i)
-      outExprs.push_back(b.getAffineDimExpr(i));
-    maps.push_back(AffineMap::get(loops, 0, outExprs, b.getContext()));
-    SmallVector<utils::IteratorType> iterators(loops,
-                                               utils::IteratorType::parallel);
-    iterators.back() = utils::IteratorType::reduction;
-
-    // Half precision accumulates in f32. What is no constant is extended
-    // before: kernels would do so for each panel of columns.
-    Type element = type.getElementType();
-    if (element.isF16())
-      for (auto [operand, given] :
-           llvm::zip_equal(operands, SmallVector<Value>{lhs, rhs})) {
-        if (matchPattern(given, m_Constant()))
-          continue;
-        auto wide = cast<RankedTensorType>(operand.getType())
-                        .clone(Type(b.getF32Type()));
-        operand = createElementwise(
-            b, loc, wide, operand,
-            [](OpBuilder &nb, Location l, ValueRange x) -> Value {
-              return arith::ExtFOp::create(nb, l, nb.getF32Type(), x[0]);
-            });
-      }
-    bool half = isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
-    Type accElement = half ? Type(b.getF32Type()) : element;
-    auto accType = RankedTensorType::get(type.getShape(), accElement);
-    Value acc = zeroAccumulator(b, loc, accType, dims);
-    Type lhsQnn = o.op.getLhs().getType().getElementType();
-    Type rhsQnn = o.op.getRhs().getType().getElementType();
-    auto generic = linalg::GenericOp::create(
-        b, loc, TypeRange(accType), operands, ValueRange(acc), maps, iterators,
-        [&](OpBuilder &nb, Location l, ValueRange args) {
-          Value x = widen(nb, l, args[0], lhsQnn, accElement);
-          Value y = widen(nb, l, args[1], rhsQnn, accElement);
-          unsigned next = 2;
-          if (hasLhsZero)
-            x = arith::SubIOp::create(
-                nb, l, x, widen(nb, l, args[next++], lhsQnn, accElement));
-          if (hasRhsZero)
-            y = arith::SubIOp::create(
-                nb, l, y, widen(nb, l, args[next++], rhsQnn, accElement));
-          Value sum;
-          if (isa<FloatType>(accElement))
-            sum = arith::AddFOp::create(nb, l, args.back(),
-                                        arith::MulFOp::create(nb, l, x, y));
-          else
-            sum = arith::AddIOp::create(nb, l, args.back(),
-                                        arith::MulIOp::create(nb, l, x, y));
-          linalg::YieldOp::create(nb, l, sum);
-        });
-    Value result = generic.getResult(0);
-    if (!half)
-      return result;
-    return createElementwise(
-        b, loc, type, result, [&](OpBuilder &nb, Location l, ValueRange x) {
-          return arith::TruncFOp::create(nb, l, element, x[0]).getResult();
-        });
+    if (o.op.getLhsZeroPoint())
+      addZeroPoint(b, loc, c, o.adaptor.getLhsZeroPoint(), /*isOfLhs=*/true);
+    if (o.op.getRhsZeroPoint())
+      addZeroPoint(b, loc, c, o.adaptor.getRhsZeroPoint(), /*isOfLhs=*/false);
+    if (type.getElementType().isF16())
+      extendHalf(b, loc, c, lhs, rhs);
+    return createGeneric(b, loc, c, dims, o.op, type);
   }
 
   static Value widen(OpBuilder &b, Location l, Value x, Type qnnType, Type to) {

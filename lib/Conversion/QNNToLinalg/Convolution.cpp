@@ -89,93 +89,121 @@ struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
   LogicalResult matchAndRewrite(qnn::ConvTransposeOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    SizeMath m{b, loc};
     Value input = ConvertConv::withChannels(
         b, loc, adaptor.getInput(), getDim(b, loc, adaptor.getWeights(), 0));
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    Type element = op.getInput().getType().getElementType();
     // What stands for zero.
-    Value zero = adaptor.getInputZeroPoint()
-                     ? extractScalar(b, loc, adaptor.getInputZeroPoint())
-                     : constantScalar(b, loc, getStorageType(element), 0);
+    Value zero =
+        adaptor.getInputZeroPoint()
+            ? extractScalar(b, loc, adaptor.getInputZeroPoint())
+            : constantScalar(
+                  b, loc,
+                  getStorageType(op.getInput().getType().getElementType()), 0);
     SmallVector<OpFoldResult> dims = getDims(b, loc, input);
     SmallVector<OpFoldResult> kernel = getDims(b, loc, adaptor.getWeights());
     kernel.erase(kernel.begin(), kernel.begin() + 2);
-    size_t spatial = kernel.size();
-
-    // Sizes of the result, and how much of the full result is cut away.
-    SmallVector<OpFoldResult> counts, cropBegin, extents;
-    bool hasShape = !op.getOutputShape().empty();
-    bool hasPads = !hasShape && op.getAutoPad() == qnn::AutoPad::none;
-    for (size_t i = 0; i < spatial; ++i) {
-      OpFoldResult stride = m.cst(op.getStrides()[i]);
-      OpFoldResult extent =
-          m.mul(m.sub(kernel[i], m.cst(1)), m.cst(op.getDilations()[i]));
-      OpFoldResult full =
-          m.add(m.add(m.mul(stride, m.sub(dims[i + 2], m.cst(1))), extent),
-                m.cst(1 + op.getOutputPadding()[i]));
-      if (!hasPads) {
-        OpFoldResult count = hasShape ? m.cst(op.getOutputShape()[i])
-                                      : m.mul(dims[i + 2], stride);
-        // More than everything: zeros follow.
-        OpFoldResult total = m.max(m.cst(0), m.sub(full, count));
-        OpFoldResult half = m.floorDiv(total, m.cst(2));
-        cropBegin.push_back(op.getAutoPad() == qnn::AutoPad::same_upper
-                                ? half
-                                : m.sub(total, half));
-        counts.push_back(count);
-      } else {
-        cropBegin.push_back(m.cst(op.getPads()[i]));
-        counts.push_back(
-            m.sub(full, m.cst(op.getPads()[i] + op.getPads()[i + spatial])));
-        if (!getConstantIntValue(counts.back()))
-          createCheck(b, loc, m.isLess(m.cst(-1), counts.back()),
-                      describeNode(loc) + ": the result has a negative size");
-      }
-      extents.push_back(extent);
-    }
-
-    Value result;
-    if (isTiling(op, kernel, cropBegin)) {
-      result = lowerTiling(b, loc, op, adaptor, input);
-    } else {
-      Value stretched = stretch(b, loc, input, op.getStrides(), zero);
-      SmallVector<OpFoldResult> padBegin, padEnd;
-      for (size_t i = 0; i < spatial; ++i) {
-        OpFoldResult size = getDim(b, loc, stretched, i + 2);
-        // The first result element reads what lies `extent` before.
-        padBegin.push_back(m.sub(extents[i], cropBegin[i]));
-        // Pads say directly what is left of it at the end, for any size.
-        padEnd.push_back(
-            hasPads ? m.add(extents[i], m.cst(op.getOutputPadding()[i] -
-                                              op.getPads()[i + spatial]))
-                    : m.sub(m.sub(m.add(counts[i], extents[i]), padBegin[i]),
-                            size));
-      }
-      Convolution conv;
-      conv.input = padSpatial(b, loc, stretched, padBegin, padEnd, zero,
-                              /*mayCrop=*/true);
-      conv.weights = reverseKernel(
-          b, loc, swapChannels(b, loc, adaptor.getWeights(), op.getGroup()));
-      conv.bias = adaptor.getBias();
-      SmallVector<int64_t> ones(spatial, 1);
-      conv.strides = ones;
-      conv.dilations = op.getDilations();
-      conv.group = op.getGroup();
-      conv.inputType = element;
-      conv.weightsType = op.getWeights().getType().getElementType();
-      conv.resultElement = type.getElementType();
-      conv.counts = counts;
-      conv.inputZeroPoint = adaptor.getInputZeroPoint() ? zero : Value();
-      conv.weightsZeroPoint = adaptor.getWeightsZeroPoint();
-      result = buildConvolution(b, loc, conv);
-    }
+    ResultSizes sizes =
+        planResult(b, loc, op, ArrayRef(dims).drop_front(2), kernel);
+    Value result = isTiling(op, kernel, sizes.cropBegin)
+                       ? lowerTiling(b, loc, op, adaptor, input)
+                       : convolve(b, loc, op, adaptor, input, zero, sizes,
+                                  type.getElementType());
     b.replaceOp(op, castTo(b, loc, result, type));
     return success();
   }
 
 private:
+  /// For each spatial dimension: the result's size, how much of the full result
+  /// is cut away before it, and the distance from a window's first element to
+  /// its last one.
+  struct ResultSizes {
+    SmallVector<OpFoldResult> counts, cropBegin, extents;
+  };
+
+  /// Whether pads say what is cut away, not the result's size.
+  static bool hasPads(qnn::ConvTransposeOp op) {
+    return op.getOutputShape().empty() && op.getAutoPad() == qnn::AutoPad::none;
+  }
+
+  static ResultSizes planResult(OpBuilder &b, Location loc,
+                                qnn::ConvTransposeOp op,
+                                ArrayRef<OpFoldResult> dims,
+                                ArrayRef<OpFoldResult> kernel) {
+    SizeMath m{b, loc};
+    ResultSizes result;
+    size_t spatial = kernel.size();
+    for (size_t i = 0; i < spatial; ++i) {
+      OpFoldResult stride = m.cst(op.getStrides()[i]);
+      OpFoldResult extent =
+          m.mul(m.sub(kernel[i], m.cst(1)), m.cst(op.getDilations()[i]));
+      OpFoldResult full =
+          m.add(m.add(m.mul(stride, m.sub(dims[i], m.cst(1))), extent),
+                m.cst(1 + op.getOutputPadding()[i]));
+      result.extents.push_back(extent);
+      if (hasPads(op)) {
+        OpFoldResult count =
+            m.sub(full, m.cst(op.getPads()[i] + op.getPads()[i + spatial]));
+        if (!getConstantIntValue(count))
+          createCheck(b, loc, m.isLess(m.cst(-1), count),
+                      describeNode(loc) + ": the result has a negative size");
+        result.cropBegin.push_back(m.cst(op.getPads()[i]));
+        result.counts.push_back(count);
+        continue;
+      }
+      OpFoldResult count = op.getOutputShape().empty()
+                               ? m.mul(dims[i], stride)
+                               : m.cst(op.getOutputShape()[i]);
+      // More than everything: zeros follow.
+      OpFoldResult total = m.max(m.cst(0), m.sub(full, count));
+      OpFoldResult half = m.floorDiv(total, m.cst(2));
+      result.cropBegin.push_back(op.getAutoPad() == qnn::AutoPad::same_upper
+                                     ? half
+                                     : m.sub(total, half));
+      result.counts.push_back(count);
+    }
+    return result;
+  }
+
+  static Value convolve(OpBuilder &b, Location loc, qnn::ConvTransposeOp op,
+                        OpAdaptor adaptor, Value input, Value zero,
+                        const ResultSizes &sizes, Type resultElement) {
+    SizeMath m{b, loc};
+    Value stretched = stretch(b, loc, input, op.getStrides(), zero);
+    SmallVector<OpFoldResult> padBegin, padEnd;
+    size_t spatial = sizes.counts.size();
+    for (size_t i = 0; i < spatial; ++i) {
+      OpFoldResult size = getDim(b, loc, stretched, i + 2);
+      // The first result element reads what lies `extent` before.
+      padBegin.push_back(m.sub(sizes.extents[i], sizes.cropBegin[i]));
+      // Pads say directly what is left of it at the end, for any size.
+      padEnd.push_back(
+          hasPads(op)
+              ? m.add(sizes.extents[i], m.cst(op.getOutputPadding()[i] -
+                                              op.getPads()[i + spatial]))
+              : m.sub(m.sub(m.add(sizes.counts[i], sizes.extents[i]),
+                            padBegin[i]),
+                      size));
+    }
+    Convolution conv;
+    conv.input = padSpatial(b, loc, stretched, padBegin, padEnd, zero,
+                            /*mayCrop=*/true);
+    conv.weights = reverseKernel(
+        b, loc, swapChannels(b, loc, adaptor.getWeights(), op.getGroup()));
+    conv.bias = adaptor.getBias();
+    SmallVector<int64_t> ones(spatial, 1);
+    conv.strides = ones;
+    conv.dilations = op.getDilations();
+    conv.group = op.getGroup();
+    conv.inputType = op.getInput().getType().getElementType();
+    conv.weightsType = op.getWeights().getType().getElementType();
+    conv.resultElement = resultElement;
+    conv.counts = sizes.counts;
+    conv.inputZeroPoint = adaptor.getInputZeroPoint() ? zero : Value();
+    conv.weightsZeroPoint = adaptor.getWeightsZeroPoint();
+    return buildConvolution(b, loc, conv);
+  }
+
   /// (C, M / group, ...) to (M, C / group, ...).
   static Value swapChannels(OpBuilder &b, Location loc, Value weights,
                             int64_t group) {

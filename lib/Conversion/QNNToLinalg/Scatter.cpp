@@ -135,93 +135,120 @@ struct ConvertScatterND : OpConversionPattern<qnn::ScatterNDOp> {
   matchAndRewrite(qnn::ScatterNDOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    IndexMath m{rewriter, loc};
     Value input = refineType(rewriter, loc, adaptor.getInput());
     Value indices = adaptor.getIndices();
     Value updates = adaptor.getUpdates();
-    Type qnnType = op.getType().getElementType();
-    int64_t outer = typeOf(indices).getRank() - 1;
     int64_t depth = typeOf(indices).getShape().back();
-    SmallVector<OpFoldResult> inputDims = getDims(rewriter, loc, input);
-    SmallVector<OpFoldResult> updateDims = getDims(rewriter, loc, updates);
-    SmallVector<OpFoldResult> expected = getDims(rewriter, loc, indices);
-    expected.pop_back();
-    llvm::append_range(expected, ArrayRef(inputDims).drop_front(depth));
-    for (auto [have, want] : llvm::zip(updateDims, expected))
-      if (have != want)
-        createCheck(rewriter, loc,
-                    m.equal(materialize(rewriter, loc, have),
-                            materialize(rewriter, loc, want)),
-                    describeNode(loc) +
-                        ": indices, updates and input do not fit");
-    checkTuples(rewriter, loc, indices, ArrayRef(inputDims).take_front(depth));
+    checkSizes(rewriter, loc, input, indices, updates);
 
-    auto positionOf = [&](OpBuilder &b, Location l, ValueRange position) {
-      IndexMath n{b, l};
-      SmallVector<Value> at, tuple(position.take_front(outer));
-      tuple.push_back({});
-      for (int64_t k = 0; k < depth; ++k) {
-        tuple.back() = n.constant(k);
-        Value index = tensor::ExtractOp::create(b, l, indices, tuple);
-        at.push_back(
-            n.fromFront(n.toIndex(index), materialize(b, l, inputDims[k])));
-      }
-      return at;
-    };
     bool isCopy = op.getReduction() == qnn::ScatterReduction::none;
     bool hasRows = depth < typeOf(input).getRank();
     Value result;
-    if (llvm::any_of(updateDims, isZeroInteger)) {
+    if (llvm::any_of(getDims(rewriter, loc, updates), isZeroInteger))
       // Slices of nothing would begin at their end.
       result = input;
-    } else if (isCopy && hasRows) {
-      // Whole slices at a time.
-      result = loopOver(
-          rewriter, loc, ArrayRef(updateDims).take_front(outer), input,
-          [&](OpBuilder &b, Location l, ValueRange position, Value carried) {
-            SmallVector<Value> at = positionOf(b, l, position);
-            SmallVector<OpFoldResult> from(position.begin(), position.end());
-            SmallVector<OpFoldResult> into(at.begin(), at.end());
-            SmallVector<OpFoldResult> fromSizes(outer, b.getIndexAttr(1));
-            SmallVector<OpFoldResult> intoSizes(depth, b.getIndexAttr(1));
-            for (OpFoldResult dim : ArrayRef(inputDims).drop_front(depth)) {
-              from.push_back(b.getIndexAttr(0));
-              into.push_back(b.getIndexAttr(0));
-              fromSizes.push_back(dim);
-              intoSizes.push_back(dim);
-            }
-            SmallVector<OpFoldResult> fromStrides(from.size(),
-                                                  b.getIndexAttr(1));
-            SmallVector<OpFoldResult> intoStrides(into.size(),
-                                                  b.getIndexAttr(1));
-            auto rowType = RankedTensorType::get(
-                typeOf(input).getShape().drop_front(depth),
-                typeOf(input).getElementType());
-            Value row = tensor::ExtractSliceOp::create(
-                b, l, rowType, updates, from, fromSizes, fromStrides);
-            return tensor::InsertSliceOp::create(b, l, row, carried, into,
-                                                 intoSizes, intoStrides)
-                .getResult();
-          });
-    } else {
-      result = loopOver(
-          rewriter, loc, updateDims, input,
-          [&](OpBuilder &b, Location l, ValueRange position, Value carried) {
-            SmallVector<Value> at = positionOf(b, l, position);
-            llvm::append_range(at, position.drop_front(outer));
-            Value update = tensor::ExtractOp::create(b, l, updates, position);
-            Value old =
-                isCopy
-                    ? Value()
-                    : tensor::ExtractOp::create(b, l, carried, at).getResult();
-            Value v = combine(b, l, op.getReduction(), old, update, qnnType);
-            return tensor::InsertOp::create(b, l, v, carried, at).getResult();
-          });
-    }
+    else if (isCopy && hasRows)
+      result = copySlices(rewriter, loc, input, indices, updates);
+    else
+      result = updateElements(rewriter, loc, op, input, indices, updates);
     rewriter.replaceOp(op,
                        castTo(rewriter, loc, result,
                               getTypeConverter()->convertType(op.getType())));
     return success();
+  }
+
+private:
+  /// Checks that the updates are one slice a tuple, and that tuples are within
+  /// the input.
+  static void checkSizes(OpBuilder &b, Location loc, Value input, Value indices,
+                         Value updates) {
+    IndexMath m{b, loc};
+    int64_t depth = typeOf(indices).getShape().back();
+    SmallVector<OpFoldResult> inputDims = getDims(b, loc, input);
+    SmallVector<OpFoldResult> updateDims = getDims(b, loc, updates);
+    SmallVector<OpFoldResult> expected = getDims(b, loc, indices);
+    expected.pop_back();
+    llvm::append_range(expected, ArrayRef(inputDims).drop_front(depth));
+    for (auto [have, want] : llvm::zip(updateDims, expected))
+      if (have != want)
+        createCheck(
+            b, loc,
+            m.equal(materialize(b, loc, have), materialize(b, loc, want)),
+            describeNode(loc) + ": indices, updates and input do not fit");
+    checkTuples(b, loc, indices, ArrayRef(inputDims).take_front(depth));
+  }
+
+  /// Where in the input the slice at `position` of the updates begins.
+  static SmallVector<Value> readTuple(OpBuilder &b, Location loc, Value indices,
+                                      ArrayRef<OpFoldResult> inputDims,
+                                      ValueRange position) {
+    IndexMath m{b, loc};
+    SmallVector<Value> at, tuple(position);
+    tuple.push_back({});
+    for (int64_t k = 0; k < typeOf(indices).getShape().back(); ++k) {
+      tuple.back() = m.constant(k);
+      Value index = tensor::ExtractOp::create(b, loc, indices, tuple);
+      at.push_back(
+          m.fromFront(m.toIndex(index), materialize(b, loc, inputDims[k])));
+    }
+    return at;
+  }
+
+  /// Whole slices at a time.
+  static Value copySlices(OpBuilder &builder, Location loc, Value input,
+                          Value indices, Value updates) {
+    int64_t outer = typeOf(indices).getRank() - 1;
+    int64_t depth = typeOf(indices).getShape().back();
+    auto sliceType =
+        RankedTensorType::get(typeOf(input).getShape().drop_front(depth),
+                              typeOf(input).getElementType());
+    SmallVector<OpFoldResult> dims = getDims(builder, loc, input);
+    auto sliceDims = ArrayRef(dims).drop_front(depth);
+    SmallVector<OpFoldResult> tuples = getDims(builder, loc, updates);
+    tuples.truncate(outer);
+    return loopOver(
+        builder, loc, tuples, input,
+        [&](OpBuilder &b, Location l, ValueRange position, Value carried) {
+          OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
+          SmallVector<Value> at = readTuple(b, l, indices, dims, position);
+          SmallVector<OpFoldResult> from(position.begin(), position.end());
+          SmallVector<OpFoldResult> into(at.begin(), at.end());
+          SmallVector<OpFoldResult> fromSizes(outer, one);
+          SmallVector<OpFoldResult> intoSizes(depth, one);
+          from.append(sliceDims.size(), zero);
+          into.append(sliceDims.size(), zero);
+          llvm::append_range(fromSizes, sliceDims);
+          llvm::append_range(intoSizes, sliceDims);
+          SmallVector<OpFoldResult> fromStrides(from.size(), one);
+          SmallVector<OpFoldResult> intoStrides(into.size(), one);
+          Value slice = tensor::ExtractSliceOp::create(
+              b, l, sliceType, updates, from, fromSizes, fromStrides);
+          return tensor::InsertSliceOp::create(b, l, slice, carried, into,
+                                               intoSizes, intoStrides)
+              .getResult();
+        });
+  }
+
+  static Value updateElements(OpBuilder &builder, Location loc,
+                              qnn::ScatterNDOp op, Value input, Value indices,
+                              Value updates) {
+    int64_t outer = typeOf(indices).getRank() - 1;
+    bool isCopy = op.getReduction() == qnn::ScatterReduction::none;
+    Type qnnType = op.getType().getElementType();
+    SmallVector<OpFoldResult> dims = getDims(builder, loc, input);
+    return loopOver(
+        builder, loc, getDims(builder, loc, updates), input,
+        [&](OpBuilder &b, Location l, ValueRange position, Value carried) {
+          SmallVector<Value> at =
+              readTuple(b, l, indices, dims, position.take_front(outer));
+          llvm::append_range(at, position.drop_front(outer));
+          Value update = tensor::ExtractOp::create(b, l, updates, position);
+          Value old =
+              isCopy ? Value()
+                     : tensor::ExtractOp::create(b, l, carried, at).getResult();
+          Value v = combine(b, l, op.getReduction(), old, update, qnnType);
+          return tensor::InsertOp::create(b, l, v, carried, at).getResult();
+        });
   }
 };
 

@@ -123,160 +123,209 @@ Complex readComplex(OpBuilder &b, Location loc, Value signal,
 
 //===- dft ----------------------------------------------------------------===//
 
+/// One transform along an axis, which may be known at run time only.
+class Dft {
+public:
+  Dft(OpBuilder &b, Location loc, qnn::DftOp op, qnn::DftOp::Adaptor adaptor,
+      RankedTensorType type);
+
+  Value lower(OpBuilder &b, Location loc) const;
+
+private:
+  void readAxis(OpBuilder &b, Location loc, Value list);
+  void readLength(OpBuilder &b, Location loc, Value list);
+  OpFoldResult choose(OpBuilder &b, Location loc, int64_t dim, OpFoldResult yes,
+                      OpFoldResult no) const;
+  Complex readSignal(OpBuilder &b, Location loc, ValueRange at, Value i,
+                     bool mayExceed) const;
+  Value transformInSteps(OpBuilder &b, Location loc, int64_t knownAxis) const;
+  Value transformDirectly(OpBuilder &b, Location loc) const;
+  Value finish(OpBuilder &b, Location loc, Value sum) const;
+  /// Half a spectrum stands for its mirror image, too.
+  bool isMirrored() const { return isHalf && isInverse; }
+
+  Value input;
+  RankedTensorType type;
+  int64_t rank;
+  bool isHalf, isInverse;
+  /// The input's size along the axis, and the transform's length.
+  OpFoldResult axis, size, length;
+  SmallVector<OpFoldResult> inputDims, dims;
+};
+
+Dft::Dft(OpBuilder &b, Location loc, qnn::DftOp op, qnn::DftOp::Adaptor adaptor,
+         RankedTensorType type)
+    : input(adaptor.getInput()), type(type), rank(type.getRank()),
+      isHalf(op.getOnesided()), isInverse(op.getInverse()) {
+  SizeMath m{b, loc};
+  readAxis(b, loc, adaptor.getAxis());
+  inputDims = getDims(b, loc, input);
+  size = m.cst(0);
+  for (int64_t i = 0; i + 1 < rank; ++i)
+    size = choose(b, loc, i, inputDims[i], size);
+  readLength(b, loc, adaptor.getLength());
+  OpFoldResult bins = length;
+  if (isHalf && !isInverse)
+    bins = m.add(m.floorDiv(length, m.cst(2)), m.cst(1));
+  for (int64_t i = 0; i + 1 < rank; ++i)
+    dims.push_back(type.isDynamicDim(i) ? choose(b, loc, i, bins, inputDims[i])
+                                        : m.cst(type.getDimSize(i)));
+  dims.push_back(m.cst(isMirrored() ? 1 : 2));
+}
+
+/// The axis counts from the end if it is negative; by default it is the last
+/// one but for the parts of numbers.
+void Dft::readAxis(OpBuilder &b, Location loc, Value list) {
+  SizeMath m{b, loc};
+  axis = m.cst(rank - 2);
+  if (!list)
+    return;
+  Value given = extractIndex(b, loc, list, 0);
+  axis = getAsOpFoldResult(given);
+  if (auto known = getConstantIntValue(axis)) {
+    axis = m.cst(*known < 0 ? *known + rank : *known);
+    return;
+  }
+  Value wrapped = m.value(m.add(given, m.cst(rank)));
+  Value isNegative = m.isLess(given, m.cst(0));
+  given = arith::SelectOp::create(b, loc, isNegative, wrapped, given);
+  Value ok = arith::AndIOp::create(b, loc, m.isLessOrEqual(m.cst(0), given),
+                                   m.isLess(given, m.cst(rank - 1)));
+  createCheck(b, loc, ok, describeNode(loc) + ": axis out of range");
+  axis = given;
+}
+
+void Dft::readLength(OpBuilder &b, Location loc, Value list) {
+  SizeMath m{b, loc};
+  length = size;
+  if (list) {
+    length = getAsOpFoldResult(extractIndex(b, loc, list, 0));
+    if (!getConstantIntValue(length))
+      createCheck(b, loc, m.isLess(m.cst(0), length),
+                  describeNode(loc) + ": the length must be positive");
+  } else if (isMirrored()) {
+    length = m.mul(m.sub(size, m.cst(1)), m.cst(2));
+  }
+}
+
+/// `yes` if `dim` is the axis, else `no`.
+OpFoldResult Dft::choose(OpBuilder &b, Location loc, int64_t dim,
+                         OpFoldResult yes, OpFoldResult no) const {
+  if (auto known = getConstantIntValue(axis))
+    return *known == dim ? yes : no;
+  Value isAxis = b.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::eq,
+                                               materialize(b, loc, axis),
+                                               constantIndex(b, loc, dim));
+  return arith::SelectOp::create(b, loc, isAxis, materialize(b, loc, yes),
+                                 materialize(b, loc, no))
+      .getResult();
+}
+
+/// Element `i` along the axis; `at` has the other indices. If it may exceed the
+/// input, there are zeros beyond.
+Complex Dft::readSignal(OpBuilder &b, Location loc, ValueRange at, Value i,
+                        bool mayExceed) const {
+  SizeMath m{b, loc};
+  Value place = i, isMirror;
+  if (isMirrored()) {
+    Value mirror = m.value(m.sub(length, i));
+    isMirror = m.isLess(m.floorDiv(length, m.cst(2)), i);
+    place = arith::SelectOp::create(b, loc, isMirror, mirror, i);
+  }
+  auto placeAt = [&](Value position) {
+    SmallVector<Value> from;
+    for (int64_t d = 0; d + 1 < rank; ++d)
+      from.push_back(m.value(choose(b, loc, d, position, at[d])));
+    return from;
+  };
+  if (!isMirrored() && !mayExceed)
+    return readComplex(b, loc, input, placeAt(place));
+  Value inside = m.isLess(place, size);
+  Value last = m.value(m.max(m.min(place, m.sub(size, m.cst(1))), m.cst(0)));
+  Complex x = readComplex(b, loc, input, placeAt(last));
+  Value zero = constantScalar(b, loc, b.getF64Type(), 0);
+  x.real = arith::SelectOp::create(b, loc, inside, x.real, zero);
+  if (!x.imaginary)
+    return x;
+  if (isMirror)
+    x.imaginary = arith::SelectOp::create(
+        b, loc, isMirror,
+        arith::NegFOp::create(b, loc, x.imaginary).getResult(), x.imaginary);
+  x.imaginary = arith::SelectOp::create(b, loc, inside, x.imaginary, zero);
+  return x;
+}
+
+/// An inverse transform divides by the length.
+Value Dft::finish(OpBuilder &b, Location loc, Value sum) const {
+  if (isInverse)
+    sum = arith::DivFOp::create(
+        b, loc, sum,
+        indexToFloat(b, loc, materialize(b, loc, length), b.getF64Type()));
+  return fromFloat(b, loc, sum, type.getElementType());
+}
+
+Value Dft::transformInSteps(OpBuilder &b, Location loc,
+                            int64_t knownAxis) const {
+  SmallVector<OpFoldResult> others;
+  for (int64_t i = 0; i + 1 < rank; ++i)
+    if (i != knownAxis)
+      others.push_back(inputDims[i]);
+  int64_t knownLength = *getConstantIntValue(length);
+  auto knownSize = getConstantIntValue(size);
+  bool mayExceed = !knownSize || *knownSize < knownLength;
+  bool isReal = cast<RankedTensorType>(input.getType()).getShape().back() != 2;
+  FastTransform transform(
+      b, loc, knownLength, others, isReal, isInverse,
+      [&](OpBuilder &nb, Location l, Value i, ValueRange at) {
+        SmallVector<Value> from(at);
+        from.insert(from.begin() + knownAxis, i);
+        return readSignal(nb, l, from, i, mayExceed);
+      });
+  return createIndexed(
+      b, loc, getTypeOf(dims, type.getElementType()), dims,
+      [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+        SmallVector<Value> from(at.drop_back());
+        from.erase(from.begin() + knownAxis);
+        Complex bin = transform.readBin(nb, l, at[knownAxis], from);
+        return finish(nb, l, choosePart(nb, l, bin, at.back()));
+      });
+}
+
+/// Each bin is a sum over the signal.
+Value Dft::transformDirectly(OpBuilder &b, Location loc) const {
+  Twiddles twiddles(b, loc, length, isInverse);
+  return createIndexed(
+      b, loc, getTypeOf(dims, type.getElementType()), dims,
+      [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
+        SizeMath n{nb, l};
+        OpFoldResult k = n.cst(0);
+        for (int64_t i = 0; i + 1 < rank; ++i)
+          k = choose(nb, l, i, at[i], k);
+        OpFoldResult count = isMirrored() ? length : n.min(length, size);
+        auto read = [&](OpBuilder &rb, Value i) {
+          return readSignal(rb, l, at, i, /*mayExceed=*/false);
+        };
+        return finish(nb, l,
+                      twiddles.transform(nb, l, n.value(count), n.value(k),
+                                         at.back(), read));
+      });
+}
+
+Value Dft::lower(OpBuilder &b, Location loc) const {
+  auto knownAxis = getConstantIntValue(axis);
+  return knownAxis && isFast(length) ? transformInSteps(b, loc, *knownAxis)
+                                     : transformDirectly(b, loc);
+}
+
 struct ConvertDft : OpConversionPattern<qnn::DftOp> {
   using OpConversionPattern::OpConversionPattern;
 
   LogicalResult matchAndRewrite(qnn::DftOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    SizeMath m{b, loc};
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    Value input = adaptor.getInput();
-    int64_t rank = type.getRank();
-    OpFoldResult axis = m.cst(rank - 2);
-    if (op.getAxis()) {
-      Value given = extractIndex(b, loc, adaptor.getAxis(), 0);
-      axis = getAsOpFoldResult(given);
-      if (auto known = getConstantIntValue(axis)) {
-        axis = m.cst(*known < 0 ? *known + rank : *known);
-      } else {
-        Value wrapped = m.value(m.add(given, m.cst(rank)));
-        Value isNegative = m.isLess(given, m.cst(0));
-        given = arith::SelectOp::create(b, loc, isNegative, wrapped, given);
-        Value ok =
-            arith::AndIOp::create(b, loc, m.isLessOrEqual(m.cst(0), given),
-                                  m.isLess(given, m.cst(rank - 1)));
-        createCheck(b, loc, ok, describeNode(loc) + ": axis out of range");
-        axis = given;
-      }
-    }
-    auto isAxis = [&](OpBuilder &nb, Location l, int64_t i) -> Value {
-      return nb.createOrFold<arith::CmpIOp>(l, arith::CmpIPredicate::eq,
-                                            materialize(nb, l, axis),
-                                            constantIndex(nb, l, i));
-    };
-    auto choose = [&](OpBuilder &nb, Location l, int64_t i, OpFoldResult yes,
-                      OpFoldResult no) -> OpFoldResult {
-      if (auto known = getConstantIntValue(axis))
-        return *known == i ? yes : no;
-      return arith::SelectOp::create(nb, l, isAxis(nb, l, i),
-                                     materialize(nb, l, yes),
-                                     materialize(nb, l, no))
-          .getResult();
-    };
-    // The input's size along the axis, and the transform's length.
-    SmallVector<OpFoldResult> sizes = getDims(b, loc, input);
-    OpFoldResult size = m.cst(0);
-    for (int64_t i = 0; i + 1 < rank; ++i)
-      size = choose(b, loc, i, sizes[i], size);
-    bool half = op.getOnesided(), inverse = op.getInverse();
-    OpFoldResult length = size;
-    if (op.getLength()) {
-      length = getAsOpFoldResult(extractIndex(b, loc, adaptor.getLength(), 0));
-      if (!getConstantIntValue(length))
-        createCheck(b, loc, m.isLess(m.cst(0), length),
-                    describeNode(loc) + ": the length must be positive");
-    } else if (half && inverse) {
-      length = m.mul(m.sub(size, m.cst(1)), m.cst(2));
-    }
-    OpFoldResult bins = length;
-    if (half && !inverse)
-      bins = m.add(m.floorDiv(length, m.cst(2)), m.cst(1));
-    SmallVector<OpFoldResult> dims;
-    for (int64_t i = 0; i + 1 < rank; ++i)
-      dims.push_back(type.isDynamicDim(i) ? choose(b, loc, i, bins, sizes[i])
-                                          : m.cst(type.getDimSize(i)));
-    dims.push_back(m.cst(half && inverse ? 1 : 2));
-
-    // Half a spectrum stands for its mirror image, too.
-    bool mirrored = half && inverse;
-    // Element `i` along the axis; `at` has the other indices.
-    auto readSignal = [&](OpBuilder &rb, Location l, ValueRange at, Value i,
-                          bool mayExceed) {
-      SizeMath r{rb, l};
-      Value place = i, isMirror;
-      if (mirrored) {
-        Value mirror = r.value(r.sub(length, i));
-        isMirror = r.isLess(r.floorDiv(length, r.cst(2)), i);
-        place = arith::SelectOp::create(rb, l, isMirror, mirror, i);
-      }
-      auto placeAt = [&](Value position) {
-        SmallVector<Value> from;
-        for (int64_t d = 0; d + 1 < rank; ++d)
-          from.push_back(r.value(choose(rb, l, d, position, at[d])));
-        return from;
-      };
-      if (!mirrored && !mayExceed)
-        return readComplex(rb, l, input, placeAt(place));
-      // Beyond the input there are zeros.
-      Value inside = r.isLess(place, size);
-      Value last =
-          r.value(r.max(r.min(place, r.sub(size, r.cst(1))), r.cst(0)));
-      Complex x = readComplex(rb, l, input, placeAt(last));
-      Value zero = constantScalar(rb, l, rb.getF64Type(), 0);
-      x.real = arith::SelectOp::create(rb, l, inside, x.real, zero);
-      if (!x.imaginary)
-        return x;
-      if (isMirror)
-        x.imaginary = arith::SelectOp::create(
-            rb, l, isMirror,
-            arith::NegFOp::create(rb, l, x.imaginary).getResult(), x.imaginary);
-      x.imaginary = arith::SelectOp::create(rb, l, inside, x.imaginary, zero);
-      return x;
-    };
-    auto finish = [&](OpBuilder &nb, Location l, Value sum) {
-      if (inverse)
-        sum = arith::DivFOp::create(
-            nb, l, sum,
-            indexToFloat(nb, l, materialize(nb, l, length), nb.getF64Type()));
-      return fromFloat(nb, l, sum, type.getElementType());
-    };
-    auto resultType = getTypeOf(dims, type.getElementType());
-    Value result;
-    auto knownAxis = getConstantIntValue(axis);
-    if (knownAxis && isFast(length)) {
-      SmallVector<OpFoldResult> others;
-      for (int64_t i = 0; i + 1 < rank; ++i)
-        if (i != *knownAxis)
-          others.push_back(sizes[i]);
-      auto knownSize = getConstantIntValue(size);
-      bool mayExceed = !knownSize || *knownSize < *getConstantIntValue(length);
-      FastTransform transform(
-          b, loc, *getConstantIntValue(length), others,
-          /*isReal=*/
-          cast<RankedTensorType>(input.getType()).getShape().back() != 2,
-          inverse, [&](OpBuilder &nb, Location l, Value i, ValueRange at) {
-            SmallVector<Value> from(at);
-            from.insert(from.begin() + *knownAxis, i);
-            return readSignal(nb, l, from, i, mayExceed);
-          });
-      result = createIndexed(
-          b, loc, resultType, dims,
-          [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-            SmallVector<Value> from(at.drop_back());
-            from.erase(from.begin() + *knownAxis);
-            Complex bin = transform.readBin(nb, l, at[*knownAxis], from);
-            return finish(nb, l, choosePart(nb, l, bin, at.back()));
-          });
-    } else {
-      Twiddles twiddles(b, loc, length, inverse);
-      result = createIndexed(
-          b, loc, resultType, dims,
-          [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
-            SizeMath n{nb, l};
-            OpFoldResult k = n.cst(0);
-            for (int64_t i = 0; i + 1 < rank; ++i)
-              k = choose(nb, l, i, at[i], k);
-            OpFoldResult count = mirrored ? length : n.min(length, size);
-            auto read = [&](OpBuilder &rb, Value i) {
-              return readSignal(rb, l, at, i, /*mayExceed=*/false);
-            };
-            return finish(nb, l,
-                          twiddles.transform(nb, l, n.value(count), n.value(k),
-                                             at.back(), read));
-          });
-    }
+    Location loc = op.getLoc();
+    Value result = Dft(b, loc, op, adaptor, type).lower(b, loc);
     b.replaceOp(op, castTo(b, loc, result, type));
     return success();
   }

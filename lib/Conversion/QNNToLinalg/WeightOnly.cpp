@@ -57,94 +57,23 @@ struct ConvertWeightOnlyMatMul : OpConversionPattern<qnn::WeightOnlyMatMulOp> {
   matchAndRewrite(qnn::WeightOnlyMatMulOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    Value x = adaptor.getInput(), w = adaptor.getWeights();
-    Value scales = adaptor.getScales(), zeros = adaptor.getZeroPoints();
-    Type element = op.getWeights().getType().getElementType();
+    Factors f{adaptor.getInput(), adaptor.getWeights(), adaptor.getScales(),
+              adaptor.getZeroPoints(), adaptor.getCodebook()};
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    Value table = adaptor.getCodebook();
-    if (auto small = dyn_cast<FloatType>(element)) {
-      table = createFloatTable(rewriter, loc, small);
-      zeros = nullptr; // A zero point of a float type can only be 0.
+    f.element = op.getWeights().getType().getElementType();
+    if (auto small = dyn_cast<FloatType>(f.element)) {
+      f.table = createFloatTable(rewriter, loc, small);
+      f.zeros = nullptr; // A zero point of a float type can only be 0.
     }
-    SmallVector<OpFoldResult> dims = getDims(rewriter, loc, x);
-    checkInner(rewriter, loc, dims.back(), getDim(rewriter, loc, w, 0));
-    dims.back() = getDim(rewriter, loc, w, 1);
+    SmallVector<OpFoldResult> dims = getDims(rewriter, loc, f.x);
+    checkInner(rewriter, loc, dims.back(), getDim(rewriter, loc, f.w, 0));
+    dims.back() = getDim(rewriter, loc, f.w, 1);
 
-    // The loops: those of the result, the block, k inside of it. Blocks that do
-    // not divide K leave one loop over k, and the last one short.
-    int64_t blockSize = op.getBlockSize();
-    int64_t k = cast<RankedTensorType>(w.getType()).getDimSize(0);
-    bool isKnown = !ShapedType::isDynamic(k) && k > 0;
-    if (isKnown)
-      blockSize = std::min(blockSize, k);
-    bool isSplit = isKnown && k % blockSize == 0;
-    int64_t numLoops = type.getRank() + 1 + isSplit;
-    MLIRContext *ctx = rewriter.getContext();
-    AffineExpr n = getAffineDimExpr(type.getRank() - 1, ctx);
-    AffineExpr block = getAffineDimExpr(type.getRank(), ctx);
-    AffineExpr last = getAffineDimExpr(numLoops - 1, ctx);
-    SmallVector<AffineExpr> outer, inner{block, last};
-    for (int64_t i = 0; i + 1 < type.getRank(); ++i)
-      outer.push_back(getAffineDimExpr(i, ctx));
-    if (isSplit) {
-      x = splitDim(rewriter, loc, x, type.getRank() - 1, k / blockSize,
-                   blockSize);
-      w = splitDim(rewriter, loc, w, 0, k / blockSize, blockSize);
-    } else {
-      inner = {last};
-      block = last.floorDiv(blockSize);
-    }
-    auto join = [](ArrayRef<AffineExpr> a, ArrayRef<AffineExpr> b) {
-      SmallVector<AffineExpr> all(a);
-      llvm::append_range(all, b);
-      return all;
-    };
-    SmallVector<Value> operands{x, w, scales};
-    SmallVector<SmallVector<AffineExpr>> exprs{
-        join(outer, inner), join(inner, {n}), {block, n}};
-    if (zeros) {
-      auto zeroType = cast<RankedTensorType>(zeros.getType());
-      if (zeroType.getRank() == 1)
-        zeros = tensor::CollapseShapeOp::create(
-            rewriter, loc, RankedTensorType::get({}, zeroType.getElementType()),
-            zeros, ArrayRef<ReassociationIndices>{});
-      operands.push_back(zeros);
-      exprs.push_back(zeroType.getRank() == 2
-                          ? SmallVector<AffineExpr>{block, n}
-                          : SmallVector<AffineExpr>{});
-    }
-    exprs.push_back(join(outer, {n}));
-    SmallVector<AffineMap> maps;
-    for (ArrayRef<AffineExpr> list : exprs)
-      maps.push_back(AffineMap::get(numLoops, 0, list, ctx));
-    SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                               utils::IteratorType::parallel);
-    iterators.resize(numLoops, utils::IteratorType::reduction);
-
-    Type f32 = rewriter.getF32Type();
-    auto sumType = type.clone(f32);
-    Value sum = createFilled(rewriter, loc, sumType, dims,
-                             constantScalar(rewriter, loc, f32, 0));
-    Value result =
-        linalg::GenericOp::create(
-            rewriter, loc, TypeRange(sumType), operands, ValueRange(sum), maps,
-            iterators,
-            [&](OpBuilder &b, Location l, ValueRange args) {
-              Value weight =
-                  table ? lookUp(b, l, args[1], element, table)
-                        : subtractZero(b, l, args[1], element,
-                                       zeros ? Value(args[3]) : Value());
-              weight =
-                  arith::MulFOp::create(b, l, weight, toF32(b, l, args[2]));
-              Value product =
-                  arith::MulFOp::create(b, l, toF32(b, l, args[0]), weight);
-              linalg::YieldOp::create(
-                  b, l,
-                  arith::AddFOp::create(b, l, args.back(), product)
-                      .getResult());
-            })
-            .getResult(0);
+    auto sumType = type.clone(Type(rewriter.getF32Type()));
+    SmallVector<AffineMap> maps =
+        splitBlocks(rewriter, loc, f, op.getBlockSize(), type.getRank());
+    Value result = multiply(rewriter, loc, f, maps, dims, sumType);
     if (type != sumType)
       result = createElementwise(
           rewriter, loc, type, result,
@@ -158,6 +87,96 @@ struct ConvertWeightOnlyMatMul : OpConversionPattern<qnn::WeightOnlyMatMulOp> {
   }
 
 private:
+  /// What is multiplied: the weights' codes are of type `element`, and indices
+  /// into a table if there is one.
+  struct Factors {
+    Value x, w, scales, zeros, table;
+    Type element;
+  };
+
+  /// Gives the factors' dimensions along k their blocks, and finds the maps for
+  /// the loops: those of the result, the block, k inside of it. Blocks that do
+  /// not divide K leave one loop over k, and the last one short.
+  static SmallVector<AffineMap> splitBlocks(OpBuilder &b, Location loc,
+                                            Factors &f, int64_t blockSize,
+                                            int64_t rank) {
+    int64_t k = cast<RankedTensorType>(f.w.getType()).getDimSize(0);
+    bool isKnown = !ShapedType::isDynamic(k) && k > 0;
+    if (isKnown)
+      blockSize = std::min(blockSize, k);
+    bool isSplit = isKnown && k % blockSize == 0;
+    int64_t numLoops = rank + 1 + isSplit;
+    AffineExpr n = b.getAffineDimExpr(rank - 1);
+    AffineExpr block = b.getAffineDimExpr(rank);
+    AffineExpr last = b.getAffineDimExpr(numLoops - 1);
+    SmallVector<AffineExpr> outer, inner{block, last};
+    for (int64_t i = 0; i + 1 < rank; ++i)
+      outer.push_back(b.getAffineDimExpr(i));
+    if (isSplit) {
+      f.x = splitDim(b, loc, f.x, rank - 1, k / blockSize, blockSize);
+      f.w = splitDim(b, loc, f.w, 0, k / blockSize, blockSize);
+    } else {
+      inner = {last};
+      block = last.floorDiv(blockSize);
+    }
+
+    SmallVector<AffineMap> maps;
+    auto addMap = [&](ArrayRef<AffineExpr> first, ArrayRef<AffineExpr> second) {
+      SmallVector<AffineExpr> exprs(first);
+      llvm::append_range(exprs, second);
+      maps.push_back(AffineMap::get(numLoops, 0, exprs, b.getContext()));
+    };
+    addMap(outer, inner);
+    addMap(inner, n);
+    addMap(block, n);
+    if (f.zeros) {
+      auto zeroType = cast<RankedTensorType>(f.zeros.getType());
+      if (zeroType.getRank() == 1)
+        f.zeros = tensor::CollapseShapeOp::create(
+            b, loc, RankedTensorType::get({}, zeroType.getElementType()),
+            f.zeros, ArrayRef<ReassociationIndices>{});
+      if (zeroType.getRank() == 2)
+        addMap(block, n);
+      else
+        addMap({}, {});
+    }
+    addMap(outer, n);
+    return maps;
+  }
+
+  /// The sum of x times weights, which are made of their codes on the way.
+  static Value multiply(OpBuilder &builder, Location loc, const Factors &f,
+                        ArrayRef<AffineMap> maps, ArrayRef<OpFoldResult> dims,
+                        RankedTensorType type) {
+    SmallVector<Value> operands{f.x, f.w, f.scales};
+    if (f.zeros)
+      operands.push_back(f.zeros);
+    SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                               utils::IteratorType::parallel);
+    iterators.resize(maps.front().getNumDims(), utils::IteratorType::reduction);
+    Value sum =
+        createFilled(builder, loc, type, dims,
+                     constantScalar(builder, loc, type.getElementType(), 0));
+    return linalg::GenericOp::create(
+               builder, loc, TypeRange(type), operands, ValueRange(sum), maps,
+               iterators,
+               [&](OpBuilder &b, Location l, ValueRange args) {
+                 Value weight =
+                     f.table ? lookUp(b, l, args[1], f.element, f.table)
+                             : subtractZero(b, l, args[1], f.element,
+                                            f.zeros ? Value(args[3]) : Value());
+                 weight =
+                     arith::MulFOp::create(b, l, weight, toF32(b, l, args[2]));
+                 Value product =
+                     arith::MulFOp::create(b, l, toF32(b, l, args[0]), weight);
+                 linalg::YieldOp::create(
+                     b, l,
+                     arith::AddFOp::create(b, l, args.back(), product)
+                         .getResult());
+               })
+        .getResult(0);
+  }
+
   static void checkInner(OpBuilder &b, Location loc, OpFoldResult k,
                          OpFoldResult rows) {
     if (k == rows)

@@ -85,6 +85,14 @@ static Value skipReshapes(Value value) {
   return value;
 }
 
+static Value reshape(OpBuilder &b, Location loc, Value value,
+                     ArrayRef<int64_t> shape) {
+  if (typeOf(value).getShape() == shape)
+    return value;
+  Value to = qnn::ConstantOp::create(b, loc, b.getI64TensorAttr(shape));
+  return qnn::ReshapeOp::create(b, loc, value, to, nullptr);
+}
+
 /// `lookup(codes, table) · scales`: the product is [blocks, block] of a
 /// row-major matrix [N, K], or [blocks, block, N] of a matrix [K, N].
 static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
@@ -113,17 +121,10 @@ static LogicalResult matchCodebook(OpBuilder &b, Location loc, Value value,
     return failure();
   matrix.blockSize = shape[1];
   int64_t blocks = k / matrix.blockSize;
-  auto reshape = [&](Value v, ArrayRef<int64_t> to) -> Value {
-    if (typeOf(v).getShape() == to)
-      return v;
-    auto list = b.getI64TensorAttr(to);
-    return qnn::ReshapeOp::create(
-        b, loc, v, qnn::ConstantOp::create(b, loc, list), nullptr);
-  };
-  matrix.codes = reshape(lookup.getInput(), type.getShape());
-  matrix.scales =
-      reshape(scales, matrix.isTransposed ? ArrayRef<int64_t>({n, blocks})
-                                          : ArrayRef<int64_t>({blocks, n}));
+  matrix.codes = reshape(b, loc, lookup.getInput(), type.getShape());
+  matrix.scales = reshape(b, loc, scales,
+                          matrix.isTransposed ? ArrayRef<int64_t>({n, blocks})
+                                              : ArrayRef<int64_t>({blocks, n}));
   matrix.codebook = lookup.getTable();
   return success();
 }
@@ -170,78 +171,17 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
     if (!isa<FloatType>(op.getLhs().getType().getElementType()))
       return rewriter.notifyMatchFailure(op, "the activations are no floats");
     CodedMatrix matrix;
-    Value rhs = op.getRhs();
-    if (auto transpose = rhs.getDefiningOp<qnn::TransposeOp>()) {
-      if (transpose.getPermutation() != ArrayRef<int64_t>({1, 0}))
-        return rewriter.notifyMatchFailure(op, "the weights are no matrix");
-      matrix.isTransposed = true;
-      rhs = transpose.getInput();
-    }
-    Location loc = op.getLoc();
-    if (auto dequantize = rhs.getDefiningOp<qnn::DequantizeOp>()) {
-      if (failed(matchDequantize(dequantize, matrix)))
-        return rewriter.notifyMatchFailure(
-            op, "the weights are not constant low-bit numbers with scales "
-                "along columns or in blocks of rows");
-      if (groupsOnly && !matrix.blockSize)
-        return rewriter.notifyMatchFailure(op, "the weights have no groups");
-      if (floatsOnly && !matrix.blockSize &&
-          op.getLhs().getDefiningOp<qnn::DequantizeOp>())
-        return rewriter.notifyMatchFailure(op, "both operands are quantized");
-    } else if (failed(matchCodebook(rewriter, loc, rhs, matrix))) {
-      return rewriter.notifyMatchFailure(op, "the weights are not dequantized");
-    }
-    auto constant = [&](ArrayRef<int64_t> list) -> Value {
-      return qnn::ConstantOp::create(rewriter, loc,
-                                     rewriter.getI64TensorAttr(list));
-    };
-    auto orient = [&](Value value) -> Value {
-      if (!matrix.isTransposed)
-        return value;
-      return qnn::TransposeOp::create(rewriter, loc, value,
-                                      ArrayRef<int64_t>({1, 0}));
-    };
-    Value codes = orient(matrix.codes);
-    int64_t n = typeOf(op.getRhs()).getDimSize(1);
-    // One scale for all, one a column, or one a block and column.
-    auto toBlocks = [&](Value value) -> Value {
-      if (matrix.blockSize)
-        return orient(value);
-      Value row = qnn::ReshapeOp::create(rewriter, loc, value,
-                                         constant({1, isSingle(value) ? 1 : n}),
-                                         nullptr);
-      if (!isSingle(value))
-        return row;
-      return qnn::ExpandOp::create(rewriter, loc, row, constant({1, n}));
-    };
-    Value zeros = matrix.zeroPoints;
-    if (zeros && !isSingle(zeros))
-      zeros = toBlocks(zeros);
-    int64_t blockSize = matrix.blockSize;
-    if (!blockSize)
-      blockSize = std::max<int64_t>(1, typeOf(op.getRhs()).getDimSize(0));
+    if (failed(matchWeights(op, rewriter, matrix)))
+      return failure();
     // What is left of the tokens' scales multiplies the rows of the result.
     // With a codebook there is no product of integers.
     qnn::DequantizeOp tokens =
         matrix.codebook ? qnn::DequantizeOp() : matchTokens(op.getLhs());
-    Value scales = toBlocks(matrix.scales);
-    Value result;
-    if (tokens && isProductOfBytes(matrix, op)) {
-      auto integers = op.getType().clone(rewriter.getI32Type());
-      result = qnn::MatMulOp::create(rewriter, loc, integers, tokens.getInput(),
-                                     codes, Value(), Value());
-      result = qnn::CastOp::create(rewriter, loc, op.getType(), result);
-      result = qnn::BinaryOp::create(
-          rewriter, loc, op.getType(), qnn::BinaryKind::mul, result,
-          qnn::ReshapeOp::create(rewriter, loc, scales, constant({n}),
-                                 nullptr));
-    } else {
-      result = qnn::WeightOnlyMatMulOp::create(
-          rewriter, loc, op.getType(), tokens ? tokens.getInput() : op.getLhs(),
-          codes, scales, zeros, matrix.codebook, blockSize);
-    }
+    Value result = tokens && isProductOfBytes(matrix, op)
+                       ? multiplyBytes(op, rewriter, matrix, tokens)
+                       : multiplyCodes(op, rewriter, matrix, tokens);
     if (tokens)
-      result = qnn::BinaryOp::create(rewriter, loc, op.getType(),
+      result = qnn::BinaryOp::create(rewriter, op.getLoc(), op.getType(),
                                      qnn::BinaryKind::mul, result,
                                      tokens.getScale());
     rewriter.replaceOp(op, result);
@@ -249,6 +189,92 @@ struct FuseMatMul : OpRewritePattern<qnn::MatMulOp> {
   }
 
 private:
+  LogicalResult matchWeights(qnn::MatMulOp op, PatternRewriter &rewriter,
+                             CodedMatrix &matrix) const {
+    Value rhs = op.getRhs();
+    if (auto transpose = rhs.getDefiningOp<qnn::TransposeOp>()) {
+      if (transpose.getPermutation() != ArrayRef<int64_t>({1, 0}))
+        return rewriter.notifyMatchFailure(op, "the weights are no matrix");
+      matrix.isTransposed = true;
+      rhs = transpose.getInput();
+    }
+    auto dequantize = rhs.getDefiningOp<qnn::DequantizeOp>();
+    if (!dequantize) {
+      if (failed(matchCodebook(rewriter, op.getLoc(), rhs, matrix)))
+        return rewriter.notifyMatchFailure(op,
+                                           "the weights are not dequantized");
+      return success();
+    }
+    if (failed(matchDequantize(dequantize, matrix)))
+      return rewriter.notifyMatchFailure(
+          op, "the weights are not constant low-bit numbers with scales along "
+              "columns or in blocks of rows");
+    if (groupsOnly && !matrix.blockSize)
+      return rewriter.notifyMatchFailure(op, "the weights have no groups");
+    if (floatsOnly && !matrix.blockSize &&
+        op.getLhs().getDefiningOp<qnn::DequantizeOp>())
+      return rewriter.notifyMatchFailure(op, "both operands are quantized");
+    return success();
+  }
+
+  /// The part of a matrix as rows along k by columns.
+  static Value orient(OpBuilder &b, Location loc, const CodedMatrix &matrix,
+                      Value part) {
+    if (!matrix.isTransposed)
+      return part;
+    return qnn::TransposeOp::create(b, loc, part, ArrayRef<int64_t>({1, 0}));
+  }
+
+  /// One scale for all, one a column, or one a block and column, as blocks by
+  /// columns.
+  static Value toBlocks(OpBuilder &b, Location loc, const CodedMatrix &matrix,
+                        Value scales, int64_t numColumns) {
+    if (matrix.blockSize)
+      return orient(b, loc, matrix, scales);
+    Value row = reshape(b, loc, scales, {1, isSingle(scales) ? 1 : numColumns});
+    if (!isSingle(scales))
+      return row;
+    Value to =
+        qnn::ConstantOp::create(b, loc, b.getI64TensorAttr({1, numColumns}));
+    return qnn::ExpandOp::create(b, loc, row, to);
+  }
+
+  /// A product of integers, whose columns are scaled.
+  static Value multiplyBytes(qnn::MatMulOp op, OpBuilder &b,
+                             const CodedMatrix &matrix,
+                             qnn::DequantizeOp tokens) {
+    Location loc = op.getLoc();
+    int64_t n = typeOf(op.getRhs()).getDimSize(1);
+    Value codes = orient(b, loc, matrix, matrix.codes);
+    Value scales = toBlocks(b, loc, matrix, matrix.scales, n);
+    auto integers = op.getType().clone(b.getI32Type());
+    Value sums = qnn::MatMulOp::create(b, loc, integers, tokens.getInput(),
+                                       codes, Value(), Value());
+    sums = qnn::CastOp::create(b, loc, op.getType(), sums);
+    return qnn::BinaryOp::create(b, loc, op.getType(), qnn::BinaryKind::mul,
+                                 sums, reshape(b, loc, scales, {n}));
+  }
+
+  /// The product with a matrix that stays coded.
+  static Value multiplyCodes(qnn::MatMulOp op, OpBuilder &b,
+                             const CodedMatrix &matrix,
+                             qnn::DequantizeOp tokens) {
+    Location loc = op.getLoc();
+    RankedTensorType type = typeOf(op.getRhs());
+    int64_t n = type.getDimSize(1);
+    Value codes = orient(b, loc, matrix, matrix.codes);
+    Value zeros = matrix.zeroPoints;
+    if (zeros && !isSingle(zeros))
+      zeros = toBlocks(b, loc, matrix, zeros, n);
+    int64_t blockSize = matrix.blockSize
+                            ? matrix.blockSize
+                            : std::max<int64_t>(1, type.getDimSize(0));
+    Value scales = toBlocks(b, loc, matrix, matrix.scales, n);
+    return qnn::WeightOnlyMatMulOp::create(
+        b, loc, op.getType(), tokens ? tokens.getInput() : op.getLhs(), codes,
+        scales, zeros, matrix.codebook, blockSize);
+  }
+
   bool groupsOnly, floatsOnly;
 };
 
