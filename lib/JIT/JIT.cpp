@@ -96,6 +96,92 @@ void JITFunction::getDependentDialects(DialectRegistry &registry) {
   pm.getDependentDialects(registry);
 }
 
+/// The code of a module and its weights, which lie outside of it.
+static LogicalResult compileToObject(ModuleOp module,
+                                     const native::TargetSpec &spec,
+                                     native::WeightTable &weights,
+                                     SmallVectorImpl<char> &object) {
+  PassManager pm(module.getContext(), ModuleOp::getOperationName());
+  pm.enableVerifier(false);
+  buildPipeline(pm, spec.features);
+  if (failed(pm.run(module)) ||
+      failed(native::extractWeights(module, "jit", weights)))
+    return failure();
+  llvm::raw_svector_ostream os(object);
+  // Weights may be anywhere in the address space.
+  return native::emitCode(module, spec, native::ObjectKind::Object,
+                          /*largeWeights=*/true, os);
+}
+
+/// Adds what code calls: the runtime's functions and the host's.
+static void addFunctions(llvm::orc::LLJIT &jit,
+                         ArrayRef<HostFunction> hostFunctions,
+                         llvm::orc::SymbolMap &symbols) {
+  auto define = [&](StringRef name, auto *pointer) {
+    symbols[jit.mangleAndIntern(name)] = {
+        llvm::orc::ExecutorAddr::fromPtr(pointer),
+        llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
+  };
+  define("_mlir_memref_to_llvm_alloc", &jitAlloc);
+  define("_mlir_memref_to_llvm_aligned_alloc", &jitAlignedAlloc);
+  define("_mlir_memref_to_llvm_free", &jitFree);
+  define("quantc_rt_fail", &jitFail);
+  for (const HostFunction &host : hostFunctions)
+    define(host.name, host.address);
+}
+
+/// The bytes, or a copy, where vectors can be loaded from.
+llvm::Expected<const void *> JITFunction::align(ArrayRef<char> bytes) {
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % native::weightAlignment == 0)
+    return bytes.data();
+  void *copy = nullptr;
+  if (posix_memalign(&copy, native::weightAlignment, bytes.size()))
+    return llvm::createStringError("out of memory");
+  memcpy(copy, bytes.data(), bytes.size());
+  alignedWeights.emplace_back(copy);
+  return copy;
+}
+
+llvm::Error JITFunction::load(StringRef object, StringRef triple,
+                              const native::WeightTable &weights,
+                              ArrayRef<HostFunction> hostFunctions) {
+  llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(triple)};
+  machine.setRelocationModel(llvm::Reloc::PIC_);
+  auto created = llvm::orc::LLJITBuilder()
+                     .setJITTargetMachineBuilder(std::move(machine))
+                     .create();
+  if (!created)
+    return created.takeError();
+  jit = std::move(*created);
+  llvm::orc::SymbolMap symbols;
+  addFunctions(*jit, hostFunctions, symbols);
+  for (const native::Weight &weight : weights.weights) {
+    llvm::Expected<const void *> bytes = align(weight.constant.bytes);
+    if (!bytes)
+      return bytes.takeError();
+    for (const std::string &symbol : weight.symbols)
+      symbols[jit->mangleAndIntern(symbol)] = {
+          llvm::orc::ExecutorAddr::fromPtr(*bytes),
+          llvm::JITSymbolFlags::Exported};
+  }
+  llvm::orc::JITDylib &dylib = jit->getMainJITDylib();
+  if (auto error = dylib.define(llvm::orc::absoluteSymbols(symbols)))
+    return error;
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      jit->getDataLayout().getGlobalPrefix());
+  if (!process)
+    return process.takeError();
+  dylib.addGenerator(std::move(*process));
+  if (auto error = jit->addObjectFile(
+          llvm::MemoryBuffer::getMemBufferCopy(object, "main")))
+    return error;
+  auto found = jit->lookup("jit_entry");
+  if (!found)
+    return found.takeError();
+  entry = found->toPtr<void *>();
+  return llvm::Error::success();
+}
+
 FailureOr<JITFunction>
 JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
@@ -110,73 +196,13 @@ JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
   auto spec = native::resolveTarget("native");
   if (!spec)
     return fail(spec.takeError());
-  PassManager pm(module.getContext(), ModuleOp::getOperationName());
-  pm.enableVerifier(false);
-  buildPipeline(pm, spec->features);
-  if (failed(pm.run(module)))
-    return failure();
-
   native::WeightTable weights;
-  if (failed(native::extractWeights(module, "jit", weights)))
+  SmallVector<char, 0> object;
+  if (failed(compileToObject(module, *spec, weights, object)))
     return failure();
-  SmallString<0> object;
-  llvm::raw_svector_ostream os(object);
-  // Weights may be anywhere in the address space.
-  if (failed(native::emitCode(module, *spec, native::ObjectKind::Object,
-                              /*largeWeights=*/true, os)))
-    return failure();
-
-  llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(spec->triple)};
-  machine.setRelocationModel(llvm::Reloc::PIC_);
-  auto jit = llvm::orc::LLJITBuilder()
-                 .setJITTargetMachineBuilder(std::move(machine))
-                 .create();
-  if (!jit)
-    return fail(jit.takeError());
-  llvm::orc::SymbolMap symbols;
-  auto define = [&](StringRef name, auto *pointer) {
-    symbols[(*jit)->mangleAndIntern(name)] = {
-        llvm::orc::ExecutorAddr::fromPtr(pointer),
-        llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
-  };
-  define("_mlir_memref_to_llvm_alloc", &jitAlloc);
-  define("_mlir_memref_to_llvm_aligned_alloc", &jitAlignedAlloc);
-  define("_mlir_memref_to_llvm_free", &jitFree);
-  define("quantc_rt_fail", &jitFail);
-  for (const HostFunction &host : hostFunctions)
-    define(host.name, host.address);
-  for (const native::Weight &weight : weights.weights) {
-    ArrayRef<char> bytes = weight.constant.bytes;
-    const void *data = bytes.data();
-    if (reinterpret_cast<uintptr_t>(data) % native::weightAlignment) {
-      void *copy = nullptr;
-      if (posix_memalign(&copy, native::weightAlignment, bytes.size()))
-        return fail(llvm::createStringError("out of memory"));
-      memcpy(copy, data, bytes.size());
-      function.alignedWeights.emplace_back(copy);
-      data = copy;
-    }
-    for (const std::string &symbol : weight.symbols)
-      symbols[(*jit)->mangleAndIntern(symbol)] = {
-          llvm::orc::ExecutorAddr::fromPtr(data),
-          llvm::JITSymbolFlags::Exported};
-  }
-  llvm::orc::JITDylib &dylib = (*jit)->getMainJITDylib();
-  if (auto error = dylib.define(llvm::orc::absoluteSymbols(symbols)))
+  if (llvm::Error error = function.load(StringRef(object.data(), object.size()),
+                                        spec->triple, weights, hostFunctions))
     return fail(std::move(error));
-  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
-      (*jit)->getDataLayout().getGlobalPrefix());
-  if (!process)
-    return fail(process.takeError());
-  dylib.addGenerator(std::move(*process));
-  if (auto error = (*jit)->addObjectFile(
-          llvm::MemoryBuffer::getMemBufferCopy(object.str(), "main")))
-    return fail(std::move(error));
-  auto entry = (*jit)->lookup("jit_entry");
-  if (!entry)
-    return fail(entry.takeError());
-  function.entry = entry->toPtr<void *>();
-  function.jit = std::move(*jit);
   return function;
 }
 

@@ -72,73 +72,91 @@ parseQuantity(StringRef option, StringRef text,
   return number * factor;
 }
 
-int tool::runTune() {
-  TuneOptions options;
-  for (const std::string &shape : shapes)
-    if (Error error = parseShape(shape, options.shapes))
-      return fail(std::move(error));
-  if (kernels) {
-    const std::pair<StringRef, int> others[] = {
-        {"max-loss", maxLoss.getNumOccurrences()},
-        {"max-bytes", maxBytes.getNumOccurrences()},
-        {"max-latency", maxLatency.getNumOccurrences()},
-        {"minimize", minimize.getNumOccurrences()},
-        {"bits", bits.getNumOccurrences()}};
-    for (auto [name, occurrences] : others)
-      if (occurrences)
-        return fail(createStringError("--" + name +
-                                      " is for a recipe: leave it out with "
-                                      "--kernels"));
-    return runTuneKernels(input, output, options.shapes, threads);
-  }
-  options.quantize = getQuantizeOptions();
-  if (options.quantize.recipe.empty())
-    options.quantize.recipe = "w8a8";
+/// An error where `--kernels` comes with an option that is for recipes.
+static Error checkOptionsOfKernels() {
+  const std::pair<StringRef, int> others[] = {
+      {"max-loss", maxLoss.getNumOccurrences()},
+      {"max-bytes", maxBytes.getNumOccurrences()},
+      {"max-latency", maxLatency.getNumOccurrences()},
+      {"minimize", minimize.getNumOccurrences()},
+      {"bits", bits.getNumOccurrences()}};
+  for (auto [name, occurrences] : others)
+    if (occurrences)
+      return createStringError("--" + name +
+                               " is for a recipe: leave it out with --kernels");
+  return Error::success();
+}
+
+/// What the recipe has to keep to, and what it should gain.
+static Error readBudget(TuneOptions &options) {
   if (maxLoss.getNumOccurrences()) {
     if (!(maxLoss > 0))
-      return fail(createStringError("--max-loss must be positive"));
+      return createStringError("--max-loss must be positive");
     options.budget.loss = maxLoss;
   }
   if (!maxBytes.empty()) {
     auto number = parseQuantity("max-bytes", maxBytes,
                                 {{"k", 1e3}, {"M", 1e6}, {"G", 1e9}});
     if (!number)
-      return fail(number.takeError());
+      return number.takeError();
     options.budget.bytes = *number;
   }
   if (!maxLatency.empty()) {
     auto number = parseQuantity("max-latency", maxLatency,
                                 {{"ms", 1e-3}, {"us", 1e-6}, {"s", 1}});
     if (!number)
-      return fail(number.takeError());
+      return number.takeError();
     options.budget.seconds = *number;
   }
   if (minimize != "latency" && minimize != "bytes")
-    return fail(
-        createStringError("--minimize=" + minimize + ": use latency or bytes"));
-  if (runs < 1 || samples < 1)
-    return fail(createStringError("--runs and --samples must be positive"));
+    return createStringError("--minimize=" + minimize +
+                             ": use latency or bytes");
   options.goal = minimize == "bytes" ? TuneGoal::Bytes : TuneGoal::Seconds;
+  return Error::success();
+}
+
+/// Finds a recipe, and writes it.
+static int runTuneRecipe(TuneOptions &options) {
+  options.quantize = tool::getQuantizeOptions();
+  if (options.quantize.recipe.empty())
+    options.quantize.recipe = "w8a8";
+  if (Error error = readBudget(options))
+    return tool::fail(std::move(error));
+  if (runs < 1 || samples < 1)
+    return tool::fail(
+        createStringError("--runs and --samples must be positive"));
   options.bits.assign(bits.begin(), bits.end());
   options.samples = samples;
   options.runs = runs;
   options.threads = threads;
-  options.report = printDiagnostic;
-  options.progress = getProgressLine();
+  options.report = tool::printDiagnostic;
+  options.progress = tool::getProgressLine();
   SmallString<128> path(output);
   if (path.empty()) {
     path = StringRef(input);
     sys::path::replace_extension(path, "yaml");
   }
   if (Error error = checkOutput(path))
-    return fail(std::move(error));
+    return tool::fail(std::move(error));
   mlir::FailureOr<TuneResult> result = tuneModel(input, "", options);
-  clearProgressLine();
+  tool::clearProgressLine();
   if (mlir::failed(result))
     return 1;
   result->printTable(outs());
   if (Error error = native::writeFileAtomically(path, result->yaml))
-    return fail(std::move(error));
+    return tool::fail(std::move(error));
   outs() << "written to " << path << "\n";
   return 0;
+}
+
+int tool::runTune() {
+  TuneOptions options;
+  for (const std::string &shape : shapes)
+    if (Error error = parseShape(shape, options.shapes))
+      return fail(std::move(error));
+  if (!kernels)
+    return runTuneRecipe(options);
+  if (Error error = checkOptionsOfKernels())
+    return fail(std::move(error));
+  return runTuneKernels(input, output, options.shapes, threads);
 }

@@ -7,6 +7,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Error.h"
 
 #include <cstdlib>
 #include <memory>
@@ -16,6 +17,10 @@
 namespace llvm::orc {
 class LLJIT;
 } // namespace llvm::orc
+
+namespace quantc::native {
+struct WeightTable;
+} // namespace quantc::native
 
 namespace quantc {
 
@@ -72,6 +77,12 @@ public:
 
 private:
   JITFunction();
+
+  /// Links an object into this process.
+  llvm::Error load(llvm::StringRef object, llvm::StringRef triple,
+                   const native::WeightTable &weights,
+                   llvm::ArrayRef<HostFunction> hostFunctions);
+  llvm::Expected<const void *> align(llvm::ArrayRef<char> bytes);
 
   struct Free {
     void operator()(void *pointer) const { free(pointer); }

@@ -190,21 +190,47 @@ static StringRef getSectionName(bool isLarge) {
   return isLarge ? ".lrodata" : ".quantc.weights";
 }
 
-llvm::Error quantc::native::writeWeightsObject(WeightTable &table,
-                                               const TargetSpec &spec,
-                                               WeightStorage storage,
-                                               raw_ostream &os) {
-  using namespace llvm::ELF;
-  llvm::Triple triple(spec.triple);
-  if (!triple.isLittleEndian() || !triple.isArch64Bit() ||
-      !(triple.isX86() || triple.isAArch64()))
-    return llvm::createStringError("cannot write weights for '" + spec.triple +
-                                   "'");
-  bool isReserved = storage == WeightStorage::Reserved;
+namespace {
+using namespace llvm::ELF;
 
+/// An object of weights and of the symbols that name them.
+class WeightsObject {
+public:
+  WeightsObject(WeightTable &table, const llvm::Triple &triple,
+                WeightStorage storage)
+      : table(table), triple(triple),
+        isReserved(storage == WeightStorage::Reserved) {
+    addSymbols();
+    addWeightSections();
+    addTables();
+  }
+
+  void write(raw_ostream &os);
+
+private:
+  void addSymbols();
+  void addWeightSections();
+  void addTables();
+  Elf64_Shdr &addSection(StringRef name, unsigned type, uint64_t flags,
+                         uint64_t size, uint64_t alignment);
+  Elf64_Ehdr getHeader() const;
+
+  WeightTable &table;
+  const llvm::Triple &triple;
+  bool isReserved;
   StringTable strings, sectionNames;
-  std::vector<Elf64_Sym> symbols(1, Elf64_Sym{});
-  uint64_t dataSize = 0;
+  /// The first of each is none, as the format wants it.
+  std::vector<Elf64_Sym> symbols = {Elf64_Sym{}};
+  std::vector<Elf64_Shdr> sections = {Elf64_Shdr{}};
+  /// Which section the symbols are in, the string table being behind it.
+  size_t symbolTable = 0;
+  uint64_t weightBytes = 0;
+  /// Where the next section lies in the file.
+  uint64_t position = llvm::alignTo(sizeof(Elf64_Ehdr), weightAlignment);
+};
+} // namespace
+
+void WeightsObject::addSymbols() {
   for (const Weight &weight : table.weights) {
     for (const std::string &name : weight.symbols) {
       Elf64_Sym symbol{};
@@ -212,53 +238,61 @@ llvm::Error quantc::native::writeWeightsObject(WeightTable &table,
       symbol.st_info = (STB_GLOBAL << 4) | STT_OBJECT;
       symbol.st_other = STV_HIDDEN;
       symbol.st_shndx = 1;
-      symbol.st_value = dataSize;
+      symbol.st_value = weightBytes;
       symbol.st_size = weight.constant.size;
       symbols.push_back(symbol);
     }
-    dataSize += llvm::alignTo(weight.constant.size, weightAlignment);
+    weightBytes += llvm::alignTo(weight.constant.size, weightAlignment);
   }
+}
 
-  uint64_t position = llvm::alignTo(sizeof(Elf64_Ehdr), weightAlignment);
-  std::vector<Elf64_Shdr> sections(1, Elf64_Shdr{});
-  auto addSection = [&](StringRef name, unsigned type, uint64_t flags,
-                        uint64_t size, uint64_t alignment) -> Elf64_Shdr & {
-    Elf64_Shdr section{};
-    section.sh_name = sectionNames.add(name);
-    section.sh_type = type;
-    section.sh_flags = flags;
-    section.sh_offset = position;
-    section.sh_size = size;
-    section.sh_addralign = alignment;
-    if (type != SHT_NOBITS)
-      position = llvm::alignTo(position + size, 8);
-    sections.push_back(section);
-    return sections.back();
-  };
+Elf64_Shdr &WeightsObject::addSection(StringRef name, unsigned type,
+                                      uint64_t flags, uint64_t size,
+                                      uint64_t alignment) {
+  Elf64_Shdr section{};
+  section.sh_name = sectionNames.add(name);
+  section.sh_type = type;
+  section.sh_flags = flags;
+  section.sh_offset = position;
+  section.sh_size = size;
+  section.sh_addralign = alignment;
+  if (type != SHT_NOBITS)
+    position = llvm::alignTo(position + size, 8);
+  sections.push_back(section);
+  return sections.back();
+}
+
+void WeightsObject::addWeightSections() {
   StringRef name = getSectionName(isLarge(table, triple));
   uint64_t flags =
       SHF_ALLOC | (isLarge(table, triple) ? uint64_t(SHF_X86_64_LARGE) : 0);
-  if (isReserved) {
-    // Of sections of one name a linker makes one, which takes its place in the
-    // file if any of them has bytes. Nothing refers to the one that has.
-    flags |= SHF_GNU_RETAIN;
-    addSection(name, SHT_NOBITS, flags, dataSize, weightAlignment);
-    addSection(name, SHT_PROGBITS, flags, weightAlignment, weightAlignment);
-  } else {
-    addSection(name, SHT_PROGBITS, flags, dataSize, weightAlignment);
+  if (!isReserved) {
+    addSection(name, SHT_PROGBITS, flags, weightBytes, weightAlignment);
+    return;
   }
-  size_t firstTable = sections.size();
+  // Of sections of one name a linker makes one, which takes its place in the
+  // file if any of them has bytes. Nothing refers to the one that has.
+  flags |= SHF_GNU_RETAIN;
+  addSection(name, SHT_NOBITS, flags, weightBytes, weightAlignment);
+  addSection(name, SHT_PROGBITS, flags, weightAlignment, weightAlignment);
+}
+
+void WeightsObject::addTables() {
+  symbolTable = sections.size();
   Elf64_Shdr &symtab = addSection(".symtab", SHT_SYMTAB, 0,
                                   symbols.size() * sizeof(Elf64_Sym), 8);
-  symtab.sh_link = firstTable + 1; // .strtab
-  symtab.sh_info = 1;              // the first global symbol
+  symtab.sh_link = symbolTable + 1; // .strtab
+  symtab.sh_info = 1;               // the first global symbol
   symtab.sh_entsize = sizeof(Elf64_Sym);
   addSection(".strtab", SHT_STRTAB, 0, strings.bytes.size(), 1);
   addSection(".note.GNU-stack", SHT_PROGBITS, 0, 0, 1);
-  uint32_t namesName = sectionNames.add(".shstrtab");
+  // Its size counts its own name.
+  uint32_t ownName = sectionNames.add(".shstrtab");
   addSection("", SHT_STRTAB, 0, sectionNames.bytes.size() + 1, 1).sh_name =
-      namesName;
+      ownName;
+}
 
+Elf64_Ehdr WeightsObject::getHeader() const {
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ElfMagic, 4);
   header.e_ident[EI_CLASS] = ELFCLASS64;
@@ -272,25 +306,40 @@ llvm::Error quantc::native::writeWeightsObject(WeightTable &table,
   header.e_shentsize = sizeof(Elf64_Shdr);
   header.e_shnum = sections.size();
   header.e_shstrndx = sections.size() - 1;
+  return header;
+}
 
+void WeightsObject::write(raw_ostream &os) {
   uint64_t start = os.tell();
   auto padTo = [&](uint64_t offset) {
     os.write_zeros(offset - (os.tell() - start));
   };
-  writeStruct(os, header);
+  writeStruct(os, getHeader());
   padTo(sections[1].sh_offset);
   if (!isReserved)
     writeBytes(table, os);
-  padTo(sections[firstTable].sh_offset);
+  padTo(sections[symbolTable].sh_offset);
   for (const Elf64_Sym &symbol : symbols)
     writeStruct(os, symbol);
-  padTo(sections[firstTable + 1].sh_offset);
+  padTo(sections[symbolTable + 1].sh_offset);
   os << strings.bytes;
   padTo(sections.back().sh_offset);
   os << sectionNames.bytes;
-  padTo(header.e_shoff);
+  padTo(position);
   for (const Elf64_Shdr &section : sections)
     writeStruct(os, section);
+}
+
+llvm::Error quantc::native::writeWeightsObject(WeightTable &table,
+                                               const TargetSpec &spec,
+                                               WeightStorage storage,
+                                               raw_ostream &os) {
+  llvm::Triple triple(spec.triple);
+  if (!triple.isLittleEndian() || !triple.isArch64Bit() ||
+      !(triple.isX86() || triple.isAArch64()))
+    return llvm::createStringError("cannot write weights for '" + spec.triple +
+                                   "'");
+  WeightsObject(table, triple, storage).write(os);
   return llvm::Error::success();
 }
 

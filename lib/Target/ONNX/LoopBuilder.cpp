@@ -132,93 +132,120 @@ Value LoopBuilder::append(Value list, Value value, Value iteration,
 
 //===- the loop -----------------------------------------------------------===//
 
-/// Builds the loop with `types` carried. If the body's results do not fit, or
-/// it turns out to have a condition, it notes that and gives null.
-FailureOr<Operation *>
-LoopBuilder::tryBuild(MutableArrayRef<RankedTensorType> types) {
+/// One attempt to build a loop.
+struct LoopBuilder::Attempt {
+  Attempt(Location loc, bool isCounted)
+      : state(loc, isCounted ? scf::ForOp::getOperationName()
+                             : scf::WhileOp::getOperationName()),
+        before(isCounted ? nullptr : &state.addRegion()->emplaceBlock()),
+        block(&state.addRegion()->emplaceBlock()) {}
+
+  /// What the body gives: the condition, what is carried on, what is collected.
+  ArrayRef<Value> getCarriedOn() const {
+    return ArrayRef(results).slice(1, numCarried);
+  }
+  ArrayRef<Value> getItems() const {
+    return ArrayRef(results).drop_front(1 + numCarried);
+  }
+
+  OperationState state;
+  /// The blocks of an scf.while's condition, if it is one, and of the body.
+  Block *before, *block;
+  /// The number of the iteration, and the condition to run it: a scalar, which
+  /// is null if there is none, and a tensor.
+  Value iteration, goesOn, condition;
+  size_t numCarried = 0;
+  SmallVector<Value> results;
+  SmallVector<RankedTensorType> listTypes;
+};
+
+/// Builds the body, with the iteration number and the condition as tensors.
+LogicalResult LoopBuilder::buildBody(Attempt &loop,
+                                     ArrayRef<RankedTensorType> types) {
   OpBuilder &b = ctx.builder;
   Location loc = ctx.loc;
-  OpBuilder::InsertionGuard guard(b);
-  OpBuilder::InsertPoint outside = b.saveInsertionPoint();
-  Value limit = tripCount ? extractScalar(ctx, tripCount) : Value();
-  if (tripCount && !limit)
-    return failure();
-
-  // The body, with the iteration number and the condition as tensors.
-  OperationState state(loc, isCounted ? scf::ForOp::getOperationName()
-                                      : scf::WhileOp::getOperationName());
-  Block *before = isCounted ? nullptr : &state.addRegion()->emplaceBlock();
-  Block *block = &state.addRegion()->emplaceBlock();
+  Block *block = loop.block;
   b.setInsertionPointToEnd(block);
-  Value iteration, goesOn, conditionTensor;
   if (isCounted) {
     Value index = block->addArgument(b.getIndexType(), loc);
-    iteration = arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
-    conditionTensor = ctx.scalar(b.getI1Type(), 1);
+    loop.iteration = arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
+    loop.condition = ctx.scalar(b.getI1Type(), 1);
   } else {
-    iteration = block->addArgument(b.getI64Type(), loc);
-    goesOn = block->addArgument(b.getI1Type(), loc);
-    conditionTensor = makeTensor(ctx, goesOn);
+    loop.iteration = block->addArgument(b.getI64Type(), loc);
+    loop.goesOn = block->addArgument(b.getI1Type(), loc);
+    loop.condition = makeTensor(ctx, loop.goesOn);
   }
   unsigned numLeading = block->getNumArguments();
   for (RankedTensorType type : types)
     block->addArgument(type, loc);
+  loop.numCarried = types.size();
   SmallVector<Value> carried(block->getArguments().drop_front(numLeading));
-  SmallVector<Value> results;
-  if (failed(body(block, makeTensor(ctx, iteration), conditionTensor, carried,
-                  results)))
+  if (failed(body(block, makeTensor(ctx, loop.iteration), loop.condition,
+                  carried, loop.results)))
     return failure();
-  if (results.size() != 1 + types.size() + collected.size())
+  if (loop.results.size() != 1 + types.size() + collected.size())
     return ctx.emitError("its body has a wrong number of outputs");
-  for (Value v : ArrayRef(results).drop_front())
-    if (!v)
-      return ctx.emitError("its body leaves out an output");
-  auto carriedOn = ArrayRef(results).slice(1, types.size());
-  auto items = ArrayRef(results).drop_front(1 + types.size());
+  if (llvm::is_contained(ArrayRef(loop.results).drop_front(), Value()))
+    return ctx.emitError("its body leaves out an output");
+  return success();
+}
 
-  bool isStable = true;
-  for (auto [type, value] : llvm::zip(types, carriedOn)) {
+/// Whether the loop can be as this attempt has it. If not, `types`, or what
+/// kind of loop it is, have changed for the next one.
+FailureOr<bool> LoopBuilder::isStable(const Attempt &loop,
+                                      MutableArrayRef<RankedTensorType> types) {
+  bool result = true;
+  for (auto [type, value] : llvm::zip(types, loop.getCarriedOn())) {
     auto joined = joinTypes(type, cast<RankedTensorType>(value.getType()));
     if (!joined)
       return failJoin(ctx, type, value.getType());
-    isStable &= joined == type;
+    result &= joined == type;
     type = joined;
   }
-  bool hasCondition = results[0] && results[0] != conditionTensor &&
-                      !isConstantTrue(results[0]);
-  if (runsToEnd && hasCondition) {
+  if (runsToEnd && hasCondition(loop)) {
     runsToEnd = false;
     isCounted = false;
-    isStable = false;
+    result = false;
   }
   // Canonicalization gives what scf.for carries the type of what it starts
   // with, which does not hold for what grows. scf.while keeps its types.
   bool grows = llvm::any_of(llvm::zip(types, init), [](auto pair) {
     return std::get<0>(pair) != std::get<1>(pair).getType();
   });
-  for (auto [how, value] : llvm::zip(collected, items))
+  for (auto [how, value] : llvm::zip(collected, loop.getItems()))
     grows |= how.axis != 0 ||
              (!how.itemShape &&
               !cast<RankedTensorType>(value.getType()).hasStaticShape());
   if (isCounted && grows) {
     isCounted = false;
-    isStable = false;
+    result = false;
   }
-  if (!isStable)
-    return static_cast<Operation *>(nullptr);
+  return result;
+}
 
-  // What it yields: the next count and condition, what is carried on, lists.
-  b.setInsertionPointToEnd(block);
+/// Whether the body decides if there is another iteration.
+bool LoopBuilder::hasCondition(const Attempt &loop) {
+  Value condition = loop.results[0];
+  return condition && condition != loop.condition && !isConstantTrue(condition);
+}
+
+/// Ends the body with what it yields: the next count and condition, what is
+/// carried on, lists.
+LogicalResult LoopBuilder::yield(Attempt &loop,
+                                 ArrayRef<RankedTensorType> types) {
+  OpBuilder &b = ctx.builder;
+  Location loc = ctx.loc;
+  b.setInsertionPointToEnd(loop.block);
   SmallVector<Value> yielded;
   if (!isCounted) {
     Value one = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
-    yielded.push_back(arith::AddIOp::create(b, loc, iteration, one));
-    yielded.push_back(hasCondition ? extractScalar(ctx, results[0]) : goesOn);
+    yielded.push_back(arith::AddIOp::create(b, loc, loop.iteration, one));
+    yielded.push_back(hasCondition(loop) ? extractScalar(ctx, loop.results[0])
+                                         : loop.goesOn);
   }
-  for (auto [type, value] : llvm::zip(types, carriedOn))
+  for (auto [type, value] : llvm::zip(types, loop.getCarriedOn()))
     yielded.push_back(castTensor(ctx, value, type));
-  SmallVector<RankedTensorType> listTypes;
-  for (auto [how, value] : llvm::zip(collected, items)) {
+  for (auto [how, value] : llvm::zip(collected, loop.getItems())) {
     auto type = cast<RankedTensorType>(value.getType());
     auto axis = qnn::normalizeAxis(how.axis, type.getRank() + 1);
     if (!axis)
@@ -226,54 +253,86 @@ LoopBuilder::tryBuild(MutableArrayRef<RankedTensorType> types) {
     how.axis = *axis;
     SmallVector<int64_t> shape(type.getShape());
     shape.insert(shape.begin() + *axis, ShapedType::kDynamic);
-    listTypes.push_back(RankedTensorType::get(shape, type.getElementType()));
-    Value list = block->addArgument(listTypes.back(), loc);
-    yielded.push_back(append(list, value, iteration, how));
+    loop.listTypes.push_back(
+        RankedTensorType::get(shape, type.getElementType()));
+    Value list = loop.block->addArgument(loop.listTypes.back(), loc);
+    yielded.push_back(append(list, value, loop.iteration, how));
   }
   if (llvm::is_contained(yielded, Value()))
     return failure();
-  b.setInsertionPointToEnd(block);
+  b.setInsertionPointToEnd(loop.block);
   scf::YieldOp::create(b, loc, yielded);
+  return success();
+}
 
-  // What it starts with, and when it ends.
-  b.restoreInsertionPoint(outside);
-  SmallVector<Value> operands;
+/// When the loop ends: what comes before what it carries. `limit` may be null.
+void LoopBuilder::addBounds(Attempt &loop, Value limit) {
+  OpBuilder &b = ctx.builder;
+  Location loc = ctx.loc;
   if (isCounted) {
     Value zero = arith::ConstantIndexOp::create(b, loc, 0);
     Value one = arith::ConstantIndexOp::create(b, loc, 1);
     Value upper = arith::IndexCastOp::create(b, loc, b.getIndexType(), limit);
-    operands = {zero, upper, one};
-  } else {
-    SmallVector<Type> argTypes(block->getArgumentTypes());
-    before->addArguments(argTypes, SmallVector<Location>(argTypes.size(), loc));
-    b.setInsertionPointToEnd(before);
-    Value runs = before->getArgument(1);
+    loop.state.addOperands({zero, upper, one});
+    return;
+  }
+  {
+    OpBuilder::InsertionGuard guard(b);
+    SmallVector<Type> argTypes(loop.block->getArgumentTypes());
+    SmallVector<Location> locations(argTypes.size(), loc);
+    loop.before->addArguments(argTypes, locations);
+    b.setInsertionPointToEnd(loop.before);
+    Value runs = loop.before->getArgument(1);
     if (limit)
       runs = arith::AndIOp::create(
           b, loc, runs,
           arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                                before->getArgument(0), limit));
-    scf::ConditionOp::create(b, loc, runs, before->getArguments());
-    b.restoreInsertionPoint(outside);
-    operands.push_back(
-        arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0)));
-    operands.push_back(
-        condition ? extractScalar(ctx, condition)
-                  : arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
-    state.addTypes(ArrayRef(argTypes).take_front(2));
+                                loop.before->getArgument(0), limit));
+    scf::ConditionOp::create(b, loc, runs, loop.before->getArguments());
+    loop.state.addTypes(ArrayRef(argTypes).take_front(2));
   }
-  for (auto [type, value] : llvm::zip(types, init)) {
-    operands.push_back(castTensor(ctx, value, type));
-    state.addTypes(type);
-  }
-  for (auto [type, how] : llvm::zip(listTypes, collected)) {
-    operands.push_back(createList(type, how));
-    state.addTypes(type);
-  }
-  if (llvm::is_contained(operands, Value()))
+  Value zero = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0));
+  Value first = condition
+                    ? extractScalar(ctx, condition)
+                    : arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
+  loop.state.addOperands({zero, first});
+}
+
+/// Builds the loop with `types` carried. If the body's results do not fit, or
+/// it turns out to have a condition, it notes that and gives null.
+FailureOr<Operation *>
+LoopBuilder::tryBuild(MutableArrayRef<RankedTensorType> types) {
+  OpBuilder &b = ctx.builder;
+  OpBuilder::InsertionGuard guard(b);
+  OpBuilder::InsertPoint outside = b.saveInsertionPoint();
+  Value limit = tripCount ? extractScalar(ctx, tripCount) : Value();
+  if (tripCount && !limit)
     return failure();
-  state.addOperands(operands);
-  return b.create(state);
+  Attempt loop(ctx.loc, isCounted);
+  if (failed(buildBody(loop, types)))
+    return failure();
+  FailureOr<bool> fits = isStable(loop, types);
+  if (failed(fits))
+    return failure();
+  if (!*fits)
+    return static_cast<Operation *>(nullptr);
+  if (failed(yield(loop, types)))
+    return failure();
+
+  // What it starts with.
+  b.restoreInsertionPoint(outside);
+  addBounds(loop, limit);
+  for (auto [type, value] : llvm::zip(types, init)) {
+    loop.state.addOperands(castTensor(ctx, value, type));
+    loop.state.addTypes(type);
+  }
+  for (auto [type, how] : llvm::zip(loop.listTypes, collected)) {
+    loop.state.addOperands(createList(type, how));
+    loop.state.addTypes(type);
+  }
+  if (llvm::is_contained(loop.state.operands, Value()))
+    return failure();
+  return b.create(loop.state);
 }
 
 /// What a loop carries on from nothing becomes something: a list that is empty

@@ -56,6 +56,16 @@ public:
   mlir::FailureOr<llvm::SmallVector<mlir::Value>> build();
 
 private:
+  struct Attempt;
+  mlir::LogicalResult buildBody(Attempt &loop,
+                                llvm::ArrayRef<mlir::RankedTensorType> types);
+  mlir::FailureOr<bool>
+  isStable(const Attempt &loop,
+           llvm::MutableArrayRef<mlir::RankedTensorType> types);
+  static bool hasCondition(const Attempt &loop);
+  mlir::LogicalResult yield(Attempt &loop,
+                            llvm::ArrayRef<mlir::RankedTensorType> types);
+  void addBounds(Attempt &loop, mlir::Value limit);
   mlir::FailureOr<mlir::Operation *>
   tryBuild(llvm::MutableArrayRef<mlir::RankedTensorType> types);
   mlir::Value createList(mlir::RankedTensorType type, const Collected &how);
