@@ -47,3 +47,11 @@ func.func @unranked(%x: tensor<*xf32>) {
   %0 = "qnn.unary"(%x) {kind = #qnn<unary_kind relu>} : (tensor<*xf32>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @bitcast_width(%x: tensor<4xf32>) {
+  // expected-error@+1 {{changes the number of bits: 'f32' to 'i16'}}
+  %0 = qnn.bitcast %x : tensor<4xf32> -> tensor<4xi16>
+  return
+}

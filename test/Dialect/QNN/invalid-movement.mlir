@@ -26,3 +26,11 @@ func.func @gather(%x: tensor<2x8xf32>) {
   %0 = qnn.gather %x[%i] axis 0 : tensor<2x8xf32>, tensor<1xi64> -> tensor<1x8xf32>
   return
 }
+
+// -----
+
+func.func @reverse_sequence(%x: tensor<4x2xf32>, %l: tensor<4xi64>) {
+  // expected-error@+1 {{axes 0 and 0 are no two dimensions of 'tensor<4x2xf32>'}}
+  %0 = qnn.reverse_sequence %x, %l {time_axis = 0 : i64, batch_axis = 0 : i64} : tensor<4x2xf32>, tensor<4xi64> -> tensor<4x2xf32>
+  return
+}

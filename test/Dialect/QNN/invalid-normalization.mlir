@@ -14,3 +14,11 @@ func.func @channels(%x: tensor<2x3x8xf32>, %p: tensor<4xf32>) {
   %0 = qnn.batch_norm %x, %p, %p, %p, %p {epsilon = 1.0e-5 : f64} : tensor<2x3x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32> -> tensor<2x3x8xf32>
   return
 }
+
+// -----
+
+func.func @no_channels(%x: tensor<8xf32>) {
+  // expected-error@+1 {{needs a dimension of channels and a positive size}}
+  %0 = qnn.local_response_norm %x {size = 3 : i64, alpha = 1.0e-4 : f64, beta = 0.75 : f64, bias = 1.0 : f64} : tensor<8xf32> -> tensor<8xf32>
+  return
+}

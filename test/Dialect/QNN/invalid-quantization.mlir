@@ -65,3 +65,67 @@ func.func @observe_axis(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %0 = qnn.observe %x as "x" {channel_axis = 2 : i64} : tensor<2x4xf32> -> tensor<2x4xf32>
   return %0 : tensor<2x4xf32>
 }
+
+// -----
+
+func.func @block_without_axis(%x: tensor<8x16xf32>, %s: tensor<8x2xf32>) {
+  // expected-error@+1 {{a block_size needs an axis}}
+  %0 = qnn.quantize %x, %s {block_size = 8 : i64} : tensor<8x16xf32>, tensor<8x2xf32> -> tensor<8x16xi8>
+  return
+}
+
+// -----
+
+func.func @block_rank(%x: tensor<8x16xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{blocked scale 'tensor<2xf32>' must have the rank of 'tensor<8x16xf32>'}}
+  %0 = qnn.quantize %x, %s {axis = 1 : i64, block_size = 8 : i64} : tensor<8x16xf32>, tensor<2xf32> -> tensor<8x16xi8>
+  return
+}
+
+// -----
+
+func.func @matrix_of_scales(%x: tensor<8x16xf32>, %s: tensor<8x2xf32>) {
+  // expected-error@+1 {{scale 'tensor<8x2xf32>' must be a number or a list without a block_size}}
+  %0 = qnn.quantize %x, %s {axis = 1 : i64} : tensor<8x16xf32>, tensor<8x2xf32> -> tensor<8x16xi8>
+  return
+}
+
+// -----
+
+func.func @zero_point_shape(%x: tensor<8x16xf32>, %s: tensor<16xf32>, %z: tensor<8xi8>) {
+  // expected-error@+1 {{zero point 'tensor<8xi8>' must have the shape of the scale 'tensor<16xf32>'}}
+  %0 = qnn.quantize %x, %s zero_point %z : tensor<8xi8> {axis = 1 : i64} : tensor<8x16xf32>, tensor<16xf32> -> tensor<8x16xi8>
+  return
+}
+
+// -----
+
+func.func @precision(%x: tensor<8xf32>, %s: tensor<f32>) {
+  // expected-error@+1 {{precision must be a float type, got 'i32'}}
+  %0 = qnn.quantize %x, %s {precision = i32} : tensor<8xf32>, tensor<f32> -> tensor<8xi8>
+  return
+}
+
+// -----
+
+func.func @dequantize_type(%x: tensor<8xi64>, %s: tensor<f32>) {
+  // expected-error@+1 {{cannot dequantize 'i64'}}
+  %0 = qnn.dequantize %x, %s : tensor<8xi64>, tensor<f32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @requantize_type(%x: tensor<8xi32>, %s: tensor<f32>) {
+  // expected-error@+1 {{cannot requantize to 'i32'}}
+  %0 = qnn.requantize %x, %s : tensor<8xi32>, tensor<f32> -> tensor<8xi32>
+  return
+}
+
+// -----
+
+func.func @unpack_bits(%b: tensor<8xui8>) {
+  // expected-error@+1 {{cannot unpack integers of 3 bits}}
+  %0 = qnn.unpack %b {bits = 3 : i64, size = 8 : i64} : tensor<8xui8> -> tensor<8xui3>
+  return
+}

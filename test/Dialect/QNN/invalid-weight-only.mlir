@@ -61,3 +61,21 @@ func.func @zero_type(%x: tensor<1x8xf32>, %w: tensor<8x4xi4>, %s: tensor<1x4xf32
       : tensor<1x8xf32>, tensor<8x4xi4>, tensor<1x4xf32> -> tensor<1x4xf32>
   return
 }
+
+// -----
+
+func.func @codebook_zero(%x: tensor<1x8xf32>, %w: tensor<8x4xui4>, %s: tensor<1x4xf32>, %c: tensor<16xf32>, %z: tensor<1x4xui4>) {
+  // expected-error@+1 {{a codebook leaves no room for zero points}}
+  %y = qnn.weight_only_matmul %x, %w, %s zero_points %z : tensor<1x4xui4> codebook %c : tensor<16xf32> {block_size = 8 : i64}
+      : tensor<1x8xf32>, tensor<8x4xui4>, tensor<1x4xf32> -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @zero_shape(%x: tensor<1x8xf32>, %w: tensor<8x4xi4>, %s: tensor<1x4xf32>, %z: tensor<2x4xi4>) {
+  // expected-error@+1 {{zero points 'tensor<2x4xi4>' must be one number or have the shape of 'tensor<1x4xf32>'}}
+  %y = qnn.weight_only_matmul %x, %w, %s zero_points %z : tensor<2x4xi4> {block_size = 8 : i64}
+      : tensor<1x8xf32>, tensor<8x4xi4>, tensor<1x4xf32> -> tensor<1x4xf32>
+  return
+}
