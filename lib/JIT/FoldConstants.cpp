@@ -7,6 +7,7 @@
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
+#include "quantc/Dialect/QNN/Transforms/InferShapes.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
@@ -41,20 +42,49 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
   }
 
   void runOnOperation() override {
-    for (auto func : getOperation().getOps<func::FuncOp>())
-      func.walk<WalkOrder::PreOrder>([&](Block *block) { fold(func, *block); });
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      func.walk<WalkOrder::PreOrder>(
+          [&](Block *block) { fold(func, *block, /*withSizes=*/false); });
+      // What is known around branches they must not contradict, either.
+      bool hasBranches =
+          func.walk([](scf::IfOp) { return WalkResult::interrupt(); })
+              .wasInterrupted();
+      if (!hasBranches || failed(qnn::refineShapes(func)))
+        continue;
+      func.walk<WalkOrder::PreOrder>([&](scf::IfOp branch) {
+        for (Region &region : branch->getRegions())
+          foldSizes(func, branch, region);
+      });
+    }
+  }
+
+  /// Folds all that may be a size in a branch, unless what follows from it
+  /// contradicts what the branch computes, as where a model has a branch for
+  /// each of two sizes and is compiled for one of them: an error would be wrong
+  /// then, since the other branch is never taken. It is left as it is, and asks
+  /// for its sizes at run time.
+  void foldSizes(func::FuncOp func, scf::IfOp branch, Region &region) {
+    Region before;
+    IRMapping mapping;
+    region.cloneInto(&before, mapping);
+    bool isFolded = false;
+    region.walk<WalkOrder::PreOrder>([&](Block *block) {
+      isFolded |= fold(func, *block, /*withSizes=*/true);
+    });
+    if (isFolded && failed(qnn::refineBranch(branch, region)))
+      region.takeBody(before);
   }
 
   /// One block after the other, outer ones first: what fails in a branch that
   /// may never be taken keeps nothing else from being folded.
-  void fold(func::FuncOp func, Block &block) {
+  /// Gives whether anything was folded.
+  bool fold(func::FuncOp func, Block &block, bool withSizes) {
     // Chosen ops, with the bytes of the constants that each depends on.
     llvm::MapVector<Operation *, int64_t> chosen;
     for (Operation &op : block)
-      if (std::optional<int64_t> bytes = getSourceBytes(&op, chosen))
+      if (std::optional<int64_t> bytes = getSourceBytes(&op, chosen, withSizes))
         chosen[&op] = *bytes;
-    if (!chosen.empty())
-      evaluate(func, chosen);
+    return !chosen.empty() && succeeded(evaluate(func, chosen));
   }
 
   /// Whether `op` dequantizes a weight for a product of matrices: those take
@@ -68,10 +98,12 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
            });
   }
 
-  /// Whether `op` can be folded, given those chosen before it.
+  /// Whether `op` can be folded, given those chosen before it; in a branch or a
+  /// loop, what may be a size only `withSizes`.
   std::optional<int64_t>
   getSourceBytes(Operation *op,
-                 const llvm::MapVector<Operation *, int64_t> &chosen) {
+                 const llvm::MapVector<Operation *, int64_t> &chosen,
+                 bool withSizes) {
     if (!isa_and_present<qnn::QNNDialect>(op->getDialect()) ||
         op->getNumOperands() == 0 || op->getNumRegions() || !isPure(op) ||
         isCodedWeight(op) || (keepDequantized && isa<qnn::DequantizeOp>(op)))
@@ -95,8 +127,8 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor || !tensor.hasStaticShape() || tensor.getNumElements() == 0)
         return std::nullopt;
-      // A branch may contradict the sizes that it is never taken with.
-      if (isNested && tensor.getNumElements() <= maxInlineElements)
+      if (isNested && !withSizes &&
+          tensor.getNumElements() <= maxInlineElements)
         return std::nullopt;
       result += getBytes(type);
     }
@@ -123,8 +155,8 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     return found;
   }
 
-  void evaluate(func::FuncOp func,
-                const llvm::MapVector<Operation *, int64_t> &chosen) {
+  LogicalResult evaluate(func::FuncOp func,
+                         const llvm::MapVector<Operation *, int64_t> &chosen) {
     SmallVector<Value> outputs;
     for (auto &[op, bytes] : chosen)
       for (Value result : op->getResults())
@@ -133,7 +165,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
             }))
           outputs.push_back(result);
     if (outputs.empty())
-      return;
+      return failure();
 
     // A module of its own, with the large constants as arguments.
     OpBuilder b(&getContext());
@@ -174,7 +206,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
 
     SmallVector<TensorBytes> values;
     if (failed(run(*module, inputs, values)))
-      return;
+      return failure();
     llvm::DenseSet<Operation *> dequantized = findDequantized(chosen);
     b.setInsertionPointToStart(&func.getBody().front());
     for (auto [output, bytes] : llvm::zip_equal(outputs, values)) {
@@ -193,6 +225,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
       op->erase();
       ++numFolded;
     }
+    return success();
   }
 
   /// What cannot be computed here (an op with no lowering, an index out of

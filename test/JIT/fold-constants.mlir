@@ -55,8 +55,7 @@ func.func @coded_weight(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<2x2xf32
   return %y, %z : tensor<1x2xf32>, tensor<2x2xf32>
 }
 
-// In a branch, too, unless numbers may decide shapes (the branch may contradict
-// the sizes that it is never taken with) or the result takes more room.
+// In a branch, too, unless the result takes more room.
 // CHECK-LABEL: func.func @branch
 func.func @branch(%c: i1, %x: tensor<2x40xf32>) -> tensor<2x40xf32> {
   // CHECK: %[[T:.*]] = qnn.constant dense<2.000000e+00> : tensor<2x40xf32>
@@ -64,7 +63,7 @@ func.func @branch(%c: i1, %x: tensor<2x40xf32>) -> tensor<2x40xf32> {
   // CHECK-NOT: qnn.transpose
   // CHECK: qnn.binary add %{{.*}}, %[[T]]
   // CHECK: } else {
-  // CHECK: qnn.binary add {{.*}} : tensor<2xf32>, tensor<2xf32>
+  // CHECK-NOT: qnn.unsqueeze
   // CHECK: qnn.dequantize {{.*}} : tensor<2x40xi8>, tensor<f32>
   %a = qnn.constant dense<2.0> : tensor<40x2xf32>
   %q = qnn.constant dense<3> : tensor<2x40xi8>
@@ -84,4 +83,57 @@ func.func @branch(%c: i1, %x: tensor<2x40xf32>) -> tensor<2x40xf32> {
     scf.yield %2 : tensor<2x40xf32>
   }
   return %0 : tensor<2x40xf32>
+}
+
+// What decides sizes in a branch is folded if all that follows fits: of two
+// branches for two sizes of the input, one contradicts the size that it has. It
+// is never taken, and no error.
+// CHECK-LABEL: func.func @sizes
+func.func @sizes(%c: i1, %x: tensor<1x8xf32>) -> tensor<?x?xf32> {
+  // CHECK: %[[SHAPE:.*]] = qnn.constant dense<[2, 4]> : tensor<2xi64>
+  // CHECK: scf.if
+  // CHECK-NOT: qnn.transpose
+  // CHECK: qnn.reshape %{{.*}}, %[[SHAPE]] : tensor<1x8xf32>, tensor<2xi64> -> tensor<2x4xf32>
+  // CHECK: } else {
+  // CHECK: qnn.transpose
+  // CHECK: %[[SHAPE:.*]] = qnn.reshape
+  // CHECK: qnn.reshape %{{.*}}, %[[SHAPE]] : tensor<1x8xf32>, tensor<2xi64> -> tensor<?x?xf32>
+  %a = qnn.constant dense<[[2], [4]]> : tensor<2x1xi64>
+  %b = qnn.constant dense<[[6], [4]]> : tensor<2x1xi64>
+  %all = qnn.constant dense<[-1]> : tensor<1xi64>
+  %0 = scf.if %c -> tensor<?x?xf32> {
+    %row = qnn.transpose %a [1, 0] : tensor<2x1xi64> -> tensor<1x2xi64>
+    %shape = qnn.reshape %row, %all : tensor<1x2xi64>, tensor<1xi64> -> tensor<2xi64>
+    %1 = qnn.reshape %x, %shape : tensor<1x8xf32>, tensor<2xi64> -> tensor<?x?xf32>
+    scf.yield %1 : tensor<?x?xf32>
+  } else {
+    %row = qnn.transpose %b [1, 0] : tensor<2x1xi64> -> tensor<1x2xi64>
+    %shape = qnn.reshape %row, %all : tensor<1x2xi64>, tensor<1xi64> -> tensor<2xi64>
+    %1 = qnn.reshape %x, %shape : tensor<1x8xf32>, tensor<2xi64> -> tensor<?x?xf32>
+    scf.yield %1 : tensor<?x?xf32>
+  }
+  return %0 : tensor<?x?xf32>
+}
+
+// Neither is one whose filter does not find a place in what it would read.
+// CHECK-LABEL: func.func @nothing_left
+func.func @nothing_left(%c: i1, %x: tensor<1x1x4xf32>, %w: tensor<1x1x3xf32>) -> tensor<?x?x?xf32> {
+  // CHECK: scf.if
+  // CHECK: qnn.transpose
+  // CHECK: qnn.conv {{.*}} -> tensor<1x1x?xf32>
+  %one = qnn.constant dense<1> : tensor<1xi64>
+  %two = qnn.constant dense<2> : tensor<1x1xi64>
+  %axis = qnn.constant dense<2> : tensor<1xi64>
+  %0 = scf.if %c -> tensor<?x?x?xf32> {
+    %t = qnn.transpose %two [1, 0] : tensor<1x1xi64> -> tensor<1x1xi64>
+    %end = qnn.reshape %t, %one : tensor<1x1xi64>, tensor<1xi64> -> tensor<1xi64>
+    %1 = qnn.slice %x from %one to %end axes %axis steps %one : tensor<1x1x4xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64> -> tensor<?x1x?xf32>
+    %2 = qnn.conv %1, %w {dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 1>} : tensor<?x1x?xf32>, tensor<1x1x3xf32> -> tensor<?x1x?xf32>
+    %3 = tensor.cast %2 : tensor<?x1x?xf32> to tensor<?x?x?xf32>
+    scf.yield %3 : tensor<?x?x?xf32>
+  } else {
+    %1 = tensor.cast %x : tensor<1x1x4xf32> to tensor<?x?x?xf32>
+    scf.yield %1 : tensor<?x?x?xf32>
+  }
+  return %0 : tensor<?x?x?xf32>
 }

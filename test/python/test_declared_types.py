@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import quantc
 
@@ -130,3 +130,51 @@ def test_false_element_type():
     model = make_model(chain(), ["n", 4], ["n", 4], [("m", ["n", 4], TensorProto.DOUBLE)])
     with pytest.raises(quantc.CompileError, match="relu"):
         quantc.compile(model)
+
+
+def make_two_sizes():
+    """A branch for inputs of 6 elements, one for 3, as a voice detector has for its two rates. How
+    much they pad is computed as exporters write it."""
+
+    def branch(name, amount, kernel):
+        pads = numpy_helper.from_array(np.array([[0, 0], [0, 0], [0, amount]]), f"{name}_pads")
+        nodes = [
+            helper.make_node("Transpose", [f"{name}_pads"], [f"{name}_sides"], perm=[1, 0]),
+            helper.make_node("Reshape", [f"{name}_sides", "all"], [f"{name}_flat"]),
+            helper.make_node("Pad", ["x", f"{name}_flat"], [f"{name}_padded"]),
+            helper.make_node("Conv", [f"{name}_padded", kernel], [f"{name}_frames"]),
+            helper.make_node("Squeeze", [f"{name}_frames", "last"], [name]),
+        ]
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1])
+        return helper.make_graph(nodes, name, [], [output], initializer=[pads])
+
+    rng = np.random.default_rng(3)
+    constants = {"all": np.array([-1]), "last": np.array([2])}
+    for name, size in (("w8", 8), ("w4", 4)):
+        constants[name] = rng.standard_normal((1, 1, size)).astype(np.float32)
+    choice = helper.make_node("If", ["isLong"], ["y"], then_branch=branch("a", 2, "w8"), else_branch=branch("b", 1, "w4"))
+    graph = helper.make_graph(
+        [choice],
+        "rates",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, "t"]),
+            helper.make_tensor_value_info("isLong", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])],
+        initializer=[numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("size", [6, 3])
+@pytest.mark.parametrize("isFixed", [True, False])
+def test_branch_for_another_size(size, isFixed, rng):
+    """For one size, the other branch contradicts itself: no error where it is not taken."""
+    model = make_two_sizes()
+    library = quantc.compile(model, shapes={"x": [2, 1, size]} if isFixed else None)
+    feed = {"x": rng.standard_normal((2, 1, size)).astype(np.float32), "isLong": np.array(size == 6)}
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    expected = session.run(None, feed)[0]
+    np.testing.assert_allclose(library.run(feed)[0], expected, rtol=1e-5)
+    with pytest.raises(quantc.RunError):
+        library.run({**feed, "isLong": np.array(size != 6)})

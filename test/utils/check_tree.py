@@ -43,7 +43,7 @@ LAYERS = {
     "Support": [],
     "Runtime": [],
     "Target/Native": ["CodeGen", "Runtime", "Support"],
-    "JIT": [*IR, "Conversion", "CodeGen", "Target/Native", "Support"],
+    "JIT": [*IR, "Dialect/QNN", "Conversion", "CodeGen", "Target/Native", "Support"],
     "Calibration": ["Dialect/QNN", "Conversion", "JIT", "Target/Native", "Quantization", "Support"],
     "Report": [*IR, "Calibration", "Quantization"],
     "Profile": ["CodeGen", "JIT", "Target/Native", "Report"],

@@ -17,10 +17,11 @@ def FoldConstantsPass : Pass<"qnn-fold-constants", "::mlir::ModuleOp"> {
 
     Results larger than `max-growth` times the constants they come from stay (an
     expanded constant is cheaper to expand again than to store), unless they are
-    below 64 KB. In a branch or a loop they stay, however small, and so do
-    results of few elements, which may decide shapes: a branch that is never
-    taken for the model's sizes may contradict them. With `keep-dequantized`, a
-    graph in QDQ form keeps it.
+    below 64 KB. In a branch or a loop they stay, however small. Results of few
+    elements may decide shapes: they stay in a loop that is in no branch, and in
+    a branch if what follows from them contradicts other sizes there, as in one
+    that is never taken for the model's sizes. With `keep-dequantized`, a graph in QDQ
+    form keeps it.
   }];
   let options = [
     Option<"maxGrowth", "max-growth", "double", "2.0",

@@ -6,6 +6,7 @@
 #include "quantc/Dialect/QNN/IR/ConvolutionOps.h"
 #include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
+#include "quantc/Dialect/QNN/Transforms/InferShapes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -33,12 +34,6 @@ struct QuantizedContraction {
   static QuantizedContraction get(QuantizableOpInterface op,
                                   mlir::OpBuilder &b);
 };
-
-/// Gives results the static dimensions that their operands have, and fails with
-/// a diagnostic where those contradict each other. Patterns make ops of what is
-/// dequantized, whose type may be more static than that of the floats: they
-/// need not expect a contradiction afterwards.
-mlir::LogicalResult refineShapes(mlir::func::FuncOp func);
 
 /// Why a float contraction has no integer form, or nothing.
 std::string explainFloat(QuantizableOpInterface op);

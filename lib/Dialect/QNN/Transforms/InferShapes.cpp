@@ -4,11 +4,13 @@
 
 #include "quantc/Dialect/QNN/IR/QNNDialect.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/Transforms/InferShapes.h"
 #include "quantc/Dialect/QNN/Transforms/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 
@@ -26,18 +28,28 @@ class TypeRefiner {
 public:
   /// Gives how many values got another type.
   unsigned run(func::FuncOp func) {
+    refineOps(func.getBody());
+    refineSignature(func);
+    return numRefined;
+  }
+
+  /// Fails if ops contradict each other, or have results without elements.
+  LogicalResult run(Region &region) {
+    refineOps(region);
+    return failure(isContradicted);
+  }
+
+private:
+  void refineOps(Region &region) {
     // Ops come after what they use, so one walk refines all.
-    func.walk([&](Operation *op) {
+    region.walk([&](Operation *op) {
       if (isa<qnn::QNNDialect>(op->getDialect()))
         refineResults(op);
       else if (auto branch = dyn_cast<scf::IfOp>(op))
         refineBranch(branch);
     });
-    refineSignature(func);
-    return numRefined;
   }
 
-private:
   /// Gives `value` the type and keeps the old one for users that cannot do
   /// with another: all but qnn ops, and casts, which look at their operands.
   void refine(Value value, RankedTensorType type) {
@@ -60,14 +72,16 @@ private:
   }
 
   /// Nothing if they cannot be inferred.
-  static SmallVector<Type> inferTypes(Operation *op) {
+  SmallVector<Type> inferTypes(Operation *op) {
     SmallVector<Type> types;
     if (auto inferable = dyn_cast<InferTypeOpInterface>(op)) {
       if (failed(inferable.inferReturnTypes(
               op->getContext(), std::nullopt, op->getOperands(),
               op->getAttrDictionary(), op->getPropertiesStorage(),
-              op->getRegions(), types)))
+              op->getRegions(), types))) {
+        isContradicted = true;
         return {};
+      }
     } else if (isa<qnn::PointwiseOpInterface>(op) ||
                (op->hasTrait<qnn::ElementwiseTrait>() &&
                 op->getNumOperands() == 1)) {
@@ -87,6 +101,7 @@ private:
     for (auto [result, type] : llvm::zip(op->getResults(), inferTypes(op))) {
       auto met = qnn::meetTypes(cast<RankedTensorType>(result.getType()),
                                 cast<RankedTensorType>(type));
+      isContradicted |= failed(met) || llvm::is_contained(met->getShape(), 0);
       if (succeeded(met) && *met != result.getType())
         refine(result, *met);
     }
@@ -141,6 +156,7 @@ private:
   }
 
   unsigned numRefined = 0;
+  bool isContradicted = false;
 };
 
 struct InferShapesPass : qnn::impl::InferShapesPassBase<InferShapesPass> {
@@ -150,6 +166,12 @@ struct InferShapesPass : qnn::impl::InferShapesPassBase<InferShapesPass> {
 };
 
 } // namespace
+
+LogicalResult qnn::refineBranch(scf::IfOp op, Region &region) {
+  ScopedDiagnosticHandler silence(op.getContext(),
+                                  [](Diagnostic &) { return success(); });
+  return success(succeeded(TypeRefiner().run(region)) && succeeded(verify(op)));
+}
 
 LogicalResult qnn::refineShapes(func::FuncOp func) {
   return success(TypeRefiner().run(func) == 0 || succeeded(verify(func)));
