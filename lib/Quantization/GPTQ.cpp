@@ -43,31 +43,10 @@ private:
   /// the mean diagonal that H has more than the Gram matrix.
   Expected<Matrix> factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
                                  double &damping) const;
-  double getDamping(GramMatrix gram, int64_t k) const;
   WeightMethodOptions options;
 };
 
 } // namespace
-
-/// The mean of the diagonal; without any input all errors are equal.
-static double getMeanDiagonal(GramMatrix gram, int64_t k) {
-  double mean = 0;
-  for (int64_t i = 0; i < k; ++i)
-    mean += gram[i * k + i] / double(k);
-  return mean <= 0 ? 1 : mean;
-}
-
-/// The more inputs there are for a token, the more of what the Gram matrix says
-/// is chance, which weights would follow.
-double GPTQ::getDamping(GramMatrix gram, int64_t k) const {
-  if (options.damping > 0)
-    return options.damping;
-  constexpr double least = 0.01, perInput = 1.5;
-  return gram.numTokens
-             ? std::clamp(perInput * double(k) / double(gram.numTokens), least,
-                          1.0)
-             : least;
-}
 
 Expected<Matrix> GPTQ::factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
                                      double &damping) const {
@@ -117,7 +96,7 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       return gram[a * k + a] > gram[b * k + b];
     });
-  double damping = getDamping(gram, k);
+  double damping = options.damping > 0 ? options.damping : getDamping(gram, k);
   Expected<Matrix> factor = factorInverse(gram, order, damping);
   if (!factor)
     return factor.takeError();

@@ -114,38 +114,45 @@ float GroupQuantizer::getScale(float bound) const {
   llvm_unreachable("all cases return");
 }
 
-llvm::Expected<GroupParameters>
-GroupQuantizer::choose(llvm::ArrayRef<float> values, float clip) const {
-  Range bounds;
+llvm::Expected<Range>
+GroupQuantizer::findBounds(llvm::ArrayRef<float> values) const {
   if (options.range) {
     llvm::Expected<Distribution> numbers =
         Distribution::fromValues(values, options.range->needsRangeOnly());
     if (!numbers)
       return numbers.takeError();
-    bounds = options.range->choose(*numbers, format.grid);
-  } else {
-    for (float w : values) {
-      if (!std::isfinite(w))
-        return llvm::createStringError("a weight is NaN or infinite");
-      bounds.min = std::min(bounds.min, w);
-      bounds.max = std::max(bounds.max, w);
-    }
+    return options.range->choose(*numbers, format.grid);
   }
-  bounds.min *= clip;
-  bounds.max *= clip;
+  Range bounds;
+  for (float w : values) {
+    if (!std::isfinite(w))
+      return llvm::createStringError("a weight is NaN or infinite");
+    bounds.min = std::min(bounds.min, w);
+    bounds.max = std::max(bounds.max, w);
+  }
+  return bounds;
+}
+
+GroupParameters GroupQuantizer::getParameters(Range bounds) const {
   // Nothing: no scale that the second level should have to reach.
   if (hasLevels() && std::max(-bounds.min, bounds.max) < 1e-30f)
-    return GroupParameters{0, isCodebook || format.grid.isSymmetric()
-                                  ? 0
-                                  : float(format.grid.getMin())};
+    return {0, hasTwoEnds() ? float(format.grid.getMin()) : 0};
   if (!isCodebook) {
     ScaleAndZeroPoint chosen = computeScale(bounds, format.grid);
-    return GroupParameters{chosen.scale, float(chosen.zeroPoint)};
+    return {chosen.scale, float(chosen.zeroPoint)};
   }
   float bound = std::max(-bounds.min, bounds.max);
   if (!std::isnormal(bound / largest))
-    return GroupParameters{1, 0};
-  return GroupParameters{getScale(bound), 0};
+    return {1, 0};
+  return {getScale(bound), 0};
+}
+
+llvm::Expected<GroupParameters>
+GroupQuantizer::choose(llvm::ArrayRef<float> values, float clip) const {
+  llvm::Expected<Range> bounds = findBounds(values);
+  if (!bounds)
+    return bounds.takeError();
+  return getParameters({bounds->min * clip, bounds->max * clip});
 }
 
 //===- search -------------------------------------------------------------===//
@@ -238,7 +245,7 @@ void GroupQuantizer::storeLevels(QuantizedMatrix &matrix) const {
   if (!hasLevels())
     return;
   bool isSuper = format.scales == WeightFormat::Scales::SuperBlocks;
-  bool hasOffsets = isSuper && !isCodebook && !format.grid.isSymmetric();
+  bool hasOffsets = isSuper && hasTwoEnds();
   int64_t n = matrix.n, blocks = int64_t(matrix.scales.size()) / n;
   int64_t perSuper = isSuper
                          ? std::max<int64_t>(1, WeightFormat::superBlockSize /

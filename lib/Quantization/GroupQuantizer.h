@@ -17,6 +17,10 @@ public:
   GroupQuantizer(const WeightFormat &format, const WeightMethodOptions &options,
                  const WeightMatrix &weights);
 
+  /// The range that `values` ask for.
+  llvm::Expected<Range> findBounds(llvm::ArrayRef<float> values) const;
+  /// Parameters whose numbers cover `bounds`.
+  GroupParameters getParameters(Range bounds) const;
   /// Parameters for `values`; for a range that is `clip` of theirs.
   llvm::Expected<GroupParameters> choose(llvm::ArrayRef<float> values,
                                          float clip = 1) const;
@@ -35,6 +39,8 @@ public:
     return format.scales == WeightFormat::Scales::Bytes ||
            format.scales == WeightFormat::Scales::SuperBlocks;
   }
+  /// Whether the two ends of a range can be moved each on its own.
+  bool hasTwoEnds() const { return !isCodebook && !format.grid.isSymmetric(); }
   /// The code of the number nearest to `value`; of two, an even one.
   int32_t round(float value, const GroupParameters &parameters) const;
   float getReal(int32_t code, const GroupParameters &parameters) const {

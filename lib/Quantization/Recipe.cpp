@@ -13,7 +13,7 @@ using namespace quantc;
 bool RoundingRecipe::operator==(const RoundingRecipe &other) const {
   auto fields = [](const RoundingRecipe &r) {
     return std::tie(r.method, r.blockSize, r.damping, r.actOrder, r.sweeps,
-                    r.iterations, r.norm);
+                    r.clipSweeps, r.iterations, r.norm);
   };
   return fields(*this) == fields(other);
 }
@@ -167,6 +167,8 @@ std::string quantc::findProblem(const WeightRecipe &r, llvm::StringRef key) {
     return formatv("{0}: gptq-block-size must be positive, gptq-damping and "
                    "gptq-sweeps not negative",
                    key);
+  if (r.rounding.method == "clip" && r.rounding.clipSweeps < 0)
+    return formatv("{0}: clip-sweeps must not be negative", key);
   if (r.rounding.method == "hqq") {
     if (r.format != NumberFormat::Integer ||
         r.scheme != RangeScheme::Asymmetric)

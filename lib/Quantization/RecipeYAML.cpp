@@ -206,6 +206,7 @@ template <> struct MappingContextTraits<WeightRecipe, Base> {
     f.number("gptq-damping", w.rounding.damping, &r->damping);
     f.flag("gptq-act-order", w.rounding.actOrder, &r->actOrder);
     f.number("gptq-sweeps", w.rounding.sweeps, &r->sweeps);
+    f.number("clip-sweeps", w.rounding.clipSweeps, &r->clipSweeps);
     f.number("hqq-iterations", w.rounding.iterations, &r->iterations);
     f.number("hqq-norm", w.rounding.norm, &r->norm);
   }

@@ -33,6 +33,18 @@ inline GroupParameters getGroup(const QuantizedMatrix &matrix, int64_t row,
 std::vector<double> getImportance(GramMatrix gram, int64_t k, int64_t first,
                                   int64_t count);
 
+/// The mean of the diagonal; 1 without any input: all errors are equal.
+double getMeanDiagonal(GramMatrix gram, int64_t k);
+/// What the diagonal should have more, as a part of its mean: the more inputs
+/// there are for a token, the more of what the Gram matrix says is chance,
+/// which weights would follow.
+double getDamping(GramMatrix gram, int64_t k);
+
+/// Gives all weights the nearest code of their group.
+void roundToNearest(const WeightMatrix &weights,
+                    const GroupQuantizer &quantizer, QuantizedMatrix &result);
+
+std::unique_ptr<WeightMethod> createClip(const WeightMethodOptions &options);
 std::unique_ptr<WeightMethod> createGPTQ(const WeightMethodOptions &options);
 std::unique_ptr<WeightMethod> createHQQ(const WeightMethodOptions &options);
 

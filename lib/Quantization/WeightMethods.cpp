@@ -1,4 +1,4 @@
-//===- WeightMethods.cpp - Round to nearest, clip, and the registry -------===//
+//===- WeightMethods.cpp - Round to nearest, and the registry - -------===//
 
 #include "WeightMethodImpl.h"
 
@@ -38,6 +38,31 @@ std::vector<double> quantc::getImportance(GramMatrix gram, int64_t k,
   return importance;
 }
 
+double quantc::getMeanDiagonal(GramMatrix gram, int64_t k) {
+  double mean = 0;
+  for (int64_t i = 0; i < k; ++i)
+    mean += gram[i * k + i] / double(k);
+  return mean <= 0 ? 1 : mean;
+}
+
+double quantc::getDamping(GramMatrix gram, int64_t k) {
+  constexpr double least = 0.01, perInput = 1.5;
+  if (!gram.numTokens)
+    return least;
+  return std::clamp(perInput * double(k) / double(gram.numTokens), least, 1.0);
+}
+
+void quantc::roundToNearest(const WeightMatrix &weights,
+                            const GroupQuantizer &quantizer,
+                            QuantizedMatrix &result) {
+  for (int64_t row = 0; row < weights.k; ++row)
+    for (int64_t column = 0; column < weights.n; ++column) {
+      int64_t i = row * weights.n + column;
+      result.codes[i] =
+          quantizer.round(weights.values[i], getGroup(result, row, column));
+    }
+}
+
 namespace {
 
 /// Each weight becomes the nearest number of its group.
@@ -53,7 +78,8 @@ public:
     auto choose = [&](int64_t first, int64_t column,
                       ArrayRef<float> values) -> llvm::Error {
       Expected<GroupParameters> parameters =
-          chooseParameters(quantizer, first, values, gram, weights.k);
+          quantizer.chooseBest(values, getImportance(gram, weights.k, first,
+                                                     int64_t(values.size())));
       if (!parameters)
         return parameters.takeError();
       setGroup(result, first, column, *parameters);
@@ -62,80 +88,12 @@ public:
     if (llvm::Error error = forEachGroup(weights, result.blockSize, choose))
       return std::move(error);
     quantizer.storeLevels(result);
-    for (int64_t row = 0; row < weights.k; ++row)
-      for (int64_t column = 0; column < weights.n; ++column) {
-        int64_t i = row * weights.n + column;
-        result.codes[i] =
-            quantizer.round(weights.values[i], getGroup(result, row, column));
-      }
+    roundToNearest(weights, quantizer, result);
     return result;
   }
 
-protected:
-  virtual Expected<GroupParameters>
-  chooseParameters(const GroupQuantizer &quantizer, int64_t first,
-                   ArrayRef<float> values, GramMatrix gram, int64_t k) const {
-    return quantizer.chooseBest(
-        values, getImportance(gram, k, first, int64_t(values.size())));
-  }
-
-  WeightMethodOptions options;
-};
-
-/// The range is shrunk as far as the error gets smaller: of the products, if
-/// the inputs' Gram matrix is known, otherwise of the weights. AWQ's clipping
-/// (arXiv 2306.00978, section 4.1).
-class Clip : public Nearest {
-public:
-  using Nearest::Nearest;
-  bool usesGram() const override { return true; }
-
-protected:
-  Expected<GroupParameters> chooseParameters(const GroupQuantizer &quantizer,
-                                             int64_t first,
-                                             ArrayRef<float> values,
-                                             GramMatrix gram,
-                                             int64_t k) const override {
-    GroupParameters best;
-    double smallest = std::numeric_limits<double>::infinity();
-    std::vector<double> errors(values.size());
-    for (int64_t step = 0; step <= options.clipSteps; ++step) {
-      double clip =
-          1 - (1 - options.smallestClip) * step / double(options.clipSteps);
-      Expected<GroupParameters> parameters =
-          quantizer.choose(values, float(clip));
-      if (!parameters)
-        return parameters.takeError();
-      for (auto [i, value] : llvm::enumerate(values))
-        errors[i] =
-            double(value) -
-            quantizer.getReal(quantizer.round(value, *parameters), *parameters);
-      double error = measure(errors, first, gram, k);
-      // Of equals, the widest range.
-      if (error < smallest) {
-        smallest = error;
-        best = *parameters;
-      }
-    }
-    return best;
-  }
-
 private:
-  static double measure(ArrayRef<double> errors, int64_t first, GramMatrix gram,
-                        int64_t k) {
-    double total = 0;
-    for (auto [i, error] : llvm::enumerate(errors)) {
-      double sum = error;
-      if (int64_t(gram.size()) == k * k) {
-        sum = 0;
-        const double *row = gram.data() + (first + i) * k + first;
-        for (size_t j = 0; j < errors.size(); ++j)
-          sum += row[j] * errors[j];
-      }
-      total += error * sum;
-    }
-    return total;
-  }
+  WeightMethodOptions options;
 };
 
 template <typename Method>
@@ -150,7 +108,7 @@ struct Entry {
 } // namespace
 
 static const Entry entries[] = {{"nearest", make<Nearest>},
-                                {"clip", make<Clip>},
+                                {"clip", createClip},
                                 {"gptq", createGPTQ},
                                 {"hqq", createHQQ}};
 

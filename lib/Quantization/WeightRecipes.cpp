@@ -48,6 +48,7 @@ quantc::quantizeMatrix(const WeightMatrix &weights, const WeightRecipe &recipe,
   options.damping = recipe.rounding.damping;
   options.actOrder = recipe.rounding.actOrder;
   options.sweeps = recipe.rounding.sweeps;
+  options.clipSweeps = recipe.rounding.clipSweeps;
   options.iterations = recipe.rounding.iterations;
   options.norm = recipe.rounding.norm;
   auto method = WeightMethod::create(recipe.rounding.method, options);

@@ -25,6 +25,7 @@ class Weights:
     gptq_damping: typing.Optional[float] = None
     gptq_act_order: typing.Optional[bool] = None
     gptq_sweeps: typing.Optional[int] = None
+    clip_sweeps: typing.Optional[int] = None
     hqq_iterations: typing.Optional[int] = None
     hqq_norm: typing.Optional[float] = None
 

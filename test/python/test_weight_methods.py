@@ -141,6 +141,53 @@ def test_gptq_loses_less_than_nearest(mlp, bits):
     assert errors["-gptq"] <= 0.8 * errors[""]
 
 
+def clip_by_definition(w, gram, group, bits, sweeps):
+    """A column with the range of each group that makes e^T G e least: alone at first, then for what the others lose."""
+    top, factors = 2**bits - 1, 1 - 0.5 * np.arange(21) / 20
+    errors, ends = np.zeros(len(w)), np.ones((len(w) // group, 2))
+
+    def lose(part, low, high):
+        low, high = min(part.min(), 0) * low, max(part.max(), 0) * high
+        step = (high - low) / top
+        zero = np.clip(np.rint(-low / step), 0, top)
+        return (np.clip(np.rint(part / step) + zero, 0, top) - zero) * step - part
+
+    for sweep in range(sweeps + 1):
+        for g, end in enumerate(ends):
+            rows, least = slice(g * group, (g + 1) * group), np.inf
+            own = gram[rows, rows]
+            slope = gram[rows] @ errors - own @ errors[rows] if sweep else 0
+
+            def attempt(low, high):
+                nonlocal least
+                e = lose(w[rows], low, high)
+                if (cost := e @ (own @ e + 2 * slope)) < least:
+                    least, errors[rows], end[:] = cost, e, (low, high)
+
+            if sweep:
+                attempt(*end)
+            for f in factors:
+                attempt(f, end[1] if sweep else f)
+                if sweep:
+                    attempt(end[0], f)
+    return w + errors
+
+
+@pytest.mark.parametrize("sweeps", [0, 1, 2])
+def test_clipping_is_what_its_definition_says(sweeps):
+    rng = np.random.default_rng(7)
+    w = rng.standard_normal((96, 6)).astype(np.float32)
+    x = rng.standard_normal((400, 96)) @ (rng.standard_normal((96, 96)) * np.exp(-np.arange(96) / 12)[:, None])
+    gram = x.T @ x
+    recipe = quantc.Recipe(base="w3-clip-asym-g32", weights=quantc.Weights(clip_sweeps=sweeps))
+    found = quantc.quantize_matrix(w, recipe, gram, len(x)).values
+    # 1.5 times the inputs there are for a token are added to the diagonal.
+    damped = gram + np.diag(np.full(96, 1.5 * 96 / 400 * np.diag(gram).mean()))
+    for column in range(6):
+        expected = clip_by_definition(w[:, column].astype(np.float64), damped, 32, 3, sweeps)
+        np.testing.assert_allclose(found[:, column], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_clipping_looks_at_data_if_there_are_any(mlp):
     """As the function does that is given the Gram matrix; without data, the weights decide."""
     x = np.random.default_rng(1).standard_normal((1, K)).astype(np.float32)
@@ -149,8 +196,9 @@ def test_clipping_looks_at_data_if_there_are_any(mlp):
     for given in (None, calibration):
         values = mlp.run_all(mlp.calibration)
         for name, inputs in (("gate", "normed"), ("up", "normed"), ("down", "h")):
-            gram = None if given is None else values[inputs].astype(np.float64).T @ values[inputs].astype(np.float64)
-            w[name] = quantc.quantize_matrix(mlp.weights[name], "w3-clip-asym-g32", gram).values
+            x64 = values[inputs].astype(np.float64)
+            gram = None if given is None else x64.T @ x64
+            w[name] = quantc.quantize_matrix(mlp.weights[name], "w3-clip-asym-g32", gram, len(x64)).values
         model = quantc.compile(str(mlp.path), quantize="w3-clip-asym-g32", calibration=given)
         results.append(model.run({"x": x})[0])
         expected = mlp.run_all(x, w)["y"]

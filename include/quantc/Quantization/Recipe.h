@@ -48,6 +48,8 @@ struct RoundingRecipe {
   double damping = 0;
   bool actOrder = true;
   int64_t sweeps = 2;
+  /// Clipping: how often all ranges are chosen again.
+  int64_t clipSweeps = 2;
   /// HQQ: steps, and the norm that is minimized.
   int64_t iterations = 20;
   double norm = 0.7;

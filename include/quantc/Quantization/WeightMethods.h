@@ -122,9 +122,11 @@ struct WeightMethodOptions {
   /// HQQ: steps, and the norm of the error that is made small.
   int64_t iterations = 20;
   double norm = 0.7;
-  /// Clipping: how far down the search goes, and in how many steps.
+  /// Clipping: how far down the search goes, and in how many steps; how often
+  /// ranges are chosen again afterwards, each given the others.
   double smallestClip = 0.5;
   int64_t clipSteps = 20;
+  int64_t clipSweeps = 2;
 };
 
 /// To add a method, derive from this class and list it in WeightMethods.cpp.

@@ -392,6 +392,20 @@ TEST(Clip, NeverWorseInABlock) {
   }
 }
 
+TEST(Clip, GroupsMakeUpForEachOther) {
+  Problem p = makeProblem(96, 16, 400);
+  for (RangeScheme scheme :
+       {RangeScheme::Asymmetric, RangeScheme::Restricted}) {
+    WeightFormat format = integers(3, scheme, 16);
+    WeightMethodOptions options;
+    options.clipSweeps = 0;
+    double alone = getError(p, quantize("clip", p, format, options));
+    EXPECT_LE(alone, getError(p, quantize("nearest", p, format)));
+    options.clipSweeps = 2;
+    EXPECT_LT(getError(p, quantize("clip", p, format, options)), 0.8 * alone);
+  }
+}
+
 TEST(Clip, WithoutDataTheWeightsDecide) {
   Problem p = makeProblem(64, 4, 0);
   p.gram.clear();
