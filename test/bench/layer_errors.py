@@ -5,6 +5,7 @@ calibration tokens. Prints the error as parts of round-to-nearest's: the median 
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from timing import ROOT
 import quantc
 
 RECIPES = {"nearest": "{}-asym-g{}", "gptq": "{}-gptq-asym-g{}", "hqq": "{}-hqq-g{}", "clip": "{}-clip-asym-g{}"}
+# Matrices are scaled first; the recipe is the one by which they are then rounded.
+SCALED = {"awq": "{}-asym-g{}", "awq, clip": "{}-clip-asym-g{}"}
 
 
 def find_products(model):
@@ -50,6 +53,29 @@ def get_error(weights, values, gram):
     return float(np.einsum("ij,ij->", error, gram @ error))
 
 
+def find_scales(path, matrices, form, group, calibration):
+    """{matrix: (factors of rows, factors of columns)} that AWQ finds, but for a constant that goes from one to the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        scaled = Path(folder) / "scaled.onnx"
+        recipe = quantc.Recipe(base=f"{form}-awq-asym-g{group}", skip=["*"])
+        quantc.export(str(path), str(scaled), quantize=recipe, calibration=calibration)
+        found = [w for _, w in find_products(onnx.load(scaled)).values()]
+    scales = {}
+    for (matrix, w), changed in zip(matrices.items(), found, strict=True):
+        ratio = changed.astype(np.float64) / w
+        rows = np.nanmedian(ratio / np.nanmedian(ratio, 0), 1)
+        scales[matrix] = rows, np.nanmedian(ratio / rows[:, None], 0)
+    return scales
+
+
+def measure_scaled(weights, recipe, gram, tokens, scales):
+    """What the recipe makes of the scaled matrix, unscaled."""
+    rows, columns = scales
+    factors = np.outer(rows, columns)
+    changed = quantc.quantize_matrix(weights * factors, recipe, gram / np.outer(rows, rows), tokens)
+    return changed.values / factors
+
+
 def measure(path, form, group, windows, methods=tuple(RECIPES)):
     """{method: {matrix: error on test tokens}}"""
     model = onnx.load(path)
@@ -57,7 +83,7 @@ def measure(path, form, group, windows, methods=tuple(RECIPES)):
     names = sorted({name for name, _ in products.values()})
     test, calibration = load_tokens(Path(path))
     seen, unseen = (collect_grams(model, names, tokens, windows) for tokens in (calibration, test))
-    return {
+    errors = {
         method: {
             matrix: get_error(
                 weights,
@@ -68,6 +94,18 @@ def measure(path, form, group, windows, methods=tuple(RECIPES)):
         }
         for method in methods
     }
+    ids = calibration[: windows * 256].reshape(windows, 1, 256).astype(np.int64)
+    scales = find_scales(path, {m: w for m, (_, w) in products.items()}, form, group, {"input_ids": ids})
+    for method, recipe in SCALED.items():
+        errors[method] = {
+            matrix: get_error(
+                weights,
+                measure_scaled(weights, recipe.format(form, group), seen[name], 256 * windows, scales[matrix]),
+                unseen[name],
+            )
+            for matrix, (name, weights) in products.items()
+        }
+    return errors
 
 
 def main():
@@ -80,7 +118,7 @@ def main():
     print("| weights | method | median | best | worst | of |", "| --- | --- | ---: | ---: | ---: | --- |", sep="\n")
     for form in args.forms:
         errors = measure(args.model, form, args.group, args.windows)
-        for method in list(RECIPES)[1:]:
+        for method in [*RECIPES, *SCALED][1:]:
             ratios = {matrix: errors[method][matrix] / e for matrix, e in errors["nearest"].items()}
             worst = max(ratios, key=ratios.get)
             print(

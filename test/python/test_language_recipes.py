@@ -140,8 +140,8 @@ def test_tokens_of_eight_bits(tokens, tmp_path):
 
 @pytest.mark.parametrize("form", ["w4", "w3"])
 def test_errors_on_tokens_not_seen(model, tokens, form):
-    """Of products of one layer: GPTQ loses a fifth less than rounding to the nearest at least, clipping less too."""
-    names = [f"layers.1.{part}" for part in ("q", "o", "gate")]
+    """GPTQ and clipping lose a fifth less than rounding to the nearest at least, behind outliers (`down`), too."""
+    names = [f"layers.1.{part}" for part in ("q", "o", "gate")] + ["layers.2.down"]
     products = {node.input[1]: node.input[0] for node in model.graph.node if node.op_type == "MatMul"}
     products = {f"{name}.weight": products[f"{name}.weight"] for name in names}
     copy = onnx.ModelProto()
@@ -163,8 +163,8 @@ def test_errors_on_tokens_not_seen(model, tokens, form):
         weights = numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == name))
         errors = {}
         for method in ("", "-gptq", "-clip"):
-            values = quantc.quantize_matrix(weights, f"{form}{method}-asym-g64", seen[name]).values
+            values = quantc.quantize_matrix(weights, f"{form}{method}-asym-g64", seen[name], 16 * 256).values
             error = values.astype(np.float64) - weights
             errors[method] = np.einsum("ij,ij->", error, unseen[name] @ error)
         assert errors["-gptq"] <= 0.8 * errors[""], name
-        assert errors["-clip"] <= errors[""], name
+        assert errors["-clip"] <= 0.8 * errors[""], name

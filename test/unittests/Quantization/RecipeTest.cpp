@@ -207,6 +207,10 @@ TEST(RecipeYAML, ErrorsNameTheKey) {
               "alpha is 2");
   expectError("transformations:\n  - {method: magic}", "'method' is 'magic'");
   expectError("weights: {rounding: hqq}", "scheme must be asymmetric");
+  expectError("weights: {rounding: clip, clip-sweeps: -1}",
+              "weights: clip-sweeps must not be negative");
+  expectError("weights: {rounding: gptq, gptq-sweeps: -1}",
+              "gptq-sweeps not negative");
   expectError("activations: {mode: dynamic, granularity: token}",
               "symmetric and signed");
   expectError("[1, 2]{", "recipe:1:");
