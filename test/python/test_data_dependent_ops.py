@@ -49,6 +49,28 @@ def test_non_max_suppression(rng, center, most, overlap, score):
     )
 
 
+def test_non_max_suppression_of_many_boxes(rng):
+    """More than one way through the heap: scores that are equal, infinite, or too low."""
+    text = (
+        "g (float[b, n, 4] boxes, float[b, c, n] scores, int64 most, float overlap) => (int64[m, 3] y)"
+        " { y = NonMaxSuppression (boxes, scores, most, overlap) }"
+    )
+    start = rng.uniform(0, 60, (1, 500, 2))
+    boxes = np.concatenate([start, start + rng.uniform(-1, 9, (1, 500, 2))], 2).astype(np.float32)
+    scores = rng.standard_normal((1, 4, 500)).astype(np.float32)
+    scores[0, 1] = np.round(scores[0, 1])
+    scores[0, 2, ::3] = -np.inf
+    scores[0, 3] = 0.5
+    for most in (1, 40, 10_000):
+        compare(text, {"boxes": boxes, "scores": scores, "most": np.array(most), "overlap": np.array(0.2, np.float32)})
+    compare(text, {"boxes": boxes[:, :1], "scores": scores[..., :1], "most": np.array(3), "overlap": np.array(0, np.float32)})
+    # No boxes, no classes.
+    for none in ({"boxes": boxes[:, :0], "scores": scores[..., :0]}, {"boxes": boxes, "scores": scores[:, :0]}):
+        compiled = quantc.compile(parse(text))
+        (rows,) = compiled.run({**none, "most": np.array(9), "overlap": np.array(0.5, np.float32)})
+        assert rows.shape == (0, 3)
+
+
 @pytest.mark.parametrize("mode", ["avg", "max"])
 @pytest.mark.parametrize("transform", ["half_pixel", "output_half_pixel"])
 def test_roi_align(rng, mode, transform):
