@@ -426,7 +426,8 @@ private:
 
 //===- cumulate -----------------------------------------------------------===//
 
-/// Walks along the axis, with a slice of accumulators.
+/// Walks along the axis with a slice of accumulators, which each step adds to
+/// and writes to the result.
 struct ConvertCumulate : OpConversionPattern<qnn::CumulateOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -494,51 +495,76 @@ private:
                                ? ReduceKind::sum
                                : ReduceKind::prod,
                            getAccumulatorType(element), false};
+    scalar.isOrdered = true;
     SmallVector<OpFoldResult> dims = getDims(b, loc, input);
     // There is no first element to slice.
     if (llvm::any_of(dims, isZeroInteger))
       return createEmpty(b, loc, type, dims);
-    SmallVector<OpFoldResult> sizes(dims),
-        strides(dims.size(), b.getIndexAttr(1));
-    sizes[axis] = b.getIndexAttr(1);
+    // The loops around the axis are one, and those inside of it, too.
+    SmallVector<ReassociationIndices> groups;
+    for (int64_t d = 0, rank = type.getRank(); d < rank; ++d)
+      if (d == 0 || d == axis || d == axis + 1)
+        groups.push_back({d});
+      else
+        groups.back().push_back(d);
+    bool isFlat = int64_t(groups.size()) < type.getRank();
+    Value flat =
+        isFlat ? Value(tensor::CollapseShapeOp::create(b, loc, input, groups))
+               : input;
+    Value result = scanFlat(b, loc, op, flat, axis > 0, scalar);
+    return isFlat ? Value(tensor::ExpandShapeOp::create(b, loc, type, result,
+                                                        groups, dims))
+                  : result;
+  }
+
+  static Value scanFlat(OpBuilder &b, Location loc, qnn::CumulateOp op,
+                        Value input, int64_t axis,
+                        const ScalarReduction &scalar) {
+    auto type = cast<RankedTensorType>(input.getType());
+    int64_t rank = type.getRank();
+    SmallVector<OpFoldResult> dims = getDims(b, loc, input), sliceDims(dims);
     SmallVector<int64_t> sliceShape(type.getShape());
-    sliceShape[axis] = 1;
+    sliceDims.erase(sliceDims.begin() + axis);
+    sliceShape.erase(sliceShape.begin() + axis);
     auto accType = RankedTensorType::get(sliceShape, scalar.acc);
-    auto sliceType = RankedTensorType::get(sliceShape, element);
-    Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
-    Value length = materialize(b, loc, dims[axis]);
-    Value last = arith::SubIOp::create(b, loc, length, one);
-    Value init = createFilled(b, loc, accType, sizes, scalar.init(b, loc));
-    Value empty = createEmpty(b, loc, type, dims);
-    auto loop = scf::ForOp::create(
-        b, loc, zero, length, one, ValueRange{empty, init},
-        [&](OpBuilder &nested, Location l, Value i, ValueRange state) {
-          Value at = op.getReverse()
-                         ? arith::SubIOp::create(nested, l, last, i).getResult()
-                         : i;
-          SmallVector<OpFoldResult> offsets(dims.size(),
-                                            nested.getIndexAttr(0));
-          offsets[axis] = at;
-          Value slice = tensor::ExtractSliceOp::create(
-              nested, l, sliceType, input, offsets, sizes, strides);
-          Value sum = createElementwise(
-              nested, l, accType, {slice, state[1]},
-              [&](OpBuilder &inner, Location il, ValueRange x) {
-                return scalar.combine(inner, il, scalar.widen(inner, il, x[0]),
-                                      x[1]);
-              });
-          Value written = op.getExclusive() ? state[1] : sum;
-          if (scalar.acc != element)
-            written = createElementwise(
-                nested, l, sliceType, written,
-                [&](OpBuilder &inner, Location il, ValueRange x) {
-                  return convertFloat(inner, il, x[0], element);
-                });
-          Value out = tensor::InsertSliceOp::create(
-              nested, l, written, state[0], offsets, sizes, strides);
-          scf::YieldOp::create(nested, l, ValueRange{out, sum});
-        });
-    return loop.getResult(0);
+    Value acc = createFilled(b, loc, accType, sliceDims, scalar.init(b, loc));
+    // What no map of a generic op says, going back, is said by flipping both
+    // ends.
+    if (op.getReverse())
+      input = flip(b, loc, input, axis);
+    SmallVector<utils::IteratorType> iterators(rank,
+                                               utils::IteratorType::parallel);
+    iterators[axis] = utils::IteratorType::reduction;
+    AffineMap whole = b.getMultiDimIdentityMap(rank);
+    Value result =
+        linalg::GenericOp::create(
+            b, loc, TypeRange{type, accType}, input,
+            ValueRange{createEmpty(b, loc, type, dims), acc},
+            {whole, whole, whole.dropResult(axis)}, iterators,
+            [&](OpBuilder &nested, Location l, ValueRange x) {
+              Value sum = scalar.combine(nested, l,
+                                         scalar.widen(nested, l, x[0]), x[2]);
+              Value written = op.getExclusive() ? x[2] : sum;
+              if (scalar.acc != type.getElementType())
+                written =
+                    convertFloat(nested, l, written, type.getElementType());
+              linalg::YieldOp::create(nested, l, ValueRange{written, sum});
+            })
+            .getResult(0);
+    return op.getReverse() ? flip(b, loc, result, axis) : result;
+  }
+
+  static Value flip(OpBuilder &b, Location loc, Value input, int64_t axis) {
+    auto type = cast<RankedTensorType>(input.getType());
+    SmallVector<OpFoldResult> dims = getDims(b, loc, input);
+    IndexMath m{b, loc};
+    Value last = m.sub(materialize(b, loc, dims[axis]), m.constant(1));
+    return createRemapped(b, loc, type, dims, input,
+                          [&](const IndexMath &n, ValueRange indices) {
+                            SmallVector<Value> at(indices);
+                            at[axis] = n.sub(last, at[axis]);
+                            return at;
+                          });
   }
 };
 

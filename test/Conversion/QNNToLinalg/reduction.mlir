@@ -58,14 +58,32 @@ func.func @run_time_axes(%x: tensor<2x?x8xf32>, %axes: tensor<2xi64>) -> tensor<
   return %0 : tensor<?xf32>
 }
 
+// Each step adds to an accumulator and writes it; back to front between flips.
 // CHECK-LABEL: @cumulate
-// CHECK: scf.for
-// CHECK: tensor.extract_slice
-// CHECK: tensor.insert_slice
+// CHECK: %[[ACC:.*]] = linalg.fill {{.*}} -> tensor<2xf32>
+// CHECK: tensor.extract
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]} ins(%{{.*}} : tensor<2x8xbf16>) outs(%{{.*}}, %[[ACC]] : tensor<2x8xbf16>, tensor<2xf32>)
+// CHECK: ^bb0(%[[X:.*]]: bf16, %{{.*}}: bf16, %[[OLD:.*]]: f32):
+// CHECK: %[[WIDE:.*]] = arith.extf %[[X]]
+// CHECK: %[[SUM:.*]] = arith.addf %[[OLD]], %[[WIDE]] : f32
+// CHECK: %[[WRITTEN:.*]] = arith.truncf %[[OLD]]
+// CHECK: linalg.yield %[[WRITTEN]], %[[SUM]]
+// CHECK: tensor.extract
 func.func @cumulate(%x: tensor<2x8xbf16>) -> tensor<2x8xbf16> {
   %axis = qnn.constant dense<1> : tensor<i64>
   %2 = qnn.cumulate sum %x axis %axis {exclusive, reverse} : tensor<2x8xbf16>, tensor<i64> -> tensor<2x8xbf16>
   return %2 : tensor<2x8xbf16>
+}
+
+// What lies around the axis, and inside of it, is one loop each.
+// CHECK-LABEL: @cumulate_middle
+// CHECK: tensor.collapse_shape %{{.*}} {{\[\[}}0, 1], [2], [3, 4]]
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]} {{.*}} outs(%{{.*}}, %{{.*}} : tensor<?x7x15xf32>, tensor<?x15xf32>)
+// CHECK: tensor.expand_shape %{{.*}} {{\[\[}}0, 1], [2], [3, 4]]
+func.func @cumulate_middle(%x: tensor<2x?x7x3x5xf32>) -> tensor<2x?x7x3x5xf32> {
+  %axis = qnn.constant dense<-3> : tensor<i64>
+  %0 = qnn.cumulate sum %x axis %axis : tensor<2x?x7x3x5xf32>, tensor<i64> -> tensor<2x?x7x3x5xf32>
+  return %0 : tensor<2x?x7x3x5xf32>
 }
 
 // CHECK-LABEL: @cumulate_run_time_axis
