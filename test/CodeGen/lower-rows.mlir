@@ -213,10 +213,13 @@ func.func private @table(%x: memref<4x16xi8>, %table: memref<256xf32>, %y: memre
   return
 }
 
-// Positions, and buffers that the kernel reads otherwise than it writes them,
-// are left to the loops.
+// The position of an element in its row is its number.
 // CHECK-LABEL: func.func private @position
-// CHECK:         linalg.generic
+// CHECK-NOT:     linalg.generic
+// CHECK:         %[[STEPS:.*]] = vector.step : vector<8xindex>
+// CHECK:         %[[AT:.*]] = arith.addi %{{.*}}, %[[STEPS]] : vector<8xindex>
+// CHECK:         %[[I:.*]] = arith.index_cast %[[AT]] : vector<8xindex> to vector<8xi64>
+// CHECK:         arith.maxsi %{{.*}}, %[[I]] : vector<8xi64>
 func.func private @position(%x: memref<4x16xf32>, %y: memref<4xi64>) {
   %zero = arith.constant 0 : i64
   linalg.fill ins(%zero : i64) outs(%y : memref<4xi64>)
@@ -224,6 +227,24 @@ func.func private @position(%x: memref<4x16xf32>, %y: memref<4xi64>) {
       ins(%x : memref<4x16xf32>) outs(%y : memref<4xi64>) {
   ^bb0(%a: f32, %o: i64):
     %i = linalg.index 1 : index
+    %v = arith.index_cast %i : index to i64
+    %r = arith.maxsi %o, %v : i64
+    linalg.yield %r : i64
+  }
+  return
+}
+
+// The number of a row, and buffers that the kernel reads otherwise than it writes
+// them, are left to the loops.
+// CHECK-LABEL: func.func private @number_of_row
+// CHECK:         linalg.generic
+func.func private @number_of_row(%x: memref<4x16xf32>, %y: memref<4xi64>) {
+  %zero = arith.constant 0 : i64
+  linalg.fill ins(%zero : i64) outs(%y : memref<4xi64>)
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x16xf32>) outs(%y : memref<4xi64>) {
+  ^bb0(%a: f32, %o: i64):
+    %i = linalg.index 0 : index
     %v = arith.index_cast %i : index to i64
     %r = arith.maxsi %o, %v : i64
     linalg.yield %r : i64

@@ -79,6 +79,12 @@ static bool hasRows(OpOperand *operand, RowShape shape) {
   return true;
 }
 
+/// Whether `op` is the position of an element in its row.
+static bool isColumnIndex(Operation &op, RowShape shape) {
+  auto index = dyn_cast<linalg::IndexOp>(op);
+  return index && shape.columns == 1 && index.getDim() == shape.rows;
+}
+
 std::optional<RowOpKind> quantc::classifyRowOp(linalg::GenericOp op,
                                                RowShape shape) {
   if (op.getNumDpsInits() != 1)
@@ -88,7 +94,7 @@ std::optional<RowOpKind> quantc::classifyRowOp(linalg::GenericOp op,
       return std::nullopt;
   for (Operation &inner : op.getBody()->without_terminator())
     if (!inner.hasTrait<OpTrait::ConstantLike>() &&
-        !ByteTable::isLookup(inner) &&
+        !ByteTable::isLookup(inner) && !isColumnIndex(inner, shape) &&
         (!inner.hasTrait<OpTrait::Elementwise>() || inner.getNumResults() != 1))
       return std::nullopt;
   for (OpOperand &operand : op->getOpOperands())

@@ -137,6 +137,11 @@ static void joinAttention(MutableArrayRef<KernelGroup> groups) {
       continue;
     SmallVector<Value> results = group.results();
     Value input = findOnlyInput(group.rows);
+    // An attention knows no positions.
+    if (llvm::any_of(group.rows.ops, [](linalg::GenericOp op) {
+          return op.hasIndexSemantics();
+        }))
+      continue;
     if (results.size() != 1 || !results[0].hasOneUse() || !input ||
         !llvm::all_of(input.getUsers(), [&](Operation *user) {
           return group.rows.contains(user);

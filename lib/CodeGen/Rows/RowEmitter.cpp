@@ -70,6 +70,7 @@ private:
   void loadRow(const RowStep &step, unsigned row, Value column, Value mask,
                llvm::DenseMap<Value, Value> &known,
                llvm::DenseMap<Value, Value> &loaded);
+  Value getColumnIndices(Value column);
   RowReduction reductionOf(const RowStep &step);
   std::pair<Value, Value> slotAt(unsigned step, unsigned row);
   void storeScalar(const RowStep &step, unsigned row, Value value);
@@ -264,11 +265,20 @@ RowReduction RowEmitter::reductionOf(const RowStep &step) {
   return RowReduction(e, op, producer, lanes);
 }
 
+/// The positions of a vector of elements from `column` on.
+Value RowEmitter::getColumnIndices(Value column) {
+  auto type = VectorType::get(lanes, e.b.getIndexType());
+  return arith::AddIOp::create(e.b, e.loc, e.splat(column, lanes),
+                               vector::StepOp::create(e.b, e.loc, type));
+}
+
 /// Loads what `step` reads of one row and does not know yet.
 void RowEmitter::loadRow(const RowStep &step, unsigned row, Value column,
                          Value mask, llvm::DenseMap<Value, Value> &known,
                          llvm::DenseMap<Value, Value> &loaded) {
   linalg::GenericOp op = step.op;
+  for (auto index : op.getBody()->getOps<linalg::IndexOp>())
+    known[index] = getColumnIndices(column);
   for (OpOperand *input : op.getDpsInputOperands()) {
     Value argument = op.getMatchingBlockArgument(input);
     if (argument.use_empty() || known.contains(argument))

@@ -13,10 +13,144 @@ using namespace quantc;
 
 //===- extrema ------------------------------------------------------------===//
 
+/// Shorter lines are no vectors.
+static constexpr int64_t kMinLine = 8;
+
+/// Whether the extremum along `axis` is better found first, and its index then:
+/// both are reductions along a row then, as vector code has them. Of floats,
+/// the first of NaNs counts, but the last of numbers: no such reduction.
+static bool findsValueFirst(RankedTensorType type, int64_t axis,
+                            bool selectLast) {
+  if (axis + 1 != type.getRank() ||
+      (selectLast && isa<FloatType>(type.getElementType())))
+    return false;
+  return type.isDynamicDim(axis) || type.getDimSize(axis) >= kMinLine;
+}
+
+namespace {
+/// Finds the extremum along the last dimension, and then where it is.
+class LineExtremum {
+public:
+  LineExtremum(OpBuilder &b, Location loc, Value input, bool isMax,
+               bool selectLast, bool unsignedInts)
+      : b(b), loc(loc), input(input), isMax(isMax), selectLast(selectLast),
+        unsignedInts(unsignedInts) {
+    auto type = cast<RankedTensorType>(input.getType());
+    int64_t length = type.getShape().back();
+    element = getAccumulatorType(type.getElementType());
+    reduced.assign(type.getRank(), false);
+    reduced.back() = true;
+    bool isShort = !ShapedType::isDynamic(length) &&
+                   length <= std::numeric_limits<int32_t>::max();
+    indexType = isShort ? b.getI32Type() : b.getI64Type();
+    // The first index is the least one.
+    none = extremum(indexType, /*least=*/selectLast, /*unsignedInts=*/false);
+  }
+
+  Value find();
+
+private:
+  static TypedAttr extremum(Type type, bool least, bool unsignedInts);
+  static Value combine(OpBuilder &b, Location loc, Value x, Value y, bool isMax,
+                       bool unsignedInts);
+  Value load(OpBuilder &nested, Location l, Value x) const {
+    return isa<FloatType>(element) ? convertFloat(nested, l, x, element) : x;
+  }
+  Value isBest(OpBuilder &nested, Location l, Value x, Value best) const;
+  Value findPosition(Value best);
+
+  OpBuilder &b;
+  Location loc;
+  Value input;
+  bool isMax, selectLast, unsignedInts;
+  Type element, indexType;
+  TypedAttr none; // In place of an index where there is none yet.
+  SmallVector<bool> reduced;
+};
+} // namespace
+
+TypedAttr LineExtremum::extremum(Type type, bool least, bool unsignedInts) {
+  if (auto fp = dyn_cast<FloatType>(type))
+    return FloatAttr::get(fp, APFloat::getInf(fp.getFloatSemantics(), least));
+  unsigned bits = type.getIntOrFloatBitWidth();
+  APInt value =
+      unsignedInts ? APInt::getMinValue(bits) : APInt::getSignedMinValue(bits);
+  return IntegerAttr::get(type, least ? value : ~value);
+}
+
+/// The larger or the smaller one; NaN, if one of them is that.
+Value LineExtremum::combine(OpBuilder &b, Location loc, Value x, Value y,
+                            bool isMax, bool unsignedInts) {
+  auto create = [&](auto max, auto min) -> Value {
+    if (isMax)
+      return decltype(max)::create(b, loc, x, y);
+    return decltype(min)::create(b, loc, x, y);
+  };
+  if (isa<FloatType>(x.getType()))
+    return create(arith::MaximumFOp(), arith::MinimumFOp());
+  if (unsignedInts)
+    return create(arith::MaxUIOp(), arith::MinUIOp());
+  return create(arith::MaxSIOp(), arith::MinSIOp());
+}
+
+Value LineExtremum::isBest(OpBuilder &nested, Location l, Value x,
+                           Value best) const {
+  if (!isa<FloatType>(element))
+    return arith::CmpIOp::create(nested, l, arith::CmpIPredicate::eq, x, best);
+  // If there is a NaN, the extremum is one, and equal to no element.
+  Value isEqual =
+      arith::CmpFOp::create(nested, l, arith::CmpFPredicate::OEQ, x, best);
+  Value isNaN =
+      arith::CmpFOp::create(nested, l, arith::CmpFPredicate::UNO, x, x);
+  return arith::OrIOp::create(nested, l, isEqual, isNaN);
+}
+
+Value LineExtremum::findPosition(Value best) {
+  return createReduction(
+      b, loc, {input, best}, reduced, arith::ConstantOp::create(b, loc, none),
+      [&](OpBuilder &nested, Location l, ValueRange x) -> Value {
+        Value here = arith::IndexCastOp::create(
+            nested, l, indexType,
+            linalg::IndexOp::create(nested, l, reduced.size() - 1));
+        Value candidate = arith::SelectOp::create(
+            nested, l, isBest(nested, l, load(nested, l, x[0]), x[1]), here,
+            arith::ConstantOp::create(nested, l, none));
+        return combine(nested, l, x[2], candidate, /*isMax=*/selectLast,
+                       /*unsignedInts=*/false);
+      });
+}
+
+Value LineExtremum::find() {
+  TypedAttr worst = extremum(element, /*least=*/isMax, unsignedInts);
+  Value best = createReduction(
+      b, loc, input, reduced, arith::ConstantOp::create(b, loc, worst),
+      [&](OpBuilder &nested, Location l, ValueRange x) {
+        return combine(nested, l, x[1], load(nested, l, x[0]), isMax,
+                       unsignedInts);
+      });
+  Value position = findPosition(best);
+  Type i64 = b.getI64Type();
+  return createElementwise(
+      b, loc, cast<RankedTensorType>(position.getType()).clone(i64), position,
+      [&](OpBuilder &nested, Location l, ValueRange x) -> Value {
+        // A line without elements has no extremum.
+        Value isNone =
+            arith::CmpIOp::create(nested, l, arith::CmpIPredicate::eq, x[0],
+                                  arith::ConstantOp::create(nested, l, none));
+        Value found = arith::SelectOp::create(
+            nested, l, isNone, constantScalar(nested, l, indexType, 0), x[0]);
+        if (indexType == i64)
+          return found;
+        return arith::ExtSIOp::create(nested, l, i64, found);
+      });
+}
+
 /// The index of the extremum along `axis`, as a tensor without that axis.
 static Value findExtremum(OpBuilder &b, Location loc, Value input, int64_t axis,
                           bool isMax, bool selectLast, bool unsignedInts) {
   auto type = cast<RankedTensorType>(input.getType());
+  if (findsValueFirst(type, axis, selectLast))
+    return LineExtremum(b, loc, input, isMax, selectLast, unsignedInts).find();
   Type element = type.getElementType();
   SmallVector<int64_t> shape;
   SmallVector<OpFoldResult> dims;

@@ -32,3 +32,26 @@ func.func @arg_min(%x: tensor<8x4xui8>) -> tensor<8x1xi64> {
   %1 = qnn.arg_reduce min %x {axis = 1 : i64, keepdims, select_last} : tensor<8x4xui8> -> tensor<8x1xi64>
   return %1 : tensor<8x1xi64>
 }
+
+// Along rows that fill a vector: the extremum, then where it is. NaN is one.
+// CHECK-LABEL: @arg_max_in_rows
+// CHECK: %[[BEST:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?xf32>)
+// CHECK: arith.maximumf
+// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %[[BEST]] : tensor<?x80xf32>, tensor<?xf32>) outs(%{{.*}} : tensor<?xi32>)
+// CHECK-DAG: linalg.index 1
+// CHECK-DAG: arith.cmpf oeq
+// CHECK-DAG: arith.cmpf uno
+// CHECK: arith.minsi %{{.*}} : i32
+// CHECK: arith.extsi
+func.func @arg_max_in_rows(%x: tensor<?x80xf32>) -> tensor<?xi64> {
+  %1 = qnn.arg_reduce max %x {axis = 1 : i64} : tensor<?x80xf32> -> tensor<?xi64>
+  return %1 : tensor<?xi64>
+}
+
+// The last one of numbers, but the first one of NaNs: one pass.
+// CHECK-LABEL: @arg_max_last
+// CHECK: arith.cmpf uge
+func.func @arg_max_last(%x: tensor<?x80xf32>) -> tensor<?xi64> {
+  %1 = qnn.arg_reduce max %x {axis = 1 : i64, select_last} : tensor<?x80xf32> -> tensor<?xi64>
+  return %1 : tensor<?xi64>
+}
