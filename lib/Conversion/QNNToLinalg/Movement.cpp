@@ -2,6 +2,7 @@
 
 #include "DimensionAlgebra.h"
 #include "IndexMath.h"
+#include "WindowMath.h"
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/IntegerValues.h"
@@ -297,6 +298,8 @@ struct ConvertExpand : OpConversionPattern<qnn::ExpandOp> {
   }
 };
 
+/// A broadcast along a new dimension for the repetitions before each dimension
+/// that has some, joined with it again: whole lines are copied.
 struct ConvertTile : OpConversionPattern<qnn::TileOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult
@@ -304,38 +307,64 @@ struct ConvertTile : OpConversionPattern<qnn::TileOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput();
+    Value input = refineType(rewriter, loc, adaptor.getInput());
+    RankedTensorType from = typeOf(input);
     auto to =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     auto known = qnn::getConstantInts(op.getRepeats());
-    SmallVector<OpFoldResult> dims;
-    SmallVector<Value> extents;
+    SmallVector<OpFoldResult> dims, wide;
+    SmallVector<AffineExpr> exprs;
+    SmallVector<ReassociationIndices> kept, joined;
+    ReassociationIndices leading;
     for (int64_t i = 0; i < to.getRank(); ++i) {
-      Value extent =
-          materialize(rewriter, loc, getDim(rewriter, loc, input, i));
-      extents.push_back(extent);
-      Value repeats;
+      OpFoldResult extent = getDim(rewriter, loc, input, i), repeats;
       if (known) {
-        repeats = m.constant((*known)[i]);
+        repeats = rewriter.getIndexAttr((*known)[i]);
       } else {
-        repeats = extractIndex(rewriter, loc, adaptor.getRepeats(), i);
-        createCheck(
-            rewriter, loc,
-            m.compare(arith::CmpIPredicate::sge, repeats, m.constant(0)),
-            describeNode(loc) + " (Tile): negative repeats");
+        Value v = extractIndex(rewriter, loc, adaptor.getRepeats(), i);
+        createCheck(rewriter, loc,
+                    m.compare(arith::CmpIPredicate::sge, v, m.constant(0)),
+                    describeNode(loc) + " (Tile): negative repeats");
+        repeats = getAsOpFoldResult(v);
       }
-      dims.push_back(m.mul(extent, repeats));
+      bool isRepeated = !isConstantIntValue(repeats, 1);
+      joined.emplace_back();
+      if (isRepeated) {
+        joined.back().push_back(wide.size());
+        wide.push_back(repeats);
+      }
+      // Of a dimension of 1, the repetitions are all there is.
+      if (isRepeated && from.getDimSize(i) == 1) {
+        (kept.empty() ? leading : kept.back()).push_back(i);
+        dims.push_back(repeats);
+        continue;
+      }
+      kept.emplace_back(leading);
+      leading.clear();
+      kept.back().push_back(i);
+      exprs.push_back(rewriter.getAffineDimExpr(wide.size()));
+      joined.back().push_back(wide.size());
+      wide.push_back(extent);
+      dims.push_back(multiplySizes(rewriter, loc, extent, repeats));
     }
     checkDims(rewriter, loc, to, dims);
-    rewriter.replaceOp(
-        op,
-        createRemapped(rewriter, loc, to, dims, input,
-                       [&](const IndexMath &n, ValueRange indices) {
-                         SmallVector<Value> at;
-                         for (auto [i, extent] : llvm::zip(indices, extents))
-                           at.push_back(n.rem(i, extent));
-                         return at;
-                       }));
+    if (int64_t(kept.size()) != from.getRank())
+      input = tensor::CollapseShapeOp::create(rewriter, loc, input, kept);
+    int64_t rank = wide.size();
+    auto type = getTypeOf(wide, to.getElementType());
+    auto generic = linalg::GenericOp::create(
+        rewriter, loc, TypeRange(type), input,
+        createEmpty(rewriter, loc, type, wide),
+        {AffineMap::get(rank, 0, exprs, rewriter.getContext()),
+         rewriter.getMultiDimIdentityMap(rank)},
+        SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+        [](OpBuilder &b, Location l, ValueRange args) {
+          linalg::YieldOp::create(b, l, args[0]);
+        });
+    Value result = generic.getResult(0);
+    if (rank != to.getRank())
+      result = tensor::CollapseShapeOp::create(rewriter, loc, result, joined);
+    rewriter.replaceOp(op, castTo(rewriter, loc, result, to));
     return success();
   }
 };

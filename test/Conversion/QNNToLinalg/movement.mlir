@@ -68,3 +68,16 @@ func.func @empty_slice(%x: tensor<4x8xf32>) -> tensor<4x0xf32> {
   %0 = qnn.slice %x from %from to %from axes %axis steps %axis : tensor<4x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64> -> tensor<4x0xf32>
   return %0 : tensor<4x0xf32>
 }
+
+// A tile copies whole lines, along a new loop for each dimension that is repeated;
+// one of size 1 has no other.
+// CHECK-LABEL: func @tile
+// CHECK: %[[X:.*]] = tensor.collapse_shape %{{.*}} {{\[\[}}0], [1, 2]] : tensor<?x8x1xf32> into tensor<?x8xf32>
+// CHECK: %[[WIDE:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<?x8xf32>) outs(%{{.*}} : tensor<2x?x8x3xf32>)
+// CHECK-NOT: arith.remsi
+// CHECK: tensor.collapse_shape %[[WIDE]] {{\[\[}}0, 1], [2], [3]]
+func.func @tile(%x: tensor<?x8x1xf32>) -> tensor<?x8x3xf32> {
+  %repeats = qnn.constant dense<[2, 1, 3]> : tensor<3xi64>
+  %0 = qnn.tile %x, %repeats : tensor<?x8x1xf32>, tensor<3xi64> -> tensor<?x8x3xf32>
+  return %0 : tensor<?x8x3xf32>
+}
