@@ -2,6 +2,7 @@
 
 #include "DimensionAlgebra.h"
 #include "IndexMath.h"
+#include "WindowMath.h"
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
@@ -266,24 +267,76 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
         createCheck(rewriter, loc, ok,
                     describeNode(loc) + " (Pad): there is nothing to repeat");
     }
-    rewriter.replaceOp(
-        op,
-        createRemapped(
-            rewriter, loc, to, dims, input,
-            [&](const IndexMath &n, ValueRange indices) {
-              SmallVector<Value> at;
-              for (auto [i, pad, extent] : llvm::zip(indices, low, extents)) {
-                bool isPlain = getConstantIndex(pad) == 0 &&
-                               typeOf(input).getDimSize(at.size()) ==
-                                   to.getDimSize(at.size()) &&
-                               !to.isDynamicDim(at.size());
-                at.push_back(
-                    isPlain ? i
-                            : mapIndex(n, op.getMode(), n.sub(i, pad), extent));
-              }
-              return at;
-            }));
+    // Where sizes are known, LLVM makes vectors of the positions that elements
+    // show, but for those that wrap around.
+    bool isVector = to.hasStaticShape() && op.getMode() != qnn::PadMode::wrap &&
+                    llvm::all_of(low, getConstantIndex) &&
+                    llvm::all_of(extents, getConstantIndex);
+    rewriter.replaceOp(op, isVector ? repeatInPlace(rewriter, loc, op.getMode(),
+                                                    input, to, dims, low)
+                                    : repeatAtEnds(rewriter, loc, op.getMode(),
+                                                   input, to, dims, low, high));
     return success();
+  }
+
+  /// Finds for each element of the result the one that it shows.
+  static Value repeatInPlace(OpBuilder &b, Location loc, qnn::PadMode mode,
+                             Value input, RankedTensorType to,
+                             ArrayRef<OpFoldResult> dims, ArrayRef<Value> low) {
+    SmallVector<OpFoldResult> extents = getDims(b, loc, input);
+    auto body = [&](const IndexMath &n, ValueRange indices) {
+      SmallVector<Value> at(indices);
+      for (auto [d, pad] : llvm::enumerate(low))
+        if (extents[d] != dims[d])
+          at[d] = mapIndex(n, mode, n.sub(at[d], pad),
+                           materialize(n.b, n.loc, extents[d]));
+      return at;
+    };
+    return createRemapped(b, loc, to, dims, input, body);
+  }
+
+  /// Copies the input into the middle of the result, and then, dimension by
+  /// dimension, what is there to both ends: few elements ask for the position
+  /// that they show.
+  static Value repeatAtEnds(OpBuilder &b, Location loc, qnn::PadMode mode,
+                            Value input, RankedTensorType to,
+                            ArrayRef<OpFoldResult> dims, ArrayRef<Value> low,
+                            ArrayRef<Value> high) {
+    input = refineType(b, loc, input);
+    SmallVector<OpFoldResult> offsets = fold(low),
+                              sizes = getDims(b, loc, input),
+                              strides(dims.size(), b.getIndexAttr(1));
+    Value result = tensor::InsertSliceOp::create(
+        b, loc, input, createEmpty(b, loc, to, dims), offsets, sizes, strides);
+    for (int64_t d = to.getRank() - 1; d >= 0; --d) {
+      Value extent = materialize(b, loc, sizes[d]);
+      Value end = IndexMath{b, loc}.add(low[d], extent);
+      for (auto [start, size] : {std::pair(constantIndex(b, loc, 0), low[d]),
+                                 std::pair(end, high[d])}) {
+        if (getConstantIndex(size) == 0)
+          continue;
+        SmallVector<OpFoldResult> bandOffsets(offsets), bandSizes(sizes);
+        bandOffsets[d] = getAsOpFoldResult(start);
+        bandSizes[d] = getAsOpFoldResult(size);
+        auto at = [&, start = start](const IndexMath &n, ValueRange indices) {
+          SmallVector<Value> from;
+          for (auto [i, offset] : llvm::zip(indices, bandOffsets))
+            from.push_back(n.add(i, materialize(n.b, n.loc, offset)));
+          from[d] =
+              n.add(low[d], mapIndex(n, mode, n.sub(from[d], low[d]), extent));
+          return from;
+        };
+        Value band =
+            createRemapped(b, loc, getTypeOf(bandSizes, to.getElementType()),
+                           bandSizes, result, at);
+        result = tensor::InsertSliceOp::create(b, loc, band, result,
+                                               bandOffsets, bandSizes, strides);
+      }
+      // The dimensions before take all of this one along.
+      offsets[d] = b.getIndexAttr(0);
+      sizes[d] = dims[d];
+    }
+    return result;
   }
 
   static SmallVector<int64_t> staticOf(ArrayRef<OpFoldResult> values) {

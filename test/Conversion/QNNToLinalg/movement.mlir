@@ -81,3 +81,22 @@ func.func @tile(%x: tensor<?x8x1xf32>) -> tensor<?x8x3xf32> {
   %0 = qnn.tile %x, %repeats : tensor<?x8x1xf32>, tensor<3xi64> -> tensor<?x8x3xf32>
   return %0 : tensor<?x8x3xf32>
 }
+
+// What a pad repeats is copied to the ends of each dimension, from what is there.
+// CHECK-LABEL: func @reflect
+// CHECK-SAME:    %[[X:.*]]: tensor<?x8xf32>
+// CHECK: %[[R0:.*]] = tensor.insert_slice %[[X]] into %{{.*}}[1, 2] [%{{.*}}, 8] [1, 1]
+// CHECK: %[[LEFT:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?x2xf32>)
+// CHECK: tensor.extract %[[R0]]
+// CHECK: %[[R1:.*]] = tensor.insert_slice %[[LEFT]] into %[[R0]][1, 0] [%{{.*}}, 2] [1, 1]
+// CHECK: %[[TOP:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<1x10xf32>)
+// CHECK: tensor.extract %[[R1]]
+// CHECK: %[[R2:.*]] = tensor.insert_slice %[[TOP]] into %[[R1]][0, 0] [1, 10] [1, 1]
+// CHECK-NOT: tensor.insert_slice
+// CHECK: return
+func.func @reflect(%x: tensor<?x8xf32>, %v: tensor<f32>) -> tensor<?x10xf32> {
+  %pads = qnn.constant dense<[1, 2, 0, 0]> : tensor<4xi64>
+  %axes = qnn.constant dense<[0, 1]> : tensor<2xi64>
+  %0 = qnn.pad reflect %x by %pads axes %axes with %v : tensor<?x8xf32>, tensor<4xi64>, tensor<2xi64>, tensor<f32> -> tensor<?x10xf32>
+  return %0 : tensor<?x10xf32>
+}
