@@ -19,11 +19,31 @@ namespace quantc {
 
 using namespace mlir;
 
+/// The tensor that `value` has another shape of.
+static Value getViewed(Value value) {
+  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>())
+    return expand.getSrc();
+  if (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>())
+    return collapse.getSrc();
+  return {};
+}
+
 /// Whether the buffer of `value` is certainly its own: made by an op that
 /// writes a destination, and used by nothing but the return.
 static bool isOwnBuffer(Value value) {
+  while (Value viewed = getViewed(value)) {
+    if (!value.hasOneUse())
+      return false;
+    value = viewed;
+  }
+  if (!value.hasOneUse())
+    return false;
+  // Bufferization gives these a destination.
+  if (value.getDefiningOp<tensor::ConcatOp>() ||
+      value.getDefiningOp<tensor::PadOp>())
+    return true;
   auto producer = value.getDefiningOp<DestinationStyleOpInterface>();
-  if (!producer || !value.hasOneUse())
+  if (!producer)
     return false;
   Value init = producer.getTiedOpOperand(cast<OpResult>(value))->get();
   while (auto fill = init.getDefiningOp<DestinationStyleOpInterface>())
