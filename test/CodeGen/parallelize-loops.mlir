@@ -95,21 +95,22 @@ func.func @main(%out: memref<1024x1024xf32>) {
 #size = affine_map<(d0, d1, d2, d3, d4) -> (d3, d4)>
 #pooled = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2)>
 
-// A pool goes along whole lines of its outputs, with all of a small window.
+// A pool goes along whole lines of its outputs, with all of a small window. The
+// sums of these do not depend on what is added first.
 // LINE-LABEL:  func.func private @pool
 // LINE-SAME:     %[[X:.*]]: memref<64x57x57xf32>
 // LINE:          scf.for %[[CHANNEL:.*]] =
 // LINE:            scf.for %[[ROW:.*]] =
 // LINE:              scf.for %[[COLUMN:.*]] =
 // LINE-NOT:            scf.for
-// LINE-COUNT-9:        arith.maximumf
+// LINE-COUNT-9:        arith.addf
 // LINE:                memref.store %{{.*}}, %{{.*}}[%[[CHANNEL]], %[[ROW]], %[[COLUMN]]]
 func.func private @pool(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: memref<64x28x28xf32>) {
   linalg.generic {indexing_maps = [#window, #size, #pooled],
                   iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
       ins(%x, %w : memref<64x57x57xf32>, memref<3x3xf32>) outs(%out : memref<64x28x28xf32>) {
   ^bb0(%a: f32, %b: f32, %o: f32):
-    %m = arith.maximumf %o, %a : f32
+    %m = arith.addf %o, %a : f32
     linalg.yield %m : f32
   }
   return
@@ -124,12 +125,34 @@ func.func private @pool(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: mem
 // LINE:              scf.for %[[I:.*]] = %c0 to %c5
 // LINE:                scf.for %[[COLUMN:.*]] = %c0 to %c28
 // LINE-NOT:              scf.for
-// LINE-COUNT-5:          arith.maximumf
+// LINE-COUNT-5:          arith.addf
 // LINE:                  memref.store %{{.*}}, %{{.*}}[%[[CHANNEL]], %[[ROW]], %[[COLUMN]]]
 func.func private @large_window(%x: memref<64x32x32xf32>, %w: memref<5x5xf32>, %out: memref<64x28x28xf32>) {
   linalg.generic {indexing_maps = [#dense, #size, #pooled],
                   iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
       ins(%x, %w : memref<64x32x32xf32>, memref<5x5xf32>) outs(%out : memref<64x28x28xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.addf %o, %a : f32
+    linalg.yield %m : f32
+  }
+  return
+}
+
+// Maxima of windows of several lines: columns first, 256 results of a line and
+// what they overlap with at a time, then the elements of each window.
+// LINE-LABEL:  func.func private @maxima
+// LINE:          scf.for %[[TASK:.*]] = %c0 to %c1792
+// LINE:            %[[COLUMNS:.*]] = memref.alloca() {{.*}} : memref<513xf32>
+// LINE:            scf.for %[[I:.*]] = %c0 to %c57
+// LINE-COUNT-3:      memref.load %{{.*}} : memref<64x57x57xf32>
+// LINE:              memref.store %{{.*}}, %[[COLUMNS]][%[[I]]]
+// LINE:            scf.for %[[J:.*]] = %c0 to %c28
+// LINE-COUNT-3:      memref.load %[[COLUMNS]]
+// LINE:              memref.store %{{.*}} : memref<64x28x28xf32>
+func.func private @maxima(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: memref<64x28x28xf32>) {
+  linalg.generic {indexing_maps = [#window, #size, #pooled],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<64x57x57xf32>, memref<3x3xf32>) outs(%out : memref<64x28x28xf32>) {
   ^bb0(%a: f32, %b: f32, %o: f32):
     %m = arith.maximumf %o, %a : f32
     linalg.yield %m : f32
@@ -137,21 +160,21 @@ func.func private @large_window(%x: memref<64x32x32xf32>, %w: memref<5x5xf32>, %
   return
 }
 
-// Of windows of bytes that overlap in steps of two, an element at a time.
+// Of sums of bytes that overlap in steps of two, an element at a time.
 // LINE-LABEL:  func.func private @bytes
 // LINE:          scf.for %[[CHANNEL:.*]] =
 // LINE:            scf.for %[[ROW:.*]] =
 // LINE:              scf.for %[[I:.*]] = %c0 to %c3
 // LINE:                scf.for %[[J:.*]] = %c0 to %c3
 // LINE:                  scf.for %[[COLUMN:.*]] = %c0 to %c28
-// LINE:                    arith.maxui
+// LINE:                    arith.addi
 // LINE:                    memref.store %{{.*}}, %{{.*}}[%[[CHANNEL]], %[[ROW]], %[[COLUMN]]]
 func.func private @bytes(%x: memref<64x57x57xi8>, %w: memref<3x3xi8>, %out: memref<64x28x28xi8>) {
   linalg.generic {indexing_maps = [#window, #size, #pooled],
                   iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
       ins(%x, %w : memref<64x57x57xi8>, memref<3x3xi8>) outs(%out : memref<64x28x28xi8>) {
   ^bb0(%a: i8, %b: i8, %o: i8):
-    %m = arith.maxui %o, %a : i8
+    %m = arith.addi %o, %a : i8
     linalg.yield %m : i8
   }
   return

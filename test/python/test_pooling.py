@@ -106,3 +106,51 @@ def test_average_of_nothing():
     x = np.ones((1, 1, 2), np.float32)
     (actual,) = quantc.compile(model).run(x)
     np.testing.assert_array_equal(actual, run_reference(model, x))
+
+
+WINDOWS = [
+    ((1, 3, 9, 11), {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+    # More results in a line than are found at a time, and one more.
+    ((1, 2, 6, 514), {"kernel_shape": [3, 5], "pads": [1, 2, 1, 2]}),
+    ((2, 1, 5, 1030), {"kernel_shape": [3, 3], "strides": [1, 2]}),
+    ((1, 2, 14, 15), {"kernel_shape": [3, 4], "strides": [2, 1], "dilations": [2, 3]}),
+    ((1, 2, 7, 8, 20), {"kernel_shape": [2, 3, 3], "strides": [1, 2, 1], "pads": [0, 1, 1, 1, 0, 1]}),
+    ((1, 2, 20, 20), {"kernel_shape": [5, 5], "strides": [3, 3], "ceil_mode": 1}),
+]
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8"])
+def test_maxima_of_windows(rng, dtype, dynamic):
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    inputs, nodes, outputs, feeds = [], [], [], {}
+    for i, (shape, attributes) in enumerate(WINDOWS):
+        x = rng.integers(0 if dtype == "uint8" else -100, 100, shape).astype(dtype)
+        if x.dtype.kind == "f":
+            x[0, 0, 2, 3] = np.inf
+            x[0, -1, 4] = -np.inf
+        feeds[f"x{i}"] = x
+        declared = [f"x{i}_{d}" for d in range(len(shape))] if dynamic else shape
+        nodes.append(helper.make_node("MaxPool", [f"x{i}"], [f"y{i}"], **attributes))
+        inputs.append(helper.make_tensor_value_info(f"x{i}", element, declared))
+        outputs.append(helper.make_tensor_value_info(f"y{i}", element, None))
+    graph = helper.make_graph(nodes, "maxima", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for mine, theirs in zip(quantc.compile(model).run(feeds), session.run(None, feeds), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_maxima_of_windows_with_nan(rng):
+    """Whatever the way to a maximum, a window with a NaN has none other."""
+    x = rng.standard_normal((1, 2, 12, 300)).astype(np.float32)
+    x[0, 0, 4, 7] = x[0, 1, 0, 299] = np.nan
+    graph = helper.make_graph(
+        [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3])],
+        "maxima",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    np.testing.assert_array_equal(quantc.compile(model).run(x)[0], windows.max(axis=(4, 5)))

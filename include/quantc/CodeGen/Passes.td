@@ -463,7 +463,9 @@ def ParallelizeLoopsPass
     single loop, in chunks, so that short lines cost nothing. A reduction of
     windows or of columns passes over whole lines of its outputs, which LLVM
     vectorizes, with up to 16 elements of a window in each pass; each output
-    adds up in the same order as before.
+    adds up in the same order as before. Maxima of windows of several lines are
+    found in two steps where that is less work: columns first, for all windows
+    that have them, then windows, 256 results of a line at a time.
   }];
   let options = [
     Option<"threads", "threads", "bool", "true", "Run large loops in parallel">
@@ -475,6 +477,8 @@ def ParallelizeLoopsPass
   ];
   let statistics = [
     Statistic<"numFlattened", "flattened", "Ops that became one loop">,
+    Statistic<"numTwoSteps", "two-steps",
+              "Maxima of windows found by way of columns">,
     Statistic<"numParallelized", "parallelized", "Ops run on all threads">
   ];
 }

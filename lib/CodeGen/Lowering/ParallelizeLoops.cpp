@@ -9,6 +9,7 @@
 #include "quantc/CodeGen/Passes.h"
 
 #include "CodeGen/Emitter/KernelEmitter.h"
+#include "WindowMaxima.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -280,6 +281,11 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
     if (isFlat(generic)) {
       op = flatten(e, generic);
       ++numFlattened;
+    } else if (auto maxima = matchWindowMaxima(generic)) {
+      emitWindowMaxima(e, *maxima, threads);
+      rewriter.eraseOp(generic);
+      ++numTwoSteps;
+      return success();
     } else {
       rewriter.setInsertionPoint(generic);
       LineReduction reduction = reduceLines(rewriter, generic, threads);
