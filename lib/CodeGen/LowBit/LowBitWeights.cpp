@@ -227,31 +227,148 @@ static void describeTable(WeightPacker &packer, linalg::LinalgOp root,
     weights.multiples.push_back(uint8_t(multiple - weights.smallestMultiple));
 }
 
-std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
-                                                       linalg::LinalgOp root,
-                                                       const LowBitBody &body,
-                                                       int64_t lanes) {
-  auto func = root->getParentOfType<func::FuncOp>();
-  int64_t n = body.columns;
-  LowBitLayout layout(body.bits, body.depth, body.blockSize, lanes);
-  // First look whether all are constants, then change them.
-  SmallVector<std::pair<BlockArgument, SmallVector<memref::GlobalOp>>> found;
-  for (int operand : {body.codes, body.scales, body.zeroPoints}) {
-    found.emplace_back();
-    if (operand < 0)
-      continue;
-    auto argument = dyn_cast<BlockArgument>(root->getOperand(operand));
-    auto globals = packer.getConstants(func, argument, root);
-    if (failed(globals))
-      return std::nullopt;
-    found.back() = {argument, std::move(*globals)};
-  }
-  std::string suffix;
-  llvm::raw_string_ostream(suffix)
-      << "bits" << body.bits << (body.isSigned ? 's' : 'u') << 'x' << lanes
-      << "blocks" << layout.blocks;
-  unsigned offset = body.isSigned ? 1u << (body.bits - 1) : 0;
+template <typename List> static std::vector<char> toBytes(List &&list) {
+  auto *data = reinterpret_cast<const char *>(list.data());
+  return std::vector<char>(data, data + list.size() * sizeof(list[0]));
+}
 
+namespace {
+/// Packs the constants of one product.
+class LowBitPacker {
+public:
+  LowBitPacker(WeightPacker &packer, linalg::LinalgOp root,
+               const LowBitBody &body, int64_t lanes)
+      : packer(packer), root(root), func(root->getParentOfType<func::FuncOp>()),
+        body(body), layout(body.bits, body.depth, body.blockSize, lanes),
+        offset(body.isSigned ? 1u << (body.bits - 1) : 0),
+        b(root.getContext()) {
+    llvm::raw_string_ostream(suffix)
+        << "bits" << body.bits << (body.isSigned ? 's' : 'u') << 'x' << lanes
+        << "blocks" << layout.blocks;
+  }
+
+  std::optional<LowBitWeights> pack();
+
+private:
+  /// An argument of the kernel, and what calls pass for it.
+  struct Constants {
+    BlockArgument argument;
+    SmallVector<memref::GlobalOp> globals;
+  };
+
+  bool find(int operand, Constants &constants);
+  template <typename PackFn>
+  Value replace(const Constants &constants, Type element, PackFn &&pack);
+  bool packOffsets(LowBitWeights &weights);
+  void packScales(LowBitWeights &weights);
+  void packZeroPoints(LowBitWeights &weights);
+  bool hasFloatZeros() const {
+    return body.zeroPoints >= 0 &&
+           isa<FloatType>(cast<MemRefType>(zeroPoints.argument.getType())
+                              .getElementType());
+  }
+
+  WeightPacker &packer;
+  linalg::LinalgOp root;
+  func::FuncOp func;
+  const LowBitBody &body;
+  LowBitLayout layout;
+  /// What makes signed codes unsigned.
+  unsigned offset;
+  Builder b;
+  std::string suffix;
+  Constants codes, scales, zeroPoints;
+};
+} // namespace
+
+/// Finds the constants behind an operand, if there is one. False if calls pass
+/// others than constants.
+bool LowBitPacker::find(int operand, Constants &constants) {
+  if (operand < 0)
+    return true;
+  constants.argument = dyn_cast<BlockArgument>(root->getOperand(operand));
+  auto globals = packer.getConstants(func, constants.argument, root);
+  if (failed(globals))
+    return false;
+  constants.globals = std::move(*globals);
+  return true;
+}
+
+template <typename PackFn>
+Value LowBitPacker::replace(const Constants &constants, Type element,
+                            PackFn &&pack) {
+  unsigned number = constants.argument.getArgNumber();
+  packer.setConstants(func, number, constants.globals, element, suffix, pack);
+  return func.getArgument(number);
+}
+
+/// Scales and float zero points as the scales and offsets of super-blocks, if
+/// they are such.
+bool LowBitPacker::packOffsets(LowBitWeights &weights) {
+  if (!hasFloatZeros() || body.scales < 0)
+    return false;
+  auto pairs = packPairs(scales.globals, zeroPoints.globals, -float(offset),
+                         layout, body.columns);
+  if (!pairs)
+    return false;
+  weights.scaleStorage = ScaleStorage::SuperBlockOffset;
+  for (std::string &own : pairs->suffixes)
+    own = suffix + "offsets" + own;
+  auto replacePart = [&](const Constants &constants, auto member) -> Value {
+    unsigned number = constants.argument.getArgNumber();
+    packer.setConstants(func, number, constants.globals, b.getI8Type(),
+                        pairs->suffixes, [&](size_t call) {
+                          return pairs->packed[pairs->ofCall[call]].*member;
+                        });
+    return func.getArgument(number);
+  };
+  weights.scales = replacePart(scales, &ScalesAndOffsets::scales);
+  weights.zeroPoints = replacePart(zeroPoints, &ScalesAndOffsets::offsets);
+  return true;
+}
+
+void LowBitPacker::packScales(LowBitWeights &weights) {
+  ScaleStorage storage =
+      chooseCommonStorage(scales.globals, layout, body.columns);
+  weights.scaleStorage = storage;
+  suffix += "scales" + std::to_string(int(storage));
+  bool isFloat = storage == ScaleStorage::Float32;
+  weights.scales =
+      replace(scales, isFloat ? Type(b.getF32Type()) : Type(b.getI8Type()),
+              [&](memref::GlobalOp global) {
+                SmallVector<float> numbers = readElements<float>(global);
+                return isFloat ? toBytes(packParameters<float>(numbers, layout,
+                                                               body.columns))
+                               : quantc::packScales(numbers, storage, layout,
+                                                    body.columns);
+              });
+}
+
+/// Zero points of unsigned codes.
+void LowBitPacker::packZeroPoints(LowBitWeights &weights) {
+  if (hasFloatZeros())
+    weights.zeroPoints =
+        replace(zeroPoints, b.getF32Type(), [&](memref::GlobalOp global) {
+          SmallVector<float> zeros = readElements<float>(global);
+          for (float &zero : zeros)
+            zero += float(offset);
+          return toBytes(packParameters<float>(zeros, layout, body.columns));
+        });
+  else
+    weights.zeroPoints =
+        replace(zeroPoints, b.getI8Type(), [&](memref::GlobalOp global) {
+          SmallVector<uint8_t> zeros = readElements<uint8_t>(global);
+          for (uint8_t &zero : zeros)
+            zero = (zero + offset) & ((1u << body.bits) - 1);
+          return toBytes(packParameters<uint8_t>(zeros, layout, body.columns));
+        });
+}
+
+std::optional<LowBitWeights> LowBitPacker::pack() {
+  // First look whether all are constants, then change them.
+  if (!find(body.codes, codes) || !find(body.scales, scales) ||
+      !find(body.zeroPoints, zeroPoints))
+    return std::nullopt;
   LowBitWeights weights{layout,
                         body.bits,
                         {},
@@ -262,75 +379,22 @@ std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
                         body.constantZeroPoint + float(offset),
                         body.table,
                         {}};
-  describeTable(packer, root, found[0].second, weights);
-  Builder b(root.getContext());
-  auto replace = [&](unsigned i, Type element, auto &&pack) -> Value {
-    auto &[argument, globals] = found[i];
-    packer.setConstants(func, argument.getArgNumber(), globals, element, suffix,
-                        pack);
-    return func.getArgument(argument.getArgNumber());
-  };
-  auto toBytes = [](auto &&list) {
-    auto *data = reinterpret_cast<const char *>(list.data());
-    return std::vector<char>(data, data + list.size() * sizeof(list[0]));
-  };
-  weights.words = replace(0, b.getI32Type(), [&](memref::GlobalOp global) {
-    return toBytes(packCodes(global, layout, body.bits, offset, n));
+  describeTable(packer, root, codes.globals, weights);
+  weights.words = replace(codes, b.getI32Type(), [&](memref::GlobalOp global) {
+    return toBytes(packCodes(global, layout, body.bits, offset, body.columns));
   });
-  bool hasFloatZeros =
-      body.zeroPoints >= 0 &&
-      isa<FloatType>(
-          cast<MemRefType>(found[2].first.getType()).getElementType());
-  if (hasFloatZeros && body.scales >= 0) {
-    if (auto pairs = packPairs(found[1].second, found[2].second, -float(offset),
-                               layout, n)) {
-      weights.scaleStorage = ScaleStorage::SuperBlockOffset;
-      for (std::string &own : pairs->suffixes)
-        own = suffix + "offsets" + own;
-      auto replacePair = [&](unsigned i, auto member) -> Value {
-        auto &[argument, globals] = found[i];
-        packer.setConstants(func, argument.getArgNumber(), globals,
-                            b.getI8Type(), pairs->suffixes, [&](size_t call) {
-                              return pairs->packed[pairs->ofCall[call]].*member;
-                            });
-        return func.getArgument(argument.getArgNumber());
-      };
-      weights.scales = replacePair(1, &ScalesAndOffsets::scales);
-      weights.zeroPoints = replacePair(2, &ScalesAndOffsets::offsets);
-      return weights;
-    }
-  }
-  if (body.scales >= 0) {
-    ScaleStorage storage = chooseCommonStorage(found[1].second, layout, n);
-    weights.scaleStorage = storage;
-    suffix += "scales" + std::to_string(int(storage));
-    bool isFloat = storage == ScaleStorage::Float32;
-    weights.scales =
-        replace(1, isFloat ? Type(b.getF32Type()) : Type(b.getI8Type()),
-                [&](memref::GlobalOp global) {
-                  SmallVector<float> scales = readElements<float>(global);
-                  return isFloat
-                             ? toBytes(packParameters<float>(scales, layout, n))
-                             : packScales(scales, storage, layout, n);
-                });
-  }
-  if (body.zeroPoints < 0)
+  if (packOffsets(weights))
     return weights;
-  if (hasFloatZeros)
-    weights.zeroPoints =
-        replace(2, b.getF32Type(), [&](memref::GlobalOp global) {
-          SmallVector<float> zeros = readElements<float>(global);
-          for (float &zero : zeros)
-            zero += float(offset);
-          return toBytes(packParameters<float>(zeros, layout, n));
-        });
-  else
-    weights.zeroPoints =
-        replace(2, b.getI8Type(), [&](memref::GlobalOp global) {
-          SmallVector<uint8_t> zeros = readElements<uint8_t>(global);
-          for (uint8_t &zero : zeros)
-            zero = (zero + offset) & ((1u << body.bits) - 1);
-          return toBytes(packParameters<uint8_t>(zeros, layout, n));
-        });
+  if (body.scales >= 0)
+    packScales(weights);
+  if (body.zeroPoints >= 0)
+    packZeroPoints(weights);
   return weights;
+}
+
+std::optional<LowBitWeights> quantc::packLowBitWeights(WeightPacker &packer,
+                                                       linalg::LinalgOp root,
+                                                       const LowBitBody &body,
+                                                       int64_t lanes) {
+  return LowBitPacker(packer, root, body, lanes).pack();
 }
