@@ -224,6 +224,92 @@ static LogicalResult checkLengths(NodeContext &ctx) {
   return success();
 }
 
+namespace {
+/// Where a GroupQueryAttention finds what it multiplies: names in the function
+/// that stands for it.
+struct AttentionInputs {
+  StringRef q = "query", k = "key", v = "value", mask = "allowed";
+};
+} // namespace
+
+/// Splits queries, keys and values that are one tensor.
+static LogicalResult splitPacked(NodeContext &ctx, int64_t heads,
+                                 int64_t kvHeads, std::string &body,
+                                 AttentionInputs &inputs) {
+  if (ctx.hasInput(1))
+    return success();
+  auto hidden = getDim(ctx, 0, 2);
+  if (!hidden || *hidden % (heads + 2 * kvHeads) != 0)
+    return ctx.emitError("packed queries, keys and values need a static size "
+                         "that its heads divide");
+  int64_t head = *hidden / (heads + 2 * kvHeads);
+  body += formatv(R"(
+  sizes = Constant <value_ints = [{0}, {1}, {1}]> ()
+  q, k, v = Split <axis = 2> (query, sizes))",
+                  heads * head, kvHeads * head);
+  inputs.q = "q", inputs.k = "k", inputs.v = "v";
+  return success();
+}
+
+/// A token sees itself and those before it, as far as the window reaches.
+static void addCausalMask(NodeContext &ctx, std::string &body,
+                          AttentionInputs &inputs) {
+  body += ctx.hasInput(3) ? R"(
+  past_list = Shape <start = 2, end = 3> (past_key)
+  past = Squeeze(past_list))"
+                          : R"(
+  past = Identity(zero))";
+  body += R"(
+  steps = Range(zero, length, one)
+  rows = Add(steps, past)
+  total_length = Add(past, length)
+  columns = Range(zero, total_length, one)
+  row_column = Unsqueeze(rows, second_axis)
+  causal = LessOrEqual(columns, row_column))";
+  int64_t window = ctx.getInt("local_window_size", -1);
+  body += window > 0 ? formatv(R"(
+  window = Constant <value_int = {0}> ()
+  first = Sub(row_column, window)
+  near = Greater(columns, first)
+  allowed = And(causal, near))",
+                               window)
+                           .str()
+                     : std::string(R"(
+  allowed = Identity(causal))");
+  if (ctx.hasInput(10)) {
+    body += addBias("allowed", "attention_bias");
+    inputs.mask = "mask";
+  }
+}
+
+/// Rotates queries and keys by their positions.
+static LogicalResult addRotation(NodeContext &ctx, int64_t heads,
+                                 int64_t kvHeads, std::string &body,
+                                 AttentionInputs &inputs) {
+  if (!ctx.getInt("do_rotary"))
+    return success();
+  if (!ctx.hasInput(7) || !ctx.hasInput(8))
+    return ctx.emitError("rotation needs cos_cache and sin_cache");
+  StringRef positions = "position_ids";
+  if (!ctx.hasInput(9)) {
+    body += R"(
+  grid = Concat <axis = 0> (batch, length_list)
+  positions = Expand(rows, grid))";
+    positions = "positions";
+  }
+  int64_t rotated = 2 * getDim(ctx, 7, 1).value_or(0);
+  for (auto [name, value, count] :
+       {std::tuple<StringRef, StringRef, int64_t>("q_rotated", inputs.q, heads),
+        {"k_rotated", inputs.k, kvHeads}})
+    body += formatv(R"(
+  {0} = RotaryEmbedding <num_heads = {1}, interleaved = {2},
+                         rotary_embedding_dim = {3}> ({4}, cos, sin, {5}))",
+                    name, count, ctx.getInt("rotary_interleaved"), rotated,
+                    value, positions);
+  inputs.q = "q_rotated", inputs.k = "k_rotated";
+  return success();
+}
+
 /// The cache grows by the new keys and values, as in a model whose cache is not
 /// a buffer of a fixed size; sequences of a batch have one length.
 static LogicalResult importGroupQueryAttention(NodeContext &ctx) {
@@ -244,67 +330,12 @@ static LogicalResult importGroupQueryAttention(NodeContext &ctx) {
   batch = Shape <start = 0, end = 1> (query)
   length_list = Shape <start = 1, end = 2> (query)
   length = Squeeze(length_list))";
-  StringRef q = "query", k = "key", v = "value", mask = "allowed";
-  if (!ctx.hasInput(1)) {
-    auto hidden = getDim(ctx, 0, 2);
-    if (!hidden || *hidden % (heads + 2 * kvHeads) != 0)
-      return ctx.emitError("packed queries, keys and values need a static size "
-                           "that its heads divide");
-    int64_t head = *hidden / (heads + 2 * kvHeads);
-    body += formatv(R"(
-  sizes = Constant <value_ints = [{0}, {1}, {1}]> ()
-  q, k, v = Split <axis = 2> (query, sizes))",
-                    heads * head, kvHeads * head);
-    q = "q", k = "k", v = "v";
-  }
-  body += ctx.hasInput(3) ? R"(
-  past_list = Shape <start = 2, end = 3> (past_key)
-  past = Squeeze(past_list))"
-                          : R"(
-  past = Identity(zero))";
-  // A token sees itself and those before it.
-  body += R"(
-  steps = Range(zero, length, one)
-  rows = Add(steps, past)
-  total_length = Add(past, length)
-  columns = Range(zero, total_length, one)
-  row_column = Unsqueeze(rows, second_axis)
-  causal = LessOrEqual(columns, row_column))";
-  int64_t window = ctx.getInt("local_window_size", -1);
-  body += window > 0 ? formatv(R"(
-  window = Constant <value_int = {0}> ()
-  first = Sub(row_column, window)
-  near = Greater(columns, first)
-  allowed = And(causal, near))",
-                               window)
-                           .str()
-                     : std::string(R"(
-  allowed = Identity(causal))");
-  if (ctx.hasInput(10)) {
-    body += addBias("allowed", "attention_bias");
-    mask = "mask";
-  }
-  if (ctx.getInt("do_rotary")) {
-    if (!ctx.hasInput(7) || !ctx.hasInput(8))
-      return ctx.emitError("rotation needs cos_cache and sin_cache");
-    StringRef positions = "position_ids";
-    if (!ctx.hasInput(9)) {
-      body += R"(
-  grid = Concat <axis = 0> (batch, length_list)
-  positions = Expand(rows, grid))";
-      positions = "positions";
-    }
-    int64_t rotated = 2 * getDim(ctx, 7, 1).value_or(0);
-    for (auto [name, value, count] :
-         {std::tuple<StringRef, StringRef, int64_t>("q_rotated", q, heads),
-          {"k_rotated", k, kvHeads}})
-      body += formatv(R"(
-  {0} = RotaryEmbedding <num_heads = {1}, interleaved = {2},
-                         rotary_embedding_dim = {3}> ({4}, cos, sin, {5}))",
-                      name, count, ctx.getInt("rotary_interleaved"), rotated,
-                      value, positions);
-    q = "q_rotated", k = "k_rotated";
-  }
+  AttentionInputs inputs;
+  if (failed(splitPacked(ctx, heads, kvHeads, body, inputs)))
+    return failure();
+  addCausalMask(ctx, body, inputs);
+  if (failed(addRotation(ctx, heads, kvHeads, body, inputs)))
+    return failure();
   return ctx.expandFunction(
       formatv(
           R"(<domain: "com.microsoft", opset_import: ["" : 23]>
@@ -315,7 +346,7 @@ GroupQueryAttention <num_heads, kv_num_heads, scale, softcap: float = 0.0>
         kv_num_heads: int = @kv_num_heads, softcap: float = @softcap>
         ({1}, {2}, {3}, {4}, {7})
 })",
-          body, q, k, v, mask, scaleAttribute(ctx),
+          body, inputs.q, inputs.k, inputs.v, inputs.mask, scaleAttribute(ctx),
           resultList(ctx, {"y", "present_key", "present_value"}),
           ctx.hasInput(3) ? "past_key, past_value" : "\"\", \"\"")
           .str());
