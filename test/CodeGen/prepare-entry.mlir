@@ -38,6 +38,20 @@ func.func @joined(%x: tensor<4xf32>, %y: tensor<2x2xf32>) -> (tensor<8xf32>, ten
   return %0, %1, %3, %4, %5 : tensor<8xf32>, tensor<6xf32>, tensor<2x2xf32>, tensor<4xf32>, tensor<2x2xf32>
 }
 
+// What folds to its operand has none.
+// CHECK-LABEL: func.func @joined_with_nothing(
+func.func @joined_with_nothing(%x: tensor<4xf32>, %none: tensor<0xf32>, %y: tensor<?xf32>) -> (tensor<4xf32>, tensor<?xf32>, tensor<4xf32>) {
+  // CHECK-COUNT-3: bufferization.alloc_tensor() copy
+  %zero = arith.constant 0.0 : f32
+  %0 = tensor.concat dim(0) %x, %none : (tensor<4xf32>, tensor<0xf32>) -> tensor<4xf32>
+  %1 = tensor.concat dim(0) %none, %y : (tensor<0xf32>, tensor<?xf32>) -> tensor<?xf32>
+  %2 = tensor.pad %x low[0] high[0] {
+  ^bb0(%i: index):
+    tensor.yield %zero : f32
+  } : tensor<4xf32> to tensor<4xf32>
+  return %0, %1, %2 : tensor<4xf32>, tensor<?xf32>, tensor<4xf32>
+}
+
 // A state is the caller's buffer, which the run writes.
 // CHECK-LABEL: func.func @state(
 // CHECK-SAME:    %[[NEW:[a-z0-9]+]]: tensor<1xf32> {bufferization.writable = false}

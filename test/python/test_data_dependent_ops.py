@@ -71,6 +71,32 @@ def test_non_max_suppression_of_many_boxes(rng):
         assert rows.shape == (0, 3)
 
 
+@pytest.mark.parametrize(
+    "boxes,scores,what", [((1, 9, 4), (1, 2, 3), "boxes"), ((3, 5, 4), (1, 2, 5), "images"), ((1, 5, 4), (4, 1, 5), "images")]
+)
+def test_non_max_suppression_of_other_scores(boxes, scores, what):
+    text = "g (float[%s] boxes, float[%s] scores, int64 most) => (int64[m, 3] y) { y = NonMaxSuppression (boxes, scores, most) }"
+    message = f"NonMaxSuppression.*must be of equally many {what}"
+    feeds = {"boxes": np.zeros(boxes, np.float32), "scores": np.zeros(scores, np.float32), "most": np.array(3)}
+    with pytest.raises(quantc.RunError, match=message):
+        quantc.compile(parse(text % ("b, n, 4", "i, c, m"))).run(feeds)
+    with pytest.raises(quantc.CompileError, match=message):
+        quantc.compile(parse(text % tuple(", ".join(map(str, shape)) for shape in (boxes, scores))))
+
+
+@pytest.mark.parametrize("parts", ["x, none", "none, x", "none, x, none", "none, none"])
+@pytest.mark.parametrize("columns", ["3", "n"])
+def test_joined_with_nothing(rng, parts, columns):
+    """As a result, and of a value that is the result of something else."""
+    constant = "float[3, 0] none = {}"
+    for body in ("y = Concat <axis = 1> (%s)", "z = Relu (x) y = Concat <axis = 1> (%s)"):
+        body %= parts if body[0] == "y" else parts.replace("x", "z")
+        compare(
+            f"g (float[3, {columns}] x) => (float[3, k] y) <{constant}> {{ {body} }}",
+            {"x": rng.standard_normal((3, 3)).astype(np.float32)},
+        )
+
+
 @pytest.mark.parametrize("mode", ["avg", "max"])
 @pytest.mark.parametrize("transform", ["half_pixel", "output_half_pixel"])
 def test_roi_align(rng, mode, transform):

@@ -28,6 +28,20 @@ static Value getViewed(Value value) {
   return {};
 }
 
+/// Whether bufferization gives the result of `op` a destination: not if it
+/// folds to its operand, as what pads by nothing and joins nothing does.
+static bool getsDestination(Operation *op) {
+  if (auto concat = dyn_cast_or_null<tensor::ConcatOp>(op))
+    return !llvm::is_contained(concat.getInputs().getTypes(),
+                               concat.getResultType()) &&
+           llvm::count_if(concat.getInputs().getTypes(), [](Type type) {
+             return !llvm::is_contained(cast<ShapedType>(type).getShape(), 0);
+           }) > 1;
+  if (auto pad = dyn_cast_or_null<tensor::PadOp>(op))
+    return !pad.hasZeroLowPad() || !pad.hasZeroHighPad();
+  return false;
+}
+
 /// Whether the buffer of `value` is certainly its own: made by an op that
 /// writes a destination, and used by nothing but the return.
 static bool isOwnBuffer(Value value) {
@@ -38,9 +52,7 @@ static bool isOwnBuffer(Value value) {
   }
   if (!value.hasOneUse())
     return false;
-  // Bufferization gives these a destination.
-  if (value.getDefiningOp<tensor::ConcatOp>() ||
-      value.getDefiningOp<tensor::PadOp>())
+  if (getsDestination(value.getDefiningOp()))
     return true;
   auto producer = value.getDefiningOp<DestinationStyleOpInterface>();
   if (!producer)

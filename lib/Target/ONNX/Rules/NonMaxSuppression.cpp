@@ -13,6 +13,7 @@
 #include "../LoopBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -45,6 +46,10 @@ private:
   using Condition = llvm::function_ref<Value(ValueRange)>;
 
   LogicalResult readInputs();
+  /// Fails, here or when it runs, unless dimensions of boxes and scores that
+  /// count the same are equal.
+  LogicalResult checkFit();
+  Value getSize(Value tensor, int64_t dimension);
   /// Input `i` as a scalar, or a number if it is left out.
   Value scalarInput(size_t i, Type type, double otherwise);
 
@@ -372,16 +377,38 @@ LogicalResult Suppression::readInputs() {
   return failure(ctx.hasFailed());
 }
 
+Value Suppression::getSize(Value tensor, int64_t dimension) {
+  Value size = ctx.create<qnn::ShapeOp>(tensor, dimension, dimension + 1);
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(),
+                                    extractScalar(ctx, size));
+}
+
+LogicalResult Suppression::checkFit() {
+  for (auto [ofBoxes, ofScores, what] :
+       {std::tuple(0, 0, "images"), std::tuple(1, 2, "boxes")}) {
+    int64_t x = ctx.inputType(0).getDimSize(ofBoxes);
+    int64_t y = ctx.inputType(1).getDimSize(ofScores);
+    std::string problem =
+        std::string("boxes and scores must be of equally many ") + what;
+    if (ShapedType::isStatic(x) && ShapedType::isStatic(y)) {
+      if (x != y)
+        return ctx.emitError(problem);
+      continue;
+    }
+    cf::AssertOp::create(
+        b, loc,
+        compare(I::eq, getSize(boxes, ofBoxes), getSize(scores, ofScores)),
+        "node '" + cast<NameLoc>(loc).getName().str() +
+            "' (NonMaxSuppression): " + problem);
+  }
+  return success();
+}
+
 LogicalResult Suppression::run() {
-  if (failed(readInputs()))
+  if (failed(readInputs()) || failed(checkFit()))
     return failure();
-  auto dim = [&](Value tensor, int64_t i) -> Value {
-    return arith::IndexCastOp::create(
-        b, loc, b.getIndexType(),
-        extractScalar(ctx, ctx.create<qnn::ShapeOp>(tensor, i, i + 1)));
-  };
-  numBoxes = dim(boxes, 1);
-  Value images = dim(boxes, 0), classes = dim(scores, 1);
+  numBoxes = getSize(boxes, 1);
+  Value images = getSize(boxes, 0), classes = getSize(scores, 1);
   limit = arith::IndexCastOp::create(b, loc, b.getIndexType(), limit);
   limit = arith::MaxSIOp::create(b, loc, limit, index(0));
   limit = arith::MinSIOp::create(b, loc, limit, numBoxes);
