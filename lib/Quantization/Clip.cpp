@@ -11,10 +11,11 @@
 
 #include "WeightMethodImpl.h"
 
-#include "llvm/Support/MathExtras.h"
+#include "llvm/ADT/STLExtras.h"
 
 #include <Eigen/Core>
 
+#include <cmath>
 #include <limits>
 
 using namespace quantc;
@@ -85,18 +86,22 @@ RangeSearch::RangeSearch(const WeightMatrix &from, GramMatrix products,
       blockSize(result.blockSize), quantizer(quantizer), options(options),
       result(result), errors(Matrix::Zero(from.k, from.n)),
       bounds(result.scales.size()), ends(result.scales.size()) {
+  // Of a size that floats hold, however large the inputs are.
   if (int64_t(products.size()) != k * k) {
     gram = Matrix::Ones(k, 1);
-    if (int64_t(products.size()) == k)
-      gram =
-          Eigen::Map<const Eigen::VectorXd>(products.data(), k).cast<float>();
+    if (int64_t(products.size()) != k)
+      return;
+    Eigen::Map<const Eigen::VectorXd> squares(products.data(), k);
+    if (double mean = squares.mean(); mean > 0)
+      gram = (squares / mean).cast<float>();
     return;
   }
   using Doubles =
       Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  gram = Eigen::Map<const Doubles>(products.data(), k, k).cast<float>();
-  gram.diagonal().array() +=
-      float(getDamping(products, k) * getMeanDiagonal(products, k));
+  gram = (Eigen::Map<const Doubles>(products.data(), k, k) /
+          getMeanDiagonal(products, k))
+             .cast<float>();
+  gram.diagonal().array() += float(getDamping(products, k));
 }
 
 llvm::Error RangeSearch::findBounds() {
@@ -208,6 +213,9 @@ public:
   Expected<QuantizedMatrix> quantize(const WeightMatrix &weights,
                                      const WeightFormat &format,
                                      GramMatrix gram) const override {
+    if (!llvm::all_of(gram, [](double x) { return std::isfinite(x); }))
+      return llvm::createStringError(
+          "the Gram matrix of the inputs is not finite");
     GroupQuantizer quantizer(format, options, weights);
     QuantizedMatrix result = quantizer.createResult(weights);
     RangeSearch search(weights, gram, quantizer, options, result);

@@ -137,3 +137,24 @@ func.func @nothing_left(%c: i1, %x: tensor<1x1x4xf32>, %w: tensor<1x1x3xf32>) ->
   }
   return %0 : tensor<?x?x?xf32>
 }
+
+// What contradicts itself before anything is folded in it stays, too.
+// CHECK-LABEL: func.func @never_fits
+func.func @never_fits(%c: i1, %x: tensor<8xf32>) -> tensor<?x?xf32> {
+  // CHECK: scf.if
+  // CHECK: qnn.reshape {{.*}} : tensor<?x?xf32>, tensor<2xi64> -> tensor<6x4xf32>
+  %a = qnn.constant dense<[[2], [4]]> : tensor<2x1xi64>
+  %all = qnn.constant dense<[-1]> : tensor<1xi64>
+  %other = qnn.constant dense<[6, 4]> : tensor<2xi64>
+  %row = qnn.transpose %a [1, 0] : tensor<2x1xi64> -> tensor<1x2xi64>
+  %shape = qnn.reshape %row, %all : tensor<1x2xi64>, tensor<1xi64> -> tensor<2xi64>
+  %z = qnn.reshape %x, %shape : tensor<8xf32>, tensor<2xi64> -> tensor<?x?xf32>
+  %0 = scf.if %c -> tensor<?x?xf32> {
+    %1 = qnn.reshape %z, %other : tensor<?x?xf32>, tensor<2xi64> -> tensor<6x4xf32>
+    %2 = tensor.cast %1 : tensor<6x4xf32> to tensor<?x?xf32>
+    scf.yield %2 : tensor<?x?xf32>
+  } else {
+    scf.yield %z : tensor<?x?xf32>
+  }
+  return %0 : tensor<?x?xf32>
+}

@@ -406,6 +406,22 @@ TEST(Clip, GroupsMakeUpForEachOther) {
   }
 }
 
+/// Only the relation of inputs to each other counts.
+TEST(Clip, InputsOfAnySize) {
+  Problem p = makeProblem(64, 4, 100);
+  WeightFormat format = integers(3, RangeScheme::Asymmetric, 32);
+  std::vector<float> expected = quantize("clip", p, format).dequantize();
+  for (double size : {1e-45, 1e42}) {
+    Problem scaled = p;
+    for (double &product : scaled.gram)
+      product *= size;
+    EXPECT_EQ(quantize("clip", scaled, format).dequantize(), expected);
+  }
+  p.gram.assign(64 * 64, NAN);
+  EXPECT_EQ(getError("clip", p, format),
+            "the Gram matrix of the inputs is not finite");
+}
+
 TEST(Clip, WithoutDataTheWeightsDecide) {
   Problem p = makeProblem(64, 4, 0);
   p.gram.clear();
