@@ -209,6 +209,18 @@ void quantc::matchNeighbours(KernelEmitter &e, MatchedProduct &match,
 // Contractions
 //===----------------------------------------------------------------------===//
 
+void quantc::describeOperands(KernelEmitter &e, const LoopGroups &groups,
+                              const Access &a, const Access &c,
+                              GemmProblem &p) {
+  for (unsigned loop : groups.outer)
+    p.outerSizes.push_back(c.sizes[*c.positionOf(loop)]);
+  p.m = c.sizeOfGroup(e, groups.m);
+  p.n = c.sizeOfGroup(e, groups.n);
+  p.k = a.sizeOfGroup(e, groups.k);
+  p.a = a.getMatrix(e, groups, groups.m, groups.k);
+  p.c = c.getMatrix(e, groups, groups.m, groups.n);
+}
+
 static FailureOr<MatchedProduct>
 matchContraction(KernelEmitter &e, linalg::LinalgOp root,
                  const VectorUnit &unit, std::optional<unsigned> rowLoop) {
@@ -274,13 +286,7 @@ matchContraction(KernelEmitter &e, linalg::LinalgOp root,
     return failure();
   sortBy(c, groups.outer);
 
-  for (unsigned loop : groups.outer)
-    p.outerSizes.push_back(c.sizes[*c.positionOf(loop)]);
-  p.m = c.sizeOfGroup(e, groups.m);
-  p.n = c.sizeOfGroup(e, groups.n);
-  p.k = a.sizeOfGroup(e, groups.k);
-  p.a = a.getMatrix(e, groups, groups.m, groups.k);
-  p.c = c.getMatrix(e, groups, groups.m, groups.n);
+  describeOperands(e, groups, a, c, p);
   match.b = b.getMatrix(e, groups, groups.k, groups.n);
   match.matrixOperand = operandB;
   match.rowsOperand = operandA;

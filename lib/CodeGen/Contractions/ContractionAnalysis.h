@@ -45,6 +45,11 @@ struct MatchedProduct {
   bool hasPlanes(KernelEmitter &e) const;
 };
 
+/// Sets the sizes of `problem`, its left-hand side `a` and its result `c`; the
+/// loops of `groups` go through them.
+void describeOperands(KernelEmitter &e, const LoopGroups &groups,
+                      const Access &a, const Access &c, GemmProblem &problem);
+
 /// Describes `root` (on contiguous buffers) as a product, emitting the sizes
 /// and strides that it needs before the root. Of a contraction, `rowLoop` is
 /// alone in going through rows if it is given: others are outer loops, also

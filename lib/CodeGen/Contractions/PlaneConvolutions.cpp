@@ -145,13 +145,7 @@ LogicalResult PlaneConvolution::matchWindows() {
 }
 
 void PlaneConvolution::describeSizes() {
-  for (unsigned loop : groups.outer)
-    p.outerSizes.push_back(c.sizes[*c.positionOf(loop)]);
-  p.m = c.sizeOfGroup(e, groups.m);
-  p.n = c.sizeOfGroup(e, groups.n);
-  p.k = a.sizeOfGroup(e, groups.k);
-  p.a = a.getMatrix(e, groups, groups.m, groups.k);
-  p.c = c.getMatrix(e, groups, groups.m, groups.n);
+  describeOperands(e, groups, a, c, p);
 
   x = Access::get(e, input.source, imageMap);
   for (unsigned loop : groups.outer)

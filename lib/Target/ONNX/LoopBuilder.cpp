@@ -3,6 +3,7 @@
 #include "LoopBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -39,6 +40,13 @@ Value quantc::onnx_import::extractScalar(NodeContext &ctx, Value tensor) {
   if (!tensor)
     return {};
   return tensor::ExtractOp::create(ctx.builder, ctx.loc, tensor, ValueRange());
+}
+
+void onnx_import::assertWhenRun(NodeContext &ctx, Value condition,
+                                const Twine &problem) {
+  StringRef name = cast<NameLoc>(ctx.loc).getName().getValue();
+  cf::AssertOp::create(ctx.builder, ctx.loc, condition,
+                       ("node '" + name + "'" + problem).str());
 }
 
 static Value makeTensor(NodeContext &ctx, Value scalar) {

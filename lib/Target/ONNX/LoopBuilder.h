@@ -23,6 +23,11 @@ mlir::Value castTensor(NodeContext &ctx, mlir::Value value, mlir::Type type);
 /// The one element of an integer or bool tensor.
 mlir::Value extractScalar(NodeContext &ctx, mlir::Value tensor);
 
+/// Makes a run fail unless `condition` (i1) holds, with the node's name and
+/// `problem`, which begins where the name ends: ": ..." or " (Op): ...".
+void assertWhenRun(NodeContext &ctx, mlir::Value condition,
+                   const llvm::Twine &problem);
+
 /// Builds an scf.for, or an scf.while if there is a condition.
 class LoopBuilder {
 public:

@@ -4,8 +4,6 @@
 
 #include "../LoopBuilder.h"
 
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
-
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -216,11 +214,9 @@ static LogicalResult checkLengths(NodeContext &ctx) {
   Value ok = extractScalar(ctx, ctx.castTo(all, ctx.builder.getI1Type()));
   if (!ok)
     return failure();
-  std::string name = cast<NameLoc>(ctx.loc).getName().str();
-  cf::AssertOp::create(ctx.builder, ctx.loc, ok,
-                       "node '" + name +
-                           "' (GroupQueryAttention): seqlens_k must be the "
-                           "length of the cache and the new tokens, less one");
+  assertWhenRun(ctx, ok,
+                " (GroupQueryAttention): seqlens_k must be the "
+                "length of the cache and the new tokens, less one");
   return success();
 }
 

@@ -7,7 +7,6 @@
 #include "../LoopBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -32,11 +31,9 @@ static LogicalResult importOneBranch(NodeContext &ctx, Value condition,
                                           ctx.builder.getBoolAttr(true));
     condition = arith::XOrIOp::create(ctx.builder, ctx.loc, condition, yes);
   }
-  std::string name = cast<NameLoc>(ctx.loc).getName().str();
-  cf::AssertOp::create(ctx.builder, ctx.loc, condition,
-                       "node '" + name +
-                           "' (If): the branch to take gives another rank "
-                           "than what follows expects");
+  assertWhenRun(ctx, condition,
+                " (If): the branch to take gives another rank "
+                "than what follows expects");
   SmallVector<Value> results;
   if (failed(ctx.importGraph(*graphs[takesSecond],
                              ctx.builder.getInsertionBlock(), {}, results)))

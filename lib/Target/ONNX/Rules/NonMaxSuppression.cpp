@@ -13,7 +13,6 @@
 #include "../LoopBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -395,11 +394,9 @@ LogicalResult Suppression::checkFit() {
         return ctx.emitError(problem);
       continue;
     }
-    cf::AssertOp::create(
-        b, loc,
-        compare(I::eq, getSize(boxes, ofBoxes), getSize(scores, ofScores)),
-        "node '" + cast<NameLoc>(loc).getName().str() +
-            "' (NonMaxSuppression): " + problem);
+    assertWhenRun(
+        ctx, compare(I::eq, getSize(boxes, ofBoxes), getSize(scores, ofScores)),
+        " (NonMaxSuppression): " + problem);
   }
   return success();
 }

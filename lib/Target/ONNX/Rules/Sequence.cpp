@@ -10,7 +10,6 @@
 #include "../LoopBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -71,10 +70,7 @@ static FailureOr<Position> getPosition(NodeContext &ctx, size_t i, int64_t size,
                                      fromBack, given);
   Value inside = arith::AndIOp::create(b, ctx.loc, less(constant(-1), at),
                                        less(at, constant(limit + 1)));
-  std::string name = cast<NameLoc>(ctx.loc).getName().str();
-  cf::AssertOp::create(b, ctx.loc, inside,
-                       "node '" + name +
-                           "': the position is outside of the sequence");
+  assertWhenRun(ctx, inside, ": the position is outside of the sequence");
   return Position{std::nullopt, at};
 }
 

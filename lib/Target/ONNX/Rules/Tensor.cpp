@@ -2,8 +2,6 @@
 
 #include "../LoopBuilder.h"
 
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
-
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_import;
@@ -174,12 +172,10 @@ static FailureOr<SmallVector<int64_t>> findOnes(NodeContext &ctx) {
         extractScalar(ctx, ctx.unary(qnn::UnaryKind::logical_not, isOne));
     if (!stays)
       return failure();
-    std::string name = cast<NameLoc>(ctx.loc).getName().str();
-    cf::AssertOp::create(ctx.builder, ctx.loc, stays,
-                         "node '" + name + "' (Squeeze): dimension " +
-                             std::to_string(i) +
-                             " is 1, which would change the result's rank; "
-                             "give the node axes, or pin it with --shape");
+    assertWhenRun(ctx, stays,
+                  " (Squeeze): dimension " + std::to_string(i) +
+                      " is 1, which would change the result's rank; "
+                      "give the node axes, or pin it with --shape");
   }
   return ones;
 }
