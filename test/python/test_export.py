@@ -50,6 +50,7 @@ CASES = [
     ("ppocr-v4-rec", None),
     ("ppocr-v4-rec", "w8a8"),
     ("ppocr-v4-det", "w8a8"),
+    ("ppocr-v4-det", "w8a8-dynamic"),
     ("silero-vad", None),
     ("silero-vad-seq", None),
     ("silero-vad", "w8a8"),
@@ -219,6 +220,29 @@ def test_sums_over_dimensions_between_others(kind, axes, keepdims, form, tmp_pat
     ours, theirs = quantc.compile(model, quantize="w8").run(feed)[0], oracle(tmp_path / "exported.onnx")(feed)[0]
     np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(quantc.compile(tmp_path / "exported.onnx").run(feed)[0], ours)
+
+
+@pytest.mark.parametrize("declared", [("h", "w"), None], ids=["any-size", "one-size"])
+@pytest.mark.parametrize(
+    "window, stride, dilation, size",
+    [(3, 1, 1, (24, 40)), (3, 1, 1, (7, 13)), (3, 2, 1, (15, 33)), (5, 1, 1, (9, 14)), (5, 2, 1, (1, 50)), (3, 1, 2, (10, 21))],
+)
+def test_depthwise_convolutions_of_floats(window, stride, dilation, size, declared):
+    """Added up in the same order, to the last bit: what a dynamic recipe leaves in float is quantized behind them."""
+    rng = np.random.default_rng(window + size[1])
+    weights = rng.standard_normal((32, 1, window, window)).astype(np.float32)
+    bias = rng.standard_normal(32).astype(np.float32)
+    node = helper.make_node(
+        "Conv", ["x", "w", "b"], ["y"], group=32, pads=[window // 2] * 4, strides=[stride] * 2, dilations=[dilation] * 2
+    )
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 32, *(declared or size)])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")]
+    graph = helper.make_graph([node], "g", [x], [y], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    feed = {"x": rng.standard_normal((2, 32, *size)).astype(np.float32)}
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(quantc.compile(model).run(feed)[0], session.run(None, feed)[0])
 
 
 @pytest.mark.parametrize("name, recipe", [("ppocr-cls", "w8a8"), ("ppocr-cls", "w8a8-s8"), ("minilm-l3", "w8a8-s8")])

@@ -15,6 +15,9 @@ static constexpr int64_t kMaxTaps = 64;
 static constexpr int64_t kMaxStride = 4;
 /// Vectors of so many 32-bit elements have masks.
 static constexpr int64_t kMaskedLanes = 8;
+/// Rows of outputs computed side by side: a chain of all taps takes longer than
+/// its arithmetic.
+static constexpr int64_t kRowsAtOnce = 2;
 /// Elements below which starting threads does not pay.
 static constexpr int64_t kParallelWork = 200000;
 
@@ -46,8 +49,9 @@ private:
   void copyRow(Value target, Value row, Value firstColumn, Value channel);
   void copyVectors(Value target, Value rowBase, Value start);
   void fill(Value from, Value to, Value target);
-  void emitRow(Value row, Value inputRow, Value firstColumn, Value endColumn,
-               ArrayRef<Value> weights, const OutputBases &bases);
+  void emitRows(ArrayRef<Value> rows, ArrayRef<Value> inputRows,
+                Value firstColumn, Value endColumn, ArrayRef<Value> weights,
+                const OutputBases &bases);
 
   KernelEmitter &e;
   const GemmProblem &p;
@@ -57,8 +61,8 @@ private:
   Windows::Dim column; // Over the lines; of size 1 if there is one line.
   int64_t lanes, stride;
 
-  /// Vectors computed side by side, and the block's shape in outputs.
-  int64_t vectors, blockRows, blockColumns;
+  /// Vectors and rows computed side by side, and the block's shape in outputs.
+  int64_t vectors, rowsAtOnce, blockRows, blockColumns;
   /// A row of the buffer: for each remainder of a position by the stride, the
   /// elements with that remainder, so that all reads are contiguous. There are
   /// `most` of them; rows of fewer lie as close as those of a known length do,
@@ -75,23 +79,31 @@ private:
 } // namespace
 
 void DepthwiseEmitter::emit(bool useThreads) {
+  std::optional<int64_t> rows = e.asConstant(column.outputSize);
+  std::optional<int64_t> columns = e.asConstant(line.outputSize);
   vectors = windows.getNumTaps() > kMaxResidentTaps ? 2 : 1;
+  rowsAtOnce = rows == 1 ? 1 : kRowsAtOnce;
+  if (columns && llvm::divideCeil(*columns, lanes) == 2) {
+    vectors = 2;
+    if (windows.getNumTaps() <= kMaxResidentTaps)
+      rowsAtOnce = 1;
+  }
   blockRows = kBlockRows;
-  if (std::optional<int64_t> rows = e.asConstant(column.outputSize)) {
-    int64_t blocks = llvm::divideCeil(*rows, kBlockRows);
-    blockRows = std::max<int64_t>(
-        1, llvm::divideCeil(*rows, std::max<int64_t>(1, blocks)));
+  if (rows) {
+    int64_t blocks = std::max<int64_t>(1, llvm::divideCeil(*rows, kBlockRows));
+    blockRows = llvm::alignTo(
+        std::max<int64_t>(1, llvm::divideCeil(*rows, blocks)), rowsAtOnce);
   }
   blockColumns = blockRows == 1 ? kLineColumns : kBlockColumns;
   int64_t width = vectors * lanes;
-  if (std::optional<int64_t> columns = e.asConstant(line.outputSize))
+  if (columns)
     blockColumns = std::min(blockColumns, *columns);
   blockColumns = llvm::alignTo(std::max<int64_t>(1, blockColumns), width);
   mostInPhase = blockColumns + getReach();
   // Vectors of fewer elements are loaded with masks element by element.
   Type element = cast<MemRefType>(windows.input.getType()).getElementType();
-  copiesVectors = !e.asConstant(line.outputSize) && lanes >= kMaskedLanes &&
-                  stride == 1 && element.getIntOrFloatBitWidth() == 32;
+  copiesVectors = !columns && lanes >= kMaskedLanes && stride == 1 &&
+                  element.getIntOrFloatBitWidth() == 32;
   numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
   numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
 
@@ -146,10 +158,16 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
         emitFactor(e, kernel, p.factorA, e.load(p.a.buffer, at), /*lanes=*/0);
     weights.push_back(e.splat(weight, lanes));
   }
-  e.forLoop(e.index(0), numRows, 1, [&](Value i) {
-    emitRow(e.add(firstRow, i),
-            e.mul(i, e.mul(e.index(column.stride), rowLength)), firstColumn,
-            endColumn, weights, bases);
+  Value lastRow = e.sub(numRows, e.index(1));
+  e.forLoop(e.index(0), numRows, rowsAtOnce, [&](Value i) {
+    SmallVector<Value> rows, inputRows;
+    for (int64_t r = 0; r < rowsAtOnce; ++r) {
+      // The last one twice, where one is left.
+      Value at = r == 0 ? i : e.min(e.add(i, e.index(r)), lastRow);
+      rows.push_back(e.add(firstRow, at));
+      inputRows.push_back(e.mul(at, e.mul(e.index(column.stride), rowLength)));
+    }
+    emitRows(rows, inputRows, firstColumn, endColumn, weights, bases);
   });
 }
 
@@ -261,41 +279,45 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
       });
 }
 
-/// One row of outputs, from the rows of the buffer at `inputRow`.
-void DepthwiseEmitter::emitRow(Value row, Value inputRow, Value firstColumn,
-                               Value endColumn, ArrayRef<Value> weights,
-                               const OutputBases &bases) {
+/// Rows of outputs, from the rows of the buffer at `inputRows`.
+void DepthwiseEmitter::emitRows(ArrayRef<Value> rows, ArrayRef<Value> inputRows,
+                                Value firstColumn, Value endColumn,
+                                ArrayRef<Value> weights,
+                                const OutputBases &bases) {
   Value zero = e.zero(VectorType::get(lanes, kernel.accumulator));
-  Value rowOffset = e.mul(row, line.outputSize);
   int64_t width = vectors * lanes;
   e.forLoop(firstColumn, endColumn, width, [&](Value first) {
-    SmallVector<Value> sums(vectors, zero);
-    Value base = e.add(inputRow, e.sub(first, firstColumn));
+    Value position = e.sub(first, firstColumn);
+    SmallVector<Value> sums(rows.size() * vectors, zero);
+    // One tap after the other, as ONNX Runtime adds floats up: what rounds them
+    // afterwards then rounds the same ones. Rows side by side keep the chains
+    // from waiting.
     for (int64_t i = 0; i < column.window; ++i) {
-      // Sums of their own, since one chain of all taps would take longer than
-      // the arithmetic does.
-      SmallVector<Value> rowSums(vectors, zero);
       for (int64_t j = 0; j < line.window; ++j) {
         int64_t tap = j * line.dilation;
         int64_t phase = i * column.dilation * stride + tap % stride;
-        Value at =
-            e.add(e.mul(e.index(phase), phaseLength), e.index(tap / stride));
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value input = e.loadVector(
-              buffer, e.add(base, e.add(at, e.index(v * lanes))), lanes);
-          rowSums[v] = emitMultiplyAdd(e, kernel, weights[i * line.window + j],
-                                       input, rowSums[v]);
+        Value at = e.add(
+            e.add(e.mul(e.index(phase), phaseLength), e.index(tap / stride)),
+            position);
+        Value weight = weights[i * line.window + j];
+        Value *sum = sums.begin();
+        for (Value inputRow : inputRows) {
+          for (int64_t v = 0; v < vectors; ++v, ++sum) {
+            Value input = e.loadVector(
+                buffer, e.add(inputRow, e.add(at, e.index(v * lanes))), lanes);
+            *sum = emitMultiplyAdd(e, kernel, weight, input, *sum);
+          }
         }
       }
-      for (auto [sum, rowSum] : llvm::zip(sums, rowSums))
-        sum = i == 0 ? rowSum : emitSum(e, sum, rowSum);
     }
     auto store = [&](ArrayRef<Value> masks) {
       SmallVector<OutputVector> outputs;
-      for (int64_t v = 0; v < vectors; ++v) {
-        Value column = e.add(rowOffset, e.add(first, e.index(v * lanes)));
-        outputs.push_back(
-            {e.index(0), column, sums[v], masks.empty() ? Value() : masks[v]});
+      for (auto [r, row] : llvm::enumerate(rows)) {
+        Value base = e.add(e.mul(row, line.outputSize), first);
+        for (int64_t v = 0; v < vectors; ++v)
+          outputs.push_back({e.index(0), e.add(base, e.index(v * lanes)),
+                             sums[r * vectors + v],
+                             masks.empty() ? Value() : masks[v]});
       }
       emitOutputs(e, p, kernel, bases, outputs);
     };
