@@ -7,6 +7,7 @@
 
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "onnx/defs/schema.h"
 #include "onnx/shape_inference/attribute_binder.h"
 #include "onnx/shape_inference/implementation.h"
@@ -420,20 +421,26 @@ LogicalResult GraphImporter::run() {
     return failure();
 
   SmallVector<Type> resultTypes;
+  builder.setInsertionPointToEnd(entry);
   for (auto [output, value] : llvm::zip(graph.output(), results)) {
-    resultTypes.push_back(value.getType());
     NamedAttrList attrs;
     attrs.set("qnn.name", builder.getStringAttr(output.name()));
     if (strings.contains(value)) {
       std::string name = kStringDim + output.name();
-      SmallVector<StringRef> dims(
-          cast<RankedTensorType>(value.getType()).getRank());
+      auto type = cast<RankedTensorType>(value.getType());
+      SmallVector<StringRef> dims(type.getRank());
       dims.back() = name;
       attrs.set("qnn.dims", builder.getStrArrayAttr(dims));
+      // A dimension with a name has no size.
+      SmallVector<int64_t> shape(type.getShape());
+      shape.back() = ShapedType::kDynamic;
+      if (type.getShape() != ArrayRef(shape))
+        value = tensor::CastOp::create(builder, module.getLoc(),
+                                       type.clone(shape), value);
     }
+    resultTypes.push_back(value.getType());
     resultAttrs.push_back(attrs.getDictionary(builder.getContext()));
   }
-  builder.setInsertionPointToEnd(entry);
   func::ReturnOp::create(builder, module.getLoc(), results);
   function.setType(builder.getFunctionType(types, resultTypes));
   function.setAllArgAttrs(argAttrs);

@@ -5,6 +5,7 @@
 
 #include "GraphImporter.h"
 #include "ModelPreparation.h"
+#include "RuleRegistry.h"
 #include "TensorData.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -34,6 +35,17 @@ static LogicalResult guarded(Location loc,
   }
 }
 
+/// What to do about an op that no rule will take; empty if nothing is known.
+static StringRef getAdvice(const UnsupportedOp &op) {
+  if (op.domain == "com.microsoft.nchwc")
+    return "ONNX Runtime writes this domain at optimization level ALL, for the "
+           "processor that it runs on: save the model at level EXTENDED";
+  if (op.domain == kOnnxMl && op.opType == "ZipMap")
+    return "it gives a list of maps, not a tensor: export the model without it "
+           "(skl2onnx: options={'zipmap': False})";
+  return "";
+}
+
 static LogicalResult reportUnsupported(ArrayRef<UnsupportedOp> ops,
                                        Location loc) {
   if (ops.empty())
@@ -51,13 +63,19 @@ static LogicalResult reportUnsupported(ArrayRef<UnsupportedOp> ops,
   InFlightDiagnostic error = emitError(loc);
   error << "the model uses " << byOp.size() << " unsupported op"
         << (byOp.size() == 1 ? "" : "s") << ":";
+  SmallVector<StringRef> advice;
   for (const auto &[key, entry] : byOp) {
     const auto &[op, count] = entry;
+    if (StringRef text = getAdvice(*op);
+        !text.empty() && !llvm::is_contained(advice, text))
+      advice.push_back(text);
     error << "\n  " << op->opType << " (domain " << op->domain << ", opset "
           << op->opset << ") in node '" << op->node << "'";
     if (count > 1)
       error << " and " << count - 1 << " more";
   }
+  for (StringRef text : advice)
+    error << "\n  " << text;
   return error;
 }
 

@@ -248,8 +248,10 @@ static LogicalResult checkInputs(const onnx::GraphProto &graph,
            size > (int64_t(1) << 48)))
         return emitError(loc) << "input '" << input.name() << "' is too large";
   }
+  // No rule gives maps: the op that does is what to name.
   for (const onnx::ValueInfoProto &output : graph.output())
     if (output.has_type() && !output.type().has_tensor_type() &&
+        !output.type().sequence_type().elem_type().has_map_type() &&
         output.type().value_case() != onnx::TypeProto::VALUE_NOT_SET)
       return emitError(loc)
              << "output '" << output.name() << "' is "
@@ -362,7 +364,10 @@ private:
 static void runChecker(onnx::ModelProto &model, const ImportOptions &options) {
   ShapePlaceholders placeholders(*model.mutable_graph());
   onnx::checker::CheckerContext context;
-  context.set_ir_version(model.ir_version());
+  // Up to version 3, constants had to be inputs, too; ONNX Runtime writes
+  // models where they are not.
+  context.set_ir_version(std::max<int64_t>(model.ir_version(), 4));
+  context.set_schema_registry(&getSchemas());
   std::unordered_map<std::string, int> opsets;
   for (const auto &opset : model.opset_import())
     opsets[opset.domain()] = opset.version();

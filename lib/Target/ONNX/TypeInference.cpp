@@ -26,6 +26,44 @@ using namespace quantc::onnx_import;
 
 //===- Schemas ------------------------------------------------------------===//
 
+/// What ONNX Runtime's optimizer writes for RMSNormalization.
+static const onnx::OpSchema &getSimplifiedLayerNorm() {
+  static const onnx::OpSchema schema = [] {
+    onnx::OpSchema s;
+    s.SetName("SimplifiedLayerNormalization")
+        .SetDomain(onnx::ONNX_DOMAIN)
+        .SinceVersion(1)
+        .Attr("axis", "", onnx::AttributeProto::INT, int64_t(-1))
+        .Attr("epsilon", "", onnx::AttributeProto::FLOAT, 1e-5f)
+        .Attr("stash_type", "", onnx::AttributeProto::INT, int64_t(1))
+        .Input(0, "X", "", "T")
+        .Input(1, "scale", "", "T")
+        .Output(0, "Y", "", "T")
+        .Output(1, "InvStdDev", "", "U", onnx::OpSchema::Optional)
+        .TypeConstraint("T", onnx::OpSchema::all_float_types_ir4(), "")
+        .TypeConstraint("U", {"tensor(float)"}, "")
+        .TypeAndShapeInferenceFunction(
+            onnx::propagateShapeAndTypeFromFirstInput);
+    s.Finalize();
+    return s;
+  }();
+  return schema;
+}
+
+/// The schema of an op that ONNX Runtime writes into ONNX's own domain where
+/// ONNX has none; null for others.
+static const onnx::OpSchema *getExtension(const std::string &name,
+                                          const std::string &domain) {
+  if (domain != onnx::ONNX_DOMAIN)
+    return nullptr;
+  if (name == "SimplifiedLayerNormalization")
+    return &getSimplifiedLayerNorm();
+  // It is older there than in ONNX.
+  return name == "LayerNormalization"
+             ? onnx::OpSchemaRegistry::Schema(name, domain)
+             : nullptr;
+}
+
 namespace {
 class SchemaRegistry : public onnx::ISchemaRegistry {
 public:
@@ -33,7 +71,9 @@ public:
                                   const std::string &domain) const override {
     const onnx::OpSchema *schema =
         onnx::OpSchemaRegistry::Instance()->GetSchema(name, opset, domain);
-    if (!schema || !schema->attributes().count("ceil_mode"))
+    if (!schema)
+      return getExtension(name, domain);
+    if (!schema->attributes().count("ceil_mode"))
       return schema;
     const onnx::OpSchema *newest = onnx::OpSchemaRegistry::Schema(name, domain);
     if (schema == newest)

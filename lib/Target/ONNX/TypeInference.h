@@ -8,6 +8,8 @@
 namespace quantc::onnx_import {
 
 /// ONNX's schemas; those of older pools count windows as the newest ones do.
+/// LayerNormalization is there in each opset, and SimplifiedLayerNormalization,
+/// as ONNX Runtime's optimizer writes both.
 const onnx::ISchemaRegistry &getSchemas();
 
 /// Gives the values of `model` their types; throws on a contradiction. Sizes
