@@ -64,6 +64,8 @@ const RuleRegistry &RuleRegistry::get() {
     registerStringRules(r);
     registerTfIdfRules(r);
     registerMlRules(r);
+    registerMlLinearRules(r);
+    registerMlTreeRules(r);
     return r;
   }();
   return registry;

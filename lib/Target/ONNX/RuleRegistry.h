@@ -77,6 +77,8 @@ void registerGradientRules(RuleRegistry &registry);
 void registerStringRules(RuleRegistry &registry);
 void registerTfIdfRules(RuleRegistry &registry);
 void registerMlRules(RuleRegistry &registry);
+void registerMlLinearRules(RuleRegistry &registry);
+void registerMlTreeRules(RuleRegistry &registry);
 
 } // namespace quantc::onnx_import
 
