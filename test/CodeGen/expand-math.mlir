@@ -11,6 +11,50 @@ func.func @exp(%x: f32) -> f32 {
   return %0 : f32
 }
 
+// Subnormal results take two factors; where hardly more than 0 may as well be
+// 0, or is added to 1, there is one. Nothing is divided or branches.
+// CHECK-LABEL: func.func @factors
+// CHECK:         arith.shrui
+// CHECK-COUNT-2: arith.shli
+// CHECK-NOT:     arith.sh
+// CHECK:         return
+func.func @factors(%x: vector<8xf32>) -> vector<8xf32> {
+  %0 = math.exp %x : vector<8xf32>
+  return %0 : vector<8xf32>
+}
+
+// CHECK-LABEL: func.func @one_factor
+// CHECK-NOT:     arith.shrui
+// CHECK:         arith.shli
+// CHECK-NOT:     arith.sh
+// CHECK:         return
+func.func @one_factor(%x: vector<8xf32>) -> vector<8xf32> {
+  %0 = math.exp %x fastmath<afn> : vector<8xf32>
+  return %0 : vector<8xf32>
+}
+
+// CHECK-LABEL: func.func @added_to_one
+// CHECK-NOT:     arith.shrui
+// CHECK:         arith.shli
+// CHECK-NOT:     arith.sh
+// CHECK:         return
+func.func @added_to_one(%x: f32, %y: f32) -> f32 {
+  %one = arith.constant 1.0 : f32
+  %0 = math.exp %x : f32
+  %1 = arith.addf %one, %0 : f32
+  return %1 : f32
+}
+
+// Something else sees the result.
+// CHECK-LABEL: func.func @added_and_returned
+// CHECK:         arith.shrui
+func.func @added_and_returned(%x: f32) -> (f32, f32) {
+  %one = arith.constant 1.0 : f32
+  %0 = math.exp %x : f32
+  %1 = arith.addf %0, %one : f32
+  return %0, %1 : f32, f32
+}
+
 // CHECK-LABEL: func.func @exp64
 // CHECK: math.exp
 func.func @exp64(%x: f64) -> f64 {
@@ -24,7 +68,7 @@ func.func @exp64(%x: f64) -> f64 {
 // CHECK-NOT:     math.erf
 // CHECK-NOT:     math.exp
 // CHECK:         math.fma {{.*}} : vector<8xf32>
-// CHECK:         math.copysign {{.*}} : vector<8xf32>
+// CHECK:         arith.ori {{.*}} : vector<8xi32>
 func.func @erf(%x: vector<8xf32>) -> vector<8xf32> {
   %0 = math.erf %x : vector<8xf32>
   return %0 : vector<8xf32>
@@ -53,8 +97,8 @@ func.func @others(%x: f32) -> (i64, i32) {
   return %1, %2 : i64, i32
 }
 
-// A clamp at a number is one comparison; NaN becomes the number. Where both
-// sides may be NaN, that is not enough.
+// A clamp at a number is one comparison; NaN becomes the number, and so the
+// result is one. Where both sides may be NaN, that is not enough.
 // X86-LABEL: func.func @clamp
 // CHECK-LABEL: func.func @clamp
 // CHECK-SAME:    %[[X:.*]]: vector<8xf32>, %[[Y:.*]]: vector<8xf32>, %[[I:.*]]: i32
@@ -64,15 +108,18 @@ func.func @others(%x: f32) -> (i64, i32) {
 // CHECK:         %[[B:.*]] = vector.broadcast %[[F]]
 // CHECK:         %[[HIGH:.*]] = arith.cmpf olt, %[[A]], %[[B]] : vector<8xf32>
 // CHECK:         %[[D:.*]] = arith.select %[[HIGH]], %[[A]], %[[B]]
-// CHECK:         arith.maxnumf %[[D]], %[[Y]]
-func.func @clamp(%x: vector<8xf32>, %y: vector<8xf32>, %i: i32) -> vector<8xf32> {
+// CHECK:         %[[MORE:.*]] = arith.cmpf ogt, %[[Y]], %[[D]]
+// CHECK:         arith.select %[[MORE]], %[[Y]], %[[D]]
+// CHECK:         arith.maxnumf %[[X]], %[[Y]]
+func.func @clamp(%x: vector<8xf32>, %y: vector<8xf32>, %i: i32) -> (vector<8xf32>, vector<8xf32>) {
   %c = arith.constant dense<-15.0> : vector<8xf32>
   %0 = arith.maxnumf %x, %c : vector<8xf32>
   %f = arith.sitofp %i : i32 to f32
   %b = vector.broadcast %f : f32 to vector<8xf32>
   %1 = arith.minnumf %b, %0 : vector<8xf32>
   %2 = arith.maxnumf %1, %y : vector<8xf32>
-  return %2 : vector<8xf32>
+  %3 = arith.maxnumf %x, %y : vector<8xf32>
+  return %2, %3 : vector<8xf32>, vector<8xf32>
 }
 
 // The same at a number of the kernel's, which the caller never passes as NaN;
@@ -81,11 +128,11 @@ func.func @clamp(%x: vector<8xf32>, %y: vector<8xf32>, %i: i32) -> vector<8xf32>
 // CHECK-SAME:    %[[X:.*]]: f32, %[[C:.*]]: f32 {llvm.nofpclass = 3 : i64}, %[[Y:.*]]: f32 {
 // CHECK:         %[[LOW:.*]] = arith.cmpf ogt, %[[X]], %[[C]]
 // CHECK:         %[[A:.*]] = arith.select %[[LOW]], %[[X]], %[[C]]
-// CHECK:         arith.minnumf %[[A]], %[[Y]]
-func.func private @number(%x: f32, %c: f32 {llvm.nofpclass = 3 : i64}, %y: f32 {llvm.nofpclass = 1 : i64}) -> f32 {
+// CHECK:         arith.minnumf %[[X]], %[[Y]]
+func.func private @number(%x: f32, %c: f32 {llvm.nofpclass = 3 : i64}, %y: f32 {llvm.nofpclass = 1 : i64}) -> (f32, f32) {
   %0 = arith.maxnumf %c, %x : f32
-  %1 = arith.minnumf %0, %y : f32
-  return %1 : f32
+  %1 = arith.minnumf %x, %y : f32
+  return %0, %1 : f32, f32
 }
 
 // The larger of two that may be NaN is one instruction, of one that is not a
@@ -101,6 +148,52 @@ func.func @larger(%x: f32, %y: f32, %v: vector<8xf32>, %w: vector<8xf32>) -> (f3
   %1 = arith.minimumf %v, %w : vector<8xf32>
   %2 = arith.maximumf %x, %zero : f32
   return %0, %1, %2 : f32, vector<8xf32>, f32
+}
+
+// The largest of a row, in vectors: what starts as a number stays one, and NaN is
+// passed over by one comparison, in the loop and behind it.
+// CHECK-LABEL: func.func @most
+// CHECK-NOT:     maxnumf
+// CHECK-NOT:     cmpf uno
+// CHECK:         scf.for {{.*}} iter_args(%[[MOST:.*]] = %{{.*}})
+// CHECK:           %[[X:.*]] = vector.load
+// CHECK:           %[[LARGER:.*]] = arith.cmpf ogt, %[[X]], %[[MOST]]
+// CHECK-NEXT:      %[[NEXT:.*]] = arith.select %[[LARGER]], %[[X]], %[[MOST]]
+// CHECK-NEXT:      scf.yield %[[NEXT]]
+// CHECK:         vector.shuffle
+// CHECK:         arith.cmpf ogt
+// CHECK-NEXT:    arith.select
+// CHECK-NOT:     cmpf
+func.func @most(%x: memref<64xf32>) -> vector<4xf32> {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %c64 = arith.constant 64 : index
+  %least = arith.constant dense<0xFF800000> : vector<8xf32>
+  %0 = scf.for %i = %c0 to %c64 step %c8 iter_args(%most = %least) -> vector<8xf32> {
+    %v = vector.load %x[%i] : memref<64xf32>, vector<8xf32>
+    %next = arith.maxnumf %most, %v : vector<8xf32>
+    scf.yield %next : vector<8xf32>
+  }
+  %1 = vector.shuffle %0, %0 [0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
+  %2 = vector.shuffle %0, %0 [4, 5, 6, 7] : vector<8xf32>, vector<8xf32>
+  %3 = arith.maxnumf %1, %2 : vector<4xf32>
+  return %3 : vector<4xf32>
+}
+
+// Not where a loop takes up what may be NaN.
+// CHECK-LABEL: func.func @carried
+// CHECK:         arith.maxnumf
+func.func @carried(%x: memref<64xf32>, %first: f32) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c64 = arith.constant 64 : index
+  %least = arith.constant 0xFF800000 : f32
+  %0:2 = scf.for %i = %c0 to %c64 step %c1 iter_args(%most = %least, %last = %first) -> (f32, f32) {
+    %v = memref.load %x[%i] : memref<64xf32>
+    %next = arith.maxnumf %last, %v : f32
+    scf.yield %next, %v : f32, f32
+  }
+  return %0#0 : f32
 }
 
 // What narrows saturates on AVX2, so that only what no integer holds is clamped

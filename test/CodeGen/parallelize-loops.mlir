@@ -6,8 +6,12 @@
 #row = affine_map<(d0, d1, d2) -> (d1)>
 #sum = affine_map<(d0, d1, d2) -> (d0, d1)>
 
+// CHECK: #[[$FOUR:.*]] = #llvm.loop_interleave<count = 4 : i32>
+// CHECK: #[[$SIDE_BY_SIDE:.*]] = #llvm.loop_annotation<interleave = #[[$FOUR]]>
+
 // Elementwise on whole buffers: one loop, in chunks, and in parallel if the size
-// that only the call tells is large.
+// that only the call tells is large. A polynomial is computed for several
+// vectors side by side.
 // CHECK-LABEL: func.func private @flat
 // CHECK:         memref.reinterpret_cast
 // CHECK:         %[[LARGE:.*]] = arith.cmpi sgt
@@ -16,16 +20,37 @@
 // CHECK:             scf.for
 // CHECK-NOT:         scf.for
 // CHECK:               math.exp
+// CHECK:             } {loop_annotation = #[[$SIDE_BY_SIDE]]}
 // ONE-LABEL:   func.func private @flat
 // ONE-NOT:       omp
 // ONE:           scf.for
 // ONE-NOT:       scf.for
+// ONE:           } {loop_annotation = #{{.*}}}
 // ONE:           return
 func.func private @flat(%x: memref<?x3x5xf32>, %out: memref<?x3x5xf32>) {
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
       ins(%x : memref<?x3x5xf32>) outs(%out : memref<?x3x5xf32>) {
   ^bb0(%a: f32, %o: f32):
     %s = math.exp %a : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// LLVM knows by itself what to do with a sum; few elements are one vector.
+// CHECK-LABEL: func.func private @short
+// CHECK-NOT:     loop_annotation
+func.func private @short(%x: memref<256xf32>, %y: memref<32xf32>, %out: memref<256xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%x : memref<256xf32>) outs(%out : memref<256xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %a, %a : f32
+    linalg.yield %s : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      outs(%y : memref<32xf32>) {
+  ^bb0(%o: f32):
+    %s = math.exp %o : f32
     linalg.yield %s : f32
   }
   return

@@ -38,6 +38,18 @@ def test_exp():
         np.testing.assert_array_equal(run("y = Exp(x)", edges), np.exp(edges))
 
 
+@pytest.mark.parametrize("columns", [1, 7, 8, 31, 33, 200])
+def test_sigmoid(columns):
+    x = np.linspace(-87, 87, 500 * columns, dtype=np.float32).reshape(500, columns)
+    assert units(run("y = Sigmoid(x)", x), 1 / (1 + np.exp(-x.astype(np.float64)))) <= 3
+    edges = np.array([[np.inf, -np.inf, np.nan, 0, -0.0, 1e-40, -88, -88.6, -1e30, 1e30, 89]], np.float32)
+    y = run("y = Sigmoid(x)", edges)
+    with np.errstate(over="ignore"):
+        wanted = 1 / (1 + np.exp(-edges.astype(np.float64)))
+    np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-38)
+    assert y[0, 1] == 0 and y[0, 8] == 0
+
+
 def test_erf():
     x = np.linspace(-4.5, 4.5, 2001, dtype=np.float32)[None]
     assert units(run("y = Erf(x)", x), exact_erf(x.astype(np.float64))) <= 3
@@ -54,3 +66,20 @@ def test_softmax(length):
     powers = np.exp((x - x.max(1, keepdims=True)).astype(np.float64))
     y = run("y = Softmax<axis=-1>(x)", x)
     np.testing.assert_allclose(y, powers / powers.sum(1, keepdims=True), rtol=1e-6)
+
+
+def test_softmax_edges():
+    """NaN is found wherever it is; what is masked weighs nothing; powers near
+    the least number are exact or 0."""
+    x = np.zeros((6, 41), np.float32)
+    x[0, 3] = x[1, 40] = np.nan
+    x[2, ::2] = -np.inf
+    x[3, 1:] = -np.linspace(80, 110, 40)
+    x[4, 7] = np.inf
+    x[5] = -np.inf
+    y = run("y = Softmax<axis=-1>(x)", x)
+    assert np.isnan(y[[0, 1, 4, 5]]).all(1)[[0, 1, 3]].all() and np.isnan(y[4, 7])
+    np.testing.assert_array_equal(y[2], np.where(np.arange(41) % 2, np.float32(1 / 20), 0))
+    exact = np.exp(x[3].astype(np.float64))
+    near = np.isclose(y[3], exact, rtol=1e-6, atol=0)
+    assert (near | (y[3] == 0)).all() and near[exact > 2.0**-125].all()

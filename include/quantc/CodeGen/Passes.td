@@ -384,6 +384,9 @@ def ExpandMathPass : Pass<"quantc-expand-math"> {
     integers computed from their results are its integers. f16 and bf16 compute
     in f32; f64 keeps its calls into libm.
 
+    exp of f32 that is flagged `afn`, or only added to 1, gives 0 for results
+    below 2^-125, which takes a third less.
+
     A number that is rounded to the nearest integer (half to even) and then
     converted is one instruction on x86 (`cvtps2dq`), which LLVM does not find.
     On AVX2 the instructions that narrow integers clamp them to bytes as well.
@@ -460,12 +463,14 @@ def ParallelizeLoopsPass
     Lowers the linalg ops that kernels still hold to loops. Large ones run on
     all threads: every parallel loop outside of the last loop becomes one
     parallel loop. An elementwise op on whole contiguous buffers becomes a
-    single loop, in chunks, so that short lines cost nothing. A reduction of
-    windows or of columns passes over whole lines of its outputs, which LLVM
-    vectorizes, with up to 16 elements of a window in each pass; each output
-    adds up in the same order as before. Maxima of windows of several lines are
-    found in two steps where that is less work: columns first, for all windows
-    that have them, then windows, 256 results of a line at a time.
+    single loop, in chunks, so that short lines cost nothing. Where an element
+    costs as much as a polynomial, LLVM is asked for several vectors side by
+    side (`llvm.loop.interleave.count`). A reduction of windows or of columns
+    passes over whole lines of its outputs, which LLVM vectorizes, with up to 16
+    elements of a window in each pass; each output adds up in the same order as
+    before. Maxima of windows of several lines are found in two steps where that
+    is less work: columns first, for all windows that have them, then windows,
+    256 results of a line at a time.
   }];
   let options = [
     Option<"threads", "threads", "bool", "true", "Run large loops in parallel">
@@ -477,6 +482,8 @@ def ParallelizeLoopsPass
   ];
   let statistics = [
     Statistic<"numFlattened", "flattened", "Ops that became one loop">,
+    Statistic<"numInterleaved", "interleaved",
+              "Loops of several vectors side by side">,
     Statistic<"numTwoSteps", "two-steps",
               "Maxima of windows found by way of columns">,
     Statistic<"numParallelized", "parallelized", "Ops run on all threads">

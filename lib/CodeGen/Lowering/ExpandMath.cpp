@@ -18,6 +18,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
@@ -78,28 +79,29 @@ public:
   /// x = whole * ln(2) + rest.
   struct Reduced {
     Value rest;
-    /// As an i32.
+    /// An i32, of which the low bits hold `whole`, and what was to be added.
     Value whole;
   };
-  Reduced reduce(Value x) {
+  Reduced reduce(Value x, float added) {
     // Adding 1.5 * 2^23 rounds to an integer, which the low bits then hold.
-    Value magic = constant(12582912.0f);
+    Value magic = constant(12582912.0f + added);
     Value rounded = fma(x, constant(1.44269504088896341f), magic);
     Value whole = sub(rounded, magic);
     // ln(2) in two parts, of which the first has few bits.
     Value rest = fma(whole, constant(-6.93145752e-1f), x);
     rest = fma(whole, constant(-1.42860677e-6f), rest);
-    Value bits = arith::BitcastOp::create(b, integers, rounded);
-    return {rest, arith::SubIOp::create(b, bits, integer(0x4B400000))};
+    return {rest, arith::BitcastOp::create(b, integers, rounded)};
   }
-  /// 2 to the power of an i32 from -126 to 127.
-  Value powerOfTwo(Value exponent) {
-    Value biased = arith::AddIOp::create(b, exponent, integer(127));
+  /// 2 to the power of an i32 to which 127 is added, of which this reads the
+  /// low 9 bits; 0 for -127.
+  Value powerOfTwo(Value biased) {
     Value bits = arith::ShLIOp::create(b, biased, integer(23));
     return arith::BitcastOp::create(b, type, bits);
   }
 
   Value exp(Value x);
+  /// What is less than the least normal number, or little more, is 0.
+  Value flushedExp(Value x);
   Value erf(Value x);
 
 private:
@@ -115,16 +117,33 @@ private:
 };
 } // namespace
 
+/// Coefficients of exp, the highest power first, where it is between -1 and 1.
+static constexpr float kExp[] = {0x1.694000p-10f,
+                                 0x1.125edcp-7f,
+                                 0x1.555b5ap-5f,
+                                 0x1.555450p-3f,
+                                 0x1.fffff6p-2f,
+                                 1.0f,
+                                 1.0f};
+
 Value FloatMath::exp(Value x) {
   // All that is below or above becomes 0 or infinity.
-  auto [rest, whole] = reduce(atMost(atLeast(x, -104.0f), 89.0f));
-  Value y = polynomial(rest, {0x1.694000p-10f, 0x1.125edcp-7f, 0x1.555b5ap-5f,
-                              0x1.555450p-3f, 0x1.fffff6p-2f, 1.0f, 1.0f});
-  // In two steps, since results may be subnormal.
-  Value normal = arith::MaxSIOp::create(b, whole, integer(-126));
-  normal = arith::MinSIOp::create(b, normal, integer(127));
-  Value others = arith::SubIOp::create(b, whole, normal);
-  return mul(mul(y, powerOfTwo(normal)), powerOfTwo(others));
+  auto [rest, whole] = reduce(atMost(atLeast(x, -104.0f), 89.0f), 2 * 127);
+  Value y = polynomial(rest, kExp);
+  // In two halves, since results may be subnormal.
+  Value half = arith::ShRUIOp::create(b, whole, integer(1));
+  Value otherHalf = arith::SubIOp::create(b, whole, half);
+  return mul(mul(y, powerOfTwo(half)), powerOfTwo(otherHalf));
+}
+
+Value FloatMath::flushedExp(Value x) {
+  // Below, the power of two is 0.
+  auto [rest, whole] = reduce(atMost(atLeast(x, -87.3f), 89.0f), 126);
+  // 2^128 is no number: the polynomial has its half.
+  SmallVector<float> doubled;
+  for (float coefficient : kExp)
+    doubled.push_back(2 * coefficient);
+  return mul(polynomial(rest, doubled), powerOfTwo(whole));
 }
 
 Value FloatMath::erf(Value x) {
@@ -138,13 +157,18 @@ Value FloatMath::erf(Value x) {
       size, {1.72948930e-5f, -3.83208680e-4f, 3.88393435e-3f, -2.42545605e-2f,
              1.06777847e-1f, 6.34846687e-1f, 1.28717512e-1f});
   power = fma(power, size, size);
-  auto [rest, whole] = reduce(arith::NegFOp::create(b, power));
+  auto [rest, whole] = reduce(arith::NegFOp::create(b, power), 127);
   Value large =
       polynomial(rest, {1.38319808e-3f, 8.37550033e-3f, 4.16689515e-2f,
                         1.66664466e-1f, 4.99999851e-1f, 1.0f, 1.0f});
   large = sub(constant(1), mul(large, powerOfTwo(whole)));
   Value y = select(isLess(constant(0.921875f), size), large, small);
-  return math::CopySignOp::create(b, y, x);
+  // The sign of `y` is known not to be set.
+  Value bits = arith::BitcastOp::create(b, integers, x);
+  Value sign = arith::AndIOp::create(b, bits, integer(INT32_MIN));
+  bits =
+      arith::OrIOp::create(b, sign, arith::BitcastOp::create(b, integers, y));
+  return arith::BitcastOp::create(b, type, bits);
 }
 
 namespace {
@@ -161,6 +185,32 @@ struct ExpandFunction : OpRewritePattern<OpTy> {
       return rewriter.notifyMatchFailure(op, "not of f32");
     FloatMath math(rewriter, op.getLoc(), type);
     rewriter.replaceOp(op, (math.*build)(op.getOperand()));
+    return success();
+  }
+};
+
+/// Whether it does not matter if `op` gives 0 for what is hardly more.
+bool mayFlush(math::ExpOp op) {
+  if (bitEnumContainsAll(op.getFastmath(), arith::FastMathFlags::afn))
+    return true;
+  // It is lost when it is added to 1.
+  return llvm::all_of(op->getUsers(), [](Operation *user) {
+    auto add = dyn_cast<arith::AddFOp>(user);
+    return add && (matchPattern(add.getLhs(), m_OneFloat()) ||
+                   matchPattern(add.getRhs(), m_OneFloat()));
+  });
+}
+
+struct ExpandExp : OpRewritePattern<math::ExpOp> {
+  ExpandExp(MLIRContext *context) : OpRewritePattern(context, /*benefit=*/2) {}
+
+  LogicalResult matchAndRewrite(math::ExpOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "not of f32");
+    FloatMath math(rewriter, op.getLoc(), op.getType());
+    Value x = op.getOperand();
+    rewriter.replaceOp(op, mayFlush(op) ? math.flushedExp(x) : math.exp(x));
     return success();
   }
 };
@@ -290,13 +340,13 @@ private:
   }
 };
 
-/// Whether `value` is never NaN, whatever the data.
-bool isNeverNaN(Value value) {
+/// Whether `value` is a number that does not depend on the data.
+bool isNumber(Value value) {
   Operation *op = value.getDefiningOp();
   if (isa_and_nonnull<arith::SIToFPOp, arith::UIToFPOp>(op))
     return true;
   if (auto broadcast = dyn_cast_or_null<vector::BroadcastOp>(op))
-    return isNeverNaN(broadcast.getSource());
+    return isNumber(broadcast.getSource());
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
     auto classes =
@@ -309,6 +359,62 @@ bool isNeverNaN(Value value) {
   return number && !number->getValue().isNaN();
 }
 
+/// Finds values that are never NaN, whatever the data.
+class NeverNaN {
+public:
+  bool holds(Value value) {
+    if (isNumber(value))
+      return true;
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+      return loop && argument != loop.getInductionVar() &&
+             holdsAround(loop, argument.getArgNumber() - 1);
+    }
+    Operation *op = value.getDefiningOp();
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      return holdsAround(loop, cast<OpResult>(value).getResultNumber());
+    if (isa<vector::ShuffleOp, vector::ExtractOp>(op))
+      return llvm::all_of(op->getOperands(), [&](Value operand) {
+        return !isa<FloatType>(getElementTypeOrSelf(operand)) || holds(operand);
+      });
+    if (isa<arith::MaxNumFOp, arith::MinNumFOp>(op))
+      return holds(op->getOperand(0)) || holds(op->getOperand(1));
+    auto select = dyn_cast<arith::SelectOp>(op);
+    return select && holds(select.getFalseValue()) &&
+           (isComparedNumber(select) || holds(select.getTrueValue()));
+  }
+
+private:
+  /// Whether what `select` takes is not NaN, by what it asks.
+  static bool isComparedNumber(arith::SelectOp select) {
+    auto compare = select.getCondition().getDefiningOp<arith::CmpFOp>();
+    using P = arith::CmpFPredicate;
+    return compare &&
+           llvm::is_contained(
+               {P::OEQ, P::OGT, P::OGE, P::OLT, P::OLE, P::ONE, P::ORD},
+               compare.getPredicate()) &&
+           llvm::is_contained(compare->getOperands(), select.getTrueValue());
+  }
+
+  /// Whether none of the values is NaN that `loop` carries at `index`: not the
+  /// first, and the next one is not if the one before is not.
+  bool holdsAround(scf::ForOp loop, unsigned index) {
+    Value carried = loop.getRegionIterArg(index);
+    if (llvm::is_contained(assumed, carried))
+      return true;
+    if (!holds(loop.getInitArgs()[index]))
+      return false;
+    assumed.push_back(carried);
+    bool holdsNext = holds(loop.getBody()->getTerminator()->getOperand(index));
+    assumed.pop_back();
+    return holdsNext;
+  }
+
+  SmallVector<Value> assumed;
+};
+
+bool isNeverNaN(Value value) { return NeverNaN().holds(value); }
+
 /// A clamp at a number, which is what NaN becomes: `maxps` and `minps` give
 /// their second operand then. Upstream's pattern asks for NaN by itself, and
 /// LLVM does not see that the comparison has.
@@ -318,7 +424,8 @@ struct ExpandClamp : OpRewritePattern<OpTy> {
   LogicalResult matchAndRewrite(OpTy op,
                                 PatternRewriter &rewriter) const override {
     Value x = op.getLhs(), bound = op.getRhs();
-    if (!isNeverNaN(bound))
+    // Better what the loop does not compute.
+    if (!isNumber(bound) && (isNumber(x) || !isNeverNaN(bound)))
       std::swap(x, bound);
     if (!isNeverNaN(bound))
       return rewriter.notifyMatchFailure(op, "both may be NaN");
@@ -373,8 +480,7 @@ struct ExpandMathPass
     RewritePatternSet patterns(&getContext());
     if (unit.convertsNearest)
       patterns.add<ConvertNearest>(&getContext());
-    patterns.add<ExpandFunction<math::ExpOp, &FloatMath::exp>,
-                 ExpandFunction<math::ErfOp, &FloatMath::erf>,
+    patterns.add<ExpandExp, ExpandFunction<math::ErfOp, &FloatMath::erf>,
                  ExpandClamp<arith::MaxNumFOp, arith::CmpFPredicate::OGT>,
                  ExpandClamp<arith::MinNumFOp, arith::CmpFPredicate::OLT>,
                  KeepNaN<arith::MaximumFOp, LLVM::MaximumOp>,

@@ -11,6 +11,8 @@
 #include "CodeGen/Emitter/KernelEmitter.h"
 #include "WindowMaxima.h"
 
+#include "quantc/CodeGen/ElementCost.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -68,6 +70,12 @@ static constexpr int64_t kMaxUnrolledWindow = 16;
 static constexpr int64_t kMinTasks = 8;
 /// Elements that a task should have, so that finding its place costs little.
 static constexpr int64_t kMinTaskElements = 256;
+/// What an element costs at least that is computed in several vectors at once,
+/// as a polynomial does.
+static constexpr int64_t kMinInterleavedCost = 10;
+static constexpr int64_t kVectorsAtOnce = 4;
+/// Fewer elements than these might be none of so many vectors.
+static constexpr int64_t kMinInterleaved = 128;
 
 /// The step in which `map` walks through a line of a buffer with the loop
 /// `dim`: forward, so that vector loads can pick from it; else 0.
@@ -224,6 +232,7 @@ static void parallelizeLine(KernelEmitter &e, scf::ForOp loop,
     Value start = e.mul(chunk, e.index(kChunk));
     Value end = e.min(e.add(start, e.index(kChunk)), size);
     auto inner = scf::ForOp::create(e.b, e.loc, start, end, e.index(1));
+    inner->setDiscardableAttrs(loop->getDiscardableAttrDictionary());
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(inner.getBody());
     moveBody(e, loop, inner.getInductionVar());
@@ -251,6 +260,36 @@ struct ParallelizeLoopsPass
   LogicalResult lower(linalg::LinalgOp op);
 };
 } // namespace
+
+/// Asks LLVM to compute several vectors of `loop` side by side, if its numbers
+/// take so long that one vector would wait for itself. Left alone, LLVM does so
+/// with short bodies only, whose values all have registers. False if it is not
+/// asked.
+static bool interleaveVectors(scf::ForOp loop) {
+  if (std::optional<APInt> count = loop.getStaticTripCount();
+      count && count->ult(kMinInterleaved))
+    return false;
+  int64_t cost = 0;
+  // Integers are positions, and what is read there makes no vectors.
+  for (Operation &op : loop.getBody()->without_terminator())
+    if (op.getNumResults() == 1 && isa<FloatType>(op.getResult(0).getType()))
+      cost += getElementCost(&op);
+  if (cost < kMinInterleavedCost)
+    return false;
+  MLIRContext *context = loop.getContext();
+  auto interleave = LLVM::LoopInterleaveAttr::get(
+      context, IntegerAttr::get(IntegerType::get(context, 32), kVectorsAtOnce));
+  auto annotation = LLVM::LoopAnnotationAttr::get(
+      context, /*disableNonforced=*/{}, /*vectorize=*/{}, interleave,
+      /*unroll=*/{}, /*unrollAndJam=*/{}, /*licm=*/{}, /*distribute=*/{},
+      /*pipeline=*/{}, /*peeled=*/{}, /*unswitch=*/{}, /*mustProgress=*/{},
+      /*isVectorized=*/{}, /*startLoc=*/{}, /*endLoc=*/{},
+      /*parallelAccesses=*/{});
+  // Conversions hand attributes of this dialect on to the branch that repeats
+  // the loop, where this is the name of its property.
+  loop->setAttr("loop_annotation", annotation);
+  return true;
+}
 
 /// How many of an op's first loops are parallel.
 static unsigned countParallelLoops(linalg::LinalgOp op) {
@@ -307,6 +346,8 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
     return success();
   auto bounds = llvm::map_to_vector(
       nest, [](scf::ForOp loop) { return loop.getUpperBound(); });
+  if (numParallel == numLoops && interleaveVectors(nest.back()))
+    ++numInterleaved;
   for (unsigned i = 0; i < numUnrolled; ++i)
     if (failed(loopUnrollFull(nest.pop_back_val())))
       return emitError(e.loc, "a window cannot be unrolled");

@@ -400,7 +400,7 @@ void RowEmitter::emitSweep(unsigned level) {
   SmallVector<Value> sums;
   for (unsigned row = 0; row < numRows; ++row)
     for (const RowStep *step : reductions)
-      sums.push_back(reductionOf(*step).start());
+      sums.push_back(reductionOf(*step).start(step->init));
   Value whole = e.mul(e.floorDiv(columns, lanes), e.index(lanes));
   sums = e.forLoop(e.index(0), whole, lanes, sums,
                    [&](Value column, ValueRange before) {

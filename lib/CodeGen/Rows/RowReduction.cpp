@@ -48,7 +48,11 @@ TypedAttr RowReduction::neutral() const {
   return *arith::getNeutralElement(combiner.combine);
 }
 
-Value RowReduction::start() const {
+Value RowReduction::start(Value init) const {
+  // Often enough does no harm, and the neutral element would be NaN, which is
+  // to be asked for each time.
+  if (isa<arith::MaxNumFOp, arith::MinNumFOp>(combiner.combine))
+    return e.splat(init, width);
   TypedAttr value = neutral();
   if (order != ReductionOrder::sequential)
     value = DenseElementsAttr::get(VectorType::get(width, value.getType()),

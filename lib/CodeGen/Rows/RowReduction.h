@@ -32,8 +32,8 @@ public:
   RowReduction(KernelEmitter &e, mlir::linalg::GenericOp op,
                mlir::linalg::GenericOp producer, int64_t lanes);
 
-  /// What the partial results start from.
-  mlir::Value start() const;
+  /// What the partial results start from, where the result starts from `init`.
+  mlir::Value start(mlir::Value init) const;
 
   /// `partial` with one more vector of the row, of which `known` has what the
   /// body needs. With `left`, the vector has only so many elements.

@@ -247,8 +247,8 @@ private:
   }
 
   static Value expOfShifted(OpBuilder &b, Location l, Value x, Value max) {
-    return math::ExpOp::create(
-        b, l, arith::SubFOp::create(b, l, x, finiteOrZero(b, l, max)));
+    return expForSum(b, l,
+                     arith::SubFOp::create(b, l, x, finiteOrZero(b, l, max)));
   }
 
   static Value logAndShift(OpBuilder &b, Location l, Value sum, Value max) {

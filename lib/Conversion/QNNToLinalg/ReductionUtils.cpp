@@ -3,6 +3,7 @@
 #include "ReductionUtils.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -20,6 +21,13 @@ Value quantc::addForReduction(OpBuilder &b, Location loc, Value x, Value y) {
   return arith::AddFOp::create(b, loc, x, y,
                                arith::FastMathFlags::reassoc |
                                    arith::FastMathFlags::contract);
+}
+
+Value quantc::expForSum(OpBuilder &b, Location loc, Value x) {
+  // Of f64, LLVM is not asked to approximate what libm computes.
+  return math::ExpOp::create(b, loc, x,
+                             x.getType().isF32() ? arith::FastMathFlags::afn
+                                                 : arith::FastMathFlags::none);
 }
 
 Value quantc::convertFloat(OpBuilder &b, Location loc, Value x, Type type) {

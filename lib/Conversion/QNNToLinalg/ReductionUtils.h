@@ -16,6 +16,10 @@ mlir::Type getAccumulatorType(mlir::Type stored);
 mlir::Value addForReduction(mlir::OpBuilder &b, mlir::Location loc,
                             mlir::Value x, mlir::Value y);
 
+/// exp(x) as a term of a sum of which another term is 1: of what is hardly more
+/// than 0 nothing would be left.
+mlir::Value expForSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
+
 /// `x` converted between float types; itself if it has the type.
 mlir::Value convertFloat(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
                          mlir::Type type);

@@ -318,8 +318,9 @@ private:
     Value max = createReduction(
         b, loc, input, reduced, least,
         [&](OpBuilder &nested, Location l, ValueRange x) -> Value {
-          return arith::MaximumFOp::create(nested, l, x[1],
-                                           load(nested, l, x[0]));
+          // Passes over NaN, which makes the sum NaN all the same.
+          return arith::MaxNumFOp::create(nested, l, x[1],
+                                          load(nested, l, x[0]));
         });
     Value zero = constantScalar(b, loc, acc, 0);
     if (isLog) {
@@ -329,7 +330,7 @@ private:
             Value shifted =
                 arith::SubFOp::create(nested, l, load(nested, l, x[0]), x[1]);
             return addForReduction(nested, l, x[2],
-                                   math::ExpOp::create(nested, l, shifted));
+                                   expForSum(nested, l, shifted));
           });
       return createMapAlong(
           b, loc, element, {input, max, sum}, reduced,
@@ -344,7 +345,7 @@ private:
     Value powers = createMapAlong(
         b, loc, acc, {input, max}, reduced,
         [&](OpBuilder &nested, Location l, ValueRange x) -> Value {
-          return math::ExpOp::create(
+          return expForSum(
               nested, l,
               arith::SubFOp::create(nested, l, load(nested, l, x[0]), x[1]));
         });
