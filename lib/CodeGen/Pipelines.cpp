@@ -57,38 +57,45 @@ static void addBufferization(OpPassManager &pm) {
 
 /// Scalar and vector code that the conversions to LLVM accept, without calls to
 /// functions that the library would miss.
-static void addLegalization(OpPassManager &pm, const std::string &features) {
+static void addLegalization(OpPassManager &kernels,
+                            const std::string &features) {
   quantc::ExpandMathPassOptions math;
   math.targetFeatures = features;
-  pm.addPass(quantc::createExpandMathPass(math));
+  kernels.addPass(quantc::createExpandMathPass(math));
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
+  kernels.addPass(arith::createArithExpandOpsPass(expand));
 }
 
+/// Kernel by kernel, side by side where the context has threads, as far as
+/// passes need not see the module.
 static void addConversionToLLVM(OpPassManager &pm) {
-  pm.addPass(createConvertVectorToSCFPass());
-  pm.addPass(createSCFToControlFlowPass());
+  OpPassManager &loops = pm.nest<func::FuncOp>();
+  loops.addPass(createConvertVectorToSCFPass());
+  loops.addPass(createSCFToControlFlowPass());
   pm.addPass(quantc::createLowerAssertsPass());
-  pm.addPass(memref::createExpandOpsPass());
-  pm.addPass(quantc::createLowerReshapesPass());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createConvertMathToLLVMPass());
+  OpPassManager &vectors = pm.nest<func::FuncOp>();
+  vectors.addPass(memref::createExpandOpsPass());
+  vectors.addPass(quantc::createLowerReshapesPass());
+  vectors.addPass(memref::createExpandStridedMetadataPass());
+  vectors.addPass(createLowerAffinePass());
+  vectors.addPass(createConvertVectorToLLVMPass());
+  vectors.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   FinalizeMemRefToLLVMConversionPassOptions memref;
   memref.useGenericFunctions = true;
   pm.addPass(createFinalizeMemRefToLLVMConversionPass(memref));
-  pm.addPass(createConvertIndexToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createUBToLLVMConversionPass());
+  OpPassManager &scalars = pm.nest<func::FuncOp>();
+  scalars.addPass(createConvertIndexToLLVMPass());
+  scalars.addPass(createArithToLLVMConversionPass());
+  scalars.addPass(createUBToLLVMConversionPass());
   pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
-  pm.addPass(createCSEPass());
+  OpPassManager &functions = pm.nest<LLVM::LLVMFuncOp>();
+  functions.addPass(createReconcileUnrealizedCastsPass());
+  functions.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
+  functions.addPass(createCSEPass());
   pm.addPass(quantc::createIsolateKernelsPass());
   pm.addPass(quantc::createOutlineLoopsPass());
 }
@@ -150,12 +157,13 @@ void quantc::buildLinalgToLLVMPipeline(OpPassManager &pm,
   pm.addPass(quantc::createParallelizeLoopsPass(loops));
   if (options.printMemoryPlan)
     pm.addPass(quantc::createPrintAllocationsPass());
-  pm.addPass(createConvertLinalgToLoopsPass());
-  pm.addPass(memref::createFoldMemRefAliasOpsPass());
-  pm.addPass(createLoopInvariantCodeMotionPass());
-  addLegalization(pm, options.targetFeatures);
-  pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
-  pm.addPass(createCSEPass());
+  OpPassManager &kernels = pm.nest<func::FuncOp>();
+  kernels.addPass(createConvertLinalgToLoopsPass());
+  kernels.addPass(memref::createFoldMemRefAliasOpsPass());
+  kernels.addPass(createLoopInvariantCodeMotionPass());
+  addLegalization(kernels, options.targetFeatures);
+  kernels.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));
+  kernels.addPass(createCSEPass());
   addConversionToLLVM(pm);
 }
 

@@ -351,6 +351,9 @@ LogicalResult Compilation::lowerToLLVM(ModuleOp module,
   // What is wrong with a model was said before. From here on errors are the
   // compiler's own, and looking for them after each of 60 passes takes a
   // quarter of their time; quant-opt does it.
+  // A graph is one function, which becomes a function for each kernel: these
+  // are lowered side by side.
+  context.enableMultithreading();
   LogicalResult lowered = runPasses(
       module, "lower to LLVM",
       [&](OpPassManager &pm) {
@@ -367,6 +370,7 @@ LogicalResult Compilation::lowerToLLVM(ModuleOp module,
         buildLinalgToLLVMPipeline(pm, lowering);
       },
       /*verifyEach=*/false);
+  context.disableMultithreading();
   std::vector<ProductKernel> products = takeProducts(module);
   if (statistics)
     statistics->products = std::move(products);

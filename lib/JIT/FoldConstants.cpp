@@ -8,6 +8,7 @@
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
 #include "quantc/Dialect/QNN/Transforms/InferShapes.h"
+#include "quantc/Target/Native/Native.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
@@ -26,6 +27,9 @@ namespace {
 /// stay constants in the folded module. Larger ones are passed as arguments, so
 /// that no weight becomes an LLVM constant.
 constexpr int64_t maxInlineElements = 64;
+
+/// What code that nobody optimized reads and writes in a tenth of a second.
+constexpr int64_t maxQuickBytes = 16 << 20;
 
 int64_t getBytes(Type type) {
   auto tensor = cast<RankedTensorType>(type);
@@ -169,6 +173,24 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     return found;
   }
 
+  /// What code that runs once is worth: most models fold little more than
+  /// parameters of normalizations, and many of them.
+  static native::Effort
+  getEffort(const llvm::MapVector<Operation *, int64_t> &chosen) {
+    int64_t bytes = 0;
+    for (auto &[op, source] : chosen) {
+      if (!op->hasTrait<qnn::ElementwiseTrait>() &&
+          !isa<qnn::SameScaleOpInterface, qnn::PointwiseOpInterface>(op))
+        return native::Effort::Full;
+      for (Value value : op->getOperands())
+        bytes += getBytes(value.getType());
+      for (Type type : op->getResultTypes())
+        bytes += getBytes(type);
+    }
+    return bytes <= maxQuickBytes ? native::Effort::Quick
+                                  : native::Effort::Full;
+  }
+
   LogicalResult evaluate(func::FuncOp func,
                          const llvm::MapVector<Operation *, int64_t> &chosen) {
     SmallVector<Value> outputs;
@@ -219,7 +241,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     func::ReturnOp::create(b, func.getLoc(), results);
 
     SmallVector<TensorBytes> values;
-    if (failed(run(*module, inputs, values)))
+    if (failed(run(*module, getEffort(chosen), inputs, values)))
       return failure();
     llvm::DenseSet<Operation *> dequantized = findDequantized(chosen);
     b.setInsertionPointToStart(&func.getBody().front());
@@ -244,11 +266,12 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
 
   /// What cannot be computed here (an op with no lowering, an index out of
   /// range) is reported where the model itself is compiled or run.
-  LogicalResult run(ModuleOp module, ArrayRef<ArrayRef<char>> inputs,
+  LogicalResult run(ModuleOp module, native::Effort effort,
+                    ArrayRef<ArrayRef<char>> inputs,
                     SmallVectorImpl<TensorBytes> &values) {
     ScopedDiagnosticHandler silence(&getContext(),
                                     [](Diagnostic &) { return success(); });
-    FailureOr<JITFunction> function = JITFunction::compile(module);
+    FailureOr<JITFunction> function = JITFunction::compile(module, effort);
     std::string error;
     if (failed(function))
       return failure();

@@ -99,6 +99,7 @@ void JITFunction::getDependentDialects(DialectRegistry &registry) {
 /// The code of a module and its weights, which lie outside of it.
 static LogicalResult compileToObject(ModuleOp module,
                                      const native::TargetSpec &spec,
+                                     native::Effort effort,
                                      native::WeightTable &weights,
                                      SmallVectorImpl<char> &object) {
   PassManager pm(module.getContext(), ModuleOp::getOperationName());
@@ -110,7 +111,7 @@ static LogicalResult compileToObject(ModuleOp module,
   llvm::raw_svector_ostream os(object);
   // Weights may be anywhere in the address space.
   return native::emitCode(module, spec, native::ObjectKind::Object,
-                          /*largeWeights=*/true, os);
+                          /*largeWeights=*/true, os, effort);
 }
 
 /// Adds what code calls: the runtime's functions and the host's.
@@ -184,6 +185,12 @@ llvm::Error JITFunction::load(StringRef object, StringRef triple,
 
 FailureOr<JITFunction>
 JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
+  return compile(module, native::Effort::Full, hostFunctions);
+}
+
+FailureOr<JITFunction>
+JITFunction::compile(ModuleOp module, native::Effort effort,
+                     ArrayRef<HostFunction> hostFunctions) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   JITFunction function;
   function.inputTypes = getStorageTypes(main.getArgumentTypes());
@@ -198,7 +205,7 @@ JITFunction::compile(ModuleOp module, ArrayRef<HostFunction> hostFunctions) {
     return fail(spec.takeError());
   native::WeightTable weights;
   SmallVector<char, 0> object;
-  if (failed(compileToObject(module, *spec, weights, object)))
+  if (failed(compileToObject(module, *spec, effort, weights, object)))
     return failure();
   if (llvm::Error error = function.load(StringRef(object.data(), object.size()),
                                         spec->triple, weights, hostFunctions))

@@ -182,3 +182,34 @@ def test_a_loop_that_fails_is_an_error(threads, tmp_path, quantc_cli):
     lines = done.stdout.splitlines()
     assert lines[0] == lines[3] == "True"
     assert all("a number is negative" in line for line in lines[1:3]), lines
+
+
+def test_library_does_not_depend_on_threads_of_the_compiler(quantc_cli, tmp_path, rng):
+    """Kernels are lowered side by side, in any order: each has to come out the same."""
+    nodes, weights, name = [], [], "x"
+    for i, filters in enumerate((3, 5, 8, 13, 21, 34)):
+        channels = 2 if i == 0 else weights[-1].dims[0]
+        w = rng.standard_normal((filters, channels, 3, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(w, f"w{i}"))
+        nodes.append(helper.make_node("Conv", [name, f"w{i}"], [f"c{i}"]))
+        nodes.append(helper.make_node("Softmax", [f"c{i}"], [f"s{i}"], axis=1))
+        name = f"s{i}"
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 24, 24])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    processors = os.sched_getaffinity(0)
+    libraries = []
+    for allowed in (processors, {min(processors)}):
+        os.sched_setaffinity(0, allowed)
+        try:
+            quantc_cli.ok("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.so")
+        finally:
+            os.sched_setaffinity(0, processors)
+        libraries.append((tmp_path / "m.so").read_bytes())
+    assert libraries[0] == libraries[1]

@@ -19,6 +19,7 @@ class LLJIT;
 } // namespace llvm::orc
 
 namespace quantc::native {
+enum class Effort;
 struct WeightTable;
 } // namespace quantc::native
 
@@ -59,6 +60,9 @@ public:
   /// to large constants where they are: the context must outlive the result.
   static mlir::FailureOr<JITFunction>
   compile(mlir::ModuleOp module,
+          llvm::ArrayRef<HostFunction> hostFunctions = {});
+  static mlir::FailureOr<JITFunction>
+  compile(mlir::ModuleOp module, native::Effort effort,
           llvm::ArrayRef<HostFunction> hostFunctions = {});
 
   JITFunction(JITFunction &&);

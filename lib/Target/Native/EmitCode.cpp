@@ -148,10 +148,12 @@ translate(ModuleOp module, const TargetSpec &spec, bool largeWeights,
   return code;
 }
 
-/// Optimizes `code` and writes it; false if the target cannot.
+/// Optimizes `code`, as far as `machine` is to, and writes it; false if the
+/// target cannot.
 static bool emit(llvm::Module &code, llvm::TargetMachine &machine,
                  ObjectKind kind, llvm::raw_pwrite_stream &os) {
-  optimize(code, machine);
+  if (machine.getOptLevel() != llvm::CodeGenOptLevel::None)
+    optimize(code, machine);
   storeSingleElements(code);
   llvm::legacy::PassManager passes;
   auto type = kind == ObjectKind::Object ? llvm::CodeGenFileType::ObjectFile
@@ -169,7 +171,8 @@ static LogicalResult cannotEmit(ModuleOp module, const TargetSpec &spec) {
 
 LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
                                        ObjectKind kind, bool largeWeights,
-                                       llvm::raw_pwrite_stream &os) {
+                                       llvm::raw_pwrite_stream &os,
+                                       Effort effort) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
       createTargetMachine(spec);
   if (!machine)
@@ -179,6 +182,8 @@ LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
       translate(module, spec, largeWeights, **machine, context);
   if (!code)
     return failure();
+  if (effort == Effort::Quick)
+    (*machine)->setOptLevel(llvm::CodeGenOptLevel::None);
   return emit(*code, **machine, kind, os) ? success()
                                           : cannotEmit(module, spec);
 }

@@ -14,11 +14,16 @@ namespace quantc::native {
 
 enum class ObjectKind { Assembly, Object };
 
-/// Translates a module in the LLVM dialect, optimizes it and writes code.
-/// Errors are emitted at the module.
+/// How much time code is worth: code that runs once, on little data, takes
+/// longer to optimize than to run.
+enum class Effort { Quick, Full };
+
+/// Translates a module in the LLVM dialect, optimizes it and writes code, which
+/// computes the same whatever the effort. Errors are emitted at the module.
 mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
                              ObjectKind kind, bool largeWeights,
-                             llvm::raw_pwrite_stream &os);
+                             llvm::raw_pwrite_stream &os,
+                             Effort effort = Effort::Full);
 
 /// The same as objects that are to be linked together: parts of a large module
 /// compile side by side. What was internal to the module becomes hidden, so the
