@@ -185,6 +185,81 @@ func.func private @maxima(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: m
   return
 }
 
+// Nothing is padded for maxima: lines and columns of an edge are left out. Nor
+// is it written first what results start from.
+// LINE-LABEL:  func.func private @padded
+// LINE-SAME:     %[[X:.*]]: memref<64x56x56xf32>, %{{.*}}: memref<3x3xf32>, %[[OUT:.*]]: memref<64x56x56xf32>
+// LINE-DAG:      %[[LEAST:.*]] = arith.constant 0xFF800000 : f32
+// LINE-NOT:      memref.alloc(
+// LINE:          scf.for %[[TASK:.*]] = %c0 to %c3584
+// LINE:            %[[COLUMNS:.*]] = memref.alloca() {{.*}} : memref<258xf32>
+// LINE-DAG:        memref.store %[[LEAST]], %[[COLUMNS]][%c0]
+// LINE-DAG:        memref.store %[[LEAST]], %[[COLUMNS]][%c57]
+// LINE-COUNT-3:    arith.cmpi ult, %{{.*}}, %c56
+// LINE:            scf.if
+// LINE-NEXT:         scf.for %{{.*}} = %c1 to %c57
+// LINE-COUNT-3:        memref.load %[[X]]
+// LINE:            } else {
+// LINE:              memref.store %[[LEAST]], %[[COLUMNS]]
+// LINE-COUNT-3:      scf.if
+// LINE:            scf.for %{{.*}} = %c0 to %c56
+// LINE-COUNT-3:      memref.load %[[COLUMNS]]
+// LINE-NOT:          memref.load
+// LINE:              memref.store %{{.*}}, %[[OUT]]
+func.func private @padded(%x: memref<64x56x56xf32>, %w: memref<3x3xf32>, %out: memref<64x56x56xf32>) {
+  %least = arith.constant 0xFF800000 : f32
+  %padded = memref.alloc() : memref<64x58x58xf32>
+  linalg.fill ins(%least : f32) outs(%padded : memref<64x58x58xf32>)
+  %inside = memref.subview %padded[0, 1, 1] [64, 56, 56] [1, 1, 1] : memref<64x58x58xf32> to memref<64x56x56xf32, strided<[3364, 58, 1], offset: 59>>
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<64x56x56xf32>) outs(%inside : memref<64x56x56xf32, strided<[3364, 58, 1], offset: 59>>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  linalg.fill ins(%least : f32) outs(%out : memref<64x56x56xf32>)
+  linalg.generic {indexing_maps = [#dense, #size, #pooled],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%padded, %w : memref<64x58x58xf32>, memref<3x3xf32>) outs(%out : memref<64x56x56xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.maximumf %o, %a : f32
+    linalg.yield %m : f32
+  }
+  memref.dealloc %padded : memref<64x58x58xf32>
+  return
+}
+
+// Something else reads the padded copy.
+// LINE-LABEL:  func.func private @padded_for_two
+// LINE:          memref.alloc(
+// LINE:          memref.alloca() {{.*}} : memref<513xf32>
+// LINE-NOT:      scf.if
+// LINE:          return
+func.func private @padded_for_two(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: memref<64x28x28xf32>, %copy: memref<64x59x59xf32>) {
+  %least = arith.constant 0xFF800000 : f32
+  %padded = memref.alloc() : memref<64x59x59xf32>
+  linalg.fill ins(%least : f32) outs(%padded : memref<64x59x59xf32>)
+  %inside = memref.subview %padded[0, 1, 1] [64, 57, 57] [1, 1, 1] : memref<64x59x59xf32> to memref<64x57x57xf32, strided<[3481, 59, 1], offset: 60>>
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<64x57x57xf32>) outs(%inside : memref<64x57x57xf32, strided<[3481, 59, 1], offset: 60>>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [#window, #size, #pooled],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%padded, %w : memref<64x59x59xf32>, memref<3x3xf32>) outs(%out : memref<64x28x28xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.maximumf %o, %a : f32
+    linalg.yield %m : f32
+  }
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%padded : memref<64x59x59xf32>) outs(%copy : memref<64x59x59xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  memref.dealloc %padded : memref<64x59x59xf32>
+  return
+}
+
 // Of sums of bytes that overlap in steps of two, an element at a time.
 // LINE-LABEL:  func.func private @bytes
 // LINE:          scf.for %[[CHANNEL:.*]] =

@@ -116,6 +116,12 @@ WINDOWS = [
     ((1, 2, 14, 15), {"kernel_shape": [3, 4], "strides": [2, 1], "dilations": [2, 3]}),
     ((1, 2, 7, 8, 20), {"kernel_shape": [2, 3, 3], "strides": [1, 2, 1], "pads": [0, 1, 1, 1, 0, 1]}),
     ((1, 2, 20, 20), {"kernel_shape": [5, 5], "strides": [3, 3], "ceil_mode": 1}),
+    # Windows of which no line or no column is in the input but those of the edge.
+    ((2, 3, 9, 300), {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    ((1, 2, 6, 5), {"kernel_shape": [5, 5], "pads": [4, 4, 4, 4]}),
+    ((1, 2, 5, 6), {"kernel_shape": [3, 3], "pads": [2, 2, 2, 2], "dilations": [3, 3]}),
+    ((1, 1, 5, 520), {"kernel_shape": [3, 3], "strides": [1, 2], "pads": [2, 0, 0, 2]}),
+    ((1, 3, 5, 6, 7), {"kernel_shape": [3, 3, 3], "pads": [1, 1, 1, 1, 1, 1]}),
 ]
 
 
@@ -141,16 +147,18 @@ def test_maxima_of_windows(rng, dtype, dynamic):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_maxima_of_windows_with_nan(rng):
+@pytest.mark.parametrize("pad", [0, 1])
+def test_maxima_of_windows_with_nan(rng, pad):
     """Whatever the way to a maximum, a window with a NaN has none other."""
     x = rng.standard_normal((1, 2, 12, 300)).astype(np.float32)
     x[0, 0, 4, 7] = x[0, 1, 0, 299] = np.nan
     graph = helper.make_graph(
-        [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3])],
+        [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], pads=[pad] * 4)],
         "maxima",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    padded = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)], constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     np.testing.assert_array_equal(quantc.compile(model).run(x)[0], windows.max(axis=(4, 5)))

@@ -470,7 +470,8 @@ def ParallelizeLoopsPass
     elements of a window in each pass; each output adds up in the same order as
     before. Maxima of windows of several lines are found in two steps where that
     is less work: columns first, for all windows that have them, then windows,
-    256 results of a line at a time.
+    256 results of a line at a time. What is padded for that alone is never
+    copied: lines and columns of the edge are left out.
   }];
   let options = [
     Option<"threads", "threads", "bool", "true", "Run large loops in parallel">

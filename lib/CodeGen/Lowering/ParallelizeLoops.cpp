@@ -248,6 +248,8 @@ struct ParallelizeLoopsPass
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (!func.isPrivate() || func.isExternal())
         continue;
+      // First what takes other ops with it.
+      lowerWindowMaxima(func);
       SmallVector<linalg::LinalgOp> ops;
       for (Block &block : func.getBody())
         llvm::append_range(ops, block.getOps<linalg::LinalgOp>());
@@ -257,6 +259,7 @@ struct ParallelizeLoopsPass
     }
   }
 
+  void lowerWindowMaxima(func::FuncOp func);
   LogicalResult lower(linalg::LinalgOp op);
 };
 } // namespace
@@ -312,6 +315,24 @@ static Value isWorthThreads(KernelEmitter &e, ArrayRef<Value> bounds,
   return e.compare(arith::CmpIPredicate::sgt, work, e.index(kParallelLoopWork));
 }
 
+void ParallelizeLoopsPass::lowerWindowMaxima(func::FuncOp func) {
+  for (Block &block : func.getBody())
+    for (auto op : llvm::to_vector(block.getOps<linalg::GenericOp>())) {
+      if (!op.hasPureBufferSemantics())
+        continue;
+      std::optional<WindowMaxima> maxima = matchWindowMaxima(op);
+      if (!maxima)
+        continue;
+      IRRewriter rewriter(op);
+      KernelEmitter e(rewriter, op.getLoc());
+      emitWindowMaxima(e, *maxima, threads);
+      rewriter.eraseOp(op);
+      for (Operation *unused : maxima->unused)
+        rewriter.eraseOp(unused);
+      ++numTwoSteps;
+    }
+}
+
 LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
   IRRewriter rewriter(op);
   KernelEmitter e(rewriter, op.getLoc());
@@ -320,11 +341,6 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
     if (isFlat(generic)) {
       op = flatten(e, generic);
       ++numFlattened;
-    } else if (auto maxima = matchWindowMaxima(generic)) {
-      emitWindowMaxima(e, *maxima, threads);
-      rewriter.eraseOp(generic);
-      ++numTwoSteps;
-      return success();
     } else {
       rewriter.setInsertionPoint(generic);
       LineReduction reduction = reduceLines(rewriter, generic, threads);

@@ -21,6 +21,21 @@ struct WindowMaxima {
   /// The sizes of a window: its lines, and the elements in one.
   llvm::SmallVector<int64_t> lines;
   int64_t width = 1;
+
+  /// Where the input is nothing but a copy of `source` with an edge around it.
+  struct Padding {
+    mlir::Value source;
+    /// What the edge consists of.
+    mlir::Value element;
+    /// How wide it is before the first element of each dimension.
+    llvm::SmallVector<int64_t> offsets;
+  };
+  std::optional<Padding> padding;
+  /// What results start from; null if it is in the buffer.
+  mlir::Value init;
+  /// What makes that copy, and writes what results start from: of no use to
+  /// the code emitted here, users first.
+  llvm::SmallVector<mlir::Operation *> unused;
 };
 
 /// What `op` is, if that is maxima of windows, and if two steps are fewer
@@ -29,7 +44,9 @@ std::optional<WindowMaxima> matchWindowMaxima(mlir::linalg::GenericOp op);
 
 /// Emits loops that first reduce the lines of windows to one, a part of it at a
 /// time, and then the elements of that: windows that lie side by side share
-/// their columns. On all threads if `useThreads` and if there is much to do.
+/// their columns. An edge around the input is never written: where a window has
+/// lines or columns of it, they are left out. On all threads if `useThreads`
+/// and if there is much to do.
 void emitWindowMaxima(KernelEmitter &e, const WindowMaxima &maxima,
                       bool useThreads);
 
