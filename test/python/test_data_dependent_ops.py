@@ -99,7 +99,9 @@ def test_joined_with_nothing(rng, parts, columns):
 
 @pytest.mark.parametrize("mode", ["avg", "max"])
 @pytest.mark.parametrize("transform", ["half_pixel", "output_half_pixel"])
-def test_roi_align(rng, mode, transform):
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_roi_align(rng, mode, transform, ratio):
+    """Without a ratio, larger regions have more samples."""
     low = rng.uniform(-3, 20, (6, 2))
     rois = np.concatenate([low, low + rng.uniform(0.1, 18, (6, 2))], 1)
     feeds = {
@@ -109,11 +111,40 @@ def test_roi_align(rng, mode, transform):
     }
     compare(
         "g (float[n, 3, h, w] x, float[r, 4] rois, int64[r] images) => (float[r, 3, 4, 5] y)"
-        " { y = RoiAlign <output_height = 4, output_width = 5, sampling_ratio = 2,"
-        f' spatial_scale = 0.5, mode = "{mode}", coordinate_transformation_mode ='
+        " { y = RoiAlign <output_height = 4, output_width = 5,"
+        f' sampling_ratio = {ratio}, spatial_scale = 0.5, mode = "{mode}", coordinate_transformation_mode ='
         f' "{transform}"> (x, rois, images) }}',
         feeds,
     )
+
+
+def test_max_roi_pool(rng):
+    """Regions in the image, of one pixel, partly behind its border, and outside."""
+    rois = [[0, 0, 0, 8, 8], [1, 2, 3, 17, 12], [0, 5, 5, 5, 5], [1, 10, 12, 30, 30], [1, 40, 40, 50, 45]]
+    feeds = {
+        "x": rng.standard_normal((2, 3, 9, 11)).astype(np.float32),
+        "rois": np.array(rois, np.float32),
+    }
+    compare(
+        "g (float[n, 3, h, w] x, float[r, 5] rois) => (float[r, 3, 2, 3] y)"
+        " { y = MaxRoiPool <pooled_shape = [2, 3], spatial_scale = 0.5> (x, rois) }",
+        feeds,
+    )
+
+
+def test_scatter_by_tuples_of_unknown_length(rng):
+    feeds = {
+        "x": rng.standard_normal((4, 5)).astype(np.float32),
+        "i": np.array([[0, 1], [2, 3]]),
+        "u": rng.standard_normal(2).astype(np.float32),
+    }
+    text = "g (float[4, 5] x, int64[n, d] i, float[n] u) => (float[4, 5] y) { y = ScatterND(x, i, u) }"
+    compare(text, feeds)
+    rows = "g (float[4, 5] x, int64[n, d] i, float[n, 5] u) => (float[4, 5] y) { y = ScatterND(x, i, u) }"
+    feeds["u"] = rng.standard_normal((2, 5)).astype(np.float32)
+    compare(rows, {**feeds, "i": np.array([[3], [1]])})
+    with pytest.raises(quantc.RunError):
+        quantc.compile(parse(rows)).run(feeds)
 
 
 def test_random_numbers():

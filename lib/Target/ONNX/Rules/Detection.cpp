@@ -1,5 +1,6 @@
 //===- Detection.cpp - Unpooling and samples of regions -------------------===//
 
+#include "MaxRoiPool.h"
 #include "NonMaxSuppression.h"
 #include "Windows.h"
 
@@ -73,6 +74,11 @@ private:
   /// before and behind, their weights, and whether a point is near the image.
   struct Places {
     Value low, high, lowWeight, highWeight, isInside;
+    /// How many points there are in a bin, at most (a list of one).
+    Value steps;
+    /// How many of them each region (rows, 1) has, and whether a point is one
+    /// of them; null if regions do not differ.
+    Value counts, isPoint;
   };
 
   Value number(double v) { return ctx.scalar(type, v); }
@@ -88,7 +94,14 @@ private:
   Value select(Value c, Value a, Value b) {
     return ctx.create<qnn::SelectOp>(c, a, b);
   }
+  /// The points of all bins between `start` and `start + length`.
+  Value spread(Value start, Value length, int64_t bins, Places &places);
+  /// The same, as many as the region's size asks for.
+  Value spreadBySize(Value start, Value length, int64_t bins, Places &places);
   Places locate(int64_t axis, int64_t bins);
+  /// One value of all points (regions, rows, columns, C) of each bin.
+  Value pool(Value points, const Places &y, const Places &x, int64_t height,
+             int64_t width, Value channels, bool isMax);
   /// One corner of each point, times its weight: (regions, rows, columns, C).
   Value sample(Value pixels, Value row, Value column, Value rowWeight,
                Value columnWeight);
@@ -99,6 +112,42 @@ private:
   Value firstPixel; // of each region's image
 };
 } // namespace
+
+Value RegionSampler::spread(Value start, Value length, int64_t bins,
+                            Places &places) {
+  places.steps = ctx.i64List(ratio);
+  // Point k is in the middle of part k of all parts of all bins.
+  Value parts = ctx.castTo(ctx.create<qnn::RangeOp>(ctx.i64Scalar(0),
+                                                    ctx.i64Scalar(bins * ratio),
+                                                    ctx.i64Scalar(1)),
+                           type);
+  Value fractions = mul(add(parts, number(0.5)), number(1.0 / (bins * ratio)));
+  return add(start, mul(length, fractions));
+}
+
+Value RegionSampler::spreadBySize(Value start, Value length, int64_t bins,
+                                  Places &places) {
+  Value size = binary(BinaryKind::div, length, number(bins));
+  places.counts =
+      binary(BinaryKind::max, ctx.unary(qnn::UnaryKind::ceil, size), number(0));
+  // Each bin has room for the points of the region that has the most.
+  Value most = ctx.create<qnn::ReduceOp>(qnn::ReduceKind::max, places.counts,
+                                         Value(), /*keepdims=*/false,
+                                         /*noop_with_empty_axes=*/false);
+  most = binary(BinaryKind::max, most, number(1));
+  Value steps = ctx.castTo(most, ctx.builder.getI64Type());
+  places.steps = ctx.reshape(steps, {1});
+  Value end = mul(steps, ctx.i64Scalar(bins));
+  Value parts = ctx.castTo(
+      ctx.create<qnn::RangeOp>(ctx.i64Scalar(0), end, ctx.i64Scalar(1)), type);
+  Value bin =
+      ctx.unary(qnn::UnaryKind::floor, binary(BinaryKind::div, parts, most));
+  Value step = sub(parts, mul(bin, most));
+  places.isPoint = compare(qnn::CompareKind::less, step, places.counts);
+  Value distance = binary(BinaryKind::div, size,
+                          binary(BinaryKind::max, places.counts, number(1)));
+  return add(start, add(mul(bin, size), mul(add(step, number(0.5)), distance)));
+}
 
 /// `axis` 0 is y, 1 is x; regions are (x1, y1, x2, y2).
 RegionSampler::Places RegionSampler::locate(int64_t axis, int64_t bins) {
@@ -117,17 +166,12 @@ RegionSampler::Places RegionSampler::locate(int64_t axis, int64_t bins) {
   Value length = sub(end, start);
   if (!isAligned)
     length = binary(BinaryKind::max, length, number(1));
-  // Point k is in the middle of part k of all parts of all bins.
-  Value parts = ctx.castTo(ctx.create<qnn::RangeOp>(ctx.i64Scalar(0),
-                                                    ctx.i64Scalar(bins * ratio),
-                                                    ctx.i64Scalar(1)),
-                           type);
-  Value fractions = mul(add(parts, number(0.5)), number(1.0 / (bins * ratio)));
-  Value place = add(start, mul(length, fractions));
+  Places result;
+  Value place = ratio ? spread(start, length, bins, result)
+                      : spreadBySize(start, length, bins, result);
   Value size =
       ctx.castTo(ctx.reshape(dimOf(ctx, ctx.input(0), axis + 2), {}), type);
   Value last = sub(size, number(1));
-  Places result;
   result.isInside =
       binary(BinaryKind::logical_and,
              compare(CompareKind::greater_or_equal, place, number(-1)),
@@ -158,6 +202,44 @@ Value RegionSampler::sample(Value pixels, Value row, Value column,
   return mul(values, unsqueeze(weight, 3));
 }
 
+Value RegionSampler::pool(Value points, const Places &y, const Places &x,
+                          int64_t height, int64_t width, Value channels,
+                          bool isMax) {
+  IntegerAttr front = ctx.builder.getI64IntegerAttr(0);
+  auto unsqueeze = [&](Value v, ArrayRef<int64_t> axes) {
+    return ctx.create<qnn::UnsqueezeOp>(v, ctx.i64List(axes));
+  };
+  Value count;
+  if (y.counts) {
+    Value isPoint =
+        binary(BinaryKind::logical_and, unsqueeze(y.isPoint, {2, 3}),
+               unsqueeze(x.isPoint, {1, 3}));
+    points =
+        select(isPoint, points,
+               number(isMax ? -std::numeric_limits<float>::infinity() : 0));
+    count = unsqueeze(mul(y.counts, x.counts), {2, 3});
+  }
+  Value shape = ctx.create<qnn::ConcatOp>(
+      ValueRange{dimOf(ctx, ctx.input(1), 0), ctx.i64List(height), y.steps,
+                 ctx.i64List(width), x.steps, channels},
+      front);
+  points = ctx.create<qnn::ReshapeOp>(points, shape, /*allowzero=*/true);
+  Value pooled =
+      ctx.create<qnn::ReduceOp>(isMax   ? qnn::ReduceKind::max
+                                : count ? qnn::ReduceKind::sum
+                                        : qnn::ReduceKind::mean,
+                                points, ctx.i64List({2, 4}), /*keepdims=*/false,
+                                /*noop_with_empty_axes=*/false);
+  if (!count)
+    return pooled;
+  // A region without a point has nothing.
+  if (isMax)
+    return select(compare(qnn::CompareKind::greater, count, number(0)), pooled,
+                  number(0));
+  return binary(BinaryKind::div, pooled,
+                binary(BinaryKind::max, count, number(1)));
+}
+
 /// X (N, C, H, W), rois (R, 4), batch_indices (R).
 LogicalResult RegionSampler::run() {
   if (ctx.inputType(0).getRank() != 4 || ctx.inputType(1).getRank() != 2 ||
@@ -167,9 +249,8 @@ LogicalResult RegionSampler::run() {
   ratio = ctx.getInt("sampling_ratio", 0);
   int64_t height = ctx.getInt("output_height", 1);
   int64_t width = ctx.getInt("output_width", 1);
-  if (ratio < 1 || ratio > 1024 || height < 1 || width < 1)
-    return ctx.emitError("sampling_ratio must be given: a number of samples "
-                         "that depends on the regions is not supported");
+  if (ratio < 0 || ratio > 1024 || height < 1 || width < 1)
+    return ctx.emitError("sampling_ratio or the output's size is out of range");
   std::string mode = ctx.getString("mode", "avg");
   if (mode != "avg" && mode != "max")
     return ctx.emitError("mode '" + mode + "' is unknown");
@@ -202,19 +283,13 @@ LogicalResult RegionSampler::run() {
       binary(BinaryKind::logical_and, unsqueeze(y.isInside, {2, 3}),
              unsqueeze(z.isInside, {1, 3}));
   points = select(isInside, points, number(0));
-  Value shape = ctx.create<qnn::ConcatOp>(
-      ValueRange{dimOf(ctx, ctx.input(1), 0),
-                 ctx.i64List({height, ratio, width, ratio}), channels},
-      front);
-  points = ctx.create<qnn::ReshapeOp>(points, shape, /*allowzero=*/true);
-  Value pooled = ctx.create<qnn::ReduceOp>(
-      isMax ? qnn::ReduceKind::max : qnn::ReduceKind::mean, points,
-      ctx.i64List({2, 4}), /*keepdims=*/false, /*noop_with_empty_axes=*/false);
+  Value pooled = pool(points, y, z, height, width, channels, isMax);
   return ctx.setOutput(0, ctx.transpose(pooled, {0, 3, 1, 2}));
 }
 
 void quantc::onnx_import::registerDetectionRules(RuleRegistry &registry) {
   registry.add(kOnnx, "NonMaxSuppression", 10, importNonMaxSuppression);
+  registry.add(kOnnx, "MaxRoiPool", 1, importMaxRoiPool);
   registry.add(kOnnx, "MaxUnpool", 9, importMaxUnpool);
   registry.add(kOnnx, "RoiAlign", 10,
                [](NodeContext &ctx) { return RegionSampler(ctx).run(); });

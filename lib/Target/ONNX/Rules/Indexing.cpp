@@ -243,9 +243,24 @@ static LogicalResult importScatterND(NodeContext &ctx) {
   auto reduction = getReduction(ctx);
   if (!reduction)
     return failure();
-  return ctx.setOutput(
-      0, ctx.create<qnn::ScatterNDOp>(reduction.getValue(), ctx.input(0),
-                                      ctx.input(1), ctx.input(2)));
+  Value indices = ctx.input(1);
+  int64_t rank = ctx.inputType(1).getRank();
+  if (rank > 0 && ctx.inputType(1).isDynamicDim(rank - 1)) {
+    // How many indices make a tuple follows from the updates.
+    int64_t depth =
+        rank - 1 + ctx.inputType(0).getRank() - ctx.inputType(2).getRank();
+    if (depth < 1 || depth > ctx.inputType(0).getRank())
+      return ctx.emitError("its updates have no number of dimensions that "
+                           "tuples of indices explain");
+    Value shape = ctx.create<qnn::ConcatOp>(
+        ValueRange{ctx.create<qnn::ShapeOp>(indices, int64_t(0), rank - 1),
+                   ctx.i64List(depth)},
+        ctx.builder.getI64IntegerAttr(0));
+    indices = ctx.create<qnn::ReshapeOp>(indices, shape, /*allowzero=*/true);
+  }
+  return ctx.setOutput(0, ctx.create<qnn::ScatterNDOp>(reduction.getValue(),
+                                                       ctx.input(0), indices,
+                                                       ctx.input(2)));
 }
 
 /// Writes steps of a key-value cache: a scatter along the sequence axis at
