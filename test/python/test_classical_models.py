@@ -394,3 +394,55 @@ def test_linear_svm_classifier(rng, classes, positive):
         classlabels_strings=["no", "yes", "perhaps"][:classes],
     )
     compare("SVMClassifier", floats(rng, 60, 4), attributes, {"y": S, "z": F}, opset=1, rtol=1e-4)
+
+
+# --- features ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", ["MAX", "L1", "L2"])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_normalizer(rng, norm, dtype):
+    x = (4 * floats(rng, 20, 5)).astype(dtype)
+    x[3] = 0
+    compare("Normalizer", x, dict(norm=norm), {"y": F}, opset=1)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("replaced", [float("nan"), 2.0])
+def test_imputer(rng, count, replaced):
+    x = floats(rng, 20, 4)
+    x[rng.uniform(size=x.shape) < 0.3] = replaced
+    attributes = dict(imputed_value_floats=floats(rng, count).tolist(), replaced_value_float=replaced)
+    compare("Imputer", x, attributes, {"y": F}, opset=1)
+
+
+def test_imputer_of_integers(rng):
+    x = rng.integers(-2, 3, (20, 3))
+    attributes = dict(imputed_value_int64s=[7, 8, 9], replaced_value_int64=-2)
+    compare("Imputer", x, attributes, {"y": I64}, opset=1)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32])
+def test_one_hot_encoder(rng, dtype):
+    x = rng.integers(0, 6, (20, 2)).astype(dtype)
+    compare("OneHotEncoder", x, dict(cats_int64s=[4, 0, 2], zeros=1), {"y": F}, opset=1)
+    known = dict(cats_int64s=[5, 4, 3, 2, 1, 0], zeros=0)
+    compare("OneHotEncoder", x, known, {"y": F}, opset=1)
+    known["cats_int64s"] = [4, 3, 2, 1, 0]
+    with pytest.raises(quantc.RunError, match="'the_node'.*no category"):
+        quantc.compile(build("OneHotEncoder", x, known, {"y": F}, 1)).run({"x": x})
+
+
+@pytest.mark.parametrize("sizes", [[3, 2], [2, 4]])
+def test_feature_vectorizer(rng, sizes):
+    """Columns of several inputs; one with fewer than are asked for has zeros."""
+    feeds = {"a": floats(rng, 6, 3), "b": floats(rng, 6, 2)}
+    model = build("FeatureVectorizer", feeds["a"], dict(inputdimensions=sizes), {"y": F}, 1)
+    model.graph.node[0].input[:] = ["a", "b"]
+    del model.graph.input[:]
+    for name, value in feeds.items():
+        model.graph.input.append(helper.make_tensor_value_info(name, F, list(value.shape)))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (expected,) = session.run(None, feeds)
+    (actual,) = quantc.compile(model).run(feeds)
+    np.testing.assert_array_equal(actual, expected)

@@ -58,12 +58,14 @@ const RuleRegistry &RuleRegistry::get() {
     registerSequenceRules(r);
     registerGenerationRules(r);
     registerContribRules(r);
+    registerContribTensorRules(r);
     registerContribTransformerRules(r);
     registerDetectionRules(r);
     registerGradientRules(r);
     registerStringRules(r);
     registerTfIdfRules(r);
     registerMlRules(r);
+    registerMlFeatureRules(r);
     registerMlLinearRules(r);
     registerMlTreeRules(r);
     return r;

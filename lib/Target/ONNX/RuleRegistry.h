@@ -71,12 +71,14 @@ void registerSpatialRules(RuleRegistry &registry);
 void registerSequenceRules(RuleRegistry &registry);
 void registerGenerationRules(RuleRegistry &registry);
 void registerContribRules(RuleRegistry &registry);
+void registerContribTensorRules(RuleRegistry &registry);
 void registerContribTransformerRules(RuleRegistry &registry);
 void registerDetectionRules(RuleRegistry &registry);
 void registerGradientRules(RuleRegistry &registry);
 void registerStringRules(RuleRegistry &registry);
 void registerTfIdfRules(RuleRegistry &registry);
 void registerMlRules(RuleRegistry &registry);
+void registerMlFeatureRules(RuleRegistry &registry);
 void registerMlLinearRules(RuleRegistry &registry);
 void registerMlTreeRules(RuleRegistry &registry);
 

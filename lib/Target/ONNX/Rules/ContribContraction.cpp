@@ -221,6 +221,8 @@ static LogicalResult importMatMulBnb4(NodeContext &ctx) {
 
 void onnx_import::registerContribContractionRules(RuleRegistry &registry) {
   registry.add(kMicrosoft, "FusedMatMul", 1, importFusedMatMul);
+  // Its name before.
+  registry.add(kMicrosoft, "TransposeMatMul", 1, importFusedMatMul);
   registry.add(kMicrosoft, "FusedGemm", 1, importFusedGemm);
   registry.add(kMicrosoft, "FusedConv", 1, importFusedConv);
   registry.add(kMicrosoft, "GemmFastGelu", 1, importGemmFastGelu);
