@@ -109,7 +109,7 @@ static LogicalResult exportModel(StringRef path, StringRef bytes,
   std::string exported;
   onnx_export::ExportOptions form;
   form.contribOps = options.exportContribOps;
-  form.orderSums =
+  form.keepRoundings =
       !options.quantize.recipe.empty() && options.exportForm != ExportForm::qdq;
   if (failed(onnx_export::exportONNX(*module, exported, form)))
     return failure();

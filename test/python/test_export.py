@@ -49,6 +49,7 @@ CASES = [
     ("ppocr-cls", "w8a8-dynamic"),
     ("ppocr-v4-rec", None),
     ("ppocr-v4-rec", "w8a8"),
+    ("ppocr-v4-rec", "w8a8-dynamic"),
     ("ppocr-v4-det", "w8a8"),
     ("ppocr-v4-det", "w8a8-dynamic"),
     ("silero-vad", None),
@@ -220,6 +221,42 @@ def test_sums_over_dimensions_between_others(kind, axes, keepdims, form, tmp_pat
     ours, theirs = quantc.compile(model, quantize="w8").run(feed)[0], oracle(tmp_path / "exported.onnx")(feed)[0]
     np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(quantc.compile(tmp_path / "exported.onnx").run(feed)[0], ours)
+
+
+# What ONNX Runtime computes with a kernel of its own, or rewrites: a function, a transposition that it moves behind the
+# sum of what it transposes, and a scale that it multiplies sums by.
+ROUNDINGS = {
+    "sigmoid": ("y = Sigmoid (x)", {"Neg", "Exp", "Reciprocal"}, {"Sigmoid"}),
+    "gate": ("s = Sigmoid (x) y = Mul (x, s)", {"Exp", "Reciprocal"}, {"Sigmoid"}),
+    "transposed mean": (
+        "t = Transpose <perm = [0, 2, 1]> (x) m = ReduceMean <axes = [-1]> (t) c = Sub (t, m) d = Mul (c, c)"
+        " y = ReduceMean <axes = [-1]> (d)",
+        {"Einsum"},
+        {"Transpose"},
+    ),
+    "scaled factor": ("a = Mul (x, scale) t = Transpose <perm = [0, 2, 1]> (x) y = MatMul (a, t)", {"Mul"}, set()),
+    "scaled product": ("t = Transpose <perm = [0, 2, 1]> (x) a = MatMul (t, x) y = Div (a, scale)", {"Div"}, set()),
+}
+
+
+@pytest.mark.parametrize("form", [FORMS[0], FORMS[2]], ids=["default", "integer-ops"])
+@pytest.mark.parametrize("name", ROUNDINGS)
+def test_floats_that_are_rounded_alike(name, form, tmp_path):
+    """To the last bit, between what is quantized."""
+    body, has, has_not = ROUNDINGS[name]
+    text = f"""<ir_version: 9, opset_import: ["" : 17]> g (float[n, 120, 40] x) => (float[n, p, q] y, float[n, 120, 8] z)
+        <float scale = {{0.2581989}}> {{ {body}  z = MatMul (x, w) }}"""
+    model = onnx.parser.parse_model(text)
+    rng = np.random.default_rng(len(name))
+    model.graph.initializer.append(numpy_helper.from_array(rng.standard_normal((40, 8)).astype(np.float32), "w"))
+    model = onnx.shape_inference.infer_shapes(model)
+    quantc.export(model, tmp_path / "exported.onnx", quantize="w8a8-dynamic", **form)
+    types = set(op_types(onnx.load(tmp_path / "exported.onnx").graph))
+    assert has <= types and not has_not & types
+    feed = {"x": 3 * rng.standard_normal((2, 120, 40)).astype(np.float32)}
+    ours, theirs = quantc.compile(model, quantize="w8a8-dynamic").run(feed), oracle(tmp_path / "exported.onnx")(feed)
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_array_equal(quantc.compile(tmp_path / "exported.onnx").run(feed)[0], ours[0])
 
 
 @pytest.mark.parametrize("declared", [("h", "w"), None], ids=["any-size", "one-size"])

@@ -4,8 +4,6 @@
 
 #include "TensorData.h"
 
-#include "quantc/Dialect/QNN/IR/ShapeInference.h"
-
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -179,52 +177,10 @@ LogicalResult GraphExporter::writeNormalize(qnn::NormalizeOp op) {
   return success();
 }
 
-/// A sum of floats over dimensions between others. We add up one element after
-/// the other, and so does ONNX Runtime if the first dimensions are reduced; in
-/// between it multiplies by a matrix of ones, four elements at a time. Its
-/// optimizer would move a Transpose behind the sum again, but not an Einsum.
-LogicalResult GraphExporter::writeOrderedSum(qnn::ReduceOp op) {
-  RankedTensorType type = op.getInput().getType();
-  bool isSum = op.getKind() == qnn::ReduceKind::sum ||
-               op.getKind() == qnn::ReduceKind::mean;
-  auto axes = op.getAxes() ? qnn::getConstantInts(op.getAxes()) : std::nullopt;
-  int64_t rank = type.getRank();
-  if (!isSum || !axes || axes->empty() || rank > 26 ||
-      !isa<FloatType>(type.getElementType()))
-    return failure();
-  for (int64_t &axis : *axes)
-    axis += axis < 0 ? rank : 0;
-  llvm::sort(*axes);
-  int64_t first = axes->front(), count = axes->size();
-  bool isOneBlock = axes->back() - first + 1 == count;
-  auto isOne = [&](ArrayRef<int64_t> sizes) {
-    return llvm::all_of(sizes, [](int64_t size) { return size == 1; });
-  };
-  if (!isOneBlock || isOne(type.getShape().take_front(first)) ||
-      isOne(type.getShape().drop_front(first + count)))
-    return failure();
-
-  std::string from, to;
-  for (int64_t i = 0; i < rank; ++i)
-    from += char('a' + i);
-  to = from.substr(first, count) + from.substr(0, first) +
-       from.substr(first + count);
-  std::string moved = freshName("moved");
-  namedNode(op, "Einsum", {nameOf(op.getInput())}, {moved})
-      .set("equation", from + "->" + to);
-  std::string sum = op.getKeepdims() ? freshName("sum") : nameOf(op);
-  auto leading = llvm::to_vector(llvm::seq<int64_t>(0, count));
-  namedNode(op, getOpType(op.getKind()), {moved, initializer(leading)}, {sum})
-      .set("keepdims", int64_t(0));
-  if (op.getKeepdims())
-    namedNode(op, "Unsqueeze", {sum, initializer(*axes)}, {nameOf(op)});
-  return success();
-}
-
 LogicalResult GraphExporter::writeReduction(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](qnn::ReduceOp r) {
-        if (options.orderSums && succeeded(writeOrderedSum(r)))
+        if (options.keepRoundings && succeeded(writeOrderedSum(r)))
           return success();
         namedNode(op, getOpType(r.getKind()),
                   {nameOf(r.getInput()), asInt64(op, r.getAxes())}, {nameOf(r)})

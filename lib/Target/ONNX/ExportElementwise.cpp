@@ -125,7 +125,13 @@ LogicalResult GraphExporter::writeUnary(qnn::UnaryOp op) {
   case UnaryKind::is_neg_inf:
     node(op, "IsInf", {x}).set("detect_positive", 0);
     return success();
+  case UnaryKind::sigmoid:
+    if (options.keepRoundings && succeeded(writeSigmoid(op)))
+      return success();
+    break;
   case UnaryKind::swish: {
+    if (options.keepRoundings && succeeded(writeSigmoid(op)))
+      return success();
     // x · sigmoid(alpha · x): an op of its own only from opset 24 on.
     std::string inner = nameOf(x), gate = freshName("gate");
     if (alpha != 1) {
@@ -180,7 +186,11 @@ LogicalResult GraphExporter::writeFusedMultiplyAdd(qnn::FusedMultiplyAddOp op) {
 LogicalResult GraphExporter::writeBinary(qnn::BinaryOp op) {
   Value a = op.getLhs(), b = op.getRhs();
   auto simple = [&](StringRef type) {
-    node(op, type, {a, b});
+    if (std::optional<std::string> scale =
+            options.keepRoundings ? spreadScale(op) : std::nullopt)
+      namedNode(op, type, {nameOf(a), *scale}, {nameOf(op)});
+    else
+      node(op, type, {a, b});
     return success();
   };
   switch (op.getKind()) {
@@ -285,6 +295,8 @@ LogicalResult GraphExporter::writeMovement(Operation *op) {
         return success();
       })
       .Case([&](qnn::TransposeOp t) {
+        if (options.keepRoundings && succeeded(writeKeptTranspose(t)))
+          return success();
         node(op, "Transpose", {t.getInput()}).set("perm", t.getPermutation());
         return success();
       })

@@ -111,7 +111,13 @@ private:
   mlir::LogicalResult writeMovement(mlir::Operation *op);
   mlir::LogicalResult writeWindows(mlir::Operation *op);
   mlir::LogicalResult writeReduction(mlir::Operation *op);
+  void writeEinsum(mlir::Operation *op, const std::string &input,
+                   llvm::ArrayRef<int64_t> permutation,
+                   const std::string &output);
   mlir::LogicalResult writeOrderedSum(qnn::ReduceOp op);
+  mlir::LogicalResult writeKeptTranspose(qnn::TransposeOp op);
+  mlir::LogicalResult writeSigmoid(qnn::UnaryOp op);
+  std::optional<std::string> spreadScale(qnn::BinaryOp op);
   mlir::LogicalResult writeNormalize(qnn::NormalizeOp op);
   mlir::LogicalResult writeQuantization(mlir::Operation *op);
   mlir::LogicalResult writeDequantize(mlir::Operation *op, mlir::Value codes,

@@ -18,10 +18,10 @@ struct ExportOptions {
   /// Whether ops of com.microsoft (MatMulNBits, MatMulBnb4) may be written for
   /// `qnn.weight_only_matmul`; otherwise their weights are dequantized.
   bool contribOps = true;
-  /// Whether sums of floats take a form that ONNX Runtime adds up in our order:
-  /// behind one that differs in its last bit, a value that is quantized may be
-  /// rounded to the next step.
-  bool orderSums = false;
+  /// Whether floats are computed in forms that ONNX Runtime rounds as our
+  /// library does: behind one that differs in its last bit, a value that is
+  /// quantized may be rounded to the next step.
+  bool keepRoundings = false;
 };
 
 /// Appends the bytes of a model that computes what @main does. Quantization is
