@@ -424,6 +424,18 @@ def test_attention(rng, mask, causal):
     compare("Attention", inputs, dict(num_heads=4, unidirectional=causal))
 
 
+@pytest.mark.parametrize("op", ["Attention", "MultiHeadAttention"])
+def test_masks_of_the_least_float(rng, op):
+    """What exporters of PyTorch mask with, and onnxruntime.transformers keeps."""
+    least = float(np.finfo(np.float32).min)
+    mask = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.int32)
+    x = {name: floats(rng, 2, 5, 16) for name in ("query", "key", "value")}
+    inputs = {**x, "bias": None, "padding": mask}
+    if op == "Attention":
+        inputs = {"x": x["query"], "w": floats(rng, 16, 48), "b": floats(rng, 48), "mask": mask}
+    compare(op, inputs, dict(num_heads=4, mask_filter_value=least))
+
+
 def test_attention_with_past(rng):
     batch, length, hidden, past = 2, 3, 16, 4
     inputs = {

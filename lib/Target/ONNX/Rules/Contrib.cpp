@@ -3,6 +3,7 @@
 // shaped by the inputs and attributes that the node has.
 
 #include "../LoopBuilder.h"
+#include "FunctionText.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -168,7 +169,7 @@ static LogicalResult importMultiHeadAttention(NodeContext &ctx) {
   blocked_like = CastLike(float_blocked, q)
   mask_part = Where(kept, zero_like, blocked_like))",
                     rank == 2 ? "1, 2" : "1",
-                    ctx.getFloat("mask_filter_value", -10000));
+                    writeFloat(ctx.getFloat("mask_filter_value", -10000)));
     body += ctx.hasInput(5) ? R"(
   mask = Add(mask_part, attention_bias))"
                             : R"(

@@ -3,6 +3,7 @@
 // shaped by the inputs and attributes that the node has.
 
 #include "../NodeContext.h"
+#include "FunctionText.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -115,14 +116,15 @@ static FailureOr<std::string> describeMask(NodeContext &ctx,
   } else {
     return ctx.emitError("masks of rank 4 are not supported");
   }
-  std::string text = formatv(R"({0}
+  std::string text =
+      formatv(R"({0}
   float_zero = Constant <value_float = 0.0> ()
   float_blocked = Constant <value_float = {1}> ()
   zero_like = CastLike(float_zero, qkv)
   blocked_like = CastLike(float_blocked, qkv)
   mask_{2} = Where(kept, zero_like, blocked_like))",
-                             kept, ctx.getFloat("mask_filter_value", -10000),
-                             op.bias.empty() ? "sum" : "part");
+              kept, writeFloat(ctx.getFloat("mask_filter_value", -10000)),
+              op.bias.empty() ? "sum" : "part");
   if (!op.bias.empty())
     text += formatv(R"(
   mask_sum = Add(mask_part, {0}))",
