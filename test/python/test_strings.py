@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx.parser
+import onnxruntime
 import pytest
 
 import quantc
@@ -59,6 +60,21 @@ def test_labels():
     )
     (y,) = model.run({"x": strings("b", "a", "c", "ab")})
     assert y.tolist() == [7, 3, 42, 42]
+
+
+@pytest.mark.parametrize("default", ["", ', default_string = "?"'])
+@pytest.mark.parametrize("kind", ["string", "int64"])
+def test_labels_that_are_strings(kind, default):
+    keys = 'keys_strings = ["a", "b"]' if kind == "string" else "keys_int64s = [5, -1]"
+    text = (
+        f"g ({kind}[n] x) => (string[n] y) {{ y = ai.onnx.ml.LabelEncoder <{keys},"
+        f' values_strings = ["green", "ö"]{default}> (x) }}'
+    )
+    x = strings("b", "a", "c", "ab") if kind == "string" else np.array([-1, 5, 2, 0])
+    session = onnxruntime.InferenceSession(onnx.parser.parse_model(HEADER + text).SerializeToString())
+    (expected,) = session.run(None, {"x": x})
+    (y,) = compile_text(text).run({"x": x})
+    assert y.tolist() == expected.tolist()
 
 
 def test_other_ops_say_that_they_take_no_strings():

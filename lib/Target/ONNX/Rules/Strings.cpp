@@ -69,11 +69,10 @@ static Value areEqual(NodeContext &ctx, Value a, Value b) {
   return all(ctx, ctx.create<qnn::CompareOp>(CompareKind::equal, wideA, wideB));
 }
 
-/// One string, in the shape [width].
-static Value literal(NodeContext &ctx, StringRef text) {
+/// One string, in the shape [width], which is `least` or more.
+static Value literal(NodeContext &ctx, StringRef text, size_t least = 1) {
   SmallVector<uint8_t> bytes(text.bytes_begin(), text.bytes_end());
-  if (bytes.empty())
-    bytes.push_back(0);
+  bytes.resize(std::max(bytes.size(), least));
   return ctx.constant(DenseElementsAttr::get(
       RankedTensorType::get({int64_t(bytes.size())}, byteType(ctx)),
       ArrayRef<uint8_t>(bytes)));
@@ -233,21 +232,37 @@ static LogicalResult importLabelEncoder(NodeContext &ctx) {
     return ctx.emitError("its keys and values must be lists of one length");
   if (ctx.isString(0) == keys.strings.empty())
     return ctx.emitError("its keys do not have the input's type");
-  if (!values.strings.empty())
-    return ctx.emitError("values that are strings are not supported");
   Value x = ctx.input(0);
-  Type type =
-      cast<RankedTensorType>(values.numbers[0].getType()).getElementType();
-  Value result = readDefault(ctx, type);
+  bool givesStrings = !values.strings.empty();
+  std::string otherwise = ctx.getString("default_string", "_Unused");
+  if (const onnx::AttributeProto *attr = ctx.findAttr("default_tensor");
+      attr && attr->t().string_data_size() == 1)
+    otherwise = attr->t().string_data(0);
+  size_t width = std::max<size_t>(otherwise.size(), 1);
+  for (const std::string &text : values.strings)
+    width = std::max(width, text.size());
+  Value result;
+  if (givesStrings)
+    result = literal(ctx, otherwise, width);
+  else
+    result = readDefault(
+        ctx,
+        cast<RankedTensorType>(values.numbers[0].getType()).getElementType());
   // The first of equal keys wins.
   for (size_t i = keys.size(); i-- > 0;) {
     Value same =
         keys.strings.empty()
             ? ctx.create<qnn::CompareOp>(CompareKind::equal, x, keys.numbers[i])
             : areEqual(ctx, x, literal(ctx, keys.strings[i]));
-    result = ctx.create<qnn::SelectOp>(same, values.numbers[i], result);
+    if (!same)
+      return failure();
+    if (givesStrings)
+      same = ctx.create<qnn::UnsqueezeOp>(same, ctx.i64List(rankOf(same)));
+    Value value = givesStrings ? literal(ctx, values.strings[i], width)
+                               : values.numbers[i];
+    result = ctx.create<qnn::SelectOp>(same, value, result);
   }
-  return ctx.setOutput(0, result);
+  return givesStrings ? ctx.setStrings(0, result) : ctx.setOutput(0, result);
 }
 
 void quantc::onnx_import::registerStringRules(RuleRegistry &registry) {
