@@ -97,21 +97,19 @@ void JITFunction::getDependentDialects(DialectRegistry &registry) {
 }
 
 /// The code of a module and its weights, which lie outside of it.
-static LogicalResult compileToObject(ModuleOp module,
-                                     const native::TargetSpec &spec,
-                                     native::Effort effort,
-                                     native::WeightTable &weights,
-                                     SmallVectorImpl<char> &object) {
+static LogicalResult
+compileToObjects(ModuleOp module, const native::TargetSpec &spec,
+                 native::Effort effort, native::WeightTable &weights,
+                 SmallVectorImpl<SmallVector<char, 0>> &objects) {
   PassManager pm(module.getContext(), ModuleOp::getOperationName());
   pm.enableVerifier(false);
   buildPipeline(pm, spec.features);
   if (failed(pm.run(module)) ||
       failed(native::extractWeights(module, "jit", weights)))
     return failure();
-  llvm::raw_svector_ostream os(object);
   // Weights may be anywhere in the address space.
-  return native::emitCode(module, spec, native::ObjectKind::Object,
-                          /*largeWeights=*/true, os, effort);
+  return native::emitObjects(module, spec, /*localPrefix=*/"",
+                             /*largeWeights=*/true, objects, effort);
 }
 
 /// Adds what code calls: the runtime's functions and the host's.
@@ -143,7 +141,8 @@ llvm::Expected<const void *> JITFunction::align(ArrayRef<char> bytes) {
   return copy;
 }
 
-llvm::Error JITFunction::load(StringRef object, StringRef triple,
+llvm::Error JITFunction::load(ArrayRef<SmallVector<char, 0>> objects,
+                              StringRef triple,
                               const native::WeightTable &weights,
                               ArrayRef<HostFunction> hostFunctions) {
   llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(triple)};
@@ -173,9 +172,10 @@ llvm::Error JITFunction::load(StringRef object, StringRef triple,
   if (!process)
     return process.takeError();
   dylib.addGenerator(std::move(*process));
-  if (auto error = jit->addObjectFile(
-          llvm::MemoryBuffer::getMemBufferCopy(object, "main")))
-    return error;
+  for (const SmallVector<char, 0> &object : objects)
+    if (auto error = jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(
+            StringRef(object.data(), object.size()), "main")))
+      return error;
   auto found = jit->lookup("jit_entry");
   if (!found)
     return found.takeError();
@@ -204,11 +204,11 @@ JITFunction::compile(ModuleOp module, native::Effort effort,
   if (!spec)
     return fail(spec.takeError());
   native::WeightTable weights;
-  SmallVector<char, 0> object;
-  if (failed(compileToObject(module, *spec, effort, weights, object)))
+  SmallVector<SmallVector<char, 0>> objects;
+  if (failed(compileToObjects(module, *spec, effort, weights, objects)))
     return failure();
-  if (llvm::Error error = function.load(StringRef(object.data(), object.size()),
-                                        spec->triple, weights, hostFunctions))
+  if (llvm::Error error =
+          function.load(objects, spec->triple, weights, hostFunctions))
     return fail(std::move(error));
   return function;
 }

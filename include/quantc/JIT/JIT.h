@@ -82,9 +82,9 @@ public:
 private:
   JITFunction();
 
-  /// Links an object into this process.
-  llvm::Error load(llvm::StringRef object, llvm::StringRef triple,
-                   const native::WeightTable &weights,
+  /// Links objects into this process.
+  llvm::Error load(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects,
+                   llvm::StringRef triple, const native::WeightTable &weights,
                    llvm::ArrayRef<HostFunction> hostFunctions);
   llvm::Expected<const void *> align(llvm::ArrayRef<char> bytes);
 

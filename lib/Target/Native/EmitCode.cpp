@@ -171,8 +171,7 @@ static LogicalResult cannotEmit(ModuleOp module, const TargetSpec &spec) {
 
 LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
                                        ObjectKind kind, bool largeWeights,
-                                       llvm::raw_pwrite_stream &os,
-                                       Effort effort) {
+                                       llvm::raw_pwrite_stream &os) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
       createTargetMachine(spec);
   if (!machine)
@@ -182,8 +181,6 @@ LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
       translate(module, spec, largeWeights, **machine, context);
   if (!code)
     return failure();
-  if (effort == Effort::Quick)
-    (*machine)->setOptLevel(llvm::CodeGenOptLevel::None);
   return emit(*code, **machine, kind, os) ? success()
                                           : cannotEmit(module, spec);
 }
@@ -191,9 +188,16 @@ LogicalResult quantc::native::emitCode(ModuleOp module, const TargetSpec &spec,
 LogicalResult
 quantc::native::emitObjects(ModuleOp module, const TargetSpec &spec,
                             StringRef localPrefix, bool largeWeights,
-                            SmallVectorImpl<SmallVector<char, 0>> &objects) {
+                            SmallVectorImpl<SmallVector<char, 0>> &objects,
+                            Effort effort) {
+  auto createMachine = [&] {
+    auto machine = createTargetMachine(spec);
+    if (machine && effort == Effort::Quick)
+      (*machine)->setOptLevel(llvm::CodeGenOptLevel::None);
+    return machine;
+  };
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
-      createTargetMachine(spec);
+      createMachine();
   if (!machine)
     return module.emitError(llvm::toString(machine.takeError()));
   llvm::LLVMContext context;
@@ -233,7 +237,7 @@ quantc::native::emitObjects(ModuleOp module, const TargetSpec &spec,
   llvm::DefaultThreadPool pool(llvm::hardware_concurrency(kNumParts));
   for (size_t i = 0; i < parts.size(); ++i)
     pool.async([&, i] {
-      auto own = createTargetMachine(spec);
+      auto own = createMachine();
       llvm::LLVMContext context;
       auto part = llvm::parseBitcodeFile(
           llvm::MemoryBufferRef(parts[i], "quantc"), context);

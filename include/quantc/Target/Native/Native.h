@@ -14,16 +14,15 @@ namespace quantc::native {
 
 enum class ObjectKind { Assembly, Object };
 
-/// How much time code is worth: code that runs once, on little data, takes
-/// longer to optimize than to run.
-enum class Effort { Quick, Full };
-
-/// Translates a module in the LLVM dialect, optimizes it and writes code, which
-/// computes the same whatever the effort. Errors are emitted at the module.
+/// Translates a module in the LLVM dialect, optimizes it and writes code.
+/// Errors are emitted at the module.
 mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
                              ObjectKind kind, bool largeWeights,
-                             llvm::raw_pwrite_stream &os,
-                             Effort effort = Effort::Full);
+                             llvm::raw_pwrite_stream &os);
+
+/// How much time code is worth: code that runs once, on little data, takes
+/// longer to optimize than to run. It computes the same either way.
+enum class Effort { Quick, Full };
 
 /// The same as objects that are to be linked together: parts of a large module
 /// compile side by side. What was internal to the module becomes hidden, so the
@@ -32,7 +31,8 @@ mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
 mlir::LogicalResult
 emitObjects(mlir::ModuleOp module, const TargetSpec &spec,
             llvm::StringRef localPrefix, bool largeWeights,
-            mlir::SmallVectorImpl<mlir::SmallVector<char, 0>> &objects);
+            mlir::SmallVectorImpl<mlir::SmallVector<char, 0>> &objects,
+            Effort effort = Effort::Full);
 
 /// A directory that lives as long as this object.
 class TemporaryDirectory {
