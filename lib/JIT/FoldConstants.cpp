@@ -4,6 +4,7 @@
 #include "quantc/JIT/Passes.h"
 
 #include "quantc/Dialect/QNN/IR/ConstantData.h"
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueNames.h"
@@ -181,6 +182,10 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     for (auto &[op, source] : chosen) {
       if (!op->hasTrait<qnn::ElementwiseTrait>() &&
           !isa<qnn::SameScaleOpInterface, qnn::PointwiseOpInterface>(op))
+        return native::Effort::Full;
+      // Of powers LLVM makes square roots and quotients, rounded otherwise.
+      if (auto binary = dyn_cast<qnn::BinaryOp>(op);
+          binary && binary.getKind() == qnn::BinaryKind::pow)
         return native::Effort::Full;
       for (Value value : op->getOperands())
         bytes += getBytes(value.getType());

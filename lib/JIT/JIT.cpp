@@ -59,6 +59,19 @@ static void jitFree(void *pointer) {
   longjmp(currentCall->onFailure, 1);
 }
 
+// Conversions of 16-bit floats from the same archive (lib/Runtime/half.c): not
+// all systems have them, nor can they be found where they are in a library that
+// is private to one of its users. Called by generated code only.
+extern "C" {
+void __truncsfhf2();
+void __truncdfhf2();
+void __extendhfsf2();
+#if defined(__clang__) || __GNUC__ >= 13
+void __truncsfbf2();
+void __truncdfbf2();
+#endif
+}
+
 //===- compile ------------------------------------------------------------===//
 
 JITFunction::JITFunction() = default;
@@ -125,6 +138,13 @@ static void addFunctions(llvm::orc::LLJIT &jit,
   define("_mlir_memref_to_llvm_aligned_alloc", &jitAlignedAlloc);
   define("_mlir_memref_to_llvm_free", &jitFree);
   define("quantc_rt_fail", &jitFail);
+  define("__truncsfhf2", &__truncsfhf2);
+  define("__truncdfhf2", &__truncdfhf2);
+  define("__extendhfsf2", &__extendhfsf2);
+#if defined(__clang__) || __GNUC__ >= 13
+  define("__truncsfbf2", &__truncsfbf2);
+  define("__truncdfbf2", &__truncdfbf2);
+#endif
   for (const HostFunction &host : hostFunctions)
     define(host.name, host.address);
 }
