@@ -6,6 +6,7 @@
 
 #include "TensorData.h"
 
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -15,11 +16,20 @@ using namespace quantc::onnx_export;
 
 static Type getElement(Value value) { return typeOf(value).getElementType(); }
 
+static bool holdsOne(Value value) {
+  return typeOf(value).hasStaticShape() && typeOf(value).getNumElements() == 1;
+}
+
 /// The zero point, or zeros of the type: it is what tells ONNX the type.
 std::string GraphExporter::zeroPointOf(Operation *op, Value zeroPoint,
                                        Value scale, Type storage) {
-  if (zeroPoint)
-    return nameOf(zeroPoint);
+  if (zeroPoint) {
+    // One number for all blocks has the shape of their scales in ONNX.
+    if (typeOf(zeroPoint).getRank() == typeOf(scale).getRank())
+      return nameOf(zeroPoint);
+    return compute(op, "Expand",
+                   {nameOf(zeroPoint), compute(op, "Shape", {nameOf(scale)})});
+  }
   storage = getExportType(storage);
   RankedTensorType type = typeOf(scale);
   if (type.hasStaticShape()) {
@@ -41,12 +51,46 @@ static void setAxis(Node node, std::optional<int64_t> axis, int64_t blockSize) {
     node.set("block_size", blockSize);
 }
 
+/// Sums with one constant scale, of which elements are moved. ONNX Runtime
+/// would quantize them again behind the move, to integers of 32 bits, for which
+/// it has no kernel; it does so with scalars only. So this is a row of them.
+LogicalResult GraphExporter::writeMovedSums(Operation *op, Value codes,
+                                            Value scale,
+                                            const std::string &result) {
+  RankedTensorType type = typeOf(codes);
+  DenseElementsAttr number;
+  bool isMoved =
+      llvm::any_of(op->getUsers(), llvm::IsaPred<qnn::SameScaleOpInterface>);
+  if (!type.getElementType().isInteger(32) || !isMoved ||
+      codes.getDefiningOp<qnn::ConstantOp>() ||
+      !matchPattern(scale, m_Constant(&number)) || number.getNumElements() != 1)
+    return failure();
+  for (int64_t axis = type.getRank() - 1; axis >= 0; --axis) {
+    int64_t size = type.getDimSize(axis);
+    if (ShapedType::isDynamic(size) || size == 1)
+      continue;
+    auto row =
+        DenseElementsAttr::get(RankedTensorType::get({size}, getElement(scale)),
+                               number.getSplatValue<Attribute>());
+    namedNode(op, "DequantizeLinear",
+              {nameOf(codes), initializer("scale", row)}, {result})
+        .set("axis", axis);
+    return success();
+  }
+  Type element = getElement(scale);
+  namedNode(op, "Mul", {castTo(op, nameOf(codes), element), nameOf(scale)},
+            {result});
+  return success();
+}
+
 LogicalResult GraphExporter::writeDequantize(Operation *op, Value codes,
                                              Value scale, Value zeroPoint,
                                              std::optional<int64_t> axis,
                                              int64_t blockSize,
                                              const std::string &result) {
   Type storage = getElement(codes);
+  if (!zeroPoint && succeeded(writeMovedSums(op, codes, scale, result)))
+    return success();
   if (!zeroPoint || !isFloat(zeroPoint) || isa<FloatType>(storage)) {
     // ONNX Runtime's fusions stumble over a zero point that is left out.
     std::string zero;
@@ -141,6 +185,10 @@ LogicalResult GraphExporter::writeIntegerProduct(Operation *op) {
                                    cast<IntegerType>(element).getSignedness()));
   };
   if (auto product = dyn_cast<qnn::MatMulOp>(op)) {
+    if (Value zero = product.getLhsZeroPoint();
+        zero && typeOf(zero).hasStaticShape() && !holdsOne(zero))
+      return fail("ONNX Runtime's MatMulInteger takes one zero point for all "
+                  "rows");
     namedNode(op, "MatMulInteger",
               {byte(product.getLhs()), byte(product.getRhs()),
                byte(product.getLhsZeroPoint()),
@@ -149,20 +197,52 @@ LogicalResult GraphExporter::writeIntegerProduct(Operation *op) {
     return success();
   }
   auto conv = cast<qnn::ConvOp>(op);
-  std::string sum = conv.getBias() ? freshName("sum") : nameOf(conv);
-  Node node = namedNode(op, "ConvInteger",
-                        {byte(conv.getInput()), byte(conv.getWeights()),
-                         byte(conv.getInputZeroPoint()),
-                         byte(conv.getWeightsZeroPoint())},
-                        {sum});
-  setWindow(node, conv);
-  node.set("group", int64_t(conv.getGroup()));
-  if (Value bias = conv.getBias()) {
-    SmallVector<int64_t> shape(conv.getType().getRank(), 1);
-    shape[1] = -1;
-    namedNode(op, "Add", {sum, reshape(op, nameOf(bias), shape)},
-              {nameOf(conv)});
+  std::string input = byte(conv.getInput()), weights = byte(conv.getWeights());
+  std::string inputZero = byte(conv.getInputZeroPoint());
+  Value weightsZero = conv.getWeightsZeroPoint();
+  auto convolve = [&](const std::string &kernel, const std::string &zero,
+                      const std::string &result) {
+    Node node = namedNode(op, "ConvInteger", {input, kernel, inputZero, zero},
+                          {result});
+    setWindow(node, conv);
+    node.set("group", int64_t(conv.getGroup()));
+  };
+  SmallVector<int64_t> channels(conv.getType().getRank(), 1);
+  channels[1] = -1;
+  Value bias = conv.getBias();
+  std::string sum = bias ? freshName("sum") : nameOf(conv);
+  if (!weightsZero || holdsOne(weightsZero)) {
+    convolve(weights, byte(weightsZero), sum);
+  } else {
+    // ONNX Runtime takes one zero point. Σ x·(w - z) is Σ x·w - z·Σ x, with
+    // all sums modulo 2³²: Σ x is the convolution with ones, one channel for
+    // all of those of a single group.
+    RankedTensorType type = typeOf(conv.getWeights());
+    if (!type.hasStaticShape())
+      return fail("a zero point for each channel of weights whose size is "
+                  "unknown has no form that ONNX Runtime runs");
+    SmallVector<int64_t> shape(type.getShape());
+    if (conv.getGroup() == 1)
+      shape[0] = 1;
+    Builder b(op->getContext());
+    Type element = IntegerType::get(
+        op->getContext(), 8,
+        cast<IntegerType>(type.getElementType()).getSignedness());
+    std::string ones = initializer(
+        "ones",
+        DenseElementsAttr::get(RankedTensorType::get(shape, element),
+                               Attribute(b.getIntegerAttr(element, 1))));
+    std::string products = freshName("products"), inputs = freshName("inputs");
+    convolve(weights, "", products);
+    convolve(ones, "", inputs);
+    std::string zeros = castTo(op, nameOf(weightsZero), b.getI32Type());
+    std::string moved =
+        compute(op, "Mul", {inputs, reshape(op, zeros, channels)});
+    namedNode(op, "Sub", {products, moved}, {sum});
   }
+  if (bias)
+    namedNode(op, "Add", {sum, reshape(op, nameOf(bias), channels)},
+              {nameOf(conv)});
   return success();
 }
 

@@ -125,6 +125,9 @@ private:
                                       std::optional<int64_t> axis,
                                       int64_t blockSize,
                                       const std::string &result);
+  mlir::LogicalResult writeMovedSums(mlir::Operation *op, mlir::Value codes,
+                                     mlir::Value scale,
+                                     const std::string &result);
   mlir::LogicalResult writeLookup(mlir::Operation *op, mlir::Value codes,
                                   mlir::Value table, const std::string &result);
   mlir::LogicalResult writeIntegerProduct(mlir::Operation *op);
