@@ -72,6 +72,24 @@ def test_products_with_zero_points(form, tmp_path):
     assert [len(node.input) for node in nodes if node.op_type == "MatMulInteger"] == wanted
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("recipe", ["w8a8-dynamic-token-insist", "w8a8-g64-insist"])
+@pytest.mark.parametrize("rows", ["1", "n", "n,3"])
+def test_tokens_with_a_scale_each(rows, recipe, form, tmp_path):
+    """Their zero points have the shape of the scales, and bytes meet weights in groups as floats."""
+    model = parse(f"g (float[{rows},128] x) => (float[{rows},24] y) {{ p = MatMul (x, k) y = Add (p, b) }}",
+                  k=floats(128, 24), b=floats(24, seed=1))  # fmt: skip
+    shape = [5 if dim == "n" else int(dim) for dim in rows.split(",")]
+    feed = {"x": floats(*shape, 128) * np.linspace(1, 9, shape[0]).reshape(-1, *[1] * len(shape)).astype(np.float32)}
+    nodes = check(model, feed, tmp_path / "y.onnx", recipe, form, tolerance=1e-5)
+    types = {node.op_type for node in nodes}
+    assert "QuantizeLinear" in types
+    if "g64" in recipe:
+        assert ("MatMulNBits" in types) == (form != "standard")
+    elif form in INTEGER_FORMS:
+        assert "MatMulInteger" in types and "MatMul" not in types
+
+
 @pytest.mark.parametrize("form", INTEGER_FORMS)
 @pytest.mark.parametrize("dims", ["1,4,6,6", "n,4,h,w"])
 @pytest.mark.parametrize("move", ["Transpose <perm = [0,2,3,1]>", "DepthToSpace <blocksize = 2>", "MaxPool <kernel_shape = [2,2]>"])

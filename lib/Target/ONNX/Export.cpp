@@ -62,7 +62,38 @@ static void makeUnsigned(Value input, OpOperand &weights,
   zeroPoint.assign(qnn::ConstantOp::create(b, constant.getLoc(), zero));
 }
 
+/// Of signed bytes around 0 that are made for one reader ONNX Runtime makes
+/// unsigned ones on x86, with a single zero point, which its kernel refuses if
+/// there are scales for blocks. So those are unsigned here already, around 128.
+static void makeTokensUnsigned(qnn::QuantizeOp op) {
+  RankedTensorType type = op.getType();
+  auto isReader = [&](Operation *user) {
+    if (auto dequantize = dyn_cast<qnn::DequantizeOp>(user))
+      return !dequantize.getZeroPoint();
+    auto product = dyn_cast<qnn::MatMulOp>(user);
+    return product && product.getRhs() != op && !product.getLhsZeroPoint();
+  };
+  if (!type.getElementType().isSignlessInteger(8) || !op.getBlockSize() ||
+      op.getZeroPoint() || !llvm::all_of(op->getUsers(), isReader))
+    return;
+  OpBuilder b(op);
+  Type byte = b.getIntegerType(8, false);
+  Value middle = qnn::ConstantOp::create(
+      b, op.getLoc(),
+      DenseElementsAttr::get(RankedTensorType::get({}, byte),
+                             Attribute(b.getIntegerAttr(byte, 128))));
+  op.getZeroPointMutable().assign(middle);
+  op.getResult().setType(type.clone(byte));
+  for (Operation *user : op->getUsers()) {
+    if (auto dequantize = dyn_cast<qnn::DequantizeOp>(user))
+      dequantize.getZeroPointMutable().assign(middle);
+    else
+      cast<qnn::MatMulOp>(user).getLhsZeroPointMutable().assign(middle);
+  }
+}
+
 static void makeUnsigned(func::FuncOp func) {
+  func.walk(makeTokensUnsigned);
   func.walk([](qnn::MatMulOp op) {
     makeUnsigned(op.getLhs(), op.getRhsMutable(), op.getRhsZeroPointMutable());
   });

@@ -114,7 +114,8 @@ static ElementsAttr byColumn(MLIRContext *context,
 }
 
 /// (code + offset), `bits` wide, so that codes are not negative.
-LogicalResult GraphExporter::writeMatMulNBits(qnn::WeightOnlyMatMulOp op) {
+LogicalResult GraphExporter::writeMatMulNBits(qnn::WeightOnlyMatMulOp op,
+                                              const std::string &input) {
   auto element =
       dyn_cast<IntegerType>(op.getWeights().getType().getElementType());
   int64_t depth = op.getWeights().getType().getDimSize(0);
@@ -153,7 +154,7 @@ LogicalResult GraphExporter::writeMatMulNBits(qnn::WeightOnlyMatMulOp op) {
     for (int64_t column = 0; column < n; ++column)
       pack(bytes, column, rowBytes, row, codes->at(row, column));
   SmallVector<std::string> inputs{
-      nameOf(op.getInput()),
+      input,
       initializer("weight",
                   makeBytes(context, {n, blocks, blockSize * bits / 8}, bytes)),
       initializer("scales", byColumn(context, *scales, blocks, n))};
@@ -233,10 +234,19 @@ LogicalResult GraphExporter::writeMatMulBnb4(qnn::WeightOnlyMatMulOp op) {
 }
 
 LogicalResult GraphExporter::writeWeightOnly(qnn::WeightOnlyMatMulOp op) {
-  bool isF32 = op.getInput().getType().getElementType().isF32() &&
-               op.getScales().getType().getElementType().isF32();
+  Type scaleType = op.getScales().getType().getElementType();
+  // Bytes are multiplied as numbers: no op multiplies them by weights in
+  // groups.
+  std::string input = nameOf(op.getInput());
+  bool isFloatInput = isFloat(op.getInput());
+  if (!isFloatInput)
+    input = castTo(op, input, scaleType);
+  bool isF32 =
+      scaleType.isF32() &&
+      (!isFloatInput || op.getInput().getType().getElementType().isF32());
   if (isF32 && options.contribOps &&
-      (succeeded(writeMatMulNBits(op)) || succeeded(writeMatMulBnb4(op))))
+      (succeeded(writeMatMulNBits(op, input)) ||
+       (isFloatInput && succeeded(writeMatMulBnb4(op)))))
     return success();
 
   std::string weight = freshName("weight");
@@ -260,6 +270,6 @@ LogicalResult GraphExporter::writeWeightOnly(qnn::WeightOnlyMatMulOp op) {
                  reshape(op, nameOf(op.getScales()), {blocks, 1, shape[1]})});
     namedNode(op, "Reshape", {product, initializer(shape)}, {weight});
   }
-  namedNode(op, "MatMul", {nameOf(op.getInput()), weight}, {nameOf(op)});
+  namedNode(op, "MatMul", {input, weight}, {nameOf(op)});
   return success();
 }

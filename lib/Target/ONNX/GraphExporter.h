@@ -133,7 +133,8 @@ private:
   mlir::LogicalResult writeIntegerProduct(mlir::Operation *op);
   mlir::LogicalResult writeRequantize(qnn::RequantizeOp op);
   mlir::LogicalResult writeWeightOnly(qnn::WeightOnlyMatMulOp op);
-  mlir::LogicalResult writeMatMulNBits(qnn::WeightOnlyMatMulOp op);
+  mlir::LogicalResult writeMatMulNBits(qnn::WeightOnlyMatMulOp op,
+                                       const std::string &input);
   mlir::LogicalResult writeMatMulBnb4(qnn::WeightOnlyMatMulOp op);
 
   mlir::LogicalResult writeControl(mlir::Operation *op);

@@ -122,14 +122,30 @@ func.func @tokens(%x: tensor<3x4xi8>, %t: tensor<3x1xf32>) -> tensor<3x2xf32> {
 // CHECK:         %[[F:.*]] = qnn.cast %[[P]]
 // CHECK:         %[[C:.*]] = qnn.binary mul %[[F]], %{{.*}} : tensor<3x2xf32>, tensor<2xf32>
 // CHECK:         qnn.binary mul %[[C]], %[[T]]
-// With either option left to qnn-fold-quantization.
+// qnn-fold-quantization does not make integers of blocks.
 // LEFT-LABEL: @bytes
-// LEFT: qnn.matmul {{.*}} tensor<3x4xf32>
+// FLOATS: qnn.matmul %{{.*}} : tensor<3x4xi8>, tensor<4x2xi8> -> tensor<3x2xi32>
+// GROUPS: qnn.matmul {{.*}} tensor<3x4xf32>
 func.func @bytes(%x: tensor<3x4xi8>, %t: tensor<3x1xf32>) -> tensor<3x2xf32> {
   %w = qnn.constant dense<[[1, 2], [3, 4], [5, 6], [7, -128]]> : tensor<4x2xi8>
   %s = qnn.constant dense<[1.0, 2.0]> : tensor<2xf32>
   %a = qnn.dequantize %x, %t {axis = 1 : i64, block_size = 4 : i64}
       : tensor<3x4xi8>, tensor<3x1xf32> -> tensor<3x4xf32>
+  %r = qnn.dequantize %w, %s {axis = 1 : i64}
+      : tensor<4x2xi8>, tensor<2xf32> -> tensor<4x2xf32>
+  %y = qnn.matmul %a, %r : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}
+
+// -----
+
+// One scale for all tokens: qnn-fold-quantization makes integers of those.
+// LEFT-LABEL: @one_scale
+// LEFT: qnn.matmul {{.*}} tensor<3x4xf32>
+func.func @one_scale(%x: tensor<3x4xi8>, %t: tensor<f32>) -> tensor<3x2xf32> {
+  %w = qnn.constant dense<[[1, 2], [3, 4], [5, 6], [7, -128]]> : tensor<4x2xi8>
+  %s = qnn.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %a = qnn.dequantize %x, %t : tensor<3x4xi8>, tensor<f32> -> tensor<3x4xf32>
   %r = qnn.dequantize %w, %s {axis = 1 : i64}
       : tensor<4x2xi8>, tensor<2xf32> -> tensor<4x2xf32>
   %y = qnn.matmul %a, %r : tensor<3x4xf32>, tensor<4x2xf32> -> tensor<3x2xf32>

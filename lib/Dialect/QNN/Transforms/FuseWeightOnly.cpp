@@ -212,7 +212,8 @@ private:
     if (groupsOnly && !matrix.blockSize)
       return rewriter.notifyMatchFailure(op, "the weights have no groups");
     if (floatsOnly && !matrix.blockSize &&
-        op.getLhs().getDefiningOp<qnn::DequantizeOp>())
+        op.getLhs().getDefiningOp<qnn::DequantizeOp>() &&
+        !(matchTokens(op.getLhs()) && isProductOfBytes(matrix, op)))
       return rewriter.notifyMatchFailure(op, "both operands are quantized");
     return success();
   }

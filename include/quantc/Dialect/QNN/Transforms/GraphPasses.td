@@ -164,7 +164,8 @@ def FuseWeightOnlyPass : Pass<"qnn-fuse-weight-only", "::mlir::func::FuncOp"> {
     Scales may be one number, one a column, or one a block along the inner
     dimension; the constant may be transposed (com.microsoft MatMulNBits), or be
     looked up in a codebook and scaled by blocks (MatMulBnb4, NF4). Products of
-    two quantized operands are left to `qnn-fold-quantization` by `floats-only`.
+    two quantized operands are left to `qnn-fold-quantization` by `floats-only`,
+    if that makes integer ops of them: not those of the tokens below.
 
     Tokens of 8 bits that have a scale each (blocks as long as the inner
     dimension) stay integers, and their scales multiply the result's rows. By
