@@ -175,13 +175,16 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
   }
 
   /// What code that runs once is worth: most models fold little more than
-  /// parameters of normalizations, and many of them.
+  /// parameters of normalizations, and many of them. Sums are always optimized:
+  /// products that they add up round once then, as in a library.
   static native::Effort
   getEffort(const llvm::MapVector<Operation *, int64_t> &chosen) {
     int64_t bytes = 0;
     for (auto &[op, source] : chosen) {
-      if (!op->hasTrait<qnn::ElementwiseTrait>() &&
-          !isa<qnn::SameScaleOpInterface, qnn::PointwiseOpInterface>(op))
+      auto mover = dyn_cast<qnn::SameScaleOpInterface>(op);
+      bool moves = mover && !mover.getDataOperands().empty();
+      if (!moves && !op->hasTrait<qnn::ElementwiseTrait>() &&
+          !isa<qnn::PointwiseOpInterface>(op))
         return native::Effort::Full;
       // Of powers LLVM makes square roots and quotients, rounded otherwise.
       if (auto binary = dyn_cast<qnn::BinaryOp>(op);

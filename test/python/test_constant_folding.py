@@ -32,6 +32,15 @@ def test_powers(rng, exponent):
     np.testing.assert_array_equal(compute(nodes, x, constant=True), compute(nodes, x, constant=False))
 
 
+@pytest.mark.parametrize("kind", ["ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL2"])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_sums(rng, kind, axis):
+    x = rng.standard_normal((8, 33, 35)).astype(np.float32)
+    axes = helper.make_tensor("a", TensorProto.INT64, [1], [axis])
+    nodes = [helper.make_node("Constant", [], ["a"], value=axes), helper.make_node(kind, ["x", "a"], ["y"])]
+    np.testing.assert_array_equal(compute(nodes, x, constant=True), compute(nodes, x, constant=False))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("narrow", ["FLOAT16", "BFLOAT16"])
 def test_narrow_floats(rng, capfd, dtype, narrow):

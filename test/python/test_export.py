@@ -265,6 +265,26 @@ def test_floats_that_are_rounded_alike(name, form, tmp_path):
     np.testing.assert_array_equal(quantc.compile(tmp_path / "exported.onnx").run(feed)[0], ours[0])
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 1, 1), (1, 1, 1, 1)], ids=len)
+def test_scales_of_products_keep_their_rank(shape, tmp_path):
+    rng = np.random.default_rng(3)
+    weights = rng.standard_normal((4, 8)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Mul", ["p", "s"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [3, 4])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.full(shape, 0.3, np.float32), "s")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    quantc.export(model, tmp_path / "exported.onnx", quantize="w8a8-dynamic")
+    feed = {"x": rng.standard_normal((3, 4)).astype(np.float32)}
+    ours = quantc.compile(model, quantize="w8a8-dynamic").run(feed)[0]
+    theirs = oracle(tmp_path / "exported.onnx")(feed)[0]
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 @pytest.mark.parametrize("declared", [("h", "w"), None], ids=["any-size", "one-size"])
 @pytest.mark.parametrize(
     "window, stride, dilation, size",

@@ -61,6 +61,7 @@ public:
   static mlir::FailureOr<JITFunction>
   compile(mlir::ModuleOp module,
           llvm::ArrayRef<HostFunction> hostFunctions = {});
+  /// The same for code that may not be worth optimizing.
   static mlir::FailureOr<JITFunction>
   compile(mlir::ModuleOp module, native::Effort effort,
           llvm::ArrayRef<HostFunction> hostFunctions = {});

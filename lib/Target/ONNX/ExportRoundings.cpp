@@ -153,8 +153,12 @@ std::optional<std::string> GraphExporter::spreadScale(qnn::BinaryOp op) {
     }
   if (!scalesProduct)
     return std::nullopt;
+  // Dimensions of extent 1 before are dimensions of the result.
+  SmallVector<int64_t> shape(std::max<int64_t>(1, scale.getType().getRank()),
+                             1);
+  shape.back() = size;
   return initializer("scale",
                      DenseElementsAttr::get(
-                         RankedTensorType::get({size}, type.getElementType()),
+                         RankedTensorType::get(shape, type.getElementType()),
                          scale.getSplatValue<Attribute>()));
 }

@@ -21,7 +21,8 @@ mlir::LogicalResult emitCode(mlir::ModuleOp module, const TargetSpec &spec,
                              llvm::raw_pwrite_stream &os);
 
 /// How much time code is worth: code that runs once, on little data, takes
-/// longer to optimize than to run. It computes the same either way.
+/// longer to optimize than to run. What is only allowed to be computed in
+/// another way (`contract`, calls of libm that are simplified) is not.
 enum class Effort { Quick, Full };
 
 /// The same as objects that are to be linked together: parts of a large module
