@@ -121,6 +121,9 @@ def test_quantized_embeddings(rng):
 def test_what_is_out_of_range(rng):
     for op, inputs, attributes in (
         ("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=2, size=2)),
+        ("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=5)),
+        ("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=2**40)),
+        ("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=2, step=2**40)),
         ("CDist", {"a": floats(rng, 3, 4), "b": floats(rng, 3, 4)}, dict(metric="cosine")),
     ):
         with pytest.raises(quantc.CompileError, match="'the_node'"):

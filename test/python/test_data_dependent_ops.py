@@ -132,6 +132,15 @@ def test_max_roi_pool(rng):
     )
 
 
+def test_max_roi_pool_of_too_many_parts():
+    text = (
+        "g (float[1, 3, 9, 9] x, float[1, 5] rois) => (float[1, 3, h, w] y)"
+        " { [the_node] y = MaxRoiPool <pooled_shape = [2, 1000000000]> (x, rois) }"
+    )
+    with pytest.raises(quantc.CompileError, match="MaxRoiPool.*pooled_shape"):
+        quantc.compile(parse(text))
+
+
 def test_scatter_by_tuples_of_unknown_length(rng):
     feeds = {
         "x": rng.standard_normal((4, 5)).astype(np.float32),

@@ -102,7 +102,10 @@ static LogicalResult importUnfoldTensor(NodeContext &ctx) {
   int64_t rank = ctx.inputType(0).getRank();
   int64_t size = ctx.getInt("size"), step = ctx.getInt("step", 1);
   auto dim = qnn::normalizeAxis(ctx.getInt("dim", -1), rank);
-  if (!dim || size < 1 || step < 1)
+  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
+  if (!dim || size < 1 || step < 1 || size > kMax || step > kMax ||
+      (!ctx.inputType(0).isDynamicDim(*dim) &&
+       size > ctx.inputType(0).getDimSize(*dim)))
     return ctx.emitError("dim, size or step is out of range");
   SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, rank + 1));
   order.erase(order.begin() + *dim + 1);

@@ -62,10 +62,12 @@ static std::string locateParts(StringRef name, int64_t parts, int64_t dim) {
 LogicalResult quantc::onnx_import::importMaxRoiPool(NodeContext &ctx) {
   SmallVector<int64_t> parts = ctx.getInts("pooled_shape");
   if (ctx.inputType(0).getRank() != 4 || ctx.inputType(1).getRank() != 2 ||
-      parts.size() != 2 || parts[0] < 1 || parts[1] < 1)
+      parts.size() != 2 ||
+      // Far beyond the images that there are: each part has a mask of it.
+      llvm::any_of(parts, [](int64_t n) { return n < 1 || n > (1 << 15); }))
     return ctx.emitError(
         "X must be (N, C, H, W), rois (R, 5), and pooled_shape "
-        "two positive numbers");
+        "two numbers from 1 to 32768");
   return ctx.expandFunction(formatv(R"(<domain: "", opset_import: ["" : 21]>
 MaxRoiPool <spatial_scale: float = 1.0> (x_given, rois_given) => (y) {{
   x = Cast <to = 1> (x_given)
