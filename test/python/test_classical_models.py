@@ -396,6 +396,42 @@ def test_linear_svm_classifier(rng, classes, positive):
     compare("SVMClassifier", floats(rng, 60, 4), attributes, {"y": S, "z": F}, opset=1, rtol=1e-4)
 
 
+@pytest.mark.parametrize("counts", [[2**62, 2**62, 0], [5, -5, 0], [3, -1, 0], [9, 9, 9]])
+def test_svm_classifier_of_wrong_counts(rng, counts):
+    attributes = dict(
+        vectors_per_class=counts,
+        support_vectors=[1.0] * 4,
+        coefficients=[1.0] * 12,
+        rho=[0.0] * 3,
+        kernel_params=[0.0] * 3,
+        classlabels_ints=[0, 1, 2],
+    )
+    with pytest.raises(quantc.CompileError, match="'the_node'.*vectors_per_class"):
+        quantc.compile(build("SVMClassifier", floats(rng, 5, 4), attributes, {"y": I64, "z": F}, opset=1))
+
+
+@pytest.mark.parametrize(
+    "changed,message",
+    [
+        (dict(n_supports=-2), "n_supports is negative"),
+        (dict(kernel_params=[0.1] * 7), "gamma, coef0 and degree"),
+        (dict(kernel_params=None), "gamma, coef0 and degree"),
+    ],
+)
+def test_svm_regressor_that_is_none(rng, changed, message):
+    attributes = dict(
+        kernel_type="RBF",
+        kernel_params=[0.1, 0.0, 0.0],
+        n_supports=1,
+        support_vectors=[1.0] * 4,
+        coefficients=[1.0],
+        rho=[0.0],
+    )
+    attributes = {k: v for k, v in (attributes | changed).items() if v is not None}
+    with pytest.raises(quantc.CompileError, match=f"'the_node'.*{message}"):
+        quantc.compile(build("SVMRegressor", floats(rng, 5, 4), attributes, {"y": F}, opset=1))
+
+
 # --- features ---------------------------------------------------------------
 
 

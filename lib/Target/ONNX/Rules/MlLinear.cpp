@@ -91,6 +91,12 @@ static Value applyKernel(NodeContext &ctx, Value x, int64_t count,
   std::string name =
       isLinear ? "LINEAR" : ctx.getString("kernel_type", "LINEAR");
   SmallVector<double> params = ctx.getFloats("kernel_params");
+  // ONNX Runtime takes an empty list as zeros, but not that there is none.
+  bool isGiven = name == "LINEAR" || ctx.hasAttr("kernel_params");
+  if (!isGiven || (!params.empty() && params.size() != 3)) {
+    (void)ctx.emitError("kernel_params must be gamma, coef0 and degree");
+    return {};
+  }
   params.resize(3);
   Value product = project(ctx, x, count, vectors);
   if (!product)
@@ -131,6 +137,8 @@ static LogicalResult importSVMRegressor(NodeContext &ctx) {
                       rho = ctx.getFloats("rho");
   if (rho.empty())
     return ctx.emitError("it needs rho");
+  if (supports < 0)
+    return ctx.emitError("n_supports is negative");
   Value x = readRows(ctx, ctx.builder.getF32Type());
   Value y = x;
   if (supports > 0) {
@@ -235,6 +243,12 @@ static LogicalResult importSVMClassifier(NodeContext &ctx) {
   Value x = readRows(ctx, ctx.builder.getF32Type());
   if (!transform || !x || classes == 0 || rho.empty())
     return ctx.emitError("it needs labels of classes and rho");
+  SmallVector<double> supports = ctx.getFloats("support_vectors");
+  // Before they are added up: the sum of such counts cannot overflow.
+  if (llvm::any_of(perClass, [&](int64_t n) {
+        return n < 0 || n > int64_t(supports.size());
+      }))
+    return ctx.emitError("vectors_per_class counts vectors that are not there");
   int64_t vectors =
       std::accumulate(perClass.begin(), perClass.end(), int64_t(0));
   if (vectors == 0)
@@ -245,14 +259,11 @@ static LogicalResult importSVMClassifier(NodeContext &ctx) {
   Pairs pairs(classes);
   SmallVector<double> coefficients = ctx.getFloats("coefficients");
   if (int64_t(perClass.size()) != classes || classes < 2 ||
-      llvm::any_of(
-          perClass, [](int64_t n) { return n < 0; }) ||
       int64_t(coefficients.size()) != (classes - 1) * vectors ||
       rho.size() != pairs.of.size())
     return ctx.emitError("its classes, support vectors and coefficients do not "
                          "fit");
-  Value kernels = applyKernel(ctx, x, vectors, ctx.getFloats("support_vectors"),
-                              /*isLinear=*/false);
+  Value kernels = applyKernel(ctx, x, vectors, supports, /*isLinear=*/false);
   Value scores = project(ctx, kernels, pairs.of.size(),
                          spreadCoefficients(pairs, perClass, coefficients));
   scores = addNumbers(ctx, scores, rho);
