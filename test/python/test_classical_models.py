@@ -452,6 +452,26 @@ def test_imputer(rng, count, replaced):
     compare("Imputer", x, attributes, {"y": F}, opset=1)
 
 
+@pytest.mark.parametrize("shape", [(5, 1), (5, 2), (1,), ()])
+def test_imputer_of_another_number_of_columns(rng, shape):
+    """One column must not become three."""
+    attributes = dict(imputed_value_floats=[7.0, 8.0, 9.0], replaced_value_float=0.0)
+    x = np.zeros(shape, np.float32)
+    with pytest.raises(quantc.CompileError, match="'the_node'.*3 values to impute"):
+        quantc.compile(build("Imputer", x, attributes, {"y": F}, opset=1))
+
+
+def test_imputer_of_unknown_width(rng):
+    attributes = dict(imputed_value_floats=[7.0, 8.0, 9.0], replaced_value_float=0.0)
+    model = build("Imputer", np.zeros((5, 3), np.float32), attributes, {"y": F}, opset=1)
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "width"
+    compiled = quantc.compile(model)
+    (y,) = compiled.run({"x": np.zeros((5, 3), np.float32)})
+    np.testing.assert_array_equal(y, [[7, 8, 9]] * 5)
+    with pytest.raises(quantc.RunError, match="'the_node'.*3 columns"):
+        compiled.run({"x": np.zeros((5, 1), np.float32)})
+
+
 def test_imputer_of_integers(rng):
     x = rng.integers(-2, 3, (20, 3))
     attributes = dict(imputed_value_int64s=[7, 8, 9], replaced_value_int64=-2)

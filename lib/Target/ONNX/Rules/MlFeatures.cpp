@@ -37,12 +37,38 @@ static LogicalResult importNormalizer(NodeContext &ctx) {
 
 //===- Imputer ------------------------------------------------------------===//
 
+/// Emits an error, perhaps when it runs, unless the input has `count` columns:
+/// one would be widened to as many as there are values.
+static LogicalResult checkColumns(NodeContext &ctx, int64_t count) {
+  RankedTensorType type = ctx.inputType(0);
+  int64_t last = type.getRank() - 1;
+  if (last >= 0 && type.isDynamicDim(last)) {
+    Value columns = ctx.create<qnn::ShapeOp>(ctx.input(0), last, last + 1);
+    Value fits = extractScalar(
+        ctx, ctx.create<qnn::CompareOp>(CompareKind::equal, columns,
+                                        ctx.i64List(count)));
+    if (!fits)
+      return failure();
+    assertWhenRun(ctx, fits,
+                  " (Imputer): the input has not " + Twine(count) +
+                      " columns, as many as there are values to impute");
+    return success();
+  }
+  if (last < 0 || type.getDimSize(last) != count)
+    return ctx.emitError("it has " + Twine(count) +
+                         " values to impute, which are not one for each "
+                         "column");
+  return success();
+}
+
 /// One value (NaN too) replaced by another, or by one for each column.
 static LogicalResult importImputer(NodeContext &ctx) {
   Type type = ctx.inputElementType(0);
   Value x = ctx.input(0), isMissing, values;
+  size_t count = 0;
   if (isa<FloatType>(type)) {
     SmallVector<double> imputed = ctx.getFloats("imputed_value_floats");
+    count = imputed.size();
     double replaced = ctx.getFloat("replaced_value_float", 0);
     values = imputed.empty()
                  ? Value()
@@ -56,6 +82,7 @@ static LogicalResult importImputer(NodeContext &ctx) {
                                                  ctx.scalar(type, replaced));
   } else {
     SmallVector<int64_t> imputed = ctx.getInts("imputed_value_int64s");
+    count = imputed.size();
     values = imputed.empty() ? Value() : ctx.castTo(ctx.i64List(imputed), type);
     isMissing = ctx.create<qnn::CompareOp>(
         CompareKind::equal, x,
@@ -63,6 +90,8 @@ static LogicalResult importImputer(NodeContext &ctx) {
   }
   if (!values)
     return ctx.emitError("it has no values of the input's type to impute");
+  if (count > 1 && failed(checkColumns(ctx, count)))
+    return failure();
   return ctx.setOutput(0, ctx.create<qnn::SelectOp>(isMissing, values, x));
 }
 
