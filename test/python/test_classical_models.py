@@ -243,6 +243,32 @@ def test_tree_ensemble_of_opset_5(rng):
     compare("TreeEnsemble", x.astype(np.float32), attributes, {"y": F}, opset=5)
 
 
+@pytest.mark.parametrize("values", [1, 2, 4])
+def test_sets_that_lead_to_nodes(rng, values):
+    """Membership of which either answer is a node, another membership too, and
+    where the way through the first set is the longest."""
+    tensor = numpy_helper.from_array
+    sets = [[*range(values), np.nan], [1, 4, np.nan]]
+    attributes = dict(
+        n_targets=2,
+        aggregate_function=1,
+        post_transform=0,
+        tree_roots=[0],
+        nodes_modes=tensor(np.array([6, 6, 0, 0], np.uint8)),
+        nodes_featureids=[0, 1, 2, 2],
+        nodes_splits=tensor(np.array([0, 0, 0.2, -0.4], np.float32)),
+        nodes_truenodeids=[1, 3, 0, 2],
+        nodes_trueleafs=[0, 0, 1, 1],
+        nodes_falsenodeids=[2, 4, 1, 3],
+        nodes_falseleafs=[0, 1, 1, 1],
+        membership_values=tensor(np.array(sum(sets, []), np.float32)),
+        leaf_targetids=[0, 1, 0, 1, 0],
+        leaf_weights=tensor(np.array([0.5, -1, 2, 4, 8], np.float32)),
+    )
+    x = np.concatenate([rng.integers(0, 6, (80, 2)), rng.normal(size=(80, 1))], 1)
+    compare("TreeEnsemble", x.astype(np.float32), attributes, {"y": F}, opset=5)
+
+
 def test_deep_tree(rng):
     """A chain of 200 nodes, as unlimited growth makes them."""
     depth = 200

@@ -31,8 +31,11 @@ static int64_t visitTree(const Forest &forest, int64_t root,
     if (seen[place])
       return -1;
     seen[place] = true;
-    open.push_back({forest.nodes[place].yes, steps + 1});
-    open.push_back({forest.nodes[place].no, steps + 1});
+    auto [yes, no] = std::pair(forest.nodes[place].yes, forest.nodes[place].no);
+    open.push_back({no, steps + 1});
+    // The tests of one set share `yes`: the last of them is farthest from it.
+    if (no < 0 || !forest.nodes[no].continuesSet)
+      open.push_back({yes, steps + 1});
   }
   return depth;
 }

@@ -25,6 +25,9 @@ struct Forest {
     bool takesMissing = false;
     /// The number of a node, or ~n for leaf n.
     int64_t yes = 0, no = 0;
+    /// It tests the next value of the set of the node whose `no` it is, and has
+    /// that node's `yes`.
+    bool continuesSet = false;
   };
   /// What a leaf adds to which targets.
   using Leaf = llvm::SmallVector<std::pair<int64_t, double>, 1>;

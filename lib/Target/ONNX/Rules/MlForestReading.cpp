@@ -174,6 +174,7 @@ static void expandMembership(Forest &forest, size_t node,
       forest.nodes.push_back(forest.nodes[node]);
       forest.nodes[node].no = forest.nodes.size() - 1;
       node = forest.nodes.size() - 1;
+      forest.nodes[node].continuesSet = true;
     }
     forest.nodes[node].split = values[next++];
     forest.nodes[node].no = no;
