@@ -300,6 +300,11 @@ def test_deep_tree(rng):
         (lambda a: a["nodes_nodeids"].__setitem__(1, 0), "twice"),
         (lambda a: a["nodes_values"].pop(), "differ in length"),
         (lambda a: a["target_ids"].__setitem__(0, 5), "not there"),
+        (lambda a: a["nodes_featureids"].__setitem__(0, 3), "feature 3, which"),
+        (lambda a: a["nodes_featureids"].__setitem__(0, -1), "feature -1, which"),
+        (lambda a: a["nodes_featureids"].__setitem__(0, 2**32), "feature 4294967296, which"),
+        (lambda a: a.update(n_targets=10**9), "1000000000 targets"),
+        (lambda a: a.update(n_targets=2**62), "targets for"),
     ],
 )
 def test_trees_that_are_none(rng, change, message):
@@ -307,6 +312,30 @@ def test_trees_that_are_none(rng, change, message):
     change(attributes)
     with pytest.raises(quantc.CompileError, match=f"'the_node'.*{message}"):
         quantc.compile(build("TreeEnsembleRegressor", floats(rng, 4, 3), attributes, {"y": F}))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool_])
+def test_splits_of_another_type(rng, dtype):
+    attributes = regressor(grow(rng, 1, 2, 3, 1), 1)
+    count = len(attributes.pop("nodes_values"))
+    attributes["nodes_values_as_tensor"] = numpy_helper.from_array(np.ones(count, dtype))
+    with pytest.raises(quantc.CompileError, match="'the_node'.*nodes_values_as_tensor has no type"):
+        quantc.compile(build("TreeEnsembleRegressor", floats(rng, 4, 3), attributes, {"y": F}))
+
+
+def test_many_targets(rng):
+    """Of which few have a score: found in one pass through the leaves."""
+    attributes = regressor(grow(rng, 2, 2, 3, 1), 1 << 20)
+    compare("TreeEnsembleRegressor", floats(rng, 2, 3), attributes, {"y": F})
+
+
+def test_features_of_an_input_of_unknown_width(rng):
+    attributes = regressor(grow(rng, 1, 2, 3, 1, score=lambda tree: [(0, 1.0)]), 1)
+    attributes["nodes_featureids"][0] = 2**40
+    model = build("TreeEnsembleRegressor", floats(rng, 4, 3), attributes, {"y": F})
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "width"
+    with pytest.raises(quantc.CompileError, match="'the_node'.*feature 1099511627776, which"):
+        quantc.compile(model)
 
 
 def test_maps_are_refused(rng):

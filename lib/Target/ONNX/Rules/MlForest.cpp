@@ -4,6 +4,8 @@
 
 #include "../LoopBuilder.h"
 
+#include "llvm/ADT/DenseMap.h"
+
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_import;
@@ -40,23 +42,35 @@ static int64_t visitTree(const Forest &forest, int64_t root,
   return depth;
 }
 
-Forest::Presence Forest::getPresence(int64_t target) const {
-  bool isSomewhere = false;
+std::vector<Forest::Presence> Forest::getPresence() const {
+  std::vector<Presence> presence(numTargets, Presence::never);
   std::vector<bool> seen(nodes.size());
+  // How many leaves of a tree score each target, and which did so last: a leaf
+  // may score a target twice.
+  llvm::DenseMap<int64_t, std::pair<int64_t, int64_t>> counts;
   for (int64_t root : roots) {
-    bool isEverywhere = true;
+    counts.clear();
+    int64_t numLeaves = 0;
     visitTree(*this, root, seen, [&](const Leaf &leaf) {
-      bool has = llvm::any_of(leaf, [&](auto w) { return w.first == target; });
-      isEverywhere &= has;
-      isSomewhere |= has;
+      ++numLeaves;
+      for (auto [target, weight] : leaf) {
+        auto &[count, last] = counts[target];
+        count += last != numLeaves;
+        last = numLeaves;
+      }
     });
-    if (isEverywhere)
-      return Presence::always;
+    for (auto [target, count] : counts) {
+      if (count.first == numLeaves)
+        presence[target] = Presence::always;
+      else if (presence[target] == Presence::never)
+        presence[target] = Presence::sometimes;
+    }
   }
-  return isSomewhere ? Presence::sometimes : Presence::never;
+  return presence;
 }
 
-/// Whether some node can be reached in two ways.
+/// The steps to the deepest leaf. Emits an error if some node can be reached in
+/// two ways.
 static FailureOr<int64_t> getDepth(NodeContext &ctx, const Forest &forest) {
   int64_t depth = 0;
   std::vector<bool> seen(forest.nodes.size());
@@ -67,6 +81,23 @@ static FailureOr<int64_t> getDepth(NodeContext &ctx, const Forest &forest) {
     depth = std::max(depth, steps);
   }
   return depth;
+}
+
+/// Emits an error if the tables for the trees would be out of range.
+static LogicalResult checkRanges(NodeContext &ctx, const Forest &forest,
+                                 RankedTensorType x) {
+  int64_t columns =
+      x.isDynamicDim(1) ? std::numeric_limits<int32_t>::max() : x.getDimSize(1);
+  for (const Forest::Node &node : forest.nodes)
+    if (node.feature < 0 || node.feature >= columns)
+      return ctx.emitError("a node compares feature " + Twine(node.feature) +
+                           ", which its input does not have");
+  // Each leaf has a weight for each target in them.
+  constexpr int64_t kMaxWeights = int64_t(1) << 27;
+  if (forest.numTargets > kMaxWeights / int64_t(forest.leaves.size() + 1))
+    return ctx.emitError(Twine(forest.numTargets) + " targets for " +
+                         Twine(forest.leaves.size()) + " leaves are too many");
+  return success();
 }
 
 //===- Walk ---------------------------------------------------------------===//
@@ -256,9 +287,10 @@ ForestScores quantc::onnx_import::evaluateForest(NodeContext &ctx,
   if (!x || ctx.hasFailed())
     return {};
   FailureOr<int64_t> depth = getDepth(ctx, forest);
-  if (failed(depth))
+  auto inputType = cast<RankedTensorType>(x.getType());
+  if (failed(depth) || failed(checkRanges(ctx, forest, inputType)))
     return {};
-  Type type = cast<RankedTensorType>(x.getType()).getElementType();
+  Type type = inputType.getElementType();
   Value leaves = Walk(ctx, forest, x).run(*depth);
   auto gather = [&](Value table) {
     return ctx.create<qnn::GatherOp>(table, leaves,
@@ -284,11 +316,11 @@ ForestScores quantc::onnx_import::evaluateForest(NodeContext &ctx,
                          : isMax ? ReduceKind::max
                                  : ReduceKind::sum,
                          weights);
-  for (int64_t target = 0; target < forest.numTargets; ++target)
-    if (forest.getPresence(target) != Forest::Presence::always &&
-        !result.isPresent)
-      result.isPresent =
-          reduce(ReduceKind::max, gather(makePresence(ctx, forest)));
+  if (llvm::any_of(forest.getPresence(), [](Forest::Presence presence) {
+        return presence != Forest::Presence::always;
+      }))
+    result.isPresent =
+        reduce(ReduceKind::max, gather(makePresence(ctx, forest)));
   if (result.isPresent)
     result.scores = ctx.create<qnn::SelectOp>(result.isPresent, result.scores,
                                               ctx.scalar(type, 0));

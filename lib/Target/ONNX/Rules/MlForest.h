@@ -42,8 +42,8 @@ struct Forest {
 
   /// Which leaves give a score to a target.
   enum class Presence { never, sometimes, always };
-  /// Whether each row gets a score for `target`.
-  Presence getPresence(int64_t target) const;
+  /// Whether each row gets a score, for each target. The trees must be trees.
+  std::vector<Presence> getPresence() const;
 };
 
 /// What rows get from a forest.

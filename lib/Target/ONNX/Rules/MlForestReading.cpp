@@ -21,6 +21,11 @@ static SmallVector<double> readTensor(NodeContext &ctx, StringRef name) {
   if (!elements)
     return values;
   Type type = elements.getElementType();
+  bool isModes = name == "nodes_modes";
+  if (isModes ? !type.isInteger(8) : !type.isF32() && !type.isF64()) {
+    (void)ctx.emitError("its " + name + " has no type that it can have");
+    return values;
+  }
   auto bytes = qnn::getConstantBytes(elements);
   auto append = [&](auto zero) {
     using T = decltype(zero);

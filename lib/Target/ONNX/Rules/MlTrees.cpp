@@ -144,8 +144,8 @@ BinaryClassifier::BinaryClassifier(NodeContext &ctx, const Forest &forest,
                                    const ForestScores &result,
                                    ArrayRef<double> base,
                                    PostTransform transform)
-    : ctx(ctx), base(base), transform(transform), first(forest.getPresence(0)),
-      second(forest.getPresence(1)),
+    : ctx(ctx), base(base), transform(transform),
+      first(forest.getPresence()[0]), second(forest.getPresence()[1]),
       type(cast<RankedTensorType>(result.scores.getType()).getElementType()),
       scoreOfFirst(column(ctx, result.scores, 0)),
       scoreOfSecond(column(ctx, result.scores, 1)) {
