@@ -95,7 +95,7 @@ LogicalResult GraphExporter::writeKeptTranspose(qnn::TransposeOp op) {
         writeEinsum(op, nameOf(op.getInput()), op.getPermutation(), nameOf(op));
         return success();
       }
-      if (isa<qnn::UnaryOp, qnn::BinaryOp>(user))
+      if (user->hasTrait<qnn::ElementwiseTrait>())
         reached.insert(user);
     }
   }
