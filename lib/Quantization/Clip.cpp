@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Columns.h"
 #include "WeightMethodImpl.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -31,10 +32,10 @@ struct Ends {
   float low = 1, high = 1;
 };
 
-/// The ranges of the groups of one matrix, as they are found.
+/// The ranges of the groups of some columns, as they are found.
 class RangeSearch {
 public:
-  RangeSearch(const WeightMatrix &weights, GramMatrix gram,
+  RangeSearch(const WeightMatrix &weights, const Matrix &gram,
               const GroupQuantizer &quantizer,
               const WeightMethodOptions &options, QuantizedMatrix &result);
 
@@ -67,8 +68,8 @@ private:
   const GroupQuantizer &quantizer;
   const WeightMethodOptions &options;
   QuantizedMatrix &result;
-  /// [k, k]; one column if only the diagonal is known (all ones without data).
-  Matrix gram;
+  /// As `scaleProducts` gives them.
+  const Matrix &gram;
   /// What rounding changes, with the ranges so far.
   Matrix errors;
   /// Of all groups, as the scales are.
@@ -78,31 +79,35 @@ private:
 
 } // namespace
 
-RangeSearch::RangeSearch(const WeightMatrix &from, GramMatrix products,
+/// The products as floats, of a size that these hold however large the inputs
+/// are: [k, k], or one column if only the diagonal is known (all ones without
+/// data).
+static Matrix scaleProducts(GramMatrix products, int64_t k) {
+  if (int64_t(products.size()) != k * k) {
+    Matrix ones = Matrix::Ones(k, 1);
+    if (int64_t(products.size()) != k)
+      return ones;
+    Eigen::Map<const Eigen::VectorXd> squares(products.data(), k);
+    double mean = squares.mean();
+    return mean > 0 ? Matrix((squares / mean).cast<float>()) : ones;
+  }
+  using Doubles =
+      Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  Matrix gram = (Eigen::Map<const Doubles>(products.data(), k, k) /
+                 getMeanDiagonal(products, k))
+                    .cast<float>();
+  gram.diagonal().array() += float(getDamping(products, k));
+  return gram;
+}
+
+RangeSearch::RangeSearch(const WeightMatrix &from, const Matrix &gram,
                          const GroupQuantizer &quantizer,
                          const WeightMethodOptions &options,
                          QuantizedMatrix &result)
     : weights(from.values.data(), from.k, from.n), k(from.k), n(from.n),
       blockSize(result.blockSize), quantizer(quantizer), options(options),
-      result(result), errors(Matrix::Zero(from.k, from.n)),
-      bounds(result.scales.size()), ends(result.scales.size()) {
-  // Of a size that floats hold, however large the inputs are.
-  if (int64_t(products.size()) != k * k) {
-    gram = Matrix::Ones(k, 1);
-    if (int64_t(products.size()) != k)
-      return;
-    Eigen::Map<const Eigen::VectorXd> squares(products.data(), k);
-    if (double mean = squares.mean(); mean > 0)
-      gram = (squares / mean).cast<float>();
-    return;
-  }
-  using Doubles =
-      Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  gram = (Eigen::Map<const Doubles>(products.data(), k, k) /
-          getMeanDiagonal(products, k))
-             .cast<float>();
-  gram.diagonal().array() += float(getDamping(products, k));
-}
+      result(result), gram(gram), errors(Matrix::Zero(from.k, from.n)),
+      bounds(result.scales.size()), ends(result.scales.size()) {}
 
 llvm::Error RangeSearch::findBounds() {
   std::vector<float> values;
@@ -143,12 +148,9 @@ void RangeSearch::attempt(const Group &group, Eigen::ArrayXd &least,
         {range.min * candidates[c].low, range.max * candidates[c].high});
   }
   for (int64_t i = 0; i < group.count; ++i)
-    for (int64_t c = 0; c < n; ++c) {
-      float weight = weights(group.first + i, c);
-      changes(i, c) = quantizer.getReal(quantizer.round(weight, parameters[c]),
-                                        parameters[c]) -
-                      weight;
-    }
+    quantizer.roundAll({weights.row(group.first + i).data(), size_t(n)},
+                       parameters, &changes(i, 0));
+  changes -= weights.middleRows(group.first, group.count);
   Matrix products = group.gram.cols() == 1
                         ? Matrix(group.gram.col(0).asDiagonal() * changes)
                         : Matrix(group.gram * changes);
@@ -217,16 +219,20 @@ public:
       return llvm::createStringError(
           "the Gram matrix of the inputs is not finite");
     GroupQuantizer quantizer(format, options, weights);
-    QuantizedMatrix result = quantizer.createResult(weights);
-    RangeSearch search(weights, gram, quantizer, options, result);
-    if (llvm::Error error = search.findBounds())
-      return std::move(error);
-    search.shrink();
-    for (int64_t i = 0; i < options.clipSweeps; ++i)
-      search.refine();
-    quantizer.storeLevels(result);
-    roundToNearest(weights, quantizer, result);
-    return result;
+    Matrix products = scaleProducts(gram, weights.k);
+    auto quantizePart = [&](const WeightMatrix &part,
+                            QuantizedMatrix &result) -> llvm::Error {
+      RangeSearch search(part, products, quantizer, options, result);
+      if (llvm::Error error = search.findBounds())
+        return error;
+      search.shrink();
+      for (int64_t i = 0; i < options.clipSweeps; ++i)
+        search.refine();
+      quantizer.storeLevels(result);
+      roundToNearest(part, quantizer, result);
+      return llvm::Error::success();
+    };
+    return quantizeColumns(weights, quantizer, quantizePart);
   }
 
 private:

@@ -14,26 +14,31 @@
 
 using namespace quantc;
 
-Descent::Descent(const WeightMatrix &from, GramMatrix gram, double added,
+Descent::Descent(GramMatrix gram, int64_t k, double added,
                  const GroupQuantizer &quantizer)
-    : quantizer(quantizer), k(from.k), n(from.n), h(k, k),
-      weights(Eigen::Map<const Matrix>(from.values.data(), k, n)) {
+    : quantizer(quantizer), k(k), h(k, k) {
   for (int64_t i = 0; i < k; ++i) {
     for (int64_t j = 0; j < k; ++j)
       h(i, j) = float(gram[i * k + j]);
     h(i, i) = float(gram[i * k + i] + added);
     if (gram[i * k + i] == 0)
-      weights.row(i).setZero();
+      unused.push_back(i);
   }
 }
 
-void Descent::run(QuantizedMatrix &matrix, int64_t sweeps,
-                  int64_t updateBlock) {
+void Descent::run(const WeightMatrix &from, QuantizedMatrix &matrix,
+                  int64_t sweeps, int64_t updateBlock) const {
+  Matrix weights = Eigen::Map<const Matrix>(from.values.data(), k, from.n);
+  // The weights of inputs that are always 0 make no difference.
+  for (int64_t row : unused)
+    weights.row(row).setZero();
   for (int64_t i = 0; i < sweeps; ++i)
-    sweep(matrix, std::max<int64_t>(1, updateBlock));
+    sweep(weights, matrix, std::max<int64_t>(1, updateBlock));
 }
 
-void Descent::sweep(QuantizedMatrix &matrix, int64_t updateBlock) {
+void Descent::sweep(const Matrix &weights, QuantizedMatrix &matrix,
+                    int64_t updateBlock) const {
+  int64_t n = matrix.n;
   Matrix reals(k, n);
   for (int64_t i = 0; i < k; ++i)
     for (int64_t c = 0; c < n; ++c)

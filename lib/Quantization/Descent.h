@@ -13,25 +13,27 @@ namespace quantc {
 /// inputs' Gram matrix with more on its diagonal, E what rounding changed.
 class Descent {
 public:
-  /// `added` is what H has more on its diagonal.
-  Descent(const WeightMatrix &weights, GramMatrix gram, double added,
+  /// `added` is what H has more on its diagonal than `gram`, [k, k].
+  Descent(GramMatrix gram, int64_t k, double added,
           const GroupQuantizer &quantizer);
 
   /// `sweeps` times, row by row: each code becomes the best one as all others
   /// are. What others change is known for `updateBlock` rows at a time.
-  void run(QuantizedMatrix &matrix, int64_t sweeps, int64_t updateBlock);
+  void run(const WeightMatrix &weights, QuantizedMatrix &matrix, int64_t sweeps,
+           int64_t updateBlock) const;
 
 private:
   using Matrix =
       Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-  void sweep(QuantizedMatrix &matrix, int64_t updateBlock);
+  void sweep(const Matrix &weights, QuantizedMatrix &matrix,
+             int64_t updateBlock) const;
 
   const GroupQuantizer &quantizer;
-  int64_t k, n;
+  int64_t k;
   Matrix h;
-  /// Weights of inputs that are always 0 are 0.
-  Matrix weights;
+  /// Inputs that are always 0.
+  std::vector<int64_t> unused;
 };
 
 } // namespace quantc

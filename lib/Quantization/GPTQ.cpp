@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Columns.h"
 #include "Descent.h"
 #include "WeightMethodImpl.h"
 
@@ -17,6 +18,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 using namespace quantc;
 using llvm::ArrayRef;
@@ -39,6 +41,18 @@ public:
                                      GramMatrix gram) const override;
 
 private:
+  /// What all columns share.
+  struct Problem {
+    GramMatrix gram;
+    /// The rows in the order in which they are rounded.
+    std::vector<int64_t> order;
+    /// H⁻¹ = Uᵀ·U, for rows in this order.
+    FloatMatrix u;
+  };
+
+  llvm::Error roundRows(const Problem &problem, const WeightMatrix &weights,
+                        const GroupQuantizer &quantizer,
+                        QuantizedMatrix &result) const;
   /// The upper factor U of H⁻¹ = Uᵀ·U, for the rows in `order`; and the part of
   /// the mean diagonal that H has more than the Gram matrix.
   Expected<Matrix> factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
@@ -78,30 +92,13 @@ Expected<Matrix> GPTQ::factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
       "the Gram matrix of the inputs cannot be inverted: it is not positive");
 }
 
-Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
-                                         const WeightFormat &format,
-                                         GramMatrix gram) const {
-  int64_t k = weights.k, n = weights.n;
-  if (int64_t(gram.size()) != k * k)
-    return llvm::createStringError(
-        "GPTQ needs the Gram matrix of the inputs: calibrate with "
-        "--collect=gram");
-  GroupQuantizer quantizer(format, options, weights);
-  QuantizedMatrix result = quantizer.createResult(weights);
-  int64_t blockSize = result.blockSize;
-
-  std::vector<int64_t> order(k);
-  std::iota(order.begin(), order.end(), 0);
-  if (options.actOrder)
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-      return gram[a * k + a] > gram[b * k + b];
-    });
-  double damping = options.damping > 0 ? options.damping : getDamping(gram, k);
-  Expected<Matrix> factor = factorInverse(gram, order, damping);
-  if (!factor)
-    return factor.takeError();
-  Matrix u = std::move(*factor);
-
+llvm::Error GPTQ::roundRows(const Problem &problem, const WeightMatrix &weights,
+                            const GroupQuantizer &quantizer,
+                            QuantizedMatrix &result) const {
+  const GramMatrix &gram = problem.gram;
+  const std::vector<int64_t> &order = problem.order;
+  const FloatMatrix &u = problem.u;
+  int64_t k = weights.k, n = weights.n, blockSize = result.blockSize;
   FloatMatrix w(k, n);
   for (int64_t i = 0; i < k; ++i)
     for (int64_t c = 0; c < n; ++c)
@@ -114,11 +111,12 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
   auto chooseGroup = [&](int64_t first, auto &&valueAt) -> llvm::Error {
     int64_t count = std::min(blockSize, k - first);
     std::vector<float> values(count);
+    std::vector<double> importance = getImportance(gram, k, first, count);
     for (int64_t c = 0; c < n; ++c) {
       for (int64_t i = 0; i < count; ++i)
         values[i] = valueAt(first + i, c);
       Expected<GroupParameters> chosen =
-          quantizer.chooseBest(values, getImportance(gram, k, first, count));
+          quantizer.chooseBest(values, importance);
       if (!chosen)
         return chosen.takeError();
       setGroup(result, first, c, *chosen);
@@ -133,7 +131,7 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
       if (llvm::Error error = chooseGroup(first, [&](int64_t row, int64_t c) {
             return weights.values[row * n + c];
           }))
-        return std::move(error);
+        return error;
     quantizer.storeLevels(result);
   }
 
@@ -148,8 +146,8 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
       if (!isFixed && i % blockSize == 0)
         if (llvm::Error error = chooseGroup(
                 i, [&](int64_t row, int64_t c) { return w(row, c); }))
-          return std::move(error);
-      float diagonal = float(u(i, i));
+          return error;
+      float diagonal = u(i, i);
       for (int64_t c = 0; c < n; ++c) {
         GroupParameters p = getGroup(result, order[i], c);
         int32_t code = quantizer.round(w(i, c), p);
@@ -158,20 +156,50 @@ Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
             (w(i, c) - quantizer.getReal(code, p)) / diagonal;
       }
       for (int64_t j = i + 1; j < end; ++j)
-        w.row(j) -= float(u(i, j)) * errors.row(i - begin);
+        w.row(j) -= u(i, j) * errors.row(i - begin);
     }
     if (end < k)
       w.bottomRows(k - end).noalias() -=
-          u.block(begin, end, end - begin, k - end).cast<float>().transpose() *
-          errors;
+          u.block(begin, end, end - begin, k - end).transpose() * errors;
   }
-  if (options.sweeps > 0) {
-    u.resize(0, 0);
-    w.resize(0, 0);
-    Descent(weights, gram, damping * getMeanDiagonal(gram, k), quantizer)
-        .run(result, options.sweeps, options.updateBlock);
-  }
-  return result;
+  return llvm::Error::success();
+}
+
+Expected<QuantizedMatrix> GPTQ::quantize(const WeightMatrix &weights,
+                                         const WeightFormat &format,
+                                         GramMatrix gram) const {
+  int64_t k = weights.k;
+  if (int64_t(gram.size()) != k * k)
+    return llvm::createStringError(
+        "GPTQ needs the Gram matrix of the inputs: calibrate with "
+        "--collect=gram");
+  GroupQuantizer quantizer(format, options, weights);
+  Problem problem{gram, std::vector<int64_t>(k), {}};
+  std::vector<int64_t> &order = problem.order;
+  std::iota(order.begin(), order.end(), 0);
+  if (options.actOrder)
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return gram[a * k + a] > gram[b * k + b];
+    });
+  double damping = options.damping > 0 ? options.damping : getDamping(gram, k);
+  Expected<Matrix> factor = factorInverse(gram, order, damping);
+  if (!factor)
+    return factor.takeError();
+  problem.u = factor->cast<float>();
+  factor->resize(0, 0);
+  std::optional<Descent> descent;
+  if (options.sweeps > 0)
+    descent.emplace(gram, k, damping * getMeanDiagonal(gram, k), quantizer);
+
+  auto quantizePart = [&](const WeightMatrix &part,
+                          QuantizedMatrix &result) -> llvm::Error {
+    if (llvm::Error error = roundRows(problem, part, quantizer, result))
+      return error;
+    if (descent)
+      descent->run(part, result, options.sweeps, options.updateBlock);
+    return llvm::Error::success();
+  };
+  return quantizeColumns(weights, quantizer, quantizePart);
 }
 
 std::unique_ptr<WeightMethod>

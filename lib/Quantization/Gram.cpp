@@ -7,17 +7,11 @@
 
 #include "Gram.h"
 
+#include "VectorClones.h"
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
-
-// One body, compiled for each set of vectors; the loader chooses.
-#if defined(__x86_64__) && defined(__ELF__)
-#define QUANTC_FOR_ALL_VECTORS                                                 \
-  __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define QUANTC_FOR_ALL_VECTORS
-#endif
 
 /// Few enough rows for float32 to keep its digits.
 static constexpr size_t kRows = 256;

@@ -2,7 +2,10 @@
 
 #include "GroupQuantizer.h"
 
+#include "VectorClones.h"
+
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -325,6 +328,41 @@ int32_t GroupQuantizer::round(float value,
   if (it != limits.end() && *it == x && sorted[i].second % 2 != 0)
     ++i;
   return sorted[i].second;
+}
+
+/// `GroupQuantizer::round` and `getReal` for integers of [low, high] and whole
+/// zero points, without calls, so that vectors can do it.
+QUANTC_FOR_ALL_VECTORS
+static void roundToIntegers(const float *values,
+                            const GroupParameters *parameters, size_t count,
+                            float low, float high, float *reals) {
+#pragma clang fp contract(off)
+  // In floats of this size, the last bit is a one: sums round to the nearest
+  // integer, and of two to the even one.
+  constexpr float units = 3 << 22, bound = 1 << 21;
+  for (size_t i = 0; i < count; ++i) {
+    auto [scale, zeroPoint] = parameters[i];
+    float x = values[i] / scale;
+    x = x < -bound ? -bound : x;
+    x = x > bound ? bound : x;
+    float moved = (x + units) - units + zeroPoint;
+    moved = moved < low ? low : moved;
+    moved = moved > high ? high : moved;
+    reals[i] = (moved - zeroPoint) * scale;
+  }
+}
+
+void GroupQuantizer::roundAll(llvm::ArrayRef<float> values,
+                              llvm::ArrayRef<GroupParameters> parameters,
+                              float *reals) const {
+  bool areWhole = !isCodebook;
+  for (const GroupParameters &p : parameters)
+    areWhole &= p.zeroPoint == std::floor(p.zeroPoint);
+  if (areWhole)
+    return roundToIntegers(values.data(), parameters.data(), values.size(),
+                           format.grid.getMin(), format.grid.getMax(), reals);
+  for (auto [i, value] : llvm::enumerate(values))
+    reals[i] = getReal(round(value, parameters[i]), parameters[i]);
 }
 
 QuantizedMatrix

@@ -49,6 +49,11 @@ public:
     return (float(code) - parameters.zeroPoint) * parameters.scale;
   }
 
+  /// What the codes that `round` gives stand for; each value has parameters of
+  /// its own.
+  void roundAll(llvm::ArrayRef<float> values,
+                llvm::ArrayRef<GroupParameters> parameters, float *reals) const;
+
   /// A result without codes, for a matrix of this format.
   QuantizedMatrix createResult(const WeightMatrix &weights) const;
 

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Columns.h"
 #include "WeightMethodImpl.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -37,7 +38,17 @@ public:
       return llvm::createStringError(
           "HQQ moves zero points, which super-blocks store in 6 bits");
     GroupQuantizer quantizer(format, options, weights);
-    QuantizedMatrix result = quantizer.createResult(weights);
+    return quantizeColumns(
+        weights, quantizer,
+        [&](const WeightMatrix &part, QuantizedMatrix &result) {
+          return quantizePart(part, quantizer, result);
+        });
+  }
+
+private:
+  llvm::Error quantizePart(const WeightMatrix &weights,
+                           const GroupQuantizer &quantizer,
+                           QuantizedMatrix &result) const {
     result.hasFractionalZeroPoints = true;
     auto choose = [&](int64_t first, int64_t column,
                       ArrayRef<float> values) -> llvm::Error {
@@ -48,7 +59,7 @@ public:
       return llvm::Error::success();
     };
     if (llvm::Error error = forEachGroup(weights, result.blockSize, choose))
-      return std::move(error);
+      return error;
     // Zero points are found for the scales as they will be.
     quantizer.storeLevels(result);
     auto quantizeGroup = [&](int64_t first, int64_t column,
@@ -61,13 +72,9 @@ public:
             quantizer.round(value, parameters);
       return llvm::Error::success();
     };
-    if (llvm::Error error =
-            forEachGroup(weights, result.blockSize, quantizeGroup))
-      return std::move(error);
-    return result;
+    return forEachGroup(weights, result.blockSize, quantizeGroup);
   }
 
-private:
   static double getSquaredError(const GroupQuantizer &quantizer,
                                 ArrayRef<float> values,
                                 const GroupParameters &p) {

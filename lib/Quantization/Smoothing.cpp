@@ -2,12 +2,15 @@
 
 #include "quantc/Quantization/Smoothing.h"
 
+#include "Columns.h"
+
 #include "llvm/ADT/STLExtras.h"
 
 #include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 using namespace quantc;
 using llvm::ArrayRef;
@@ -22,12 +25,26 @@ double quantc::computeOutputError(const WeightMatrix &weights,
   using DoubleMatrix =
       Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   int64_t k = weights.k, n = weights.n;
-  Matrix difference = Eigen::Map<const Matrix>(weights.values.data(), k, n) -
-                      Eigen::Map<const Matrix>(replacement.data(), k, n);
-  Matrix h = Eigen::Map<const DoubleMatrix>(gram.data(), k, k).cast<float>();
-  Matrix product = h * difference;
-  double total = product.cwiseProduct(difference).cast<double>().sum();
-  return total / double(std::max<int64_t>(1, n));
+  Eigen::Map<const Matrix> before(weights.values.data(), k, n),
+      after(replacement.data(), k, n);
+  const Matrix h =
+      Eigen::Map<const DoubleMatrix>(gram.data(), k, k).cast<float>();
+  std::vector<double> errors(n);
+  llvm::cantFail(forEachPart(n, [&](int64_t first, int64_t end) {
+    Matrix difference = before.middleCols(first, end - first) -
+                        after.middleCols(first, end - first);
+    // H is symmetric: its lower triangle, twice, and the diagonal are half the
+    // work.
+    Matrix product = h.triangularView<Eigen::StrictlyLower>() * difference;
+    product *= 2;
+    product += h.diagonal().asDiagonal() * difference;
+    product.array() *= difference.array();
+    for (int64_t c = first; c < end; ++c)
+      errors[c] = product.col(c - first).cast<double>().sum();
+    return llvm::Error::success();
+  }));
+  return std::accumulate(errors.begin(), errors.end(), 0.0) /
+         double(std::max<int64_t>(1, n));
 }
 
 std::vector<float> quantc::computeSmoothQuantScales(ArrayRef<float> inputMax,

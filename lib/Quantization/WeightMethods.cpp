@@ -1,5 +1,6 @@
 //===- WeightMethods.cpp - Round to nearest, and the registry - -------===//
 
+#include "Columns.h"
 #include "WeightMethodImpl.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -74,25 +75,37 @@ public:
                                      const WeightFormat &format,
                                      GramMatrix gram) const override {
     GroupQuantizer quantizer(format, options, weights);
-    QuantizedMatrix result = quantizer.createResult(weights);
+    return quantizeColumns(
+        weights, quantizer,
+        [&](const WeightMatrix &part, QuantizedMatrix &result) {
+          return quantizePart(part, quantizer, gram, result);
+        });
+  }
+
+private:
+  static llvm::Error quantizePart(const WeightMatrix &weights,
+                                  const GroupQuantizer &quantizer,
+                                  GramMatrix gram, QuantizedMatrix &result) {
+    std::vector<double> importance =
+        getImportance(gram, weights.k, 0, weights.k);
     auto choose = [&](int64_t first, int64_t column,
                       ArrayRef<float> values) -> llvm::Error {
-      Expected<GroupParameters> parameters =
-          quantizer.chooseBest(values, getImportance(gram, weights.k, first,
-                                                     int64_t(values.size())));
+      ArrayRef<double> own = importance;
+      if (!own.empty())
+        own = own.slice(first, values.size());
+      Expected<GroupParameters> parameters = quantizer.chooseBest(values, own);
       if (!parameters)
         return parameters.takeError();
       setGroup(result, first, column, *parameters);
       return llvm::Error::success();
     };
     if (llvm::Error error = forEachGroup(weights, result.blockSize, choose))
-      return std::move(error);
+      return error;
     quantizer.storeLevels(result);
     roundToNearest(weights, quantizer, result);
-    return result;
+    return llvm::Error::success();
   }
 
-private:
   WeightMethodOptions options;
 };
 

@@ -430,4 +430,45 @@ TEST(Clip, WithoutDataTheWeightsDecide) {
             getNorm(p, quantize("nearest", p, format), 2));
 }
 
+//===- columns ------------------------------------------------------------===//
+
+/// More columns than one thread takes at a time: each has the codes that it has
+/// as a matrix of its own.
+TEST(Columns, AreIndependent) {
+  Problem p = makeProblem(48, 300, 100);
+  WeightFormat levels = integers(4, RangeScheme::Asymmetric, 16);
+  levels.scales = WeightFormat::Scales::SuperBlocks;
+  std::pair<const char *, WeightFormat> cases[] = {
+      {"nearest", integers(4, RangeScheme::Restricted, 16)},
+      {"nearest", WeightFormat::nf4(16)},
+      {"nearest", levels},
+      {"hqq", integers(3, RangeScheme::Asymmetric, 16)},
+      {"gptq", integers(3, RangeScheme::Asymmetric, 16)},
+      {"clip", integers(3, RangeScheme::Asymmetric, 16)}};
+  for (const auto &[method, format] : cases) {
+    QuantizedMatrix all = quantize(method, p, format);
+    std::vector<float> values = all.dequantize();
+    for (int64_t column : {0, 127, 128, 299}) {
+      Problem one{p.k, 1, {}, p.gram};
+      for (int64_t row = 0; row < p.k; ++row)
+        one.values.push_back(p.values[row * p.n + column]);
+      QuantizedMatrix alone = quantize(method, one, format);
+      std::vector<float> expected = alone.dequantize();
+      for (int64_t row = 0; row < p.k; ++row) {
+        EXPECT_EQ(all.codes[row * p.n + column], alone.codes[row])
+            << method << ", column " << column;
+        EXPECT_EQ(values[row * p.n + column], expected[row]);
+      }
+    }
+  }
+}
+
+TEST(Columns, OneErrorOfMany) {
+  Problem p = makeProblem(8, 300, 20);
+  for (float &w : p.values)
+    w = NAN;
+  EXPECT_EQ(getError("nearest", p, integers(4, RangeScheme::Restricted, 0)),
+            "a weight is NaN or infinite");
+}
+
 } // namespace
