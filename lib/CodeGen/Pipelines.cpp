@@ -79,6 +79,7 @@ static void addConversionToLLVM(OpPassManager &pm) {
   vectors.addPass(quantc::createLowerReshapesPass());
   vectors.addPass(memref::createExpandStridedMetadataPass());
   vectors.addPass(createLowerAffinePass());
+  vectors.addPass(quantc::createBoundAllocationsPass());
   vectors.addPass(createConvertVectorToLLVMPass());
   vectors.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());

@@ -41,7 +41,8 @@ static thread_local RunningCall *currentCall;
 
 static void *jitAlignedAlloc(uint64_t alignment, uint64_t size) {
   void *pointer = nullptr;
-  if (posix_memalign(&pointer, std::max<uint64_t>(alignment, 64), size + 64)) {
+  if (size > uint64_t(PTRDIFF_MAX) - 64 ||
+      posix_memalign(&pointer, std::max<uint64_t>(alignment, 64), size + 64)) {
     currentCall->error = "out of memory";
     longjmp(currentCall->onFailure, 1);
   }

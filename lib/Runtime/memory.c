@@ -133,7 +133,8 @@ void *_mlir_memref_to_llvm_aligned_alloc(size_t alignment, size_t size) {
   struct quantc_block *block = NULL;
   size_t total = size + alignment;
   if (total < size || total > PTRDIFF_MAX)
-    quantc_rt_fail("out of memory: a tensor is larger than the address space");
+    quantc_rt_fail("out of memory: a tensor's size is negative, or beyond the "
+                   "address space");
   if (alignment == ALIGNMENT && total >= KEEP_MINIMUM)
     block = take_kept(total);
   if (!block) {

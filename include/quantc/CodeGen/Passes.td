@@ -456,6 +456,33 @@ def LowerReshapesPass : Pass<"quantc-lower-reshapes"> {
   ];
 }
 
+def BoundAllocationsPass : Pass<"quantc-bound-allocations"> {
+  let summary = "Allocate buffers by sizes in bytes that do not wrap";
+  let description = [{
+    Sizes come from a model's inputs, and their product may need more than 64
+    bits: the conversion to LLVM would allocate what is left of it. This pass
+    computes the bytes of each buffer itself, and asks for 2^63 - 1 where they
+    are more than that or a size is negative. The run time has no such memory,
+    and leaves the model's entry with an error. An empty buffer gets what it
+    would have without the sizes that are 0, so that loops over the others end.
+
+    ```mlir
+    %0 = memref.alloc(%m, %n) : memref<?x?xf32>
+    // becomes
+    %low, %high = arith.mului_extended %m, %n : index
+    ...
+    %1 = memref.alloc(%bytes) : memref<?xi8>
+    %0 = memref.view %1[%c0][%m, %n] : memref<?xi8> to memref<?x?xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numBounded", "bounded", "Allocations whose sizes are checked">
+  ];
+}
+
 def ParallelizeLoopsPass
     : Pass<"quantc-parallelize-loops", "mlir::ModuleOp"> {
   let summary = "Lower the other ops of kernels to loops, in parallel";

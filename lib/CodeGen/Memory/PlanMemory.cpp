@@ -26,6 +26,8 @@ using namespace mlir;
 
 /// A cache line, and the widest vector.
 static constexpr int64_t kAlignment = 64;
+/// What no processor can address. The sum of many of those would wrap.
+static constexpr int64_t kMaximum = int64_t(1) << 48;
 
 namespace {
 /// A buffer with the positions where it is live, ends included.
@@ -93,7 +95,7 @@ static std::optional<int64_t> getSize(MemRefType type) {
   for (int64_t size : type.getShape())
     if (llvm::MulOverflow(bytes, size, bytes))
       return std::nullopt;
-  if (bytes > std::numeric_limits<int64_t>::max() / 2)
+  if (bytes > kMaximum)
     return std::nullopt;
   return llvm::alignTo(bytes, kAlignment);
 }

@@ -1,0 +1,125 @@
+"""Sizes that inputs ask for, and no memory can hold: an error of the run.
+
+Their products need more than 64 bits. Nothing here is allocated: each size that
+is not refused for its overflow is beyond any processor's address space.
+"""
+
+import numpy as np
+import onnx.parser
+import pytest
+
+import quantc
+
+HEADER = '<ir_version: 10, opset_import: ["" : 21]>'
+HUGE, HALF, MOST = 2**62, 2**32, 2**63 - 1
+
+
+def parse(text):
+    return onnx.parser.parse_model(HEADER + text)
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+ONES = np.ones((1, 3), np.float32)
+IMAGE = np.ones((1, 1, 2, 2), np.float32)
+FILL = "g (int64[2] s) => (%s y) { z = ConstantOfShape (s) %s }"
+MODELS = {
+    "fill": ("g (int64[3] s) => (float[a, b, c] y) { y = ConstantOfShape (s) }", [
+        {"s": ints(HUGE, 1, 1)},
+        {"s": ints(HALF, HALF, 1)},
+        {"s": ints(HALF, HALF, HALF)},
+        {"s": ints(2**60, 4, 1)},
+        {"s": ints(MOST, MOST, 1)},
+        {"s": ints(-1, -1, 1)},
+        {"s": ints(-1, 0, 1)},
+        # No elements, but loops over other sizes.
+        {"s": ints(HUGE, 0, 1)},
+    ]),
+    "fill-bytes": ("g (int64[1] s) => (int8[a] y) { y = ConstantOfShape <value = int8[1] {1}> (s) }", [
+        {"s": ints(HUGE)},
+        {"s": ints(MOST)},
+        {"s": ints(-1)},
+    ]),
+    "expand": ("g (float[n, m] x, int64[3] s) => (float[a, b, c] y) { y = Expand (x, s) }", [
+        {"x": ONES, "s": ints(HUGE, 1, 1)},
+        {"x": ONES, "s": ints(HALF, HALF, 3)},
+        {"x": ONES, "s": ints(-1, 1, 3)},
+        {"x": ONES[:, :1], "s": ints(HALF, 2**30, 0)},
+    ]),
+    "tile": ("g (float[n, m] x, int64[2] r) => (float[a, b] y) { y = Tile (x, r) }", [
+        {"x": ONES, "r": ints(HUGE, 1)},
+        {"x": np.ones((4, 4), np.float32), "r": ints(HUGE, 1)},
+        {"x": np.ones((4, 4), np.float32), "r": ints(HUGE, HUGE)},
+        {"x": ONES, "r": ints(2**31, 2**31)},
+        {"x": np.ones((3, 3), np.float32), "r": ints((2**64 + 2) // 3, 1)},
+    ]),
+    "pad": ("g (float[n, m] x, int64[4] p) => (float[a, b] y) { y = Pad (x, p) }", [
+        {"x": ONES, "p": ints(HUGE, 0, 0, 0)},
+        {"x": ONES, "p": ints(0, HUGE, 0, HUGE)},
+        {"x": ONES, "p": ints(2**31, 2**31, 0, 0)},
+    ]),
+    "pad-edge": ('g (float[n, m] x, int64[4] p) => (float[a, b] y) { y = Pad <mode = "edge"> (x, p) }', [
+        {"x": ONES, "p": ints(HUGE, 0, 0, 0)},
+    ]),
+    "range": ("g (int64 a, int64 b, int64 c) => (int64[k] y) { y = Range (a, b, c) }", [
+        {"a": np.array(0), "b": np.array(HUGE), "c": np.array(1)},
+        {"a": np.array(0), "b": np.array(MOST), "c": np.array(2)},
+    ]),
+    "resize": ("g (float[1, 1, n, m] x, float[4] s) => (float[a, b, c, d] y) { y = Resize (x, , s) }", [
+        {"x": IMAGE, "s": floats(1, 1, 1e18, 1)},
+        {"x": IMAGE, "s": floats(1, 1, 1e30, 1)},
+        {"x": IMAGE, "s": floats(1, 1, np.nan, 1)},
+    ]),
+    "resize-to": ("g (float[1, 1, n, m] x, int64[4] s) => (float[a, b, c, d] y) { y = Resize (x, , , s) }", [
+        {"x": IMAGE, "s": ints(1, 1, HUGE, 1)},
+        {"x": IMAGE, "s": ints(1, 1, -1, 5)},
+    ]),
+    "one-hot": ("g (int64[n] i, int64 d, float[2] v) => (float[a, b] y) { y = OneHot (i, d, v) }", [
+        {"i": ints(0, 1), "d": np.array(HUGE), "v": floats(0, 1)},
+        {"i": ints(0, 1, 2, 3), "d": np.array(HUGE), "v": floats(0, 1)},
+    ]),
+    "unpool": (
+        "g (float[1, 1, n, m] x, int64[1, 1, n, m] i, int64[4] s) => (float[a, b, c, d] y)"
+        " { y = MaxUnpool <kernel_shape = [2, 2]> (x, i, s) }", [
+        {"x": IMAGE, "i": np.zeros((1, 1, 2, 2), np.int64), "s": ints(1, 1, HUGE, 4)},
+        {"x": IMAGE, "i": np.zeros((1, 1, 2, 2), np.int64), "s": ints(1, 1, 2**33, 2**33)},
+    ]),
+    "crop": ("g (float[n, m] x, int64[2] s) => (float[a, b] y) { y = CenterCropPad (x, s) }", [
+        {"x": ONES, "s": ints(HUGE, 1)},
+        {"x": ONES, "s": ints(HALF, HALF)},
+    ]),
+    "spectrum": ("g (float[1, n, 1] x, int64 l) => (float[a, b, c] y) { y = DFT (x, l) }", [
+        {"x": np.ones((1, 4, 1), np.float32), "l": np.array(HUGE)},
+        {"x": np.ones((1, 4, 1), np.float32), "l": np.array(MOST)},
+    ]),
+    "mel": ("g (int64 a, int64 b) => (float[k, l] y) {"
+            " r = Constant <value_int = 8000> () e = Constant <value_float = 10.0> ()"
+            " f = Constant <value_float = 4000.0> () y = MelWeightMatrix (a, b, r, e, f) }", [
+        {"a": np.array(HUGE), "b": np.array(16)},
+        {"a": np.array(2**33), "b": np.array(2**33)},
+    ]),
+    # What other ops compute of it.
+    "product": (FILL % ("float[a, b]", "t = Transpose (z) y = MatMul (z, t)"), [
+        {"s": ints(HUGE, 1)},
+        {"s": ints(HALF, 0)},
+        {"s": ints(2**24, 0)},
+    ]),
+    "joined": (FILL % ("float[a, b]", "y = Concat <axis = 0> (z, z, z, z)"), [{"s": ints(HUGE, 1)}, {"s": ints(HUGE, 0)}]),
+    "running-sum": (FILL % ("float[a, b]", "a = Constant <value_int = 0> () y = CumSum (z, a)"), [{"s": ints(HUGE, 1)}, {"s": ints(HALF, HALF)}]),
+    "random": (FILL % ("float[a, b]", "y = RandomUniformLike (z)"), [{"s": ints(HUGE, 1)}, {"s": ints(HUGE, HUGE)}]),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_more_than_memory(name):
+    text, many = MODELS[name]
+    compiled = quantc.compile(parse(text))
+    for feeds in many:
+        with pytest.raises(quantc.RunError, match="out of memory"):
+            compiled.run(feeds)
