@@ -172,7 +172,9 @@ void quantc::buildCachePipeline(OpPassManager &pm, StringRef format,
 void quantc::buildQNNToLinalgPipeline(OpPassManager &pm) {
   // Weights that no integer product took over; their scales may need a reshape.
   pm.addNestedPass<func::FuncOp>(qnn::createFuseWeightOnlyPass());
-  pm.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass());
+  qnn::MultiplyTilesPassOptions tiles;
+  tiles.overlapping = true;
+  pm.addNestedPass<func::FuncOp>(qnn::createMultiplyTilesPass(tiles));
   pm.addPass(createFoldConstantsPass());
   pm.addPass(createConvertQNNToLinalgPass());
   pm.addPass(createCanonicalizerPass(quantc::getRewriteConfig()));

@@ -353,7 +353,18 @@ def test_end_of_a_plane(height, width, tmp_path, quantc_cli):
     assert re.search(r"vmovdqu8\s.*\{%k\d\}", texts["x86-64-v4"])
 
 
-@pytest.mark.parametrize("attributes", [{}, {"strides": [2, 2], "kernel_shape": [2, 2]}, {"group": 2, "pads": [1, 0, 0, 1]}])
+TRANSPOSED = [
+    {},
+    {"strides": [2, 2], "kernel_shape": [2, 2]},
+    {"group": 2, "pads": [1, 0, 0, 1]},
+    # Convolutions for the elements of a tile, as many as tiles have sorts of them.
+    {"strides": [2, 2], "kernel_shape": [4, 4], "pads": [1, 1, 1, 1]},
+    {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]},
+    {"strides": [3, 2], "kernel_shape": [4, 4], "pads": [1, 2, 0, 1], "group": 2},
+]
+
+
+@pytest.mark.parametrize("attributes", TRANSPOSED)
 def test_transposed_convolutions(attributes):
     """ONNX Runtime computes these with floats: scales that make no ties."""
     rng = np.random.default_rng(23)

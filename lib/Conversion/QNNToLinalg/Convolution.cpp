@@ -81,8 +81,9 @@ struct ConvertConv : OpConversionPattern<qnn::ConvOp> {
 //===- conv_transpose -----------------------------------------------------===//
 
 /// Puts zeros between the input's elements, and convolves with the reversed
-/// kernel. A kernel of floats that just tiles the result is a matrix product
-/// instead, for graphs that `qnn-multiply-tiles` has not seen: calibration's.
+/// kernel: what `qnn-multiply-tiles` left. A kernel of floats that just tiles
+/// the result is a matrix product instead, for graphs that this pass has not
+/// seen: calibration's.
 struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
   using OpConversionPattern::OpConversionPattern;
 

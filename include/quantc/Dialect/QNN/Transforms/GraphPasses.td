@@ -209,13 +209,39 @@ def MultiplyTilesPass : Pass<"qnn-multiply-tiles", "::mlir::func::FuncOp"> {
     %y = qnn.reshape %b, ... : tensor<1x3x8x8xui8>
     ```
 
-    All of the rest (overlapping kernels, groups, padding) is left alone.
+    All of the rest (overlapping kernels, groups, padding) is left alone, unless
+    `overlapping` kernels are asked for. A kernel larger than the stride adds up
+    elements of neighbouring tiles: each element of a tile sums every stride-th
+    element of the kernel, which is a convolution of the image as it is, without
+    the zeros that strides put between its elements. All elements of a tile are
+    channels of one convolution if the stride divides the kernel's size, else of
+    one for those with a term more, and of one for the others (in each
+    dimension). What pads take away is cut off in the end. Depthwise ones are
+    left alone.
+
+    ```mlir
+    %y = qnn.conv_transpose %x, %w {strides = array<i64: 2>, pads = array<i64: 1, 1>, ...}
+      : tensor<1x8x5xf32>, tensor<8x3x4xf32> -> tensor<1x3x10xf32>
+    // becomes
+    %p = qnn.conv %x, %v {strides = array<i64: 1>, pads = array<i64: 1, 1>, ...}
+      : tensor<1x8x5xf32>, tensor<6x8x2xf32> -> tensor<1x6x6xf32>
+    %a = qnn.reshape %p, ... : tensor<1x3x2x6xf32>
+    %b = qnn.transpose %a [0, 1, 3, 2] : tensor<1x3x6x2xf32>
+    %c = qnn.reshape %b, ... : tensor<1x3x12xf32>
+    %y = qnn.slice %c from 1 to -1 ... : tensor<1x3x10xf32>
+    ```
   }];
+  let options = [
+    Option<"overlapping", "overlapping", "bool", "false",
+           "Split transposed convolutions whose kernels overlap, too">
+  ];
   let dependentDialects = ["::quantc::qnn::QNNDialect",
                            "::mlir::tensor::TensorDialect"];
   let statistics = [
     Statistic<"numProducts", "products",
-              "Transposed convolutions that became products">
+              "Transposed convolutions that became products">,
+    Statistic<"numSplit", "split",
+              "Transposed convolutions that became convolutions of tiles">
   ];
 }
 
