@@ -91,7 +91,7 @@ step "rules of the tree" python3 test/utils/check_tree.py
 count one
 step "documentation" ninja -C build check-quantc-docs
 count one
-# It is no part of `all`, and compiles without precompiled headers.
+# It is no part of `all`.
 step "fuzz target" ninja -C build -j "$jobs" quantc-fuzz-import
 count one
 step "lit" ninja -C build check-quantc
