@@ -6,9 +6,10 @@ import onnxruntime
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import quantc
+from real_models import reference
 
 FORMS = st.fixed_dictionaries(
     {
@@ -96,3 +97,33 @@ def test_negative_size(change):
     model, feed = make_model(["n", "c", "h", "w"], {**NO_LINES, **change})
     with pytest.raises(quantc.RunError, match="node 'ConvTranspose_0': the result has a negative size"):
         quantc.compile(model).run(feed)
+
+
+def test_a_zero_point_for_each_channel(tmp_path):
+    """Kernels that overlap, and kernels that tile the result; ours, and the graph that we export, beside floats."""
+    rng = np.random.default_rng(0)
+    shapes = {"w0": (4, 6, 4, 4), "w1": (6, 3, 2, 2)}
+    weights = [numpy_helper.from_array(rng.uniform(-0.1, 0.4, s).astype(np.float32), n) for n, s in shapes.items()]
+    nodes = [
+        helper.make_node("ConvTranspose", ["x", "w0"], ["h"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("ConvTranspose", ["r", "w1"], ["y"], strides=[2, 2]),
+    ]
+    tensor = helper.make_tensor_value_info
+    inputs = [tensor("x", TensorProto.FLOAT, [1, 4, 5, 5])]
+    outputs = [tensor("y", TensorProto.FLOAT, [1, 3, 20, 20])]
+    opset = [helper.make_opsetid("", 18)]
+    path, exported = tmp_path / "model.onnx", tmp_path / "exported.onnx"
+    path.write_bytes(
+        helper.make_model(
+            helper.make_graph(nodes, "g", inputs, outputs, weights), opset_imports=opset, ir_version=9
+        ).SerializeToString()
+    )
+    recipe = quantc.Recipe("w8a8-asym", slower_layers="integer")
+    feeds = [{"x": rng.standard_normal((1, 4, 5, 5)).astype(np.float32)} for _ in range(4)]
+    library = quantc.compile(path, quantize=recipe, calibration=feeds)
+    quantc.export(path, exported, quantize=recipe, calibration=feeds)
+    for feed in feeds:
+        (ours,), (theirs,), (floats,) = library.run(feed), reference(exported)(feed), reference(path)(feed)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
+        assert np.linalg.norm(ours - floats) < 0.02 * np.linalg.norm(floats)

@@ -150,6 +150,17 @@ func.func @zero_points(%x: tensor<1x3x8x8xui8>, %w: tensor<8x3x3x3xi8>, %z: tens
 
 // -----
 
+// Channels of the result are along the second dimension.
+func.func @transposed_weights_zero_point(%x: tensor<1x2x8x8xui8>, %w: tensor<2x4x3x3xi8>, %z: tensor<3xi8>) {
+  // expected-error@+1 {{hold one element for each channel of the result, got 'tensor<3xi8>'}}
+  %0 = qnn.conv_transpose %x, %w weights_zero_point %z : tensor<3xi8>
+    {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, output_padding = array<i64: 0, 0>, output_shape = array<i64>, group = 2 : i64}
+    : tensor<1x2x8x8xui8>, tensor<2x4x3x3xi8> -> tensor<1x8x10x10xi32>
+  return
+}
+
+// -----
+
 func.func @output_padding(%x: tensor<1x3x8x8xf32>, %w: tensor<3x8x3x3xf32>) {
   // expected-error@+1 {{output_padding must be below stride or dilation, got 1}}
   %0 = qnn.conv_transpose %x, %w

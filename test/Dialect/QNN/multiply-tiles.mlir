@@ -170,3 +170,20 @@ func.func @left(%x: tensor<1x2x5xf32>, %w: tensor<2x1x4xf32>, %v: tensor<2x3x1xf
     : tensor<1x2x5xf32>, tensor<2x3x3xf32> -> tensor<1x3x7xf32>
   return %0, %1, %2, %3 : tensor<1x2x12xf32>, tensor<1x3x9xf32>, tensor<1x3x8xf32>, tensor<1x3x7xf32>
 }
+
+// -----
+
+// A zero point for each channel is one for each of its tiles.
+// OVERLAP-LABEL: func @zero_points(
+// CHECK-LABEL: func @zero_points(
+// CHECK-SAME:      %{{.*}}: tensor<1x2x3xui8>, %{{.*}}: tensor<2x3x2xi8>, %[[Z:.*]]: tensor<3xi8>
+// CHECK:         %[[COLUMN:.*]] = qnn.reshape %[[Z]], %{{.*}} -> tensor<3x1xi8>
+// CHECK:         %[[ROWS:.*]] = qnn.expand %[[COLUMN]], %{{.*}} -> tensor<3x2xi8>
+// CHECK:         %[[TILES:.*]] = qnn.reshape %[[ROWS]], %{{.*}} -> tensor<6xi8>
+// CHECK:         qnn.conv %{{.*}} weights_zero_point %[[TILES]] : tensor<6xi8> {{.*}} -> tensor<1x6x3xi32>
+func.func @zero_points(%x: tensor<1x2x3xui8>, %w: tensor<2x3x2xi8>, %z: tensor<3xi8>) -> tensor<1x3x6xi32> {
+  %y = qnn.conv_transpose %x, %w weights_zero_point %z : tensor<3xi8>
+    {strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, output_padding = array<i64: 0>}
+    : tensor<1x2x3xui8>, tensor<2x3x2xi8> -> tensor<1x3x6xi32>
+  return %y : tensor<1x3x6xi32>
+}

@@ -294,7 +294,8 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *ctx,
 
 LogicalResult ConvTransposeOp::verify() {
   if (failed(verifyShapes(*this, [&] { return emitOpError(); })) ||
-      failed(verifyElements(*this, /*channels=*/1)))
+      failed(verifyElements(
+          *this, multiply(getWeights().getType().getDimSize(1), getGroup()))))
     return failure();
   for (auto [padding, stride, dilation] :
        llvm::zip(getOutputPadding(), getStrides(), getDilations()))

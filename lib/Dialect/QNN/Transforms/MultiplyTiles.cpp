@@ -135,6 +135,8 @@ private:
   /// channels come `numBehind` others.
   Value repeat(ImplicitLocOpBuilder &b, Value value, int64_t count,
                int64_t numBehind) const;
+  /// The weights' zero point: that of a channel is that of its elements.
+  Value spreadZeroPoint(ImplicitLocOpBuilder &b, const Part &part) const;
   /// (N, M · elements, image...) to (N, M, image size, elements, ...).
   Value interleave(ImplicitLocOpBuilder &b, const Part &part) const;
   /// The elements of all tiles, interleaved: of parts that differ in dimension
@@ -232,7 +234,7 @@ Part Tiling::convolve(ImplicitLocOpBuilder &b, ArrayRef<Phases> phases) {
   auto conv = ConvOp::create(
       b, op.getInput(), selectWeights(b, phases),
       bias ? repeat(b, bias, part.getCount(), /*numBehind=*/0) : Value(),
-      op.getInputZeroPoint(), op.getWeightsZeroPoint(), ones, ones, pads,
+      op.getInputZeroPoint(), spreadZeroPoint(b, part), ones, ones, pads,
       op.getGroup(), AutoPad::none);
   conv->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   part.value = conv;
@@ -264,6 +266,13 @@ Value Tiling::repeat(ImplicitLocOpBuilder &b, Value value, int64_t count,
   SmallVector<int64_t> shape{channels * count};
   shape.append(numBehind, 1);
   return reshape(b, rows, shape);
+}
+
+Value Tiling::spreadZeroPoint(ImplicitLocOpBuilder &b, const Part &part) const {
+  Value zeroPoint = op.getWeightsZeroPoint();
+  if (!zeroPoint || isSingle(zeroPoint))
+    return zeroPoint;
+  return repeat(b, zeroPoint, part.getCount(), /*numBehind=*/0);
 }
 
 bool Tiling::isPerChannel(Operation *user, Value tiles) const {
@@ -433,7 +442,7 @@ void Tiling::multiply() {
   auto product = ConvOp::create(
       b, op.getInput(), arrangeWeights(b, op.getWeights()),
       bias ? repeat(b, bias, part.getCount(), /*numBehind=*/0) : Value(),
-      op.getInputZeroPoint(), op.getWeightsZeroPoint(), ones, ones, zeros,
+      op.getInputZeroPoint(), spreadZeroPoint(b, part), ones, ones, zeros,
       /*group=*/1, AutoPad::none);
   product->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   part.value = product;
