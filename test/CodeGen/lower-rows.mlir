@@ -1,5 +1,6 @@
 // RUN: quant-opt %s --quantc-lower-rows="target-features=+avx2,+fma threads=false" --canonicalize --cse | FileCheck %s
 // RUN: quant-opt %s --quantc-lower-rows="target-features=+avx512f threads=false" --canonicalize --cse | FileCheck %s --check-prefix=WIDE
+// RUN: quant-opt %s --quantc-lower-rows="target-features=+avx2 threads=false" --canonicalize --cse | FileCheck %s --check-prefix=TWICE
 // RUN: quant-opt %s --quantc-lower-rows="target-features=+avx2,+fma" --canonicalize --cse | FileCheck %s --check-prefix=THREADS
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
@@ -78,12 +79,13 @@ func.func private @softmax(%x: memref<64x100xf32>, %y: memref<64x100xf32>) {
 
 // Rows of an unknown number: four at a time, and what is left one by one. A
 // value per row is a scalar; what all rows share is loaded once for four rows.
-// The product goes into the sum in one step, in halves where vectors are wide.
+// The product goes into the sum in one step if the target has one, in halves
+// where vectors are wide.
 // CHECK-LABEL: func.func private @layer_norm
 // CHECK:         scf.if
 // CHECK:           scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
-// CHECK:             %[[SQUARE:.*]] = arith.mulf %[[D:.*]], %[[D]] fastmath<contract>
-// CHECK:             arith.addf %{{.*}}, %[[SQUARE]] fastmath<contract>
+// CHECK:             %[[D:.*]] = arith.subf {{.*}} : vector<8xf32>
+// CHECK:             math.fma %[[D]], %[[D]], %{{.*}} : vector<8xf32>
 // CHECK:           math.sqrt %{{.*}} : f32
 // CHECK:           scf.for
 // CHECK-COUNT-5:     vector.load
@@ -91,6 +93,10 @@ func.func private @softmax(%x: memref<64x100xf32>, %y: memref<64x100xf32>) {
 // CHECK:         } else {
 // CHECK:           scf.for
 // CHECK:             scf.for {{.*}} -> (vector<8xf32>)
+// TWICE-LABEL: func.func private @layer_norm
+// TWICE-NOT:     math.fma
+// TWICE:         %[[SQUARE:.*]] = arith.mulf %[[D:.*]], %[[D]] fastmath<contract>
+// TWICE-NEXT:    arith.addf %{{.*}}, %[[SQUARE]] fastmath<contract>
 // WIDE-LABEL:  func.func private @layer_norm
 // WIDE:          arith.subf {{.*}} : vector<16xf32>
 // WIDE:          %[[LOW:.*]] = math.fma {{.*}} : vector<8xf32>

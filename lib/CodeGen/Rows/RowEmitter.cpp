@@ -47,7 +47,8 @@ public:
   RowEmitter(KernelEmitter &e, const RowProgram &program,
              const VectorUnit &unit)
       : e(e), program(program), permutes(unit.permutes),
-        lanes(std::max<int64_t>(RowReduction::kPartialSums, unit.bits / 32)) {}
+        lanes(std::max<int64_t>(RowReduction::kPartialSums, unit.bits / 32)),
+        hasFMA(unit.hasFMA) {}
 
   void emit(bool useThreads);
 
@@ -79,6 +80,7 @@ private:
   const RowProgram &program;
   TablePermutes permutes;
   int64_t lanes;
+  bool hasFMA;
   SmallVector<Value> rowSizes;
   Value columns;
   llvm::MapVector<std::pair<Value, AffineMap>, RowAccess> accesses;
@@ -262,7 +264,7 @@ RowReduction RowEmitter::reductionOf(const RowStep &step) {
   linalg::GenericOp producer;
   if (writer != program.writers.end())
     producer = program.steps[writer->second].op;
-  return RowReduction(e, op, producer, lanes);
+  return RowReduction(e, op, producer, lanes, hasFMA);
 }
 
 /// The positions of a vector of elements from `column` on.

@@ -28,9 +28,11 @@ static ReductionOrder findOrder(Operation *combine,
 }
 
 RowReduction::RowReduction(KernelEmitter &e, linalg::GenericOp op,
-                           linalg::GenericOp producer, int64_t lanes)
+                           linalg::GenericOp producer, int64_t lanes,
+                           bool hasFMA)
     : e(e), combiner(*matchRowCombiner(op)),
-      order(findOrder(combiner.combine, producer)), lanes(lanes) {
+      order(findOrder(combiner.combine, producer)), lanes(lanes),
+      hasFMA(hasFMA) {
   switch (order) {
   case ReductionOrder::any:
     width = lanes;
@@ -96,13 +98,13 @@ Value RowReduction::add(Value partial, Value left,
   Value element = combiner.element;
   if (order == ReductionOrder::sequential)
     return addInOrder(partial, left, emitExpression(e, element, lanes, known));
-  // A product goes into the sum with one rounding if the target can. Registers
-  // of more elements than there are partial sums have an instruction for it;
-  // left to LLVM, the halves of a product would be multiplied at once, and
-  // rounded before they are added.
+  // A product goes into the sum with one rounding if the target can. Left to
+  // LLVM, the first two of a short row are both products, of which it rounds
+  // the second, and of registers with more elements than there are partial sums
+  // the halves would be multiplied at once, and rounded before they are added.
   auto product = element.getDefiningOp<arith::MulFOp>();
   bool splitsFactors =
-      width < lanes && product && !known.contains(element) &&
+      hasFMA && product && !known.contains(element) &&
       isa<arith::AddFOp>(combiner.combine) &&
       bitEnumContainsAll(product.getFastmath(), arith::FastMathFlags::contract);
   SmallVector<Value> wide;

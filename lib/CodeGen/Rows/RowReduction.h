@@ -30,7 +30,7 @@ public:
 
   /// `producer` computes what `op` reduces in the same kernel, or is null.
   RowReduction(KernelEmitter &e, mlir::linalg::GenericOp op,
-               mlir::linalg::GenericOp producer, int64_t lanes);
+               mlir::linalg::GenericOp producer, int64_t lanes, bool hasFMA);
 
   /// What the partial results start from, where the result starts from `init`.
   mlir::Value start(mlir::Value init) const;
@@ -55,6 +55,8 @@ private:
   int64_t lanes;
   /// Lanes of the partial results.
   int64_t width;
+  /// Whether the target adds a product with one rounding.
+  bool hasFMA;
 };
 
 } // namespace quantc
