@@ -230,7 +230,7 @@ def test_sums_over_dimensions_between_others(kind, axes, keepdims, form, tmp_pat
 
 
 # What ONNX Runtime computes with a kernel of its own, or rewrites: a function, a transposition that it moves behind the
-# sum of what it transposes, and a scale that it multiplies sums by.
+# sum of what it transposes, sums that become part of a larger op, and a scale that it multiplies sums by.
 ROUNDINGS = {
     "sigmoid": ("y = Sigmoid (x)", {"Neg", "Exp", "Reciprocal"}, {"Sigmoid"}),
     "gate": ("s = Sigmoid (x) y = Mul (x, s)", {"Exp", "Reciprocal"}, {"Sigmoid"}),
@@ -239,6 +239,12 @@ ROUNDINGS = {
         " y = ReduceMean <axes = [-1]> (d)",
         {"Einsum"},
         {"Transpose"},
+    ),
+    "normalized sum": ("r = Relu (x) s = Add (x, r) y = LayerNormalization (s, gain, shift)", {"Sum"}, {"Add"}),
+    "gelu": (
+        "d = Div (x, root) e = Erf (d) a = Add (e, one) m = Mul (x, a) y = Mul (m, half)",
+        {"Erf", "Sum"},
+        {"Add"},
     ),
     "scaled factor": ("a = Mul (x, scale) t = Transpose <perm = [0, 2, 1]> (x) y = MatMul (a, t)", {"Mul"}, set()),
     "scaled product": ("t = Transpose <perm = [0, 2, 1]> (x) a = MatMul (t, x) y = Div (a, scale)", {"Div"}, set()),
@@ -251,10 +257,13 @@ def test_floats_that_are_rounded_alike(name, form, tmp_path):
     """To the last bit, between what is quantized."""
     body, has, has_not = ROUNDINGS[name]
     text = f"""<ir_version: 9, opset_import: ["" : 17]> g (float[n, 120, 40] x) => (float[n, p, q] y, float[n, 120, 8] z)
-        <float scale = {{0.2581989}}> {{ {body}  z = MatMul (x, w) }}"""
+        <float scale = {{0.2581989}}, float root = {{1.4142135}}, float one = {{1}}, float half = {{0.5}}>
+        {{ {body}  z = MatMul (x, w) }}"""
     model = onnx.parser.parse_model(text)
     rng = np.random.default_rng(len(name))
-    model.graph.initializer.append(numpy_helper.from_array(rng.standard_normal((40, 8)).astype(np.float32), "w"))
+    for constant, shape in {"w": (40, 8), "gain": 40, "shift": 40}.items():
+        array = rng.standard_normal(shape).astype(np.float32)
+        model.graph.initializer.append(numpy_helper.from_array(array, constant))
     model = onnx.shape_inference.infer_shapes(model)
     quantc.export(model, tmp_path / "exported.onnx", quantize="w8a8-dynamic", **form)
     types = set(op_types(onnx.load(tmp_path / "exported.onnx").graph))

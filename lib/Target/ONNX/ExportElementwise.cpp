@@ -195,7 +195,7 @@ LogicalResult GraphExporter::writeBinary(qnn::BinaryOp op) {
   };
   switch (op.getKind()) {
   case BinaryKind::add:
-    return simple("Add");
+    return simple(options.keepRoundings && isFusedSum(op) ? "Sum" : "Add");
   case BinaryKind::sub:
     return simple("Sub");
   case BinaryKind::mul:

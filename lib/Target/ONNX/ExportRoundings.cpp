@@ -162,3 +162,19 @@ std::optional<std::string> GraphExporter::spreadScale(qnn::BinaryOp op) {
                          RankedTensorType::get(shape, type.getElementType()),
                          scale.getSplatValue<Attribute>()));
 }
+
+/// Whether ONNX Runtime would make something else of a sum and what is around
+/// it: of one that is normalized, SkipLayerNormalization, which adds up in
+/// another order, and of one with an erf, Gelu, which multiplies by the inverse
+/// of what x is divided by. It leaves Sum alone.
+bool GraphExporter::isFusedSum(qnn::BinaryOp op) {
+  if (op.getKind() != qnn::BinaryKind::add ||
+      !op.getType().getElementType().isF32())
+    return false;
+  auto isErf = [](Value value) {
+    auto unary = value.getDefiningOp<qnn::UnaryOp>();
+    return unary && unary.getKind() == qnn::UnaryKind::erf;
+  };
+  return llvm::any_of(op->getOperands(), isErf) ||
+         llvm::any_of(op->getUsers(), llvm::IsaPred<qnn::NormalizeOp>);
+}

@@ -118,6 +118,7 @@ private:
   mlir::LogicalResult writeKeptTranspose(qnn::TransposeOp op);
   mlir::LogicalResult writeSigmoid(qnn::UnaryOp op);
   std::optional<std::string> spreadScale(qnn::BinaryOp op);
+  static bool isFusedSum(qnn::BinaryOp op);
   mlir::LogicalResult writeNormalize(qnn::NormalizeOp op);
   mlir::LogicalResult writeQuantization(mlir::Operation *op);
   mlir::LogicalResult writeDequantize(mlir::Operation *op, mlir::Value codes,

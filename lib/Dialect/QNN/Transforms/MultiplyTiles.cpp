@@ -136,7 +136,7 @@ private:
   Value repeat(ImplicitLocOpBuilder &b, Value value, int64_t count,
                int64_t numBehind) const;
   /// The weights' zero point: that of a channel is that of its elements.
-  Value spreadZeroPoint(ImplicitLocOpBuilder &b, const Part &part) const;
+  Value spreadZeroPoint(ImplicitLocOpBuilder &b, const Part &part);
   /// (N, M · elements, image...) to (N, M, image size, elements, ...).
   Value interleave(ImplicitLocOpBuilder &b, const Part &part) const;
   /// The elements of all tiles, interleaved: of parts that differ in dimension
@@ -268,7 +268,7 @@ Value Tiling::repeat(ImplicitLocOpBuilder &b, Value value, int64_t count,
   return reshape(b, rows, shape);
 }
 
-Value Tiling::spreadZeroPoint(ImplicitLocOpBuilder &b, const Part &part) const {
+Value Tiling::spreadZeroPoint(ImplicitLocOpBuilder &b, const Part &part) {
   Value zeroPoint = op.getWeightsZeroPoint();
   if (!zeroPoint || isSingle(zeroPoint))
     return zeroPoint;
