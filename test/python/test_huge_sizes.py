@@ -6,6 +6,7 @@ is not refused for its overflow is beyond any processor's address space.
 
 import numpy as np
 import onnx.parser
+import onnxruntime
 import pytest
 
 import quantc
@@ -63,6 +64,9 @@ MODELS = {
         {"x": ONES, "p": ints(HUGE, 0, 0, 0)},
         {"x": ONES, "p": ints(0, HUGE, 0, HUGE)},
         {"x": ONES, "p": ints(2**31, 2**31, 0, 0)},
+        # Sums that wrap to a few elements.
+        {"x": ONES, "p": ints(MOST, MOST, MOST, MOST)},
+        {"x": ONES, "p": ints(MOST - 5, 0, MOST, 0)},
     ]),
     "pad-edge": ('g (float[n, m] x, int64[4] p) => (float[a, b] y) { y = Pad <mode = "edge"> (x, p) }', [
         {"x": ONES, "p": ints(HUGE, 0, 0, 0)},
@@ -70,6 +74,8 @@ MODELS = {
     "range": ("g (int64 a, int64 b, int64 c) => (int64[k] y) { y = Range (a, b, c) }", [
         {"a": np.array(0), "b": np.array(HUGE), "c": np.array(1)},
         {"a": np.array(0), "b": np.array(MOST), "c": np.array(2)},
+        {"a": np.array(-MOST - 1), "b": np.array(MOST), "c": np.array(1)},
+        {"a": np.array(MOST), "b": np.array(-MOST - 1), "c": np.array(-1)},
     ]),
     "resize": ("g (float[1, 1, n, m] x, float[4] s) => (float[a, b, c, d] y) { y = Resize (x, , s) }", [
         {"x": IMAGE, "s": floats(1, 1, 1e18, 1)},
@@ -112,7 +118,7 @@ MODELS = {
     ]),
     "joined": (FILL % ("float[a, b]", "y = Concat <axis = 0> (z, z, z, z)"), [{"s": ints(HUGE, 1)}, {"s": ints(HUGE, 0)}]),
     "running-sum": (FILL % ("float[a, b]", "a = Constant <value_int = 0> () y = CumSum (z, a)"), [{"s": ints(HUGE, 1)}, {"s": ints(HALF, HALF)}]),
-    "random": (FILL % ("float[a, b]", "y = RandomUniformLike (z)"), [{"s": ints(HUGE, 1)}, {"s": ints(HUGE, HUGE)}]),
+    "random": (FILL % ("float[a, b]", "y = RandomUniformLike (z)"), [{"s": ints(HUGE, 1)}]),
 }
 
 
@@ -123,3 +129,72 @@ def test_more_than_memory(name):
     for feeds in many:
         with pytest.raises(quantc.RunError, match="out of memory"):
             compiled.run(feeds)
+
+
+def test_ranges_longer_than_the_largest_integer():
+    """Steps that are as long make few elements of them."""
+    model = parse("g (int64 a, int64 b, int64 c) => (int64[k] y) { y = Range (a, b, c) }")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    compiled = quantc.compile(model)
+    least = -MOST - 1
+    for a, b, c in [
+        (-5, MOST, MOST - 1), (least, MOST, MOST), (MOST, least, least), (0, 5, least), (5, 0, least),
+        (0, MOST, MOST), (3, 3, 1), (3, 3, -1), (2, 9, 3), (9, 2, -3), (9, 2, 3),
+    ]:
+        feeds = dict(zip("abc", map(np.array, (a, b, c))))
+        np.testing.assert_array_equal(compiled.run(feeds)[0], session.run(None, feeds)[0])
+
+
+@pytest.mark.parametrize(
+    "text, many, message",
+    [
+        (
+            "g (float[n, m] x, int64[4] p) => (float[a, b] y) { y = Pad (x, p) }",
+            [{"x": ONES, "p": ints(-MOST, 0, -MOST, 0)}, {"x": ONES, "p": ints(-MOST - 1, 0, -MOST - 1, 0)}],
+            "Pad.*removes more",
+        ),
+        (
+            "g (float[n] x, int64[4] s) => (float[a, b, c, d] y) { y = Reshape (x, s) }",
+            [
+                {"x": ONES[0, :0], "s": ints(HALF, HALF, 1, 1)},
+                {"x": np.ones(4, np.float32), "s": ints(HUGE + 1, 4, 1, 1)},
+                {"x": np.ones(4, np.float32), "s": ints(HUGE + 1, 4, 1, -1)},
+            ],
+            "Reshape.*does not fit",
+        ),
+        (
+            "g (float[n] x, int64[2] s) => (float[a] y, float[b] z) { y, z = Split (x, s) }",
+            [
+                {"x": np.ones(5, np.float32), "s": ints(*sizes)}
+                for sizes in [(-1, 6), (MOST, MOST), (-MOST, -MOST), (HUGE, 5 - HUGE), (2, 2), (3, 3), (5, 1)]
+            ],
+            "Split.*part sizes",
+        ),
+    ],
+    ids=["pad", "reshape", "split"],
+)
+def test_sums_and_products_that_wrap(text, many, message):
+    compiled = quantc.compile(parse(text))
+    for feeds in many:
+        with pytest.raises(quantc.RunError, match=message):
+            compiled.run(feeds)
+
+
+def test_parts_of_a_size_that_a_run_knows():
+    compiled = quantc.compile(parse("g (float[n] x, int64[3] s) => (float[a] u, float[b] v, float[c] w) { u, v, w = Split (x, s) }"))
+    x = np.arange(5, dtype=np.float32)
+    for sizes in [(2, 0, 3), (0, 0, 5), (5, 0, 0)]:
+        for part, expected in zip(compiled.run({"x": x, "s": ints(*sizes)}), np.split(x, np.cumsum(sizes)[:2])):
+            np.testing.assert_array_equal(part, expected)
+
+
+def test_the_longest_step():
+    text = (
+        "g (float[n] x, int64[1] a, int64[1] b, int64[1] s) => (float[k] y)"
+        " { z = Constant <value_ints = [0]> () y = Slice (x, a, b, z, s) }"
+    )
+    compiled = quantc.compile(parse(text))
+    x = np.arange(5, dtype=np.float32)
+    for start, end, step in [(MOST, -MOST - 1, -MOST - 1), (0, MOST, MOST), (MOST, -MOST - 1, -MOST), (MOST, -MOST - 1, -2)]:
+        (y,) = compiled.run({"x": x, "a": ints(start), "b": ints(end), "s": ints(step)})
+        np.testing.assert_array_equal(y, x[start if step > 0 else None : None : step])

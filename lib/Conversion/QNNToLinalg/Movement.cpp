@@ -422,6 +422,24 @@ struct ConvertConcat : OpConversionPattern<qnn::ConcatOp> {
 
 struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
   using OpConversionPattern::OpConversionPattern;
+
+  /// How many integers there are from `from` to `end`, which is left out. The
+  /// way between two of them may be longer than the largest signed one.
+  static Value countSteps(IndexMath m, Value from, Value end, Value by) {
+    Value zero = m.constant(0), one = m.constant(1);
+    if (getConstantIndex(from) == 0 && getConstantIndex(by) == 1)
+      return m.max(end, zero);
+    Value goesBack = m.less(by, zero);
+    Value isEmpty =
+        m.select(goesBack, m.compare(arith::CmpIPredicate::sle, from, end),
+                 m.compare(arith::CmpIPredicate::sle, end, from));
+    Value way = m.select(goesBack, m.sub(from, end), m.sub(end, from));
+    Value stride = m.select(goesBack, m.sub(zero, by), by);
+    Value size = m.add(
+        m.b.createOrFold<arith::DivUIOp>(m.loc, m.sub(way, one), stride), one);
+    return m.select(isEmpty, zero, size);
+  }
+
   LogicalResult
   matchAndRewrite(qnn::RangeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -471,9 +489,7 @@ struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
       if (getConstantIndex(by) == 1 && between.isNeverNegative(rewriter)) {
         size = materialize(rewriter, loc, between.build(rewriter, loc));
       } else {
-        size = rewriter.createOrFold<arith::CeilDivSIOp>(loc, m.sub(end, from),
-                                                         by);
-        size = m.max(size, zero);
+        size = countSteps(m, from, end, by);
       }
     }
     rewriter.replaceOp(

@@ -113,7 +113,8 @@ static RunTimeRange computeRange(IndexMath m, Value start, Value end,
     start = clamp(start, m.min(zero, high), high);
     end = clamp(end, m.select(backwards, m.constant(-1), zero), high);
     distance = m.select(backwards, m.sub(start, end), m.sub(end, start));
-    magnitude = m.select(backwards, m.sub(zero, step), step);
+    Value least = m.constant(-std::numeric_limits<int64_t>::max());
+    magnitude = m.select(backwards, m.sub(zero, m.max(step, least)), step);
     // A step of 0 is reported elsewhere; do not divide by it.
     magnitude = m.max(magnitude, one);
   }
@@ -230,6 +231,8 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
     };
     int64_t numAxes = typeOf(op.getPads()).getNumElements() / 2;
     SmallVector<Value> low = spread(0), high = spread(numAxes);
+    limit(m, low);
+    limit(m, high);
 
     input = crop(rewriter, loc, input, low, high);
     RankedTensorType from = typeOf(input);
@@ -277,6 +280,15 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
                                     : repeatAtEnds(rewriter, loc, op.getMode(),
                                                    input, to, dims, low, high));
     return success();
+  }
+
+  /// Keeps sums with what a run pads in range: no memory holds more than this.
+  static void limit(IndexMath m, MutableArrayRef<Value> pads) {
+    Value most = m.constant(int64_t(1) << 61);
+    Value least = m.constant(-(int64_t(1) << 61));
+    for (Value &pad : pads)
+      if (!getConstantIndex(pad))
+        pad = m.max(m.min(pad, most), least);
   }
 
   /// Finds for each element of the result the one that it shows.

@@ -230,10 +230,13 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
     Value divisor = arith::MaxSIOp::create(b, loc, product, one);
     Value rest = arith::DivSIOp::create(b, loc, total, divisor);
     Value zero = constantIndex(b, loc, 0);
-    Value count = one, valid;
+    Value count = one, valid, lost = zero;
     for (Value &size : sizes) {
       size = selectIfEqual(b, loc, size, -1, rest, size);
-      count = arith::MulIOp::create(b, loc, count, size);
+      // More than 64 bits hold are not as many as there are.
+      auto product = arith::MulUIExtendedOp::create(b, loc, count, size);
+      count = product.getLow();
+      lost = b.createOrFold<arith::OrIOp>(loc, lost, product.getHigh());
       Value ok =
           arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, size, zero);
       valid = valid ? arith::AndIOp::create(b, loc, valid, ok).getResult() : ok;
@@ -242,6 +245,9 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, count, total);
     if (valid)
       fits = arith::AndIOp::create(b, loc, fits, valid);
+    Value isWhole =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lost, zero);
+    fits = arith::AndIOp::create(b, loc, fits, isWhole);
     createCheck(b, loc, fits, describeMisfit(loc));
     return reshape(b, loc, input, to, sizes);
   }

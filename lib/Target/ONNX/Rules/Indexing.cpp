@@ -1,5 +1,6 @@
 //===- Indexing.cpp - Gather, scatter, slice, concat, selection by index --===//
 
+#include "../LoopBuilder.h"
 #include "../NodeContext.h"
 
 using namespace mlir;
@@ -67,6 +68,30 @@ static LogicalResult importConcat(NodeContext &ctx) {
       0, ctx.create<qnn::ConcatOp>(ctx.inputs(), axisAttr(ctx, *axis)));
 }
 
+/// The parts' sizes must sum up to the dimension's, with none beyond it: so the
+/// sum does not wrap.
+static LogicalResult checkParts(NodeContext &ctx, ArrayRef<Value> sizes,
+                                Value sum, Value extent) {
+  auto compare = [&](CompareKind kind, Value a, Value b) {
+    return ctx.create<qnn::CompareOp>(kind, a, b);
+  };
+  Value valid = compare(CompareKind::equal, sum, extent);
+  auto require = [&](CompareKind kind, Value a, Value b) {
+    valid = ctx.binary(BinaryKind::logical_and, valid, compare(kind, a, b));
+  };
+  for (Value size : sizes) {
+    require(CompareKind::less_or_equal, ctx.i64List(0), size);
+    require(CompareKind::less_or_equal, size, extent);
+  }
+  Value ok = extractScalar(ctx, valid);
+  if (!ok)
+    return failure();
+  assertWhenRun(ctx, ok,
+                " (Split): its part sizes are negative, or their sum is not "
+                "the dimension");
+  return success();
+}
+
 static LogicalResult importSplit(NodeContext &ctx) {
   Value x = ctx.input(0);
   RankedTensorType type = ctx.inputType(0);
@@ -105,16 +130,25 @@ static LogicalResult importSplit(NodeContext &ctx) {
     chunk = ctx.binary(BinaryKind::div, chunk, ctx.i64List(count));
   }
   Value start = ctx.i64List(0);
+  SmallVector<Value> parts, ends;
   for (int64_t i = 0; i < count; ++i) {
     Value size =
         sizes ? sliceAxis(ctx, sizes, 0, ctx.i64List(i), ctx.i64List(i + 1))
               : chunk;
-    Value end = ctx.binary(BinaryKind::add, start,
-                           ctx.castTo(size, ctx.builder.getI64Type()));
-    if (failed(ctx.setOutput(i, sliceAxis(ctx, x, *axis, start, end))))
-      return failure();
-    start = end;
+    parts.push_back(ctx.castTo(size, ctx.builder.getI64Type()));
+    ends.push_back(ctx.binary(BinaryKind::add, start, parts.back()));
+    start = ends.back();
   }
+  bool isKnown =
+      !sizes || (qnn::getConstantInts(sizes) && !ShapedType::isDynamic(extent));
+  if (!isKnown && count > 0 &&
+      failed(checkParts(ctx, parts, ends.back(),
+                        shapeOf(ctx, x, *axis, *axis + 1))))
+    return failure();
+  start = ctx.i64List(0);
+  for (int64_t i = 0; i < count; start = ends[i++])
+    if (failed(ctx.setOutput(i, sliceAxis(ctx, x, *axis, start, ends[i]))))
+      return failure();
   return success();
 }
 
