@@ -544,6 +544,31 @@ def test_one_hot_encoder(rng, dtype):
         quantc.compile(build("OneHotEncoder", x, known, {"y": F}, 1)).run({"x": x})
 
 
+@pytest.mark.parametrize("zeros", [0, 1])
+def test_one_hot_encoder_with_equal_categories(zeros):
+    """The last one of them counts."""
+    x = np.array([[1, 2, 3], [3, 3, 1]])
+    compare("OneHotEncoder", x, dict(cats_int64s=[1, 2, 1, 3, 1, 2], zeros=zeros), {"y": F}, opset=1)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 3), (3,), (2, 1, 1, 3)])
+def test_imputer_of_other_ranks(rng, shape):
+    x = rng.integers(0, 3, shape).astype(np.float32)
+    compare("Imputer", x, dict(imputed_value_floats=[7.0], replaced_value_float=1.0), {"y": F}, opset=1)
+    attributes = dict(imputed_value_floats=[7.0, 8.0, 9.0], replaced_value_float=1.0)
+    if len(shape) == 1:
+        compare("Imputer", x, attributes, {"y": F}, opset=1)
+        return
+    with pytest.raises(quantc.CompileError, match="'the_node'.*3 values to impute.*rows and columns"):
+        quantc.compile(build("Imputer", x, attributes, {"y": F}, opset=1))
+
+
+def test_imputer_of_a_scalar():
+    attributes = dict(imputed_value_floats=[7.0], replaced_value_float=1.0)
+    with pytest.raises(quantc.CompileError, match="'the_node'.*scalar"):
+        quantc.compile(build("Imputer", np.array(1, np.float32), attributes, {"y": F}, opset=1))
+
+
 @pytest.mark.parametrize("sizes", [[3, 2], [2, 4]])
 def test_feature_vectorizer(rng, sizes):
     """Columns of several inputs; one with fewer than are asked for has zeros."""

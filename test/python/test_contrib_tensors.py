@@ -125,6 +125,53 @@ def test_what_is_out_of_range(rng):
         ("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=2**40)),
         ("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=2, step=2**40)),
         ("CDist", {"a": floats(rng, 3, 4), "b": floats(rng, 3, 4)}, dict(metric="cosine")),
+        ("CDist", {"a": floats(rng, 3, 4), "b": floats(rng, 3, 1)}, {}),
+        ("CDist", {"a": floats(rng, 1, 3, 4), "b": floats(rng, 1, 3, 4)}, {}),
     ):
         with pytest.raises(quantc.CompileError, match="'the_node'"):
             quantc.compile(build(op, inputs, attributes, {"y": F}))
+
+
+def test_distances_of_other_columns(rng):
+    """One column is not compared with each of the others."""
+    compiled = quantc.compile(build("CDist", {"a": floats(rng, 3, 4), "b": floats(rng, 2, 4)}, {}, {"y": F}, dynamic=True))
+    for a, b in ((4, 1), (1, 4), (4, 3)):
+        with pytest.raises(quantc.RunError, match="'the_node'.*equally many columns"):
+            compiled.run({"a": floats(rng, 3, a), "b": floats(rng, 2, b)})
+
+
+@pytest.mark.parametrize("scales, zeros", [((3, 2), None), ((1, 2), None), ((4, 2), (1, 2)), ((4, 2, 1), None), ((4, 3), None)])
+def test_scales_of_another_shape(rng, scales, zeros):
+    """Of each row of the table, even where no index asks for the rows that lack them."""
+    inputs = {
+        "data": bytes_of(rng, 4, 32),
+        "indices": np.array([0]),
+        "scales": floats(rng, *scales),
+        "zeros": bytes_of(rng, *zeros) if zeros else None,
+    }
+    attributes = dict(bits=8, block_size=16, gather_axis=0, quantize_axis=1)
+    with pytest.raises(quantc.CompileError, match="'the_node'"):
+        quantc.compile(build("GatherBlockQuantized", inputs, attributes, {"y": F}, ["data", "scales"] + ["zeros"] * bool(zeros)))
+
+
+@pytest.mark.parametrize("op", ["EmbedLayerNormalization", "QEmbedLayerNormalization"])
+@pytest.mark.parametrize("name, row", [("ids", -1), ("ids", 3), ("segment_ids", -1), ("segment_ids", 2), ("positions", -1), ("positions", 4)])
+def test_embeddings_that_are_not_there(rng, op, name, row):
+    """Negative ids do not count from the back."""
+    table = bytes_of if op[0] == "Q" else floats
+    inputs = {name: np.zeros((2, 3), np.int32) for name in ("ids", "segment_ids")}
+    inputs |= {"words": table(rng, 3, 8), "places": table(rng, 4, 8), "segments": table(rng, 2, 8)}
+    inputs |= {"gamma": table(rng, 8), "beta": table(rng, 8), "mask": None}
+    if op[0] == "Q":
+        if name == "positions":
+            pytest.skip("it has no positions")
+        inputs |= {f"scale_{i}": scale(0.1) for i in range(5)} | {f"zero_{i}": np.array(0, np.uint8) for i in range(5)}
+    else:
+        inputs["positions"] = np.zeros((2, 3), np.int32)
+    constants = [name for name, value in inputs.items() if value is not None and value.dtype != np.int32]
+    compiled = quantc.compile(build(op, inputs, {}, {"y": F, "mask_index": I32}, constants))
+    feeds = {name: value for name, value in inputs.items() if value is not None and name not in constants}
+    compiled.run(feeds)
+    feeds[name][1, 2] = row
+    with pytest.raises(quantc.RunError, match="'the_node.*an id is out of its table"):
+        compiled.run(feeds)

@@ -132,6 +132,35 @@ def test_max_roi_pool(rng):
     )
 
 
+@pytest.mark.parametrize("op", ["RoiAlign", "MaxRoiPool"])
+def test_regions_of_images_that_are_not_there(op):
+    """Negative ones do not count from the back, and large ones do not wrap."""
+    x = np.arange(32, dtype=np.float32).reshape(2, 1, 4, 4)
+    corners = np.array([[0, 0, 3, 3]], np.float32)
+    if op == "RoiAlign":
+        text = (
+            "g (float[2, 1, 4, 4] x, float[r, 4] rois, int64[r] images) => (float[r, 1, 2, 2] y)"
+            " { y = RoiAlign <output_height = 2, output_width = 2> (x, rois, images) }"
+        )
+        indices = [-1, 2, -3, 2**40, 2**60, -(2**63)]
+        feed = lambda i: {"x": x, "rois": corners, "images": np.array([i])}
+    else:
+        text = (
+            "g (float[2, 1, 4, 4] x, float[r, 5] rois) => (float[r, 1, 2, 2] y)"
+            " { y = MaxRoiPool <pooled_shape = [2, 2]> (x, rois) }"
+        )
+        indices = [-1, 2, -3, 1e20, np.nan]
+        feed = lambda i: {"x": x, "rois": np.concatenate([np.full((1, 1), i, np.float32), corners], 1)}
+    compare(text, feed(1))
+    compiled = quantc.compile(parse(text))
+    for i in indices:
+        with pytest.raises(quantc.RunError, match=f"{op}.*image's index is out of range"):
+            compiled.run(feed(i))
+    # No regions.
+    (y,) = compiled.run({name: v if name == "x" else v[:0] for name, v in feed(0).items()})
+    assert y.shape == (0, 1, 2, 2)
+
+
 def test_max_roi_pool_of_too_many_parts():
     text = (
         "g (float[1, 3, 9, 9] x, float[1, 5] rois) => (float[1, 3, h, w] y)"

@@ -49,6 +49,28 @@ void onnx_import::assertWhenRun(NodeContext &ctx, Value condition,
                        ("node '" + name + "'" + problem).str());
 }
 
+LogicalResult onnx_import::checkIndicesWhenRun(NodeContext &ctx, Value indices,
+                                               Value extent,
+                                               const Twine &problem) {
+  indices = ctx.castTo(indices, ctx.builder.getI64Type());
+  auto compare = [&](qnn::CompareKind kind, Value limit) {
+    return ctx.create<qnn::CompareOp>(kind, indices, limit);
+  };
+  Value isInside =
+      ctx.binary(qnn::BinaryKind::logical_and,
+                 compare(qnn::CompareKind::greater_or_equal, ctx.i64List(0)),
+                 compare(qnn::CompareKind::less, extent));
+  // A minimum of bytes is an and. Of none, it is true.
+  Value all = ctx.create<qnn::ReduceOp>(
+      qnn::ReduceKind::min, ctx.castTo(isInside, ctx.builder.getI32Type()),
+      Value(), /*keepdims=*/false, /*noop_with_empty_axes=*/false);
+  Value ok = extractScalar(ctx, ctx.castTo(all, ctx.builder.getI1Type()));
+  if (!ok)
+    return failure();
+  assertWhenRun(ctx, ok, problem);
+  return success();
+}
+
 static Value makeTensor(NodeContext &ctx, Value scalar) {
   return tensor::FromElementsOp::create(
       ctx.builder, ctx.loc, RankedTensorType::get({}, scalar.getType()),

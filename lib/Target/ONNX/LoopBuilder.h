@@ -28,6 +28,12 @@ mlir::Value extractScalar(NodeContext &ctx, mlir::Value tensor);
 void assertWhenRun(NodeContext &ctx, mlir::Value condition,
                    const llvm::Twine &problem);
 
+/// Makes a run fail unless each of the integers `indices` is in [0, extent):
+/// negative ones do not count from the back. `extent` is one integer.
+mlir::LogicalResult checkIndicesWhenRun(NodeContext &ctx, mlir::Value indices,
+                                        mlir::Value extent,
+                                        const llvm::Twine &problem);
+
 /// Builds an scf.for, or an scf.while if there is a condition.
 class LoopBuilder {
 public:

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../LoopBuilder.h"
 #include "../NodeContext.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -84,6 +85,23 @@ static LogicalResult importCDist(NodeContext &ctx) {
   std::string metric = ctx.getString("metric", "sqeuclidean");
   if (metric != "sqeuclidean" && metric != "euclidean")
     return ctx.emitError("metric '" + metric + "' is unknown");
+  RankedTensorType a = ctx.inputType(0), b = ctx.inputType(1);
+  if (a.getRank() != 2 || b.getRank() != 2 ||
+      (!a.isDynamicDim(1) && !b.isDynamicDim(1) &&
+       a.getDimSize(1) != b.getDimSize(1)))
+    return ctx.emitError("its inputs must be matrices of equally many columns");
+  if (a.isDynamicDim(1) || b.isDynamicDim(1)) {
+    // One column would be compared with each of the others.
+    auto columns = [&](Value x) { return ctx.create<qnn::ShapeOp>(x, 1, 2); };
+    Value ok =
+        extractScalar(ctx, ctx.create<qnn::CompareOp>(qnn::CompareKind::equal,
+                                                      columns(ctx.input(0)),
+                                                      columns(ctx.input(1))));
+    if (!ok)
+      return failure();
+    assertWhenRun(ctx, ok,
+                  " (CDist): its inputs must have equally many columns");
+  }
   return expand(ctx, formatv(R"(
 CDist (a, b) => (y) {{
   second = Constant <value_ints = [1]> ()
@@ -170,6 +188,19 @@ static LogicalResult importGatherBlockQuantized(NodeContext &ctx) {
   if (!axis || !blocked || *axis == *blocked || blockSize < 1)
     return ctx.emitError("gather_axis, quantize_axis or block_size is out of "
                          "range");
+  // Each row of the table has its own row of scales and of zero points.
+  for (size_t i : {2, 3}) {
+    if (!ctx.hasInput(i))
+      continue;
+    RankedTensorType type = ctx.inputType(i);
+    bool fits = type.getRank() == rank;
+    for (int64_t d = 0; fits && d < rank; ++d)
+      fits = d == *blocked || type.isDynamicDim(d) || table.isDynamicDim(d) ||
+             type.getDimSize(d) == table.getDimSize(d);
+    if (!fits)
+      return ctx.emitError("its scales and zero points must have the table's "
+                           "shape but along quantize_axis");
+  }
   auto take = [&](Value x) {
     return ctx.create<qnn::GatherOp>(x, ctx.input(1),
                                      ctx.builder.getI64IntegerAttr(*axis));

@@ -2,6 +2,7 @@
 // Each is written as a function over simpler ops, in ONNX's textual form,
 // shaped by the inputs and attributes that the node has.
 
+#include "../LoopBuilder.h"
 #include "../NodeContext.h"
 #include "FunctionText.h"
 
@@ -20,6 +21,15 @@ static LogicalResult importEmbedLayerNorm(NodeContext &ctx) {
       !ctx.hasInput(5) || !ctx.hasInput(6) || ctx.inputType(0).getRank() != 2)
     return ctx.emitError(
         "ids of rank 2, two tables, gamma and beta are needed");
+  // The ids, and the tables that they are of.
+  for (auto [ids, table] : {std::pair(0, 2), {8, 3}, {1, 4}})
+    if (ctx.hasInput(ids) && ctx.hasInput(table)) {
+      Value rows = ctx.create<qnn::ShapeOp>(ctx.input(table), 0, 1);
+      if (failed(checkIndicesWhenRun(
+              ctx, ctx.input(ids), rows,
+              " (EmbedLayerNormalization): an id is out of its table")))
+        return failure();
+    }
   std::string body = R"(
   word = Gather <axis = 0> (words, ids))";
   StringRef positions = "position_ids";

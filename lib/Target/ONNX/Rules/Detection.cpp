@@ -1,5 +1,6 @@
 //===- Detection.cpp - Unpooling and samples of regions -------------------===//
 
+#include "../LoopBuilder.h"
 #include "MaxRoiPool.h"
 #include "NonMaxSuppression.h"
 #include "Windows.h"
@@ -254,6 +255,10 @@ LogicalResult RegionSampler::run() {
   std::string mode = ctx.getString("mode", "avg");
   if (mode != "avg" && mode != "max")
     return ctx.emitError("mode '" + mode + "' is unknown");
+  if (failed(checkIndicesWhenRun(ctx, ctx.input(2), dimOf(ctx, ctx.input(0), 0),
+                                 " (RoiAlign): an image's index is out of "
+                                 "range")))
+    return failure();
   bool isMax = mode == "max";
   // Pixels as rows of channels.
   Value x = ctx.input(0);

@@ -7,6 +7,8 @@
 
 #include "MaxRoiPool.h"
 
+#include "../LoopBuilder.h"
+
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -68,6 +70,14 @@ LogicalResult quantc::onnx_import::importMaxRoiPool(NodeContext &ctx) {
     return ctx.emitError(
         "X must be (N, C, H, W), rois (R, 5), and pooled_shape "
         "two numbers from 1 to 32768");
+  auto range = [&](int64_t v) { return ctx.i64List(v); };
+  Value images = ctx.create<qnn::SliceOp>(ctx.input(1), range(0), range(1),
+                                          range(1), range(1));
+  Value count = ctx.create<qnn::ShapeOp>(ctx.input(0), 0, 1);
+  if (failed(checkIndicesWhenRun(
+          ctx, images, count,
+          " (MaxRoiPool): an image's index is out of range")))
+    return failure();
   return ctx.expandFunction(formatv(R"(<domain: "", opset_import: ["" : 21]>
 MaxRoiPool <spatial_scale: float = 1.0> (x_given, rois_given) => (y) {{
   x = Cast <to = 1> (x_given)

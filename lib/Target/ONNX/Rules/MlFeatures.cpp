@@ -42,6 +42,11 @@ static LogicalResult importNormalizer(NodeContext &ctx) {
 static LogicalResult checkColumns(NodeContext &ctx, int64_t count) {
   RankedTensorType type = ctx.inputType(0);
   int64_t last = type.getRank() - 1;
+  // ONNX Runtime counts along the second dimension of all, which is no column.
+  if (last > 1)
+    return ctx.emitError("it has " + Twine(count) +
+                         " values to impute, which takes an input of rows and "
+                         "columns");
   if (last >= 0 && type.isDynamicDim(last)) {
     Value columns = ctx.create<qnn::ShapeOp>(ctx.input(0), last, last + 1);
     Value fits = extractScalar(
@@ -92,6 +97,8 @@ static LogicalResult importImputer(NodeContext &ctx) {
     return ctx.emitError("it has no values of the input's type to impute");
   if (count > 1 && failed(checkColumns(ctx, count)))
     return failure();
+  if (ctx.inputType(0).getRank() == 0)
+    return ctx.emitError("its input is no tensor of columns, but a scalar");
   return ctx.setOutput(0, ctx.create<qnn::SelectOp>(isMissing, values, x));
 }
 
@@ -109,6 +116,17 @@ static LogicalResult importOneHotEncoder(NodeContext &ctx) {
   Value is = ctx.castTo(ctx.create<qnn::CompareOp>(CompareKind::equal, x,
                                                    ctx.i64List(categories)),
                         f32);
+  // Of categories that are equal, the last one counts.
+  SmallVector<double> counts(categories.size(), 1);
+  DenseSet<int64_t> later;
+  for (auto [count, category] :
+       llvm::zip(llvm::reverse(counts), llvm::reverse(categories)))
+    if (!later.insert(category).second)
+      count = 0;
+  if (llvm::is_contained(counts, 0))
+    is = ctx.binary(
+        BinaryKind::mul, is,
+        ctx.reshape(matrix(ctx, f32, 1, counts.size(), counts), {-1}));
   if (!ctx.getInt("zeros", 1)) {
     // Each element must be in a category.
     auto reduce = [&](ReduceKind kind, Value v, Value axes) {
