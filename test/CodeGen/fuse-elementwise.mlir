@@ -1,6 +1,7 @@
 // RUN: quant-opt %s --quantc-fuse-elementwise | FileCheck %s
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
+#image = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
 #row = affine_map<(d0, d1) -> (d0)>
 #one = affine_map<(d0) -> (d0)>
 
@@ -190,4 +191,29 @@ func.func @two_products(%a: tensor<8x8xi32>, %b: tensor<8x8xi32>) -> tensor<8x8x
     linalg.yield %s : i32
   } -> tensor<8x8xi32>
   return %5 : tensor<8x8xi32>
+}
+
+// What follows a convolution in groups works on groups, and they are joined
+// behind it.
+// CHECK-LABEL: func.func @groups
+// CHECK-SAME:      %[[X:[^:]*]]: tensor<1x2x4x8x?xf32>, %[[W:[^:]*]]: tensor<2x3x4x1x1xf32>, %[[R:[^:]*]]: tensor<1x6x8x?xf32>
+// CHECK:         %[[CONV:.*]] = linalg.conv_2d_ngchw_gfchw {{.*}} ins(%[[X]], %[[W]]
+// CHECK:         %[[E:.*]] = tensor.expand_shape %[[R]] {{.*}} into tensor<1x2x3x8x?xf32>
+// CHECK:         %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[CONV]], %[[E]] : tensor<1x2x3x8x?xf32>, tensor<1x2x3x8x?xf32>)
+// CHECK:         %[[Y:.*]] = tensor.collapse_shape %[[SUM]]
+// CHECK:         return %[[Y]]
+func.func @groups(%x: tensor<1x2x4x8x?xf32>, %w: tensor<2x3x4x1x1xf32>, %r: tensor<1x6x8x?xf32>, %init: tensor<1x2x3x8x?xf32>, %size: index) -> tensor<1x6x8x?xf32> {
+  %0 = linalg.conv_2d_ngchw_gfchw {dilations = dense<1> : vector<2xi64>, strides = dense<1> : vector<2xi64>}
+    ins(%x, %w : tensor<1x2x4x8x?xf32>, tensor<2x3x4x1x1xf32>) outs(%init : tensor<1x2x3x8x?xf32>) -> tensor<1x2x3x8x?xf32>
+  %1 = tensor.collapse_shape %0 [[0], [1, 2], [3], [4]] : tensor<1x2x3x8x?xf32> into tensor<1x6x8x?xf32>
+  %empty = tensor.empty(%size) : tensor<1x6x8x?xf32>
+  %2 = linalg.generic {
+      indexing_maps = [#image, #image, #image],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%1, %r : tensor<1x6x8x?xf32>, tensor<1x6x8x?xf32>) outs(%empty : tensor<1x6x8x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %sum = arith.addf %a, %b : f32
+    linalg.yield %sum : f32
+  } -> tensor<1x6x8x?xf32>
+  return %2 : tensor<1x6x8x?xf32>
 }

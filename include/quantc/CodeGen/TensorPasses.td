@@ -76,8 +76,9 @@ def FuseElementwisePass : Pass<"quantc-fuse-elementwise"> {
     Upstream's elementwise fusion with a cost rule: a producer is only fused
     where each of its elements is computed once, or is cheap to compute again.
     Nothing is fused into the operands of a contraction, so that it keeps the
-    form that the kernels know. Reshapes between a contraction and what follows
-    element by element move behind that, for it to become an epilogue.
+    form that the kernels know. Reshapes between a contraction, or a convolution
+    in groups, and what follows element by element move behind that, for it to
+    become an epilogue.
   }];
   let dependentDialects = [
     "mlir::affine::AffineDialect", "mlir::arith::ArithDialect",

@@ -132,6 +132,34 @@ static bool addsUnitDims(tensor::ExpandShapeOp expand) {
       });
 }
 
+/// The convolution whose result `value` is, or becomes element by element; null
+/// if that has other uses, too.
+static linalg::LinalgOp findConvolution(Value value) {
+  auto op = value.getDefiningOp<linalg::LinalgOp>();
+  if (!op || !getOnlyUser(value))
+    return {};
+  if (linalg::isaConvolutionOpInterface(op))
+    return op;
+  if (op.getNumParallelLoops() == op.getNumLoops())
+    for (Value input : op.getDpsInputs())
+      if (linalg::LinalgOp conv = findConvolution(input))
+        return conv;
+  return {};
+}
+
+/// Whether a reshape that joins dimensions of a convolution's result (groups
+/// and their channels) keeps it from its epilogue.
+static bool shouldSplitEpilogue(OpOperand *operand) {
+  auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  return collapse && consumer && !consumer.isDpsInit(operand) &&
+         consumer.getNumParallelLoops() == consumer.getNumLoops() &&
+         // Not what is the same along other loops, such as a channel's factor.
+         consumer.getMatchingIndexingMap(operand).isPermutation() &&
+         getOnlyUser(collapse.getResult()) &&
+         findConvolution(collapse.getSrc());
+}
+
 /// Whether a reshape before an elementwise op is better behind it: where it
 /// stands between a contraction and its epilogue, or a reduction and what
 /// follows for each row.
@@ -143,7 +171,8 @@ static bool shouldMoveReshape(OpOperand *operand) {
       consumer.isDpsInit(operand) || !expand->hasOneUse())
     return false;
   auto producer = expand.getSrc().getDefiningOp<linalg::LinalgOp>();
-  if (!producer || !producer->hasOneUse())
+  if (!producer || !producer->hasOneUse() ||
+      llvm::any_of(consumer.getDpsInputs(), findConvolution))
     return false;
   auto isContraction = [](Operation *op) {
     auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
@@ -184,6 +213,8 @@ struct FuseElementwisePass
     quantc::PatternCounter::label(patterns, "fuse");
     linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns,
                                                        shouldMoveReshape);
+    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns,
+                                                      shouldSplitEpilogue);
     quantc::PatternCounter::label(patterns, "reshape");
     tensor::populateFoldTensorEmptyPatterns(patterns);
     patterns.add<DimOfExpandShape>(&getContext());

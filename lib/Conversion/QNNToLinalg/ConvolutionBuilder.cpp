@@ -61,6 +61,70 @@ static Value addBias(OpBuilder &b, Location loc, Value result, Value bias) {
       });
 }
 
+/// Splits the channels of what a convolution starts from: of a bias, which
+/// stays a broadcast.
+static Value expandBroadcast(OpBuilder &b, Location loc,
+                             linalg::BroadcastOp broadcast,
+                             ArrayRef<ReassociationIndices> groups,
+                             ArrayRef<OpFoldResult> dims) {
+  Value bias = broadcast.getInput();
+  Type element = cast<RankedTensorType>(bias.getType()).getElementType();
+  SmallVector<OpFoldResult> channels;
+  SmallVector<int64_t> others;
+  for (auto [i, group] : llvm::enumerate(groups))
+    for (int64_t dim : group) {
+      if (llvm::is_contained(broadcast.getDimensions(), int64_t(i)))
+        others.push_back(dim);
+      else
+        channels.push_back(dims[dim]);
+    }
+  if (channels.size() > 1) {
+    SmallVector<ReassociationIndices> all{
+        llvm::to_vector<2>(llvm::seq<int64_t>(0, channels.size()))};
+    bias = tensor::ExpandShapeOp::create(b, loc, getTypeOf(channels, element),
+                                         bias, all, channels);
+  }
+  Value empty = createEmpty(b, loc, getTypeOf(dims, element), dims);
+  return linalg::BroadcastOp::create(b, loc, bias, empty, others)->getResult(0);
+}
+
+/// Splits dimensions of `v`. Where these are not padded, what is padded is
+/// split, so that nothing stands between the padding and a convolution.
+static Value expand(OpBuilder &b, Location loc, Value v,
+                    ArrayRef<ReassociationIndices> groups,
+                    ArrayRef<OpFoldResult> dims) {
+  Type element = cast<RankedTensorType>(v.getType()).getElementType();
+  RankedTensorType type = getTypeOf(dims, element);
+  auto broadcast = v.getDefiningOp<linalg::BroadcastOp>();
+  if (broadcast &&
+      cast<RankedTensorType>(broadcast.getInput().getType()).getRank() == 1)
+    return expandBroadcast(b, loc, broadcast, groups, dims);
+  auto pad = v.getDefiningOp<tensor::PadOp>();
+  Value padding = pad ? pad.getConstantPaddingValue() : Value();
+  auto isPadded = [&](int64_t i) {
+    return !isConstantIntValue(pad.getMixedLowPad()[i], 0) ||
+           !isConstantIntValue(pad.getMixedHighPad()[i], 0);
+  };
+  auto indices = llvm::seq<int64_t>(0, groups.size());
+  if (!padding || llvm::any_of(indices, [&](int64_t i) {
+        return groups[i].size() > 1 && isPadded(i);
+      }))
+    return tensor::ExpandShapeOp::create(b, loc, type, v, groups, dims);
+  SmallVector<OpFoldResult> sizes(dims), low(dims.size(), b.getIndexAttr(0)),
+      high(low), from = getDims(b, loc, pad.getSource());
+  for (int64_t i : indices) {
+    if (groups[i].size() > 1)
+      continue;
+    sizes[groups[i][0]] = from[i];
+    low[groups[i][0]] = pad.getMixedLowPad()[i];
+    high[groups[i][0]] = pad.getMixedHighPad()[i];
+  }
+  Value source = tensor::ExpandShapeOp::create(
+      b, loc, getTypeOf(sizes, element), pad.getSource(), groups, sizes);
+  return tensor::PadOp::create(b, loc, type, source, low, high, padding,
+                               pad.getNofold());
+}
+
 /// Inserts a dimension of size 1 before dimension `at` (which is not 0).
 static Value insertUnit(OpBuilder &b, Location loc, Value v, int64_t at) {
   SmallVector<OpFoldResult> dims = getDims(b, loc, v);
@@ -72,9 +136,7 @@ static Value insertUnit(OpBuilder &b, Location loc, Value v, int64_t at) {
       groups[i] = {i < at ? i : i + 1};
   }
   dims.insert(dims.begin() + at, b.getIndexAttr(1));
-  Type element = cast<RankedTensorType>(v.getType()).getElementType();
-  return tensor::ExpandShapeOp::create(b, loc, getTypeOf(dims, element), v,
-                                       groups, dims);
+  return expand(b, loc, v, groups, dims);
 }
 
 /// Joins dimension `at` with the one before.
@@ -106,9 +168,7 @@ static Value splitGroups(OpBuilder &b, Location loc, Value v, int64_t at,
   }
   dims[at] = m.floorDiv(dims[at], m.cst(group));
   dims.insert(dims.begin() + at, m.cst(group));
-  Type element = cast<RankedTensorType>(v.getType()).getElementType();
-  return tensor::ExpandShapeOp::create(b, loc, getTypeOf(dims, element), v,
-                                       groups, dims);
+  return expand(b, loc, v, groups, dims);
 }
 
 static Value widen(OpBuilder &b, Location loc, Value x, Type qnnType, Type to) {

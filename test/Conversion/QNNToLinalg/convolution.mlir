@@ -31,6 +31,21 @@ func.func @grouped_1d(%x: tensor<1x8x8xf32>, %w: tensor<4x4x3xf32>) -> tensor<1x
   return %0 : tensor<1x4x6xf32>
 }
 
+// Groups are split before the padding, and in the bias before it is broadcast:
+// nothing stands between these and the convolution.
+// CHECK-LABEL: func @grouped
+func.func @grouped(%x: tensor<?x8x8x?xf32>, %w: tensor<6x4x3x3xf32>, %b: tensor<6xf32>) -> tensor<?x6x8x?xf32> {
+  // CHECK: %[[X:.*]] = tensor.expand_shape %{{.*}} {{\[\[}}0], [1, 2], [3], [4]] {{.*}} : tensor<?x8x8x?xf32> into tensor<?x2x4x8x?xf32>
+  // CHECK: %[[P:.*]] = tensor.pad %[[X]] low[0, 0, 0, 1, 1] high[0, 0, 0, 1, 1]
+  // CHECK: %[[B:.*]] = tensor.expand_shape %{{.*}} {{\[\[}}0, 1]] output_shape [2, 3] : tensor<6xf32> into tensor<2x3xf32>
+  // CHECK: %[[ACC:.*]] = linalg.broadcast ins(%[[B]] : tensor<2x3xf32>) outs({{.*}}tensor<?x2x3x8x?xf32>) dimensions = [0, 3, 4]
+  // CHECK: linalg.conv_2d_ngchw_gfchw {{.*}} ins(%[[P]], {{.*}}) outs(%[[ACC]]
+  %0 = qnn.conv %x, %w bias %b : tensor<6xf32>
+    {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, group = 2}
+    : tensor<?x8x8x?xf32>, tensor<6x4x3x3xf32> -> tensor<?x6x8x?xf32>
+  return %0 : tensor<?x6x8x?xf32>
+}
+
 // Padding is the zero point; unsigned operands are zero-extended.
 // CHECK-LABEL: func @integer
 func.func @integer(%x: tensor<1x1x4x4xui8>, %w: tensor<1x1x3x3xi8>, %z: tensor<ui8>) -> tensor<1x1x4x4xi32> {
