@@ -549,6 +549,8 @@ def test_one_hot_encoder_with_equal_categories(zeros):
     """The last one of them counts."""
     x = np.array([[1, 2, 3], [3, 3, 1]])
     compare("OneHotEncoder", x, dict(cats_int64s=[1, 2, 1, 3, 1, 2], zeros=zeros), {"y": F}, opset=1)
+    ends = [2**63 - 1, -(2**63), 2**63 - 1, 0]
+    compare("OneHotEncoder", np.array([[0, ends[0], ends[1]]]), dict(cats_int64s=ends, zeros=zeros), {"y": F}, opset=1)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 3), (3,), (2, 1, 1, 3)])

@@ -4,6 +4,7 @@ import numpy as np
 import onnx.parser
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 
 import quantc
 
@@ -75,6 +76,59 @@ def test_labels_that_are_strings(kind, default):
     (expected,) = session.run(None, {"x": x})
     (y,) = compile_text(text).run({"x": x})
     assert y.tolist() == expected.tolist()
+
+
+KEYS = {
+    "int64": lambda n: [(7919 * i) % 100_003 - 50_000 for i in range(n)],
+    "float": lambda n: [float((7919 * i) % 100_003) / 8 - 500 for i in range(n)],
+    "string": lambda n: [f"{'x' * (i % 23)}{(7919 * i) % 100_003}" for i in range(n)],
+}
+
+
+def compare_labels(keys, values, key_type, value_type, x, **more):
+    tensors = {"int64": TensorProto.INT64, "float": TensorProto.FLOAT, "string": TensorProto.STRING}
+    attributes = {f"keys_{key_type}s": keys, f"values_{value_type}s": values, **more}
+    node = helper.make_node("LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+    border = [helper.make_tensor_value_info(name, tensors[kind], ["n"]) for name, kind in (("x", key_type), ("y", value_type))]
+    graph = helper.make_graph([node], "labels", border[:1], border[1:])
+    imports = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 4)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=10)
+    (expected,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    (y,) = quantc.compile(model).run({"x": x})
+    assert y.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("value_type", KEYS)
+@pytest.mark.parametrize("key_type", KEYS)
+@pytest.mark.parametrize("count", [1, 3, 64, 3000])
+def test_many_labels(key_type, value_type, count):
+    """All of them, what lies between them and beyond, and none."""
+    keys = KEYS[key_type](count)
+    values = KEYS[value_type](count)[::-1]
+    if key_type == "string":
+        asked = keys + [key + "x" for key in keys] + [key[:-1] for key in keys] + ["", "y" * 200]
+        x = strings(*asked)
+    else:
+        x = np.array(keys, np.int64 if key_type == "int64" else np.float32)
+        ends = [np.iinfo(x.dtype).min, np.iinfo(x.dtype).max] if key_type == "int64" else [np.inf, -np.inf, np.nan]
+        x = np.concatenate([x, x + 1, x - 1, np.array(ends, x.dtype)])
+    compare_labels(keys, values, key_type, value_type, x)
+    compare_labels(keys, values, key_type, value_type, x[:0])
+
+
+def test_labels_that_are_equal():
+    """The first one counts. Zeros are equal, and so are NaNs."""
+    nan = float("nan")
+    keys = [1.0, nan, 2.0, nan, 1.0, -0.0, 0.0]
+    x = np.array([1, nan, 2, 0, -0.0, 5, np.inf], np.float32)
+    compare_labels(keys, list(range(1, 8)), "float", "int64", x)
+    compare_labels([nan], [3], "float", "int64", x)
+    compare_labels([nan, 1.0], ["none", "one"], "float", "string", x)
+    compare_labels([5, 3, 5, 3], [1, 2, 3, 4], "int64", "int64", np.array([3, 4, 5]))
+    texts = ["b", "", "b", "a", ""]
+    compare_labels(texts, ["1", "2", "3", "4", "5"], "string", "string", strings("a", "b", "", "c", "ab"))
+    ends = [2**63 - 1, -(2**63), -1, 0]
+    compare_labels(ends, [1, 2, 3, 4], "int64", "int64", np.array(ends + [1, -2]))
 
 
 def test_other_ops_say_that_they_take_no_strings():

@@ -3,6 +3,8 @@
 #include "../LoopBuilder.h"
 #include "MlScores.h"
 
+#include <unordered_set>
+
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_import;
@@ -118,7 +120,8 @@ static LogicalResult importOneHotEncoder(NodeContext &ctx) {
                         f32);
   // Of categories that are equal, the last one counts.
   SmallVector<double> counts(categories.size(), 1);
-  DenseSet<int64_t> later;
+  // Not LLVM's sets, which reserve two numbers for themselves.
+  std::unordered_set<int64_t> later;
   for (auto [count, category] :
        llvm::zip(llvm::reverse(counts), llvm::reverse(categories)))
     if (!later.insert(category).second)

@@ -1,11 +1,7 @@
 //===- Strings.cpp - Ops on strings ---------------------------------------===//
-//
-// A tensor of strings is one of bytes (ui8), with one dimension more: each
-// string in UTF-8, filled up with zeros. What ops compare and move are bytes.
-//
-//===----------------------------------------------------------------------===//
 
-#include "../NodeContext.h"
+#include "LabelEncoder.h"
+#include "StringBytes.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -16,14 +12,6 @@ using qnn::BinaryKind;
 using qnn::CompareKind;
 using qnn::ReduceKind;
 using qnn::UnaryKind;
-
-static int64_t rankOf(Value v) {
-  return cast<RankedTensorType>(v.getType()).getRank();
-}
-
-static Type byteType(NodeContext &ctx) {
-  return ctx.builder.getIntegerType(8, /*isSigned=*/false);
-}
 
 /// Dimension `i` as a list of one; the last is the width in bytes.
 static Value dim(NodeContext &ctx, Value x, int64_t i) {
@@ -46,8 +34,7 @@ static Value widen(NodeContext &ctx, Value x, Value count) {
                                 ctx.scalar(byteType(ctx), 0));
 }
 
-/// `x` at least as wide as `least` (a list of one).
-static Value widenTo(NodeContext &ctx, Value x, Value least) {
+Value quantc::onnx_import::widenTo(NodeContext &ctx, Value x, Value least) {
   Value missing = ctx.binary(BinaryKind::sub, least, width(ctx, x));
   return widen(ctx, x,
                ctx.binary(BinaryKind::max, missing, ctx.i64List(int64_t(0))));
@@ -62,15 +49,14 @@ static Value all(NodeContext &ctx, Value flags) {
   return ctx.castTo(least, ctx.builder.getI1Type());
 }
 
-/// Which strings are equal, with broadcasting.
-static Value areEqual(NodeContext &ctx, Value a, Value b) {
+Value quantc::onnx_import::areEqual(NodeContext &ctx, Value a, Value b) {
   Value wideA = widenTo(ctx, a, width(ctx, b));
   Value wideB = widenTo(ctx, b, width(ctx, a));
   return all(ctx, ctx.create<qnn::CompareOp>(CompareKind::equal, wideA, wideB));
 }
 
-/// One string, in the shape [width], which is `least` or more.
-static Value literal(NodeContext &ctx, StringRef text, size_t least = 1) {
+Value quantc::onnx_import::literal(NodeContext &ctx, StringRef text,
+                                   size_t least) {
   SmallVector<uint8_t> bytes(text.bytes_begin(), text.bytes_end());
   bytes.resize(std::max(bytes.size(), least));
   return ctx.constant(DenseElementsAttr::get(
@@ -179,90 +165,6 @@ static LogicalResult importEqual(NodeContext &ctx) {
     return ctx.setOutput(0, areEqual(ctx, ctx.input(0), ctx.input(1)));
   return ctx.setOutput(0, ctx.create<qnn::CompareOp>(
                               CompareKind::equal, ctx.input(0), ctx.input(1)));
-}
-
-//===- LabelEncoder -------------------------------------------------------===//
-
-namespace {
-/// One of the lists that LabelEncoder has in several types.
-struct Labels {
-  SmallVector<std::string> strings;
-  /// Numbers, as constants of no dimension.
-  SmallVector<Value> numbers;
-  size_t size() const { return strings.size() + numbers.size(); }
-};
-} // namespace
-
-static Labels readLabels(NodeContext &ctx, StringRef prefix) {
-  Labels labels;
-  auto name = [&](StringRef suffix) { return (prefix + suffix).str(); };
-  labels.strings = ctx.getStrings(name("_strings"));
-  for (int64_t v : ctx.getInts(name("_int64s")))
-    labels.numbers.push_back(ctx.i64Scalar(v));
-  for (double v : ctx.getFloats(name("_floats")))
-    labels.numbers.push_back(ctx.scalar(ctx.builder.getF32Type(), v));
-  if (const onnx::AttributeProto *attr = ctx.findAttr(name("_tensor"))) {
-    if (attr->t().data_type() == onnx::TensorProto::STRING) {
-      labels.strings.assign(attr->t().string_data().begin(),
-                            attr->t().string_data().end());
-    } else if (Value list = ctx.constant(ctx.getTensor(name("_tensor")))) {
-      Value flat = ctx.reshape(list, {-1});
-      int64_t count =
-          flat ? cast<RankedTensorType>(flat.getType()).getNumElements() : 0;
-      for (int64_t i = 0; i < count; ++i)
-        labels.numbers.push_back(ctx.create<qnn::GatherOp>(
-            flat, ctx.i64Scalar(i), ctx.builder.getI64IntegerAttr(0)));
-    }
-  }
-  return labels;
-}
-
-/// The default for values of numbers: an attribute, or -1 (-0.0 of floats).
-static Value readDefault(NodeContext &ctx, Type type) {
-  if (ctx.hasAttr("default_tensor"))
-    return ctx.reshape(ctx.constant(ctx.getTensor("default_tensor")), {});
-  if (isa<FloatType>(type))
-    return ctx.scalar(type, ctx.getFloat("default_float", -0.0));
-  return ctx.scalar(type, ctx.getInt("default_int64", -1));
-}
-
-static LogicalResult importLabelEncoder(NodeContext &ctx) {
-  Labels keys = readLabels(ctx, "keys"), values = readLabels(ctx, "values");
-  if (ctx.hasFailed() || keys.size() != values.size() || keys.size() == 0)
-    return ctx.emitError("its keys and values must be lists of one length");
-  if (ctx.isString(0) == keys.strings.empty())
-    return ctx.emitError("its keys do not have the input's type");
-  Value x = ctx.input(0);
-  bool givesStrings = !values.strings.empty();
-  std::string otherwise = ctx.getString("default_string", "_Unused");
-  if (const onnx::AttributeProto *attr = ctx.findAttr("default_tensor");
-      attr && attr->t().string_data_size() == 1)
-    otherwise = attr->t().string_data(0);
-  size_t width = std::max<size_t>(otherwise.size(), 1);
-  for (const std::string &text : values.strings)
-    width = std::max(width, text.size());
-  Value result;
-  if (givesStrings)
-    result = literal(ctx, otherwise, width);
-  else
-    result = readDefault(
-        ctx,
-        cast<RankedTensorType>(values.numbers[0].getType()).getElementType());
-  // The first of equal keys wins.
-  for (size_t i = keys.size(); i-- > 0;) {
-    Value same =
-        keys.strings.empty()
-            ? ctx.create<qnn::CompareOp>(CompareKind::equal, x, keys.numbers[i])
-            : areEqual(ctx, x, literal(ctx, keys.strings[i]));
-    if (!same)
-      return failure();
-    if (givesStrings)
-      same = ctx.create<qnn::UnsqueezeOp>(same, ctx.i64List(rankOf(same)));
-    Value value = givesStrings ? literal(ctx, values.strings[i], width)
-                               : values.numbers[i];
-    result = ctx.create<qnn::SelectOp>(same, value, result);
-  }
-  return givesStrings ? ctx.setStrings(0, result) : ctx.setOutput(0, result);
 }
 
 void quantc::onnx_import::registerStringRules(RuleRegistry &registry) {
