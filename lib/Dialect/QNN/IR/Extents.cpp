@@ -1,17 +1,14 @@
 //===- Extents.cpp - Where dynamic dimensions come from -------------------===//
 
-#include "IntegerEvaluator.h"
-
 #include "quantc/Dialect/QNN/IR/ContractionOps.h"
-#include "quantc/Dialect/QNN/IR/NormalizationOps.h"
-#include "quantc/Dialect/QNN/IR/QuantizationOps.h"
+#include "quantc/Dialect/QNN/IR/IndexingOps.h"
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/ValueTypes.h"
 #include "quantc/Dialect/QNN/IR/WeightOnlyOps.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -57,7 +54,12 @@ KnownInt IntegerEvaluator::getExtent(Value tensor, int64_t dim) {
     return found->second;
   KnownInt result;
   if (enter()) {
-    result = followExtent(cast<OpResult>(tensor), dim);
+    auto opResult = cast<OpResult>(tensor);
+    Operation *op = opResult.getOwner();
+    if (op->hasTrait<ElementwiseTrait>())
+      result = getBroadcastExtent(op->getOperands(), type.getRank(), dim);
+    else if (auto follows = dyn_cast<ExtentOpInterface>(op))
+      result = follows.getResultExtent(opResult.getResultNumber(), dim, *this);
     leave();
   }
   if (!result.isKnown)
@@ -66,10 +68,8 @@ KnownInt IntegerEvaluator::getExtent(Value tensor, int64_t dim) {
   return result;
 }
 
-/// Where operands meet that are known to be equally long, or a single one
-/// decides.
-KnownInt IntegerEvaluator::followBroadcast(ValueRange operands, int64_t rank,
-                                           int64_t dim) {
+KnownInt IntegerEvaluator::getBroadcastExtent(ValueRange operands, int64_t rank,
+                                              int64_t dim) {
   KnownInt result;
   for (Value operand : operands) {
     RankedTensorType type = typeOf(operand);
@@ -84,23 +84,45 @@ KnownInt IntegerEvaluator::followBroadcast(ValueRange operands, int64_t rank,
   return result;
 }
 
-KnownInt IntegerEvaluator::followGather(GatherOp op, int64_t dim) {
-  int64_t axis = op.getAxis(), rank = op.getIndices().getType().getRank();
-  if (dim >= axis && dim < axis + rank)
-    return getExtent(op.getIndices(), dim - axis);
-  return getExtent(op.getInput(), dim < axis ? dim : dim - rank + 1);
+KnownInt KnownInt::extent(Value tensor, int64_t dim) {
+  return IntegerEvaluator().getExtent(tensor, dim);
 }
 
-KnownInt IntegerEvaluator::followReshape(ReshapeOp op, int64_t dim) {
-  KnownInts shape = evaluate(op.getShape());
+//===- ops ----------------------------------------------------------------===//
+
+/// Whether `list` names dimension `dim` of `rank`; nothing if it is not known.
+static std::optional<bool> hasAxis(Value list, int64_t rank, int64_t dim) {
+  auto axes = getConstantInts(list);
+  if (!axes)
+    return std::nullopt;
+  return llvm::any_of(
+      *axes, [&](int64_t axis) { return normalizeAxis(axis, rank) == dim; });
+}
+
+KnownInt TransposeOp::getResultExtent(unsigned, int64_t dim,
+                                      IntegerEvaluator &evaluator) {
+  return evaluator.getExtent(getInput(), getPermutation()[dim]);
+}
+
+KnownInt GatherOp::getResultExtent(unsigned, int64_t dim,
+                                   IntegerEvaluator &evaluator) {
+  int64_t axis = getAxis(), rank = getIndices().getType().getRank();
+  if (dim >= axis && dim < axis + rank)
+    return evaluator.getExtent(getIndices(), dim - axis);
+  return evaluator.getExtent(getInput(), dim < axis ? dim : dim - rank + 1);
+}
+
+KnownInt ReshapeOp::getResultExtent(unsigned, int64_t dim,
+                                    IntegerEvaluator &evaluator) {
+  KnownInts shape = evaluator.evaluate(getShape());
   if (!shape)
     return KnownInt::unknown();
-  Value input = op.getInput();
+  Value input = getInput();
   int64_t rank = typeOf(input).getRank();
   auto resolve = [&](int64_t i) {
     const KnownInt &asked = (*shape)[i];
-    if (asked.isConstant(0) && !op.getAllowzero() && i < rank)
-      return getExtent(input, i);
+    if (asked.isConstant(0) && !getAllowzero() && i < rank)
+      return evaluator.getExtent(input, i);
     return asked.isNeverNegative() ? asked : KnownInt::unknown();
   };
   if (!(*shape)[dim].isConstant(-1))
@@ -113,7 +135,7 @@ KnownInt IntegerEvaluator::followReshape(ReshapeOp op, int64_t dim) {
            !llvm::MulOverflow(product, factor.getConstant(), product);
   };
   for (int64_t i = 0; i < rank; ++i) {
-    KnownInt extent = getExtent(input, i);
+    KnownInt extent = evaluator.getExtent(input, i);
     if (!extent.isConstant())
       rest.push_back(extent);
     else if (!multiply(from, extent))
@@ -139,9 +161,11 @@ KnownInt IntegerEvaluator::followReshape(ReshapeOp op, int64_t dim) {
 }
 
 /// From one number to the next: as many as lie between.
-KnownInt IntegerEvaluator::followRange(RangeOp op) {
-  KnownInts start = evaluate(op.getStart()), limit = evaluate(op.getLimit());
-  auto delta = getConstantInts(op.getDelta());
+KnownInt RangeOp::getResultExtent(unsigned, int64_t,
+                                  IntegerEvaluator &evaluator) {
+  KnownInts start = evaluator.evaluate(getStart()),
+            limit = evaluator.evaluate(getLimit());
+  auto delta = getConstantInts(getDelta());
   if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 ||
       delta->size() != 1 || delta->front() != 1)
     return KnownInt::unknown();
@@ -149,12 +173,13 @@ KnownInt IntegerEvaluator::followRange(RangeOp op) {
   return size.isNeverNegative() ? size : KnownInt::unknown();
 }
 
-KnownInt IntegerEvaluator::followExpand(ExpandOp op, int64_t dim) {
-  RankedTensorType from = typeOf(op.getInput()), to = typeOf(op.getOutput());
-  KnownInts shape = evaluate(op.getShape());
+KnownInt ExpandOp::getResultExtent(unsigned, int64_t dim,
+                                   IntegerEvaluator &evaluator) {
+  RankedTensorType from = typeOf(getInput()), to = typeOf(getOutput());
+  KnownInts shape = evaluator.evaluate(getShape());
   int64_t own = dim - (to.getRank() - from.getRank());
   KnownInt extent =
-      own >= 0 ? getExtent(op.getInput(), own) : KnownInt::constant(1);
+      own >= 0 ? evaluator.getExtent(getInput(), own) : KnownInt::constant(1);
   int64_t asked = shape ? dim - (to.getRank() - int64_t(shape->size())) : -1;
   if (!shape || asked < 0)
     return shape ? extent : KnownInt::unknown();
@@ -165,100 +190,87 @@ KnownInt IntegerEvaluator::followExpand(ExpandOp op, int64_t dim) {
                                                           : KnownInt::unknown();
 }
 
-KnownInt IntegerEvaluator::followExtent(OpResult result, int64_t dim) {
-  Operation *op = result.getOwner();
-  int64_t rank = typeOf(result).getRank();
-  if (op->hasTrait<ElementwiseTrait>())
-    return followBroadcast(op->getOperands(), rank, dim);
-  /// The axes that a list names, as positions below `rank`.
-  auto has = [&](Value list, int64_t rank, int64_t d) -> std::optional<bool> {
-    auto axes = getConstantInts(list);
-    if (!axes)
-      return std::nullopt;
-    return llvm::any_of(
-        *axes, [&](int64_t axis) { return normalizeAxis(axis, rank) == d; });
-  };
-  return llvm::TypeSwitch<Operation *, KnownInt>(op)
-      .Case<QuantizeOp, DequantizeOp, RequantizeOp, ObserveOp, SoftmaxOp,
-            NormalizeOp>(
-          [&](auto same) { return getExtent(same.getInput(), dim); })
-      .Case([&](TransposeOp transpose) {
-        return getExtent(transpose.getInput(), transpose.getPermutation()[dim]);
-      })
-      .Case([&](GatherOp gather) { return followGather(gather, dim); })
-      .Case([&](ReshapeOp reshape) { return followReshape(reshape, dim); })
-      .Case([&](RangeOp range) { return followRange(range); })
-      .Case([&](ExpandOp expand) { return followExpand(expand, dim); })
-      .Case([&](UnsqueezeOp unsqueeze) {
-        int64_t own = 0;
-        for (int64_t d = 0; d < dim; ++d) {
-          auto isNew = has(unsqueeze.getAxes(), rank, d);
-          if (!isNew)
-            return KnownInt::unknown();
-          own += !*isNew;
-        }
-        return getExtent(unsqueeze.getInput(), own);
-      })
-      .Case([&](SqueezeOp squeeze) {
-        int64_t inputRank = squeeze.getInput().getType().getRank();
-        for (int64_t d = 0, kept = 0; d < inputRank; ++d) {
-          auto isGone = has(squeeze.getAxes(), inputRank, d);
-          if (!isGone)
-            return KnownInt::unknown();
-          if (!*isGone && kept++ == dim)
-            return getExtent(squeeze.getInput(), d);
-        }
-        return KnownInt::unknown();
-      })
-      .Case([&](SliceOp slice) {
-        auto isCut = has(slice.getAxes(), rank, dim);
-        return isCut && !*isCut ? getExtent(slice.getInput(), dim)
-                                : KnownInt::unknown();
-      })
-      .Case([&](ReduceOp reduce) {
-        if (!reduce.getKeepdims() || !reduce.getAxes())
-          return KnownInt::unknown();
-        auto axes = getConstantInts(reduce.getAxes());
-        auto isReduced = has(reduce.getAxes(), rank, dim);
-        return axes && !axes->empty() && !*isReduced
-                   ? getExtent(reduce.getInput(), dim)
-                   : KnownInt::unknown();
-      })
-      .Case([&](ConcatOp concat) {
-        // The others are checked to be the first one's.
-        KnownInt sum = getExtent(concat.getInputs().front(), dim);
-        if (dim == int64_t(concat.getAxis()))
-          for (Value input : concat.getInputs().drop_front())
-            sum = sum.plus(getExtent(input, dim));
-        return sum;
-      })
-      .Case([&](AppendOp append) {
-        if (result.getResultNumber() == 0)
-          return getExtent(append.getBuffer(), dim);
-        KnownInt added = getExtent(append.getInput(), dim);
-        if (dim != int64_t(append.getAxis()))
-          return added;
-        KnownInts length = evaluate(append.getLength());
-        return length ? added.plus(length->front()) : KnownInt::unknown();
-      })
-      .Case([&](MatMulOp matmul) {
-        int64_t left = matmul.getLhs().getType().getRank(),
-                right = matmul.getRhs().getType().getRank();
-        if (left < 2 || right < 2)
-          return KnownInt::unknown();
-        if (dim == rank - 2)
-          return getExtent(matmul.getLhs(), left - 2);
-        if (dim == rank - 1)
-          return getExtent(matmul.getRhs(), right - 1);
-        return followBroadcast({matmul.getLhs(), matmul.getRhs()}, rank, dim);
-      })
-      .Case([&](WeightOnlyMatMulOp matmul) {
-        return dim == rank - 1 ? KnownInt::unknown()
-                               : getExtent(matmul.getInput(), dim);
-      })
-      .Default(KnownInt::unknown());
+KnownInt UnsqueezeOp::getResultExtent(unsigned, int64_t dim,
+                                      IntegerEvaluator &evaluator) {
+  int64_t own = 0;
+  for (int64_t d = 0; d < dim; ++d) {
+    auto isNew = hasAxis(getAxes(), typeOf(getOutput()).getRank(), d);
+    if (!isNew)
+      return KnownInt::unknown();
+    own += !*isNew;
+  }
+  return evaluator.getExtent(getInput(), own);
 }
 
-KnownInt KnownInt::extent(Value tensor, int64_t dim) {
-  return IntegerEvaluator().getExtent(tensor, dim);
+KnownInt SqueezeOp::getResultExtent(unsigned, int64_t dim,
+                                    IntegerEvaluator &evaluator) {
+  int64_t rank = getInput().getType().getRank();
+  for (int64_t d = 0, kept = 0; d < rank; ++d) {
+    auto isGone = hasAxis(getAxes(), rank, d);
+    if (!isGone)
+      return KnownInt::unknown();
+    if (!*isGone && kept++ == dim)
+      return evaluator.getExtent(getInput(), d);
+  }
+  return KnownInt::unknown();
+}
+
+KnownInt SliceOp::getResultExtent(unsigned, int64_t dim,
+                                  IntegerEvaluator &evaluator) {
+  auto isCut = hasAxis(getAxes(), typeOf(getOutput()).getRank(), dim);
+  return isCut && !*isCut ? evaluator.getExtent(getInput(), dim)
+                          : KnownInt::unknown();
+}
+
+KnownInt ReduceOp::getResultExtent(unsigned, int64_t dim,
+                                   IntegerEvaluator &evaluator) {
+  if (!getKeepdims() || !getAxes())
+    return KnownInt::unknown();
+  auto axes = getConstantInts(getAxes());
+  auto isReduced = hasAxis(getAxes(), typeOf(getOutput()).getRank(), dim);
+  return axes && !axes->empty() && !*isReduced
+             ? evaluator.getExtent(getInput(), dim)
+             : KnownInt::unknown();
+}
+
+KnownInt ConcatOp::getResultExtent(unsigned, int64_t dim,
+                                   IntegerEvaluator &evaluator) {
+  // The others are checked to be the first one's.
+  KnownInt sum = evaluator.getExtent(getInputs().front(), dim);
+  if (dim == int64_t(getAxis()))
+    for (Value input : getInputs().drop_front())
+      sum = sum.plus(evaluator.getExtent(input, dim));
+  return sum;
+}
+
+KnownInt AppendOp::getResultExtent(unsigned result, int64_t dim,
+                                   IntegerEvaluator &evaluator) {
+  if (result == 0)
+    return evaluator.getExtent(getBuffer(), dim);
+  KnownInt added = evaluator.getExtent(getInput(), dim);
+  if (dim != int64_t(getAxis()))
+    return added;
+  KnownInts length = evaluator.evaluate(getLength());
+  return length ? added.plus(length->front()) : KnownInt::unknown();
+}
+
+KnownInt MatMulOp::getResultExtent(unsigned, int64_t dim,
+                                   IntegerEvaluator &evaluator) {
+  int64_t left = getLhs().getType().getRank(),
+          right = getRhs().getType().getRank(),
+          rank = typeOf(getOutput()).getRank();
+  if (left < 2 || right < 2)
+    return KnownInt::unknown();
+  if (dim == rank - 2)
+    return evaluator.getExtent(getLhs(), left - 2);
+  if (dim == rank - 1)
+    return evaluator.getExtent(getRhs(), right - 1);
+  return evaluator.getBroadcastExtent({getLhs(), getRhs()}, rank, dim);
+}
+
+KnownInt WeightOnlyMatMulOp::getResultExtent(unsigned, int64_t dim,
+                                             IntegerEvaluator &evaluator) {
+  return dim == typeOf(getOutput()).getRank() - 1
+             ? KnownInt::unknown()
+             : evaluator.getExtent(getInput(), dim);
 }

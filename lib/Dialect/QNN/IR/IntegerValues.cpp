@@ -1,11 +1,11 @@
 //===- IntegerValues.cpp - What is known of integer tensors ---------------===//
 
-#include "IntegerEvaluator.h"
-
+#include "quantc/Dialect/QNN/IR/ElementwiseOps.h"
+#include "quantc/Dialect/QNN/IR/IndexingOps.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantc;
@@ -27,8 +27,8 @@ static int64_t wrap(int64_t value, Type type) {
                                                 : bits.getSExtValue();
 }
 
-KnownInt IntegerEvaluator::applyBinary(BinaryKind kind, const KnownInt &a,
-                                       const KnownInt &b, Type type) {
+static KnownInt applyBinary(BinaryKind kind, const KnownInt &a,
+                            const KnownInt &b, Type type) {
   if (!a.isConstant() || !b.isConstant()) {
     // What leaves the other side as it is.
     if (kind == BinaryKind::add && a.isConstant(0))
@@ -150,9 +150,8 @@ KnownInts IntegerEvaluator::evaluate(Value value) {
   if (found != lists.end())
     return found->second;
   KnownInts result;
-  Operation *op = value.getDefiningOp();
-  if (op && enter()) {
-    result = evaluateOp(op, type);
+  if (auto op = value.getDefiningOp<IntegerOpInterface>(); op && enter()) {
+    result = op.evaluateIntegers(*this);
     leave();
   }
   if (!result || int64_t(result->size()) != type.getNumElements())
@@ -166,29 +165,106 @@ KnownInts IntegerEvaluator::evaluate(Value value) {
   return result;
 }
 
-std::optional<SmallVector<SmallVector<KnownInt>>>
-IntegerEvaluator::evaluateBroadcast(ValueRange operands,
-                                    RankedTensorType type) {
-  SmallVector<SmallVector<KnownInt>> all;
-  for (Value operand : operands) {
+KnownInts IntegerEvaluator::evaluateElements(
+    Operation *op, llvm::function_ref<KnownInt(ArrayRef<KnownInt>)> function) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  int64_t size = type.getNumElements();
+  SmallVector<SmallVector<KnownInt>> operands;
+  for (Value operand : op->getOperands()) {
     KnownInts ints = evaluate(operand);
     if (!ints)
       return std::nullopt;
     if (ints->size() == 1)
-      ints->resize(type.getNumElements(), ints->front());
-    else if (operand.getType() != type &&
-             cast<RankedTensorType>(operand.getType()).getShape() !=
-                 type.getShape())
+      ints->resize(size, ints->front());
+    else if (cast<RankedTensorType>(operand.getType()).getShape() !=
+             type.getShape())
       return std::nullopt;
-    all.push_back(std::move(*ints));
+    operands.push_back(std::move(*ints));
   }
-  return all;
+  SmallVector<KnownInt> result;
+  for (int64_t i = 0; i < size; ++i) {
+    SmallVector<KnownInt, 3> scalars;
+    for (const SmallVector<KnownInt> &operand : operands)
+      scalars.push_back(operand[i]);
+    result.push_back(function(scalars));
+  }
+  return result;
 }
 
-KnownInts IntegerEvaluator::evaluateGather(GatherOp op) {
-  if (op.getInput().getType().getRank() != 1)
+//===- ops ----------------------------------------------------------------===//
+
+KnownInts UnaryOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluateElements(*this, [&](ArrayRef<KnownInt> x) {
+    return applyUnary(getKind(), x[0], getElementTypeOrSelf(getOutput()));
+  });
+}
+
+KnownInts BinaryOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluateElements(*this, [&](ArrayRef<KnownInt> x) {
+    return applyBinary(getKind(), x[0], x[1],
+                       getElementTypeOrSelf(getOutput()));
+  });
+}
+
+KnownInts CompareOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluateElements(*this, [&](ArrayRef<KnownInt> x) {
+    return applyCompare(getKind(), x[0], x[1]);
+  });
+}
+
+KnownInts SelectOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluateElements(*this, [&](ArrayRef<KnownInt> x) {
+    if (x[0].isConstant())
+      return x[0].getConstant() ? x[1] : x[2];
+    return x[1] == x[2] ? x[1] : KnownInt::unknown();
+  });
+}
+
+KnownInts CastOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  Type type = getElementTypeOrSelf(getOutput());
+  return evaluator.evaluateElements(*this, [&](ArrayRef<KnownInt> x) {
+    if (x[0].isConstant())
+      return KnownInt::constant(type.isInteger(1)
+                                    ? x[0].getConstant() != 0
+                                    : wrap(x[0].getConstant(), type));
+    return type.getIntOrFloatBitWidth() < 32 || !x[0].isNeverNegative()
+               ? KnownInt::unknown()
+               : x[0];
+  });
+}
+
+KnownInts ShapeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  SmallVector<KnownInt> result;
+  for (int64_t i = getStart(); i < int64_t(getEnd()); ++i)
+    result.push_back(evaluator.getExtent(getInput(), i));
+  return result;
+}
+
+KnownInts ReshapeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluate(getInput());
+}
+
+KnownInts SqueezeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluate(getInput());
+}
+
+KnownInts UnsqueezeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  return evaluator.evaluate(getInput());
+}
+
+KnownInts ExpandOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  KnownInts ints = evaluator.evaluate(getInput());
+  if (!ints || ints->size() != 1)
     return std::nullopt;
-  KnownInts data = evaluate(op.getInput()), indices = evaluate(op.getIndices());
+  ints->resize(getOutput().getType().getNumElements(), ints->front());
+  return ints;
+}
+
+KnownInts GatherOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  if (getInput().getType().getRank() != 1)
+    return std::nullopt;
+  KnownInts data = evaluator.evaluate(getInput()),
+            indices = evaluator.evaluate(getIndices());
   if (!data || !indices)
     return std::nullopt;
   SmallVector<KnownInt> result;
@@ -200,13 +276,13 @@ KnownInts IntegerEvaluator::evaluateGather(GatherOp op) {
   return result;
 }
 
-KnownInts IntegerEvaluator::evaluateSlice(SliceOp op) {
-  if (op.getInput().getType().getRank() != 1)
+KnownInts SliceOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  if (getInput().getType().getRank() != 1)
     return std::nullopt;
-  KnownInts data = evaluate(op.getInput());
-  auto starts = getConstantInts(op.getStarts());
-  auto ends = getConstantInts(op.getEnds());
-  auto steps = getConstantInts(op.getSteps());
+  KnownInts data = evaluator.evaluate(getInput());
+  auto starts = getConstantInts(getStarts());
+  auto ends = getConstantInts(getEnds());
+  auto steps = getConstantInts(getSteps());
   if (!data || !starts || !ends || !steps || starts->size() != 1 ||
       ends->size() != 1 || steps->size() != 1)
     return std::nullopt;
@@ -218,12 +294,12 @@ KnownInts IntegerEvaluator::evaluateSlice(SliceOp op) {
   return result;
 }
 
-KnownInts IntegerEvaluator::evaluateConcat(ConcatOp op) {
+KnownInts ConcatOp::evaluateIntegers(IntegerEvaluator &evaluator) {
   SmallVector<KnownInt> result;
-  for (Value input : op.getInputs()) {
+  for (Value input : getInputs()) {
     if (cast<RankedTensorType>(input.getType()).getRank() != 1)
       return std::nullopt;
-    KnownInts part = evaluate(input);
+    KnownInts part = evaluator.evaluate(input);
     if (!part)
       return std::nullopt;
     llvm::append_range(result, *part);
@@ -231,93 +307,19 @@ KnownInts IntegerEvaluator::evaluateConcat(ConcatOp op) {
   return result;
 }
 
-KnownInts IntegerEvaluator::evaluateRange(RangeOp op) {
-  auto start = getConstantInts(op.getStart());
-  auto delta = getConstantInts(op.getDelta());
+KnownInts RangeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
+  auto start = getConstantInts(getStart());
+  auto delta = getConstantInts(getDelta());
   if (!start || !delta || start->size() != 1 || delta->size() != 1)
     return std::nullopt;
   SmallVector<KnownInt> result;
-  for (int64_t i = 0, e = op.getType().getDimSize(0); i < e; ++i)
+  for (int64_t i = 0, e = getType().getDimSize(0); i < e; ++i)
     result.push_back(KnownInt::constant((*start)[0] + i * (*delta)[0]));
   return result;
 }
 
-KnownInts IntegerEvaluator::evaluateOp(Operation *op, RankedTensorType type) {
-  Type elementType = type.getElementType();
-  auto elementwise = [&](auto function) -> KnownInts {
-    auto operands = evaluateBroadcast(op->getOperands(), type);
-    if (!operands)
-      return std::nullopt;
-    SmallVector<KnownInt> result;
-    for (int64_t i = 0, e = type.getNumElements(); i < e; ++i) {
-      SmallVector<KnownInt, 3> scalars;
-      for (auto &operand : *operands)
-        scalars.push_back(operand[i]);
-      result.push_back(function(scalars));
-    }
-    return result;
-  };
-  return llvm::TypeSwitch<Operation *, KnownInts>(op)
-      .Case([&](ShapeOp shape) {
-        SmallVector<KnownInt> result;
-        for (int64_t i = shape.getStart(); i < int64_t(shape.getEnd()); ++i)
-          result.push_back(getExtent(shape.getInput(), i));
-        return result;
-      })
-      .Case<ReshapeOp, SqueezeOp, UnsqueezeOp>(
-          [&](auto same) { return evaluate(same.getInput()); })
-      .Case([&](CastOp cast) -> KnownInts {
-        KnownInts ints = evaluate(cast.getInput());
-        if (!ints)
-          return std::nullopt;
-        for (KnownInt &v : *ints) {
-          if (v.isConstant())
-            v = KnownInt::constant(elementType.isInteger(1)
-                                       ? v.getConstant() != 0
-                                       : wrap(v.getConstant(), elementType));
-          else if (elementType.getIntOrFloatBitWidth() < 32 ||
-                   !v.isNeverNegative())
-            v = KnownInt::unknown();
-        }
-        return ints;
-      })
-      .Case([&](ExpandOp expand) -> KnownInts {
-        KnownInts ints = evaluate(expand.getInput());
-        if (!ints || ints->size() != 1)
-          return std::nullopt;
-        ints->resize(type.getNumElements(), ints->front());
-        return ints;
-      })
-      .Case([&](GatherOp gather) { return evaluateGather(gather); })
-      .Case([&](SliceOp slice) { return evaluateSlice(slice); })
-      .Case([&](ConcatOp concat) { return evaluateConcat(concat); })
-      .Case([&](RangeOp range) { return evaluateRange(range); })
-      .Case([&](UnaryOp unary) {
-        return elementwise([&](ArrayRef<KnownInt> x) {
-          return applyUnary(unary.getKind(), x[0], elementType);
-        });
-      })
-      .Case([&](BinaryOp binary) {
-        return elementwise([&](ArrayRef<KnownInt> x) {
-          return applyBinary(binary.getKind(), x[0], x[1], elementType);
-        });
-      })
-      .Case([&](CompareOp compare) {
-        return elementwise([&](ArrayRef<KnownInt> x) {
-          return applyCompare(compare.getKind(), x[0], x[1]);
-        });
-      })
-      .Case([&](SelectOp) {
-        return elementwise([&](ArrayRef<KnownInt> x) {
-          if (x[0].isConstant())
-            return x[0].getConstant() ? x[1] : x[2];
-          return x[1] == x[2] ? x[1] : KnownInt::unknown();
-        });
-      })
-      .Default(KnownInts());
-}
-
-//===- interface ----------------------------------------------------------===//
+//===- what is known
+//--------------------------------------------------------===//
 
 KnownInt KnownInt::term(Value tensor, int64_t index, bool isElement) {
   KnownInt k = constant(0);

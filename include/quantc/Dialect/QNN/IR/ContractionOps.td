@@ -6,6 +6,7 @@ include "quantc/Dialect/QNN/IR/QNNBase.td"
 
 def QNN_MatMulOp : QNN_InferredOp<"matmul",
     [AttrSizedOperandSegments,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
      DeclareOpInterfaceMethods<QNN_QuantizableOpInterface,
                                ["getSummedAxis"]>]> {
   let summary = "Matrix product with numpy's broadcasting of batch dimensions";

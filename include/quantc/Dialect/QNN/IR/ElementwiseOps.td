@@ -25,7 +25,8 @@ def QNN_CompareKind : QNN_Kind<"CompareKind", "comparison", [
 def QNN_CompareKindAttr : QNN_KindAttr<QNN_CompareKind, "compare_kind">;
 
 def QNN_UnaryOp : QNN_InferredOp<"unary",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Applies a scalar function to each element";
   let description = [{
     `y[i] = f(x[i])`. `alpha` and `beta` are the parameters of the functions
@@ -47,7 +48,8 @@ def QNN_UnaryOp : QNN_InferredOp<"unary",
 }
 
 def QNN_BinaryOp : QNN_InferredOp<"binary",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Applies a scalar function to two tensors, with broadcasting";
   let description = [{
     `y[i] = f(a[i], b[i])` with ONNX's multidirectional broadcasting. Operands
@@ -86,7 +88,8 @@ def QNN_FusedMultiplyAddOp : QNN_InferredOp<"fused_multiply_add",
   }];
 }
 
-def QNN_CompareOp : QNN_InferredOp<"compare", [QNN_Elementwise]> {
+def QNN_CompareOp : QNN_InferredOp<"compare",
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
   let summary = "Compares two tensors element by element, with broadcasting";
   let description = [{
     Gives bool. Comparisons with NaN are false.
@@ -101,7 +104,8 @@ def QNN_CompareOp : QNN_InferredOp<"compare", [QNN_Elementwise]> {
   let hasFolder = 1;
 }
 
-def QNN_SelectOp : QNN_InferredOp<"select", [QNN_Elementwise]> {
+def QNN_SelectOp : QNN_InferredOp<"select",
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
   let summary = "Takes each element from one of two tensors (ONNX Where)";
   let description = [{
     `y[i] = condition[i] ? a[i] : b[i]`, all three broadcast.
@@ -119,7 +123,8 @@ def QNN_RoundMode : QNN_Kind<"RoundMode", "which power of two a value between tw
     "up", "down", "nearest"]>;
 def QNN_RoundModeAttr : QNN_KindAttr<QNN_RoundMode, "round_mode">;
 
-def QNN_CastOp : QNN_Op<"cast", [QNN_Elementwise]> {
+def QNN_CastOp : QNN_Op<"cast",
+    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
   let summary = "Converts each element to another type (ONNX Cast)";
   let description = [{
     Float to integer truncates toward zero. `saturate` and `round_mode` matter

@@ -8,6 +8,8 @@ include "quantc/Dialect/QNN/IR/QNNBase.td"
 // error of the run.
 
 def QNN_GatherOp : QNN_InferredOp<"gather", [
+    DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getResultAxis"]>]> {
   let summary = "Takes slices along an axis by index (ONNX Gather)";
   let description = [{

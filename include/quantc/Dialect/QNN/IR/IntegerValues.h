@@ -37,6 +37,8 @@ public:
   bool isConstant() const { return isKnown && terms.empty(); }
   bool isConstant(int64_t v) const { return isConstant() && number == v; }
   int64_t getConstant() const { return number; }
+  /// `factor` times `other` more, modulo 2^64.
+  KnownInt plus(const KnownInt &other, int64_t factor = 1) const;
   /// A sum of extents, and of nothing below 0.
   bool isNeverNegative() const;
 
@@ -64,8 +66,6 @@ private:
     }
   };
   static KnownInt term(mlir::Value tensor, int64_t index, bool isElement);
-  /// Modulo 2^64.
-  KnownInt plus(const KnownInt &other, int64_t factor = 1) const;
 
   bool isKnown = false;
   int64_t number = 0;
@@ -73,9 +73,11 @@ private:
   llvm::SmallVector<Term, 2> terms;
 };
 
-/// The elements of an integer tensor, in row-major order, as far as they are
-/// known; nothing if even their number is not, or is large.
-std::optional<llvm::SmallVector<KnownInt>> getKnownInts(mlir::Value value);
+/// Elements of an integer tensor in row-major order, as far as they are known;
+/// nothing if even their number is not, or is large.
+using KnownInts = std::optional<llvm::SmallVector<KnownInt>>;
+
+KnownInts getKnownInts(mlir::Value value);
 
 /// The same as dimensions: kDynamic where not a constant.
 std::optional<llvm::SmallVector<int64_t>> getKnownDims(mlir::Value value);

@@ -8,7 +8,8 @@ def QNN_NormalizeKind : QNN_Kind<"NormalizeKind", "how to normalize", [
     "layer", "rms"]>;
 def QNN_NormalizeKindAttr : QNN_KindAttr<QNN_NormalizeKind, "normalize_kind">;
 
-def QNN_NormalizeOp : QNN_InferredOp<"normalize", [AttrSizedOperandSegments]> {
+def QNN_NormalizeOp : QNN_InferredOp<"normalize",
+    [AttrSizedOperandSegments, QNN_ExtentOpInterface]> {
   let summary = "Layer or RMS normalization over the dimensions from an axis on";
   let description = [{
     `layer`: `(x - mean) / sqrt(variance + epsilon)`; `rms`:

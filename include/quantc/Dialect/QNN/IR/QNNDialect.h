@@ -3,6 +3,8 @@
 #ifndef QUANTC_DIALECT_QNN_IR_QNNDIALECT_H
 #define QUANTC_DIALECT_QNN_IR_QNNDIALECT_H
 
+#include "quantc/Dialect/QNN/IR/IntegerEvaluator.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"

@@ -99,6 +99,41 @@ def QNN_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
   ];
 }
 
+def QNN_IntegerOpInterface : OpInterface<"IntegerOpInterface"> {
+  let cppNamespace = "::quantc::qnn";
+  let description = [{
+    An op whose result may be known before the run if it is a list of integers,
+    such as a shape that a model computes.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      What is known of the elements of the result, which has a static shape and
+      few of them: `evaluator` knows the operands. Nothing if even their number
+      is not known.
+    }], "::quantc::qnn::KnownInts", "evaluateIntegers",
+      (ins "::quantc::qnn::IntegerEvaluator &":$evaluator)>
+  ];
+}
+
+def QNN_ExtentOpInterface : OpInterface<"ExtentOpInterface"> {
+  let cppNamespace = "::quantc::qnn";
+  let description = [{
+    An op that says where dynamic dimensions of its results come from. Of
+    elementwise ops, their trait says it.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The extent of result number `result` along `dim`, in terms of the
+      operands' extents and elements, which `evaluator` knows; unknown where the
+      op decides alone. As it is, the extent of operand 0.
+    }], "::quantc::qnn::KnownInt", "getResultExtent",
+      (ins "unsigned":$result, "int64_t":$dim,
+           "::quantc::qnn::IntegerEvaluator &":$evaluator), [{}], [{
+      return evaluator.getExtent($_op->getOperand(0), dim);
+    }]>
+  ];
+}
+
 def QNN_QuantizableOpInterface : OpInterface<"QuantizableOpInterface"> {
   let cppNamespace = "::quantc::qnn";
   let description = [{

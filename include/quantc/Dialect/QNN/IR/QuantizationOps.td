@@ -5,6 +5,7 @@
 include "quantc/Dialect/QNN/IR/QNNBase.td"
 
 def QNN_QuantizeOp : QNN_Op<"quantize", [
+    QNN_ExtentOpInterface,
     DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
                               ["getParameterAxis"]>]> {
   let summary = "From real numbers to integers or small floats";
@@ -45,6 +46,7 @@ def QNN_QuantizeOp : QNN_Op<"quantize", [
 }
 
 def QNN_DequantizeOp : QNN_Op<"dequantize", [
+    QNN_ExtentOpInterface,
     DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
                               ["getParameterAxis"]>]> {
   let summary = "From integers or small floats to real numbers";
@@ -71,6 +73,7 @@ def QNN_DequantizeOp : QNN_Op<"dequantize", [
 }
 
 def QNN_RequantizeOp : QNN_Op<"requantize", [
+    QNN_ExtentOpInterface,
     DeclareOpInterfaceMethods<QNN_PointwiseOpInterface,
                               ["getParameterAxis"]>]> {
   let summary = "From an integer accumulator to a narrower integer";
@@ -112,7 +115,7 @@ def QNN_DynamicQuantizeOp : QNN_InferredOp<"dynamic_quantize"> {
   }];
 }
 
-def QNN_ObserveOp : QNN_InferredOp<"observe"> {
+def QNN_ObserveOp : QNN_InferredOp<"observe", [QNN_ExtentOpInterface]> {
   let summary = "Gives its input; calibration records the values";
   let description = [{
     Marks a value whose statistics calibration collects under the name `id`,

@@ -22,7 +22,8 @@ def QNN_CumulateKind : QNN_Kind<"CumulateKind", "what accumulates", [
 def QNN_CumulateKindAttr : QNN_KindAttr<QNN_CumulateKind, "cumulate_kind">;
 
 def QNN_ReduceOp : QNN_InferredOp<"reduce",
-    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+    [DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
                                ["getDataOperands"]>,
      DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Reduces dimensions to one value (ONNX Reduce*)";
@@ -72,7 +73,8 @@ def QNN_ArgReduceOp : QNN_InferredOp<"arg_reduce"> {
 }
 
 def QNN_SoftmaxOp : QNN_InferredOp<"softmax",
-    [DeclareOpInterfaceMethods<QNN_RowwiseOpInterface>]> {
+    [QNN_ExtentOpInterface,
+     DeclareOpInterfaceMethods<QNN_RowwiseOpInterface>]> {
   let summary = "Softmax, its logarithm, or a one at the maximum, on one axis";
   let description = [{
     `exp(x - max) / sum(exp(x - max))` along `axis`, or the logarithm of that,

@@ -17,7 +17,9 @@ def QNN_ConstantOp : QNN_Op<"constant", [ConstantLike, AllTypesMatch<["value", "
 }
 
 def QNN_ReshapeOp : QNN_InferredOp<"reshape",
-    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
                                ["getResultAxis"]>]> {
   let summary = "The same elements in another shape (ONNX Reshape)";
   let description = [{
@@ -34,7 +36,8 @@ def QNN_ReshapeOp : QNN_InferredOp<"reshape",
 }
 
 def QNN_TransposeOp : QNN_InferredOp<"transpose",
-    [DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
+    [DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface,
                                ["getResultAxis"]>]> {
   let summary = "Permutes dimensions (ONNX Transpose)";
   let description = [{
@@ -48,7 +51,8 @@ def QNN_TransposeOp : QNN_InferredOp<"transpose",
   let hasVerifier = 1;
 }
 
-def QNN_ShapeOp : QNN_InferredOp<"shape"> {
+def QNN_ShapeOp : QNN_InferredOp<"shape",
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
   let summary = "The dimensions of a tensor, as a tensor (ONNX Shape)";
   let description = [{
     Dimensions `start` to `end` (exclusive), both already normalized to
@@ -64,7 +68,10 @@ def QNN_ShapeOp : QNN_InferredOp<"shape"> {
   let hasVerifier = 1;
 }
 
-def QNN_SqueezeOp : QNN_InferredOp<"squeeze", [QNN_SameScaleOpInterface]> {
+def QNN_SqueezeOp : QNN_InferredOp<"squeeze",
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     QNN_SameScaleOpInterface]> {
   let summary = "Removes dimensions of extent 1 (ONNX Squeeze)";
   let arguments = (ins QNN_Tensor:$input, QNN_IntList:$axes);
   let results = (outs QNN_Tensor:$output);
@@ -75,7 +82,10 @@ def QNN_SqueezeOp : QNN_InferredOp<"squeeze", [QNN_SameScaleOpInterface]> {
   let hasFolder = 1;
 }
 
-def QNN_UnsqueezeOp : QNN_InferredOp<"unsqueeze", [QNN_SameScaleOpInterface]> {
+def QNN_UnsqueezeOp : QNN_InferredOp<"unsqueeze",
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     QNN_SameScaleOpInterface]> {
   let summary = "Inserts dimensions of extent 1 (ONNX Unsqueeze)";
   let description = [{
     `axes` are positions in the result.
@@ -89,7 +99,10 @@ def QNN_UnsqueezeOp : QNN_InferredOp<"unsqueeze", [QNN_SameScaleOpInterface]> {
   let hasFolder = 1;
 }
 
-def QNN_ExpandOp : QNN_InferredOp<"expand", [QNN_SameScaleOpInterface]> {
+def QNN_ExpandOp : QNN_InferredOp<"expand",
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     QNN_SameScaleOpInterface]> {
   let summary = "Broadcasts a tensor to a shape (ONNX Expand, ConstantOfShape)";
   let description = [{
     The broadcast goes both ways: where `shape` says 1 or has fewer dimensions,
@@ -116,6 +129,8 @@ def QNN_TileOp : QNN_InferredOp<"tile", [QNN_SameScaleOpInterface]> {
 }
 
 def QNN_ConcatOp : QNN_InferredOp<"concat", [
+    DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getDataOperands"]>]> {
   let summary = "Puts tensors one after the other along an axis (ONNX Concat)";
   let arguments = (ins Variadic<QNN_Tensor>:$inputs, I64Attr:$axis);
@@ -126,7 +141,8 @@ def QNN_ConcatOp : QNN_InferredOp<"concat", [
   let hasFolder = 1;
 }
 
-def QNN_AppendOp : QNN_InferredOp<"append"> {
+def QNN_AppendOp : QNN_InferredOp<"append",
+    [DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>]> {
   let summary = "Puts a tensor into a buffer, behind what it holds";
   let description = [{
     The buffer holds `length` indices along `axis`, and has room for more. The
@@ -150,7 +166,10 @@ def QNN_AppendOp : QNN_InferredOp<"append"> {
   }];
 }
 
-def QNN_SliceOp : QNN_InferredOp<"slice", [QNN_SameScaleOpInterface]> {
+def QNN_SliceOp : QNN_InferredOp<"slice",
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
+     QNN_SameScaleOpInterface]> {
   let summary = "Takes a range of indices along some axes (ONNX Slice)";
   let description = [{
     Starts and ends count from the back when negative and are clamped to the
@@ -191,7 +210,9 @@ def QNN_PadOp : QNN_InferredOp<"pad", [
   }];
 }
 
-def QNN_RangeOp : QNN_InferredOp<"range"> {
+def QNN_RangeOp : QNN_InferredOp<"range",
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>]> {
   let summary = "Numbers from `start` by `delta` up to `limit` (ONNX Range)";
   let arguments = (ins QNN_Tensor:$start, QNN_Tensor:$limit,
                        QNN_Tensor:$delta);

@@ -5,7 +5,8 @@
 include "quantc/Dialect/QNN/IR/QNNBase.td"
 
 def QNN_WeightOnlyMatMulOp : QNN_InferredOp<"weight_only_matmul",
-    [AttrSizedOperandSegments]> {
+    [AttrSizedOperandSegments,
+     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>]> {
   let summary = "Float activations times a matrix of low-bit weights";
   let description = [{
     `y[..., n] = Σk x[..., k] · r[k, n]` with the real weight
