@@ -198,3 +198,29 @@ def test_the_longest_step():
     for start, end, step in [(MOST, -MOST - 1, -MOST - 1), (0, MOST, MOST), (MOST, -MOST - 1, -MOST), (MOST, -MOST - 1, -2)]:
         (y,) = compiled.run({"x": x, "a": ints(start), "b": ints(end), "s": ints(step)})
         np.testing.assert_array_equal(y, x[start if step > 0 else None : None : step])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "s = Constant <value_ints = [4611686018427387904]> () o = Constant <value_ints = [1]> () y = Expand (o, s)",
+        "i = Constant <value_ints = [1, 2]> () d = Constant <value_int = 4611686018427387904> ()"
+        " v = Constant <value_ints = [0, 1]> () y = OneHot (i, d, v)",
+        "s = Constant <value_ints = [4294967296, 4294967296]> () y = ConstantOfShape <value = int64[1] {1}> (s)",
+        "s = Constant <value_ints = [9223372036854775807, 9223372036854775807, 9223372036854775807]> ()"
+        " y = ConstantOfShape <value = int64[1] {1}> (s)",
+        "y = Constant <value_int = 1> () z = RandomUniform <shape = [4294967296, 4294967296]> ()",
+    ],
+    ids=["expand", "one-hot", "fill", "fill-more", "random"],
+)
+def test_constants_that_no_processor_can_address(body):
+    with pytest.raises(quantc.CompileError, match="node '.*out of memory: its result would be"):
+        quantc.compile(parse("g (float[n] x) => (int64[k] y) { %s }" % body))
+
+
+def test_a_large_constant_is_made_when_it_runs():
+    """Not by the compiler, element by element. Nothing has that much memory."""
+    body = "s = Constant <value_ints = [1099511627776]> () o = Constant <value_ints = [1]> () y = Expand (o, s)"
+    compiled = quantc.compile(parse("g (float[n] x) => (int64[k] y) { %s }" % body))
+    with pytest.raises(quantc.RunError, match="out of memory"):
+        compiled.run({"x": np.ones(1, np.float32)})

@@ -382,7 +382,35 @@ bool NodeContext::inferTypes(
   return false;
 }
 
+/// A result that no processor can address, whose elements cannot be counted in
+/// 64 bits, perhaps; null if there is none.
+static Type findTooLarge(TypeRange types) {
+  constexpr int64_t kMaxBytes = int64_t(1) << 48;
+  for (Type type : types) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor || !tensor.hasStaticShape() ||
+        llvm::is_contained(tensor.getShape(), 0))
+      continue;
+    Type element = tensor.getElementType();
+    int64_t bytes = element.isIntOrFloat()
+                        ? llvm::divideCeil(element.getIntOrFloatBitWidth(), 8)
+                        : 1;
+    for (int64_t size : tensor.getShape())
+      if (llvm::MulOverflow(bytes, size, bytes))
+        return type;
+    if (bytes > kMaxBytes)
+      return type;
+  }
+  return {};
+}
+
 Operation *NodeContext::finish(OperationState &state) {
+  if (Type type = findTooLarge(state.types)) {
+    std::string message = "out of memory: its result would be ";
+    llvm::raw_string_ostream(message) << type;
+    (void)emitError(message);
+    return nullptr;
+  }
   Operation *op = builder.create(state);
   std::string message;
   {

@@ -153,11 +153,26 @@ LogicalResult ExpandOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+/// A constant with one value may stand for as many elements as this: in a
+/// library it has them all.
+static constexpr int64_t kMaxSplat = 1 << 24;
+
+/// Whether a tensor of static shape has at most `limit` elements; the product
+/// of its sizes may wrap.
+static bool hasAtMost(RankedTensorType type, int64_t limit) {
+  int64_t count = 1;
+  for (int64_t size : type.getShape())
+    if (llvm::MulOverflow(count, size, count))
+      return false;
+  return count <= limit;
+}
+
 OpFoldResult ExpandOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType() && getType().hasStaticShape())
     return getInput();
   if (auto dense = dyn_cast_or_null<DenseElementsAttr>(adaptor.getInput());
-      dense && dense.isSplat() && getType().hasStaticShape())
+      dense && dense.isSplat() && getType().hasStaticShape() &&
+      hasAtMost(getType(), kMaxSplat))
     return dense.resizeSplat(getType());
   return foldKnownInts(*this);
 }
