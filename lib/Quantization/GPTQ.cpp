@@ -92,6 +92,26 @@ Expected<Matrix> GPTQ::factorInverse(GramMatrix gram, ArrayRef<int64_t> order,
       "the Gram matrix of the inputs cannot be inverted: it is not positive");
 }
 
+/// Gives the group of `rows`, the first of which is row `first` of the matrix,
+/// a scale for each column.
+static llvm::Error chooseScales(GramMatrix gram, int64_t first,
+                                const Eigen::Ref<const FloatMatrix> &rows,
+                                const GroupQuantizer &quantizer,
+                                QuantizedMatrix &result) {
+  std::vector<float> values(rows.rows());
+  std::vector<double> importance =
+      getImportance(gram, result.k, first, rows.rows());
+  for (int64_t c = 0; c < rows.cols(); ++c) {
+    for (int64_t i = 0; i < rows.rows(); ++i)
+      values[i] = rows(i, c);
+    Expected<GroupParameters> chosen = quantizer.chooseBest(values, importance);
+    if (!chosen)
+      return chosen.takeError();
+    setGroup(result, first, c, *chosen);
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error GPTQ::roundRows(const Problem &problem, const WeightMatrix &weights,
                             const GroupQuantizer &quantizer,
                             QuantizedMatrix &result) const {
@@ -108,29 +128,16 @@ llvm::Error GPTQ::roundRows(const Problem &problem, const WeightMatrix &weights,
     if (gram[order[i] * k + order[i]] == 0)
       w.row(i).setZero();
 
-  auto chooseGroup = [&](int64_t first, auto &&valueAt) -> llvm::Error {
-    int64_t count = std::min(blockSize, k - first);
-    std::vector<float> values(count);
-    std::vector<double> importance = getImportance(gram, k, first, count);
-    for (int64_t c = 0; c < n; ++c) {
-      for (int64_t i = 0; i < count; ++i)
-        values[i] = valueAt(first + i, c);
-      Expected<GroupParameters> chosen =
-          quantizer.chooseBest(values, importance);
-      if (!chosen)
-        return chosen.takeError();
-      setGroup(result, first, c, *chosen);
-    }
-    return llvm::Error::success();
-  };
   // Out of order, the groups' rows come at any time: their scales are fixed
   // first. So are those with a second level, which belongs to many groups.
   bool isFixed = options.actOrder || quantizer.hasLevels();
   if (isFixed) {
+    Eigen::Map<const FloatMatrix> all(weights.values.data(), k, n);
     for (int64_t first = 0; first < k; first += blockSize)
-      if (llvm::Error error = chooseGroup(first, [&](int64_t row, int64_t c) {
-            return weights.values[row * n + c];
-          }))
+      if (llvm::Error error = chooseScales(
+              gram, first,
+              all.middleRows(first, std::min(blockSize, k - first)), quantizer,
+              result))
         return error;
     quantizer.storeLevels(result);
   }
@@ -144,8 +151,9 @@ llvm::Error GPTQ::roundRows(const Problem &problem, const WeightMatrix &weights,
     FloatMatrix errors(end - begin, n);
     for (int64_t i = begin; i < end; ++i) {
       if (!isFixed && i % blockSize == 0)
-        if (llvm::Error error = chooseGroup(
-                i, [&](int64_t row, int64_t c) { return w(row, c); }))
+        if (llvm::Error error = chooseScales(
+                gram, i, w.middleRows(i, std::min(blockSize, k - i)), quantizer,
+                result))
           return error;
       float diagonal = u(i, i);
       for (int64_t c = 0; c < n; ++c) {
