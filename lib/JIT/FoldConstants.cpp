@@ -13,6 +13,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace quantc {
 #define GEN_PASS_DEF_FOLDCONSTANTSPASS
@@ -106,15 +107,24 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     return !chosen.empty() && succeeded(evaluate(func, chosen));
   }
 
-  /// Whether `op` dequantizes a weight for a product of matrices: those take
-  /// the codes as they are.
+  /// Whether `op` dequantizes a weight for a product of matrices, if it is
+  /// moved on the way or not: those take the codes as they are.
   static bool isCodedWeight(Operation *op) {
-    return isa<qnn::DequantizeOp>(op) &&
-           llvm::any_of(op->getUses(), [](OpOperand &use) {
-             auto product =
-                 dyn_cast<qnn::QuantizableOpInterface>(use.getOwner());
-             return product && product.getSummedAxis(use.getOperandNumber());
-           });
+    if (!isa<qnn::DequantizeOp>(op))
+      return false;
+    llvm::SetVector<Operation *> reached;
+    reached.insert(op);
+    for (size_t i = 0; i < reached.size(); ++i)
+      for (OpOperand &use : reached[i]->getUses()) {
+        unsigned index = use.getOperandNumber();
+        auto product = dyn_cast<qnn::QuantizableOpInterface>(use.getOwner());
+        if (product && product.getSummedAxis(index))
+          return true;
+        auto mover = dyn_cast<qnn::SameScaleOpInterface>(use.getOwner());
+        if (mover && llvm::is_contained(mover.getDataOperands(), index))
+          reached.insert(mover);
+      }
+    return false;
   }
 
   /// Whether `op` can be folded, given those chosen before it; in a branch or a

@@ -55,6 +55,20 @@ func.func @coded_weight(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<2x2xf32
   return %y, %z : tensor<1x2xf32>, tensor<2x2xf32>
 }
 
+// The codes may be moved on the way, as imported MatMulNBits have it.
+// CHECK-LABEL: @moved_weight
+func.func @moved_weight(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  // CHECK: %[[W:.*]] = qnn.dequantize
+  // CHECK: %[[T:.*]] = qnn.transpose %[[W]]
+  // CHECK: qnn.matmul %{{.*}}, %[[T]]
+  %q = qnn.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xi8>
+  %s = qnn.constant dense<0.5> : tensor<f32>
+  %w = qnn.dequantize %q, %s : tensor<2x2xi8>, tensor<f32> -> tensor<2x2xf32>
+  %t = qnn.transpose %w [1, 0] : tensor<2x2xf32> -> tensor<2x2xf32>
+  %y = qnn.matmul %x, %t : tensor<1x2xf32>, tensor<2x2xf32> -> tensor<1x2xf32>
+  return %y : tensor<1x2xf32>
+}
+
 // In a branch, too, unless the result takes more room.
 // CHECK-LABEL: func.func @branch
 func.func @branch(%c: i1, %x: tensor<2x40xf32>) -> tensor<2x40xf32> {
