@@ -175,3 +175,13 @@ def test_embeddings_that_are_not_there(rng, op, name, row):
     feeds[name][1, 2] = row
     with pytest.raises(quantc.RunError, match="'the_node.*an id is out of its table"):
         compiled.run(feeds)
+
+
+def test_windows_of_unknown_extents_that_are_too_long(rng):
+    model = build("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=2**30), {"y": F}, dynamic=True)
+    with pytest.raises(quantc.CompileError, match="'the_node'.*size or step is out of range"):
+        quantc.compile(model)
+    # The longest that there are compile, and say that there is no window.
+    model = build("UnfoldTensor", {"x": floats(rng, 3, 4)}, dict(dim=1, size=2**20), {"y": F}, dynamic=True)
+    (y,) = quantc.compile(model).run({"x": floats(rng, 3, 4)})
+    assert y.shape == (3, 0, 2**20)

@@ -120,8 +120,10 @@ static LogicalResult importUnfoldTensor(NodeContext &ctx) {
   int64_t rank = ctx.inputType(0).getRank();
   int64_t size = ctx.getInt("size"), step = ctx.getInt("step", 1);
   auto dim = qnn::normalizeAxis(ctx.getInt("dim", -1), rank);
-  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-  if (!dim || size < 1 || step < 1 || size > kMax || step > kMax ||
+  // ONNX's shape inference lists the offsets in a window one by one.
+  constexpr int64_t kMaxSize = int64_t(1) << 20;
+  constexpr int64_t kMaxStep = std::numeric_limits<int32_t>::max();
+  if (!dim || size < 1 || step < 1 || size > kMaxSize || step > kMaxStep ||
       (!ctx.inputType(0).isDynamicDim(*dim) &&
        size > ctx.inputType(0).getDimSize(*dim)))
     return ctx.emitError("dim, size or step is out of range");
