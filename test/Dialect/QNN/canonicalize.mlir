@@ -86,3 +86,26 @@ func.func @zero_points(%a: tensor<4x8xi8>, %b: tensor<8x2xi8>, %z: tensor<i8>) -
   %0 = qnn.matmul %a, %b lhs_zero_point %z : tensor<i8> rhs_zero_point %zero : tensor<2xi8> : tensor<4x8xi8>, tensor<8x2xi8> -> tensor<4x2xi32>
   return %0 : tensor<4x2xi32>
 }
+
+// Of a dilation beyond the image's size, the outer elements meet padding only.
+// CHECK-LABEL: @padded_elements
+// CHECK-SAME: (%[[X:.*]]: tensor<1x2x8x9xf32>)
+// CHECK: %[[W:.*]] = qnn.slice %{{.*}} -> tensor<4x2x1x3xf32>
+// CHECK: qnn.conv %[[X]], %[[W]]
+// CHECK-SAME: dilations = array<i64: 8, 8>, pads = array<i64: 0, 8, 0, 8>
+func.func @padded_elements(%x: tensor<1x2x8x9xf32>) -> tensor<1x4x8x9xf32> {
+  %w = qnn.constant dense<1.0> : tensor<4x2x3x3xf32>
+  %0 = qnn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 8, 8>, pads = array<i64: 8, 8, 8, 8>} : tensor<1x2x8x9xf32>, tensor<4x2x3x3xf32> -> tensor<1x4x8x9xf32>
+  return %0 : tensor<1x4x8x9xf32>
+}
+
+// What is left would start within the image.
+// CHECK-LABEL: @padded_elements_off_the_image
+// CHECK: qnn.conv
+// CHECK-SAME: pads = array<i64: 5, 5>
+// CHECK-SAME: tensor<1x1x2xf32> -> tensor<1x1x4xf32>
+func.func @padded_elements_off_the_image(%x: tensor<1x1x4xf32>) -> tensor<1x1x4xf32> {
+  %w = qnn.constant dense<1.0> : tensor<1x1x2xf32>
+  %0 = qnn.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 10>, pads = array<i64: 5, 5>} : tensor<1x1x4xf32>, tensor<1x1x2xf32> -> tensor<1x1x4xf32>
+  return %0 : tensor<1x1x4xf32>
+}

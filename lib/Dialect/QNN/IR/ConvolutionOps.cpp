@@ -3,6 +3,7 @@
 #include "quantc/Dialect/QNN/IR/ConvolutionOps.h"
 
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
+#include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/Windows.h"
 
 #include "mlir/IR/PatternMatch.h"
@@ -196,7 +197,62 @@ LogicalResult ConvOp::verify() {
                         /*channels=*/getWeights().getType().getDimSize(0));
 }
 
+/// Drops elements of a constant kernel that meet padding only, wherever the
+/// window is: the outer ones of a dilation beyond the image's size (atrous
+/// pyramids have such on small images).
+static LogicalResult dropPaddedElements(ConvOp op, PatternRewriter &rewriter) {
+  auto constant = op.getWeights().getDefiningOp<ConstantOp>();
+  if (op.getAutoPad() != AutoPad::none || !constant)
+    return rewriter.notifyMatchFailure(
+        op, "the pads are not known, or the weights are no constant");
+  ArrayRef<int64_t> image = op.getInput().getType().getShape().drop_front(2),
+                    result = op.getOutput().getType().getShape().drop_front(2);
+  ArrayRef<int64_t> kernel = constant.getType().getShape().drop_front(2);
+  if (ShapedType::isDynamicShape(image) || ShapedType::isDynamicShape(result))
+    return rewriter.notifyMatchFailure(op, "the image's size is not known");
+  SmallVector<int64_t> begins, ends, axes, pads(op.getPads());
+  for (auto [i, size] : llvm::enumerate(image)) {
+    int64_t dilation = op.getDilations()[i], last = kernel[i] - 1;
+    int64_t walk = (result[i] - 1) * op.getStrides()[i];
+    auto meetsImage = [&](int64_t element) {
+      int64_t first = element * dilation - pads[i];
+      return first < size && first + walk >= 0;
+    };
+    int64_t begin = 0, end = last;
+    while (begin < end && !meetsImage(begin))
+      ++begin;
+    while (end > begin && !meetsImage(end))
+      --end;
+    int64_t before = pads[i] - begin * dilation,
+            behind = pads[image.size() + i] - (last - end) * dilation;
+    // What is left would start or end within the image.
+    if ((begin == 0 && end == last) || before < 0 || behind < 0)
+      continue;
+    pads[i] = before;
+    pads[image.size() + i] = behind;
+    begins.push_back(begin);
+    ends.push_back(end + 1);
+    axes.push_back(i + 2);
+  }
+  if (axes.empty())
+    return rewriter.notifyMatchFailure(op, "all elements meet the image");
+  auto ints = [&](ArrayRef<int64_t> values) -> Value {
+    return ConstantOp::create(rewriter, op.getLoc(),
+                              rewriter.getI64TensorAttr(values));
+  };
+  Value weights = SliceOp::create(rewriter, constant.getLoc(), constant,
+                                  ints(begins), ints(ends), ints(axes),
+                                  ints(SmallVector<int64_t>(axes.size(), 1)));
+  rewriter.modifyOpInPlace(op, [&] {
+    op.getWeightsMutable().assign(weights);
+    op.setPads(pads);
+  });
+  return success();
+}
+
 LogicalResult ConvOp::canonicalize(ConvOp op, PatternRewriter &rewriter) {
+  if (succeeded(dropPaddedElements(op, rewriter)))
+    return success();
   return dropZeroPoints(op, rewriter);
 }
 
