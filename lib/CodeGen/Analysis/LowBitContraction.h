@@ -1,7 +1,8 @@
 //===- LowBitContraction.h - Contractions with low-bit weights --*- C++ -*-===//
 //
 // A contraction over [..., n, block, k] whose right-hand side is a matrix of
-// codes with a scale for each block, as QNNToLinalg/WeightOnly.cpp writes it:
+// codes with a scale for each block, as QNNToLinalg/Contractions/WeightOnly.cpp
+// writes it:
 //
 //   out + x * ((extend(truncate(code)) - zero) * scale), or
 //   out + x * (table[truncate(code)] * scale).

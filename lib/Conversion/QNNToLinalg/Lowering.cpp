@@ -2,8 +2,8 @@
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
 
-#include "DimensionAlgebra.h"
-#include "SmallFloat.h"
+#include "Conversion/QNNToLinalg/Elementwise/SmallFloat.h"
+#include "Conversion/QNNToLinalg/Shapes/DimensionAlgebra.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"

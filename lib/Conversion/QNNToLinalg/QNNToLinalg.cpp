@@ -1,6 +1,6 @@
 //===- QNNToLinalg.cpp - The pass convert-qnn-to-linalg -------------------===//
 
-#include "WeightOnly.h"
+#include "Conversion/QNNToLinalg/Contractions/WeightOnly.h"
 
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
