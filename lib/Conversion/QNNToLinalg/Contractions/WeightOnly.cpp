@@ -57,11 +57,12 @@ struct ConvertWeightOnlyMatMul : OpConversionPattern<qnn::WeightOnlyMatMulOp> {
   matchAndRewrite(qnn::WeightOnlyMatMulOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    Factors f{adaptor.getInput(), adaptor.getWeights(), adaptor.getScales(),
-              adaptor.getZeroPoints(), adaptor.getCodebook()};
+    Factors f{
+        adaptor.getInput(),    adaptor.getWeights(),
+        adaptor.getScales(),   adaptor.getZeroPoints(),
+        adaptor.getCodebook(), op.getWeights().getType().getElementType()};
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    f.element = op.getWeights().getType().getElementType();
     if (auto small = dyn_cast<FloatType>(f.element)) {
       f.table = createFloatTable(rewriter, loc, small);
       f.zeros = nullptr; // A zero point of a float type can only be 0.

@@ -330,7 +330,7 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
         SmallVector<OpFoldResult> bandOffsets(offsets), bandSizes(sizes);
         bandOffsets[d] = getAsOpFoldResult(start);
         bandSizes[d] = getAsOpFoldResult(size);
-        auto at = [&, start = start](const IndexMath &n, ValueRange indices) {
+        auto at = [&](const IndexMath &n, ValueRange indices) {
           SmallVector<Value> from;
           for (auto [i, offset] : llvm::zip(indices, bandOffsets))
             from.push_back(n.add(i, materialize(n.b, n.loc, offset)));

@@ -211,8 +211,9 @@ static LogicalResult dropPaddedElements(ConvOp op, PatternRewriter &rewriter) {
   if (ShapedType::isDynamicShape(image) || ShapedType::isDynamicShape(result))
     return rewriter.notifyMatchFailure(op, "the image's size is not known");
   SmallVector<int64_t> begins, ends, axes, pads(op.getPads());
-  for (auto [i, size] : llvm::enumerate(image)) {
-    int64_t dilation = op.getDilations()[i], last = kernel[i] - 1;
+  for (size_t i = 0; i < image.size(); ++i) {
+    int64_t size = image[i], dilation = op.getDilations()[i],
+            last = kernel[i] - 1;
     int64_t walk = (result[i] - 1) * op.getStrides()[i];
     auto meetsImage = [&](int64_t element) {
       int64_t first = element * dilation - pads[i];

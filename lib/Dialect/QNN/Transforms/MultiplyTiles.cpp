@@ -166,7 +166,8 @@ bool Tiling::isSplittable() {
       llvm::any_of(op.getDilations(), [](int64_t v) { return v != 1; }) ||
       llvm::all_of(op.getStrides(), [](int64_t v) { return v == 1; }) ||
       // Of one channel, zeros between elements cost less than moving tiles.
-      weights.getDimSize(0) == op.getGroup() || llvm::is_contained(image, 0) ||
+      weights.getDimSize(0) == int64_t(op.getGroup()) ||
+      llvm::is_contained(image, 0) ||
       llvm::is_contained(op.getType().getShape(), 0))
     return false;
   for (size_t i = 0; i < kernel.size(); ++i) {
