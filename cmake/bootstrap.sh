@@ -3,12 +3,20 @@
 # (asks for root only if one is missing), a Python environment in build/venv, and
 # ONNX's C++ library, built from its source package, in build/deps/onnx.
 #
-#   cmake/bootstrap.sh [BUILD_DIR]
+#   cmake/bootstrap.sh [--emulators] [BUILD_DIR]
+#
+# --emulators adds what tests of code for AArch64 run it with; they are skipped
+# where it cannot be had.
 #
 # Each step leaves a stamp that names what it installed, so that a second run
 # takes a moment and needs no network, and a changed version is installed anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+emulators=
+if [[ ${1:-} == --emulators ]]; then
+  emulators=1
+  shift
+fi
 build=${1:-build}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
@@ -30,6 +38,8 @@ packages=(
   python3-dev python3-venv
 )
 
+emulator_packages=(qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross)
+
 say() { printf 'bootstrap: %s\n' "$*"; }
 die() { printf 'bootstrap: error: %s\n' "$*" >&2; exit 1; }
 
@@ -43,12 +53,18 @@ quietly() {
   fi
 }
 
-install_packages() {
-  local missing=() package
-  for package in "${packages[@]}"; do
+# find_missing PACKAGE...: prints those that are not installed.
+find_missing() {
+  local package
+  for package in "$@"; do
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
-      missing+=("$package")
+      echo "$package"
   done
+}
+
+install_packages() {
+  local missing
+  mapfile -t missing < <(find_missing "${packages[@]}")
   ((${#missing[@]})) || return 0
   [[ $(id -u) == 0 ]] || die "packages are missing; as root: apt-get install ${missing[*]}"
   say "installing ${missing[*]}"
@@ -57,6 +73,16 @@ install_packages() {
   if ! apt-get install -y --no-install-recommends "${missing[@]}" >"$build/apt.log" 2>&1; then
     quietly "$build/apt.log" apt-get update
     quietly "$build/apt.log" apt-get install -y --no-install-recommends "${missing[@]}"
+  fi
+}
+
+install_emulators() {
+  local missing
+  mapfile -t missing < <(find_missing "${emulator_packages[@]}")
+  ((${#missing[@]})) || return 0
+  if [[ $(id -u) != 0 ]] || ! DEBIAN_FRONTEND=noninteractive apt-get install -y \
+    --no-install-recommends "${missing[@]}" >"$build/apt-emulators.log" 2>&1; then
+    say "tests of AArch64 will be skipped: ${missing[*]} cannot be installed"
   fi
 }
 
@@ -105,6 +131,7 @@ build_onnx() {
 }
 
 install_packages
+[[ ! $emulators ]] || install_emulators
 make_venv
 build_onnx
 say "everything is there"

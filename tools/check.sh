@@ -74,7 +74,7 @@ finish() {
 }
 
 # Without these nothing else can run.
-for stage in "bootstrap:cmake/bootstrap.sh" \
+for stage in "bootstrap:cmake/bootstrap.sh --emulators" \
   "configure:cmake --preset default" \
   "build:ninja -C build -j $jobs"; do
   step "${stage%%:*}" ${stage#*:}
