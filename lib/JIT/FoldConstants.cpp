@@ -107,6 +107,19 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
     return !chosen.empty() && succeeded(evaluate(func, chosen));
   }
 
+  /// Whether `mover` does nothing but to give the dimensions of `use` other
+  /// places, so that it may as well move codes, and scales of any axis stay
+  /// with them.
+  static bool movesAlone(qnn::SameScaleOpInterface mover, OpOperand &use) {
+    auto type = dyn_cast<RankedTensorType>(use.get().getType());
+    return type &&
+           mover.getDataOperands() ==
+               SmallVector<unsigned>{use.getOperandNumber()} &&
+           llvm::all_of(llvm::seq(type.getRank()), [&](int64_t axis) {
+             return mover.getResultAxis(axis).has_value();
+           });
+  }
+
   /// Whether `op` dequantizes a weight for a product of matrices, if it is
   /// moved on the way or not: those take the codes as they are.
   static bool isCodedWeight(Operation *op) {
@@ -121,7 +134,7 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
         if (product && product.getSummedAxis(index))
           return true;
         auto mover = dyn_cast<qnn::SameScaleOpInterface>(use.getOwner());
-        if (mover && llvm::is_contained(mover.getDataOperands(), index))
+        if (mover && movesAlone(mover, use))
           reached.insert(mover);
       }
     return false;

@@ -6,7 +6,10 @@ func.func @two(%m: index, %n: index) -> memref<?x3x?xf32> {
   // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
   // CHECK-DAG: %[[ONE:.*]] = arith.constant 1 : index
   // CHECK: %[[A:.*]] = arith.maxui %[[M]], %[[ONE]]
+  // CHECK: %[[NO_M:.*]] = arith.cmpi eq, %[[M]], %[[ZERO]]
   // CHECK: %[[B:.*]] = arith.maxui %[[N]], %[[ONE]]
+  // CHECK: %[[NO_N:.*]] = arith.cmpi eq, %[[N]], %[[ZERO]]
+  // CHECK: %[[EMPTY:.*]] = arith.ori %[[NO_M]], %[[NO_N]]
   // CHECK: %[[AB:.*]], %[[HIGH:.*]] = arith.mului_extended %[[A]], %[[B]]
   // CHECK: %[[LOST0:.*]] = arith.ori %[[ZERO]], %[[HIGH]]
   // CHECK: %[[TWELVE:.*]] = arith.constant 12 : index
@@ -14,7 +17,8 @@ func.func @two(%m: index, %n: index) -> memref<?x3x?xf32> {
   // CHECK: %[[LOST:.*]] = arith.ori %[[LOST0]], %[[HIGHER]]
   // CHECK: %[[MOST:.*]] = arith.constant 9223372036854775807 : index
   // CHECK: %[[IS_LOST:.*]] = arith.cmpi ne, %[[LOST]], %[[ZERO]]
-  // CHECK: %[[SELECTED:.*]] = arith.select %[[IS_LOST]], %[[MOST]], %[[LOW]]
+  // CHECK: %[[SIZE:.*]] = arith.select %[[EMPTY]], %[[ZERO]], %[[LOW]]
+  // CHECK: %[[SELECTED:.*]] = arith.select %[[IS_LOST]], %[[MOST]], %[[SIZE]]
   // CHECK: %[[BYTES:.*]] = arith.minui %[[SELECTED]], %[[MOST]]
   // CHECK: %[[BUFFER:.*]] = memref.alloc(%[[BYTES]]) {alignment = 64 : i64} : memref<?xi8>
   // CHECK: %[[VIEW:.*]] = memref.view %[[BUFFER]][%{{.*}}][%[[M]], %[[N]]] : memref<?xi8> to memref<?x3x?xf32>

@@ -140,6 +140,21 @@ def test_scores_that_are_an_output(tmp_path):
         np.testing.assert_allclose(y, e, rtol=1e-5, atol=1e-5)
 
 
+def test_norms_of_a_vector():
+    """Their sums of products have no rows and columns as attention's have."""
+    nodes = [
+        helper.make_node("LayerNormalization", ["x", "w"], ["n"], name="first", axis=-1),
+        helper.make_node("LayerNormalization", ["n", "w"], ["y"], name="second", axis=-1),
+    ]
+    border = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [63]) for name in "xy"]
+    weights = numpy_helper.from_array(np.linspace(1, 2, 63, dtype=np.float32), "w")
+    graph = helper.make_graph(nodes, "norms", border[:1], border[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    x = np.sin(np.arange(63, dtype=np.float32))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(quantc.compile(model).run([x])[0], session.run(None, {"x": x})[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("dynamic", ["", "mn"])
 def test_memory(dynamic, tmp_path):
     """Scores of 4 x 2000 x 2000 floats would be 64 MB."""

@@ -224,3 +224,10 @@ def test_a_large_constant_is_made_when_it_runs():
     compiled = quantc.compile(parse("g (float[n] x) => (int64[k] y) { %s }" % body))
     with pytest.raises(quantc.RunError, match="out of memory"):
         compiled.run({"x": np.ones(1, np.float32)})
+
+
+def test_an_empty_tensor_takes_no_memory():
+    """However large its other sizes are, if they are ones that loops may have."""
+    compiled = quantc.compile(parse("g (float[a, b, c] x) => (float[a, b, c] y) { y = Softmax (x) }"))
+    (y,) = compiled.run({"x": np.zeros((0, 100_000, 100_000), np.float32)})
+    assert y.shape == (0, 100_000, 100_000)

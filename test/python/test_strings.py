@@ -85,13 +85,13 @@ KEYS = {
 }
 
 
-def compare_labels(keys, values, key_type, value_type, x, **more):
+def compare_labels(keys, values, key_type, value_type, x, opset=4, **more):
     tensors = {"int64": TensorProto.INT64, "float": TensorProto.FLOAT, "string": TensorProto.STRING}
     attributes = {f"keys_{key_type}s": keys, f"values_{value_type}s": values, **more}
     node = helper.make_node("LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
     border = [helper.make_tensor_value_info(name, tensors[kind], ["n"]) for name, kind in (("x", key_type), ("y", value_type))]
     graph = helper.make_graph([node], "labels", border[:1], border[1:])
-    imports = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 4)]
+    imports = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", opset)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=10)
     (expected,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
     (y,) = quantc.compile(model).run({"x": x})
@@ -129,6 +129,20 @@ def test_labels_that_are_equal():
     compare_labels(texts, ["1", "2", "3", "4", "5"], "string", "string", strings("a", "b", "", "c", "ab"))
     ends = [2**63 - 1, -(2**63), -1, 0]
     compare_labels(ends, [1, 2, 3, 4], "int64", "int64", np.array(ends + [1, -2]))
+
+
+@pytest.mark.parametrize("opset", [2, 3, 4])
+def test_labels_of_no_number(opset):
+    """Before version 4 of the operator, nothing finds them."""
+    nan = float("nan")
+    x = np.array([1, nan, 2, 0], np.float32)
+    compare_labels([1.0, nan, 2.0], [7, 8, 9], "float", "int64", x, opset)
+    compare_labels([nan], ["b"], "float", "string", x, opset)
+
+
+@pytest.mark.parametrize("default", [2**53 + 1, 2**63 - 1, -(2**63)])
+def test_default_label_of_64_bits(default):
+    compare_labels([1], [7], "int64", "int64", np.array([1, 2]), default_int64=default)
 
 
 def test_other_ops_say_that_they_take_no_strings():

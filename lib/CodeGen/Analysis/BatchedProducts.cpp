@@ -31,7 +31,9 @@ static std::optional<BatchedProduct> matchBatchedProduct(linalg::LinalgOp op) {
     if (isa<ShapedType>(input->get().getType()))
       factors.push_back(input);
   AffineMap out = op.getIndexingMapsArray().back();
-  if (factors.size() != 2 || out.getNumResults() + 1 != op.getNumLoops() ||
+  // A dot product of two vectors has no columns.
+  if (factors.size() != 2 || out.getNumResults() == 0 ||
+      out.getNumResults() + 1 != op.getNumLoops() ||
       !out.isProjectedPermutation())
     return std::nullopt;
   BatchedProduct product;

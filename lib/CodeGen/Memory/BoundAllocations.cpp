@@ -36,14 +36,14 @@ static std::optional<int64_t> getStaticBytes(MemRefType type) {
 }
 
 /// The bytes of a buffer; `kTooMany` if 63 bits cannot hold them, or if a size
-/// is negative, which counts as one that is beyond 63 bits. A size of 0 counts
-/// as 1: loops run over the other sizes of an empty buffer, too, so that they
-/// must have an end.
+/// is negative, which counts as one that is beyond 63 bits. For this, a size of
+/// 0 counts as 1: loops run over the other sizes of an empty buffer, too, so
+/// that they must have an end.
 static Value computeBytes(OpBuilder &b, Location loc, int64_t staticBytes,
                           ValueRange sizes) {
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
   Value one = arith::ConstantIndexOp::create(b, loc, 1);
-  Value bytes = one, lost = zero;
+  Value bytes = one, lost = zero, isEmpty;
   auto multiply = [&](Value factor) {
     auto product = arith::MulUIExtendedOp::create(b, loc, bytes, factor);
     bytes = product.getLow();
@@ -51,6 +51,9 @@ static Value computeBytes(OpBuilder &b, Location loc, int64_t staticBytes,
   };
   for (auto [i, size] : llvm::enumerate(sizes)) {
     Value extent = arith::MaxUIOp::create(b, loc, size, one);
+    Value isZero =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, size, zero);
+    isEmpty = isEmpty ? arith::OrIOp::create(b, loc, isEmpty, isZero) : isZero;
     if (i == 0)
       bytes = extent;
     else
@@ -61,6 +64,8 @@ static Value computeBytes(OpBuilder &b, Location loc, int64_t staticBytes,
   Value most = arith::ConstantIndexOp::create(b, loc, kTooMany);
   Value isLost =
       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, lost, zero);
+  if (isEmpty)
+    bytes = arith::SelectOp::create(b, loc, isEmpty, zero, bytes);
   bytes = arith::SelectOp::create(b, loc, isLost, most, bytes);
   return arith::MinUIOp::create(b, loc, bytes, most);
 }

@@ -195,7 +195,11 @@ static Value readDefault(NodeContext &ctx, Type type) {
     return ctx.reshape(ctx.constant(ctx.getTensor("default_tensor")), {});
   if (isa<FloatType>(type))
     return ctx.scalar(type, ctx.getFloat("default_float", -0.0));
-  return ctx.scalar(type, ctx.getInt("default_int64", -1));
+  // All 64 bits of it.
+  return ctx.constant(DenseElementsAttr::get(
+      RankedTensorType::get({}, type),
+      APInt(type.getIntOrFloatBitWidth(), ctx.getInt("default_int64", -1),
+            /*isSigned=*/true, /*implicitTrunc=*/true)));
 }
 
 /// Strings as a table of `width` columns, in the order given.
@@ -266,8 +270,9 @@ LogicalResult quantc::onnx_import::importLabelEncoder(NodeContext &ctx) {
     same = areEqual(
         ctx, x, take(ctx, makeTable(ctx, keys.strings, order, width), place));
   }
-  if (sorted.nan) {
-    // Nothing is less than a NaN, nor equal to it.
+  // Nothing is less than a NaN, nor equal to it. ONNX Runtime finds such a key
+  // from this version on.
+  if (sorted.nan && ctx.opset >= 4) {
     Value isNaN = ctx.unary(UnaryKind::is_nan, x);
     Value last = ctx.i64Scalar(sorted.order.size() - 1);
     place = ctx.create<qnn::SelectOp>(isNaN, last, place);
