@@ -463,8 +463,9 @@ def BoundAllocationsPass : Pass<"quantc-bound-allocations"> {
     bits: the conversion to LLVM would allocate what is left of it. This pass
     computes the bytes of each buffer itself, and asks for 2^63 - 1 where they
     are more than that or a size is negative. The run time has no such memory,
-    and leaves the model's entry with an error. An empty buffer gets what it
-    would have without the sizes that are 0, so that loops over the others end.
+    and leaves the model's entry with an error. So it does for an empty buffer
+    whose other sizes are that large: loops over these would not end. Any other
+    empty buffer takes no bytes.
 
     ```mlir
     %0 = memref.alloc(%m, %n) : memref<?x?xf32>
