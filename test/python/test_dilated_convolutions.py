@@ -57,3 +57,23 @@ def test_any_form(form):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     np.testing.assert_array_equal(quantc.compile(model).run([x])[0], session.run(None, {"x": x})[0])
+
+
+def test_quantized():
+    """What is left of a kernel is still a weight, with a scale for each channel."""
+    rng = np.random.default_rng(1)
+    w = rng.normal(size=(16, 8, 3)).astype(np.float32) * np.geomspace(1, 100, 16, dtype=np.float32)[:, None, None]
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1])],
+        "quantized",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 8, 1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(w, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    x = rng.uniform(-1, 1, (4, 8, 1)).astype(np.float32)
+    expected = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+    y = quantc.compile(model, quantize="w8a8-insist", calibration={"x": x}).run([x])[0]
+    for channel in range(16):
+        error = np.square(y - expected)[:, channel].sum() / np.square(expected)[:, channel].sum()
+        assert -10 * np.log10(error) > 25

@@ -2,6 +2,7 @@
 
 #include "quantc/Dialect/QNN/IR/ConvolutionOps.h"
 
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/ShapeInference.h"
 #include "quantc/Dialect/QNN/IR/TensorOps.h"
 #include "quantc/Dialect/QNN/IR/Windows.h"
@@ -197,20 +198,43 @@ LogicalResult ConvOp::verify() {
                         /*channels=*/getWeights().getType().getDimSize(0));
 }
 
+/// The elements of a kernel [M, C, sizes...] from `begins` to before `ends`.
+static std::vector<float> cutKernel(ArrayRef<float> values,
+                                    ArrayRef<int64_t> sizes,
+                                    ArrayRef<int64_t> begins,
+                                    ArrayRef<int64_t> ends) {
+  std::vector<float> kept;
+  for (size_t i = 0; i < values.size(); ++i) {
+    bool isInside = true;
+    int64_t rest = i;
+    for (size_t d = sizes.size(); d-- > 0; rest /= sizes[d]) {
+      int64_t at = rest % sizes[d];
+      isInside &= at >= begins[d] && at < ends[d];
+    }
+    if (isInside)
+      kept.push_back(values[i]);
+  }
+  return kept;
+}
+
 /// Drops elements of a constant kernel that meet padding only, wherever the
 /// window is: the outer ones of a dilation beyond the image's size (atrous
-/// pyramids have such on small images).
+/// pyramids have such on small images). Weights stay a constant, since only
+/// such are quantized as weights.
 static LogicalResult dropPaddedElements(ConvOp op, PatternRewriter &rewriter) {
   auto constant = op.getWeights().getDefiningOp<ConstantOp>();
-  if (op.getAutoPad() != AutoPad::none || !constant)
+  if (op.getAutoPad() != AutoPad::none || !constant ||
+      !constant.getType().getElementType().isF32())
     return rewriter.notifyMatchFailure(
-        op, "the pads are not known, or the weights are no constant");
+        op, "the pads are not known, or the weights are no f32 constant");
   ArrayRef<int64_t> image = op.getInput().getType().getShape().drop_front(2),
                     result = op.getOutput().getType().getShape().drop_front(2);
+  SmallVector<int64_t> shape(constant.getType().getShape());
   ArrayRef<int64_t> kernel = constant.getType().getShape().drop_front(2);
   if (ShapedType::isDynamicShape(image) || ShapedType::isDynamicShape(result))
     return rewriter.notifyMatchFailure(op, "the image's size is not known");
-  SmallVector<int64_t> begins, ends, axes, pads(op.getPads());
+  SmallVector<int64_t> begins(kernel.size(), 0), ends(kernel),
+      pads(op.getPads());
   for (size_t i = 0; i < image.size(); ++i) {
     int64_t size = image[i], dilation = op.getDilations()[i],
             last = kernel[i] - 1;
@@ -227,23 +251,24 @@ static LogicalResult dropPaddedElements(ConvOp op, PatternRewriter &rewriter) {
     int64_t before = pads[i] - begin * dilation,
             behind = pads[image.size() + i] - (last - end) * dilation;
     // What is left would start or end within the image.
-    if ((begin == 0 && end == last) || before < 0 || behind < 0)
+    if (before < 0 || behind < 0)
       continue;
     pads[i] = before;
     pads[image.size() + i] = behind;
-    begins.push_back(begin);
-    ends.push_back(end + 1);
-    axes.push_back(i + 2);
+    begins[i] = begin;
+    ends[i] = end + 1;
+    shape[i + 2] = end + 1 - begin;
   }
-  if (axes.empty())
+  if (ArrayRef(shape).drop_front(2) == kernel)
     return rewriter.notifyMatchFailure(op, "all elements meet the image");
-  auto ints = [&](ArrayRef<int64_t> values) -> Value {
-    return ConstantOp::create(rewriter, op.getLoc(),
-                              rewriter.getI64TensorAttr(values));
-  };
-  Value weights = SliceOp::create(rewriter, constant.getLoc(), constant,
-                                  ints(begins), ints(ends), ints(axes),
-                                  ints(SmallVector<int64_t>(axes.size(), 1)));
+  std::vector<float> copy;
+  std::optional<ArrayRef<float>> values = viewFloats(constant.getValue(), copy);
+  if (!values)
+    return rewriter.notifyMatchFailure(op, "the weights cannot be read");
+  Value weights = ConstantOp::create(
+      rewriter, constant.getLoc(),
+      makeFloatConstant(op.getContext(), shape,
+                        cutKernel(*values, kernel, begins, ends)));
   rewriter.modifyOpInPlace(op, [&] {
     op.getWeightsMutable().assign(weights);
     op.setPads(pads);
