@@ -60,7 +60,7 @@ LogicalResult onnx_import::checkIndicesWhenRun(NodeContext &ctx, Value indices,
       ctx.binary(qnn::BinaryKind::logical_and,
                  compare(qnn::CompareKind::greater_or_equal, ctx.i64List(0)),
                  compare(qnn::CompareKind::less, extent));
-  // A minimum of bytes is an and. Of none, it is true.
+  // A minimum of ones and zeros is an and. Of none, it is not 0.
   Value all = ctx.create<qnn::ReduceOp>(
       qnn::ReduceKind::min, ctx.castTo(isInside, ctx.builder.getI32Type()),
       Value(), /*keepdims=*/false, /*noop_with_empty_axes=*/false);

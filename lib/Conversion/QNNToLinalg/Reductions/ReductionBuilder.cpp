@@ -1,5 +1,4 @@
-//===- ReductionBuilder.cpp - What lowerings that reduce share
-//--------------===//
+//===- ReductionBuilder.cpp - What lowerings that reduce share ------------===//
 
 #include "ReductionBuilder.h"
 

@@ -1,5 +1,4 @@
-//===- ReductionBuilder.h - What lowerings that reduce share ------*- C++
-//-*-===//
+//===- ReductionBuilder.h - What lowerings that reduce share ----*- C++ -*-===//
 
 #ifndef QUANTC_LIB_CONVERSION_QNNTOLINALG_REDUCTIONS_REDUCTIONBUILDER_H
 #define QUANTC_LIB_CONVERSION_QNNTOLINALG_REDUCTIONS_REDUCTIONBUILDER_H
