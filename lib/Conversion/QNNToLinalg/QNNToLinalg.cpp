@@ -57,13 +57,13 @@ static void recordElementTypes(func::FuncOp func) {
 namespace {
 
 /// Ops of other dialects that carry a tensor along without looking into it.
-struct ConvertTensorCast : OpConversionPattern<tensor::CastOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertTensorCast : QNNPattern<tensor::CastOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(tensor::CastOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<tensor::CastOp>(
-        op, getTypeConverter()->convertType(op.getType()), adaptor.getSource());
+    rewriter.replaceOpWithNewOp<tensor::CastOp>(op, getResultType(op),
+                                                adaptor.getSource());
     return success();
   }
 };
@@ -83,28 +83,27 @@ struct ConvertExtract : OpConversionPattern<tensor::ExtractOp> {
   }
 };
 
-struct ConvertFromElements : OpConversionPattern<tensor::FromElementsOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertFromElements : QNNPattern<tensor::FromElementsOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(tensor::FromElementsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     SmallVector<Value> stored;
     for (Value v : adaptor.getElements())
       stored.push_back(storeScalar(rewriter, op.getLoc(), v, v.getType()));
-    rewriter.replaceOpWithNewOp<tensor::FromElementsOp>(
-        op, getTypeConverter()->convertType(op.getType()), stored);
+    rewriter.replaceOpWithNewOp<tensor::FromElementsOp>(op, getResultType(op),
+                                                        stored);
     return success();
   }
 };
 
-struct ConvertEmpty : OpConversionPattern<tensor::EmptyOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertEmpty : QNNPattern<tensor::EmptyOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(tensor::EmptyOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<tensor::EmptyOp>(
-        op, getTypeConverter()->convertType(op.getType()),
-        adaptor.getDynamicSizes());
+    rewriter.replaceOpWithNewOp<tensor::EmptyOp>(op, getResultType(op),
+                                                 adaptor.getDynamicSizes());
     return success();
   }
 };
@@ -134,6 +133,8 @@ struct ConvertQNNToLinalg
     populateElementwisePatterns(converter, patterns);
     populateTensorPatterns(converter, patterns);
     populateMovementPatterns(converter, patterns);
+    populateSqueezePatterns(converter, patterns);
+    populateExpandPatterns(converter, patterns);
     populateSlicePatterns(converter, patterns);
     populateScatterPatterns(converter, patterns);
     populateContractionPatterns(converter, patterns);

@@ -25,6 +25,18 @@ public:
   QNNTypeConverter();
 };
 
+/// A pattern for an op whose first result is the one that it is about.
+template <typename OpTy> struct QNNPattern : mlir::OpConversionPattern<OpTy> {
+  using mlir::OpConversionPattern<OpTy>::OpConversionPattern;
+
+protected:
+  /// The type of the result, as it is stored.
+  mlir::RankedTensorType getResultType(OpTy op) const {
+    return llvm::cast<mlir::RankedTensorType>(
+        this->getTypeConverter()->convertType(op->getResult(0).getType()));
+  }
+};
+
 /// The type that an element of `type` is stored as.
 mlir::Type getStorageType(mlir::Type type);
 
@@ -130,6 +142,10 @@ void populateTensorPatterns(const mlir::TypeConverter &,
                             mlir::RewritePatternSet &);
 void populateMovementPatterns(const mlir::TypeConverter &,
                               mlir::RewritePatternSet &);
+void populateSqueezePatterns(const mlir::TypeConverter &,
+                             mlir::RewritePatternSet &);
+void populateExpandPatterns(const mlir::TypeConverter &,
+                            mlir::RewritePatternSet &);
 void populateSlicePatterns(const mlir::TypeConverter &,
                            mlir::RewritePatternSet &);
 void populateScatterPatterns(const mlir::TypeConverter &,

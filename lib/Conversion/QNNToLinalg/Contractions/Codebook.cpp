@@ -11,15 +11,14 @@ using namespace quantc;
 
 namespace {
 
-struct ConvertUnpack : OpConversionPattern<qnn::UnpackOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertUnpack : QNNPattern<qnn::UnpackOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::UnpackOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value bytes = adaptor.getInput();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     int64_t bits = op.getBits(), perByte = 8 / bits;
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, bytes);
     dims.back() = rewriter.getIndexAttr(op.getSize());
@@ -49,13 +48,12 @@ struct ConvertUnpack : OpConversionPattern<qnn::UnpackOp> {
   }
 };
 
-struct ConvertLookup : OpConversionPattern<qnn::LookupOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertLookup : QNNPattern<qnn::LookupOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::LookupOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value table = adaptor.getTable();
     rewriter.replaceOp(
         op, createElementwise(

@@ -16,8 +16,8 @@ namespace {
 /// of a layer, becomes a plain matmul over all rows of x; equal batches become
 /// batch_matmul; the rest a generic contraction whose maps skip what is
 /// broadcast.
-struct ConvertMatMul : OpConversionPattern<qnn::MatMulOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertMatMul : QNNPattern<qnn::MatMulOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::MatMulOp op, OpAdaptor adaptor,
@@ -26,8 +26,7 @@ struct ConvertMatMul : OpConversionPattern<qnn::MatMulOp> {
     Value lhs = adaptor.getLhs(), rhs = adaptor.getRhs();
     auto lhsType = cast<RankedTensorType>(lhs.getType());
     auto rhsType = cast<RankedTensorType>(rhs.getType());
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     checkInner(rewriter, loc, lhs, rhs);
 
     Operands operands{op, adaptor, type.getElementType()};

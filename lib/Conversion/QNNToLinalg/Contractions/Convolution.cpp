@@ -17,14 +17,13 @@ namespace {
 
 //===- conv ---------------------------------------------------------------===//
 
-struct ConvertConv : OpConversionPattern<qnn::ConvOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertConv : QNNPattern<qnn::ConvOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::ConvOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value weights = adaptor.getWeights();
     SizeMath m{b, loc};
     Value input =
@@ -84,16 +83,15 @@ struct ConvertConv : OpConversionPattern<qnn::ConvOp> {
 /// kernel: what `qnn-multiply-tiles` left. A kernel of floats that just tiles
 /// the result is a matrix product instead, for graphs that this pass has not
 /// seen: calibration's.
-struct ConvertConvTranspose : OpConversionPattern<qnn::ConvTransposeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertConvTranspose : QNNPattern<qnn::ConvTransposeOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::ConvTransposeOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
     Value input = ConvertConv::withChannels(
         b, loc, adaptor.getInput(), getDim(b, loc, adaptor.getWeights(), 0));
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     // What stands for zero.
     Value zero =
         adaptor.getInputZeroPoint()

@@ -18,14 +18,13 @@ namespace {
 /// Gathers the moved samples as (N, C, kernel elements of each window in
 /// place), that is an image in which windows tile: a convolution whose strides
 /// are the kernel's sizes then does the rest.
-struct ConvertDeformConv : OpConversionPattern<qnn::DeformConvOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertDeformConv : QNNPattern<qnn::DeformConvOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::DeformConvOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Type element = type.getElementType();
     if (!op.getWeights().getType().hasStaticShape() ||
         op.getInput().getType().isDynamicDim(1))

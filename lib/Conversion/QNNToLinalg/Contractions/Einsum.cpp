@@ -13,14 +13,13 @@ using namespace quantc;
 namespace {
 
 /// One contraction over all operands at once.
-struct ConvertEinsum : OpConversionPattern<qnn::EinsumOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertEinsum : QNNPattern<qnn::EinsumOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::EinsumOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Type element = type.getElementType();
     Type qnnElement = op.getType().getElementType();
     if (qnnElement.isInteger(1) ||

@@ -50,8 +50,8 @@ static Value createFloatTable(OpBuilder &b, Location loc, FloatType type) {
 
 namespace {
 
-struct ConvertWeightOnlyMatMul : OpConversionPattern<qnn::WeightOnlyMatMulOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertWeightOnlyMatMul : QNNPattern<qnn::WeightOnlyMatMulOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::WeightOnlyMatMulOp op, OpAdaptor adaptor,
@@ -61,8 +61,7 @@ struct ConvertWeightOnlyMatMul : OpConversionPattern<qnn::WeightOnlyMatMulOp> {
         adaptor.getInput(),    adaptor.getWeights(),
         adaptor.getScales(),   adaptor.getZeroPoints(),
         adaptor.getCodebook(), op.getWeights().getType().getElementType()};
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     if (auto small = dyn_cast<FloatType>(f.element)) {
       f.table = createFloatTable(rewriter, loc, small);
       f.zeros = nullptr; // A zero point of a float type can only be 0.

@@ -99,13 +99,12 @@ struct ConvertCompare : OpConversionPattern<qnn::CompareOp> {
   }
 };
 
-struct ConvertSelect : OpConversionPattern<qnn::SelectOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertSelect : QNNPattern<qnn::SelectOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::SelectOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     rewriter.replaceOp(
         op, createElementwise(
                 rewriter, op.getLoc(), type, adaptor.getOperands(),
@@ -117,15 +116,14 @@ struct ConvertSelect : OpConversionPattern<qnn::SelectOp> {
   }
 };
 
-struct ConvertCast : OpConversionPattern<qnn::CastOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertCast : QNNPattern<qnn::CastOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::CastOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type from = op.getInput().getType().getElementType();
     Type to = op.getType().getElementType();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     rewriter.replaceOp(
         op, createElementwise(
                 rewriter, op.getLoc(), type, adaptor.getOperands(),
@@ -137,15 +135,14 @@ struct ConvertCast : OpConversionPattern<qnn::CastOp> {
   }
 };
 
-struct ConvertBitcast : OpConversionPattern<qnn::BitcastOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertBitcast : QNNPattern<qnn::BitcastOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::BitcastOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type to = op.getType().getElementType();
     unsigned width = to.getIntOrFloatBitWidth();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     rewriter.replaceOp(
         op, createElementwise(
                 rewriter, op.getLoc(), type, adaptor.getOperands(),

@@ -206,8 +206,8 @@ private:
 
 //===- patterns -----------------------------------------------------------===//
 
-struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertQuantize : QNNPattern<qnn::QuantizeOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::QuantizeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -215,8 +215,7 @@ struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
     Type scaleType = op.getScale().getType().getElementType();
     Type to = op.getType().getElementType();
     Type precision = op.getPrecision().value_or(scaleType);
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     auto toFloat = dyn_cast<FloatType>(to);
     QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(),
                             int64_t(op.getBlockSize()));
@@ -251,16 +250,15 @@ struct ConvertQuantize : OpConversionPattern<qnn::QuantizeOp> {
   }
 };
 
-struct ConvertDequantize : OpConversionPattern<qnn::DequantizeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertDequantize : QNNPattern<qnn::DequantizeOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::DequantizeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type from = op.getInput().getType().getElementType();
     Type scaleType = op.getScale().getType().getElementType();
     Type to = op.getType().getElementType();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(),
                             int64_t(op.getBlockSize()));
     bool isFloat = isa<FloatType>(from);
@@ -294,14 +292,13 @@ struct ConvertDequantize : OpConversionPattern<qnn::DequantizeOp> {
   }
 };
 
-struct ConvertRequantize : OpConversionPattern<qnn::RequantizeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertRequantize : QNNPattern<qnn::RequantizeOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::RequantizeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type to = op.getType().getElementType();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(), 0);
     rewriter.replaceOp(
         op,
@@ -320,8 +317,8 @@ struct ConvertRequantize : OpConversionPattern<qnn::RequantizeOp> {
 };
 
 /// The smallest and the largest element, both of them together with 0.
-struct ConvertDynamicQuantize : OpConversionPattern<qnn::DynamicQuantizeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertDynamicQuantize : QNNPattern<qnn::DynamicQuantizeOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::DynamicQuantizeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -358,8 +355,7 @@ struct ConvertDynamicQuantize : OpConversionPattern<qnn::DynamicQuantizeOp> {
           return roundAndSaturate(b, l, arith::NegFOp::create(b, l, steps),
                                   Value(), ui8);
         });
-    auto type = cast<RankedTensorType>(
-        getTypeConverter()->convertType(op.getOutput().getType()));
+    RankedTensorType type = getResultType(op);
     QuantizationLoops loops(rewriter, loc, std::nullopt, 0);
     Value y = loops.build(
         x, scale, zeroPoint, type,

@@ -17,14 +17,13 @@ using qnn::Interpolation;
 
 namespace {
 
-struct ConvertGridSample : OpConversionPattern<qnn::GridSampleOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertGridSample : QNNPattern<qnn::GridSampleOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::GridSampleOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput(), grid = adaptor.getGrid();
     SmallVector<OpFoldResult> sizes = getDims(b, loc, input);
     SmallVector<OpFoldResult> dims{sizes[0], sizes[1]};

@@ -134,14 +134,13 @@ struct PoolLoops {
 
 //===- pool ---------------------------------------------------------------===//
 
-struct ConvertPool : OpConversionPattern<qnn::PoolOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertPool : QNNPattern<qnn::PoolOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::PoolOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput();
     Type qnnType = op.getInput().getType().getElementType();
     Type element = type.getElementType();
@@ -300,14 +299,13 @@ private:
 
 //===- pool_indices -------------------------------------------------------===//
 
-struct ConvertPoolIndices : OpConversionPattern<qnn::PoolIndicesOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertPoolIndices : QNNPattern<qnn::PoolIndicesOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::PoolIndicesOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput();
     Type qnnType = op.getInput().getType().getElementType();
     Type element = getStorageType(qnnType);

@@ -76,14 +76,13 @@ struct Axis {
   Value scaledSize;                 // f32: the result's size before rounding
 };
 
-struct ConvertResize : OpConversionPattern<qnn::ResizeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertResize : QNNPattern<qnn::ResizeOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::ResizeOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput();
     SmallVector<Axis> axes = analyze(b, op, adaptor, type);
     SmallVector<OpFoldResult> dims = getDims(b, loc, input);

@@ -17,15 +17,14 @@ namespace {
 
 /// Gathers what falls on each image element: for each element of a block there
 /// is at most one window.
-struct ConvertCol2Im : OpConversionPattern<qnn::Col2ImOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertCol2Im : QNNPattern<qnn::Col2ImOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::Col2ImOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
     SizeMath m{b, loc};
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Type element = type.getElementType();
     if (!isa<FloatType>(element))
       return b.notifyMatchFailure(op, "expects floats");

@@ -31,8 +31,8 @@ namespace {
 
 //===- gather -------------------------------------------------------------===//
 
-struct ConvertGather : OpConversionPattern<qnn::GatherOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertGather : QNNPattern<qnn::GatherOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::GatherOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -40,8 +40,7 @@ struct ConvertGather : OpConversionPattern<qnn::GatherOp> {
     IndexMath m{rewriter, loc};
     Value input = refineType(rewriter, loc, adaptor.getInput());
     Value indices = adaptor.getIndices();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t axis = op.getAxis(), indexRank = typeOf(indices).getRank();
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);
     checkIndices(rewriter, loc, indices, op.getIndices(), dims[axis]);
@@ -104,16 +103,15 @@ struct ConvertGather : OpConversionPattern<qnn::GatherOp> {
   }
 };
 
-struct ConvertGatherElements : OpConversionPattern<qnn::GatherElementsOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertGatherElements : QNNPattern<qnn::GatherElementsOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::GatherElementsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
     Value input = adaptor.getInput(), indices = adaptor.getIndices();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t axis = op.getAxis();
     SmallVector<OpFoldResult> inputDims = getDims(rewriter, loc, input);
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, indices);
@@ -144,16 +142,15 @@ struct ConvertGatherElements : OpConversionPattern<qnn::GatherElementsOp> {
   }
 };
 
-struct ConvertGatherND : OpConversionPattern<qnn::GatherNDOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertGatherND : QNNPattern<qnn::GatherNDOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::GatherNDOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
     Value input = adaptor.getInput(), indices = adaptor.getIndices();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t batch = op.getBatchDims();
     int64_t outer = typeOf(indices).getRank() - 1;
     int64_t depth = typeOf(indices).getShape().back();
@@ -193,16 +190,15 @@ struct ConvertGatherND : OpConversionPattern<qnn::GatherNDOp> {
 
 //===- non_zero -----------------------------------------------------------===//
 
-struct ConvertNonZero : OpConversionPattern<qnn::NonZeroOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertNonZero : QNNPattern<qnn::NonZeroOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::NonZeroOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
     Value input = adaptor.getInput();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     Type elementType = typeOf(input).getElementType();
     SmallVector<Value> lows, highs, steps;
     for (OpFoldResult dim : getDims(rewriter, loc, input)) {

@@ -1,4 +1,5 @@
-//===- Movement.cpp - Lowers squeeze, expand, tile, concat, range ---------===//
+//===- Movement.cpp - Lowers concat, range, reverse_sequence
+//---------------===//
 
 #include "Conversion/QNNToLinalg/Shapes/DimensionAlgebra.h"
 #include "Conversion/QNNToLinalg/Shapes/IndexMath.h"
@@ -18,368 +19,18 @@ using namespace mlir;
 using namespace quantc;
 using qnn::typeOf;
 
-/// Constant axes, as a flag for each dimension.
-static std::optional<SmallVector<bool>> getAxisFlags(Value axes, int64_t rank) {
-  auto ints = qnn::getConstantInts(axes);
-  if (!ints)
-    return std::nullopt;
-  SmallVector<bool> flags(rank, false);
-  for (int64_t axis : *ints)
-    flags[*qnn::normalizeAxis(axis, rank)] = true;
-  return flags;
-}
-
-/// Axes of the run time: an i1 for each dimension, and a check that they are
-/// in range.
-static SmallVector<Value> computeAxisFlags(OpBuilder &b, Location loc,
-                                           Value axes, int64_t rank) {
-  IndexMath m{b, loc};
-  checkRange(b, loc, axes, m.constant(-rank), m.constant(rank),
-             describeNode(loc) + ": an axis is out of range");
-  Value none = arith::ConstantOp::create(b, loc, b.getBoolAttr(false));
-  SmallVector<Value> flags(rank, none);
-  for (Value axis : m.extractAll(axes)) {
-    axis = m.fromFront(axis, m.constant(rank));
-    for (int64_t i = 0; i < rank; ++i)
-      flags[i] = m.logicalOr(flags[i], m.equal(axis, m.constant(i)));
-  }
-  return flags;
-}
-
-/// `input` with the run-time sizes, which are checked against what the type
-/// says.
-static Value reshapeTo(OpBuilder &b, Location loc, Value input,
-                       RankedTensorType type, ArrayRef<Value> sizes) {
-  IndexMath m{b, loc};
-  for (auto [i, size] : llvm::enumerate(sizes))
-    if (!type.isDynamicDim(i))
-      createCheck(b, loc, m.equal(size, m.constant(type.getDimSize(i))),
-                  describeNode(loc) + ": the result's shape is not the "
-                                      "declared one");
-  if (type.getRank() == 0) {
-    auto one =
-        RankedTensorType::get(SmallVector<int64_t>(typeOf(input).getRank(), 1),
-                              type.getElementType());
-    return tensor::CollapseShapeOp::create(b, loc, type,
-                                           castTo(b, loc, input, one),
-                                           ArrayRef<ReassociationIndices>());
-  }
-  Value shape = tensor::FromElementsOp::create(b, loc, sizes);
-  return tensor::ReshapeOp::create(b, loc, type, input, shape);
-}
-
 namespace {
-
-//===- squeeze, unsqueeze -------------------------------------------------===//
-
-struct ConvertSqueeze : OpConversionPattern<qnn::SqueezeOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(qnn::SqueezeOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput();
-    RankedTensorType from = typeOf(input);
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    auto flags = getAxisFlags(op.getAxes(), from.getRank());
-    if (!flags) {
-      // Dimension j of the result is the one with j kept ones before it.
-      SmallVector<Value> removed =
-          computeAxisFlags(rewriter, loc, adaptor.getAxes(), from.getRank());
-      SmallVector<Value> sizes(to.getRank(), m.constant(0));
-      Value position = m.constant(0);
-      for (int64_t i = 0; i < from.getRank(); ++i) {
-        Value size =
-            materialize(rewriter, loc, getDim(rewriter, loc, input, i));
-        Value isOne = m.equal(size, m.constant(1));
-        Value kept = m.select(removed[i], m.constant(0), m.constant(1));
-        createCheck(rewriter, loc,
-                    m.logicalOr(isOne, m.equal(kept, m.constant(1))),
-                    describeNode(loc) + " (Squeeze): a dimension to remove is "
-                                        "not 1");
-        for (int64_t j = 0; j < to.getRank(); ++j) {
-          Value here = m.logicalAnd(m.equal(kept, m.constant(1)),
-                                    m.equal(position, m.constant(j)));
-          sizes[j] = m.select(here, size, sizes[j]);
-        }
-        position = m.add(position, kept);
-      }
-      rewriter.replaceOp(op, reshapeTo(rewriter, loc, input, to, sizes));
-      return success();
-    }
-    // Dimensions that are 1 at run time only.
-    SmallVector<int64_t> shape(from.getShape()), kept;
-    SmallVector<ReassociationIndices> groups;
-    ReassociationIndices leading;
-    for (auto [i, isRemoved] : llvm::enumerate(*flags)) {
-      if (isRemoved && from.isDynamicDim(i)) {
-        Value size =
-            materialize(rewriter, loc, getDim(rewriter, loc, input, i));
-        createCheck(rewriter, loc, m.equal(size, m.constant(1)),
-                    describeNode(loc) + " (Squeeze): a dimension to remove is "
-                                        "not 1");
-        shape[i] = 1;
-      }
-      if (!isRemoved) {
-        kept.push_back(shape[i]);
-        groups.emplace_back(leading);
-        leading.clear();
-        groups.back().push_back(i);
-      } else if (groups.empty()) {
-        leading.push_back(i);
-      } else {
-        groups.back().push_back(i);
-      }
-    }
-    input = castTo(rewriter, loc, input, from.clone(shape));
-    Value result = tensor::CollapseShapeOp::create(
-        rewriter, loc, from.clone(kept), input, groups);
-    rewriter.replaceOp(op, castTo(rewriter, loc, result, to));
-    return success();
-  }
-};
-
-struct ConvertUnsqueeze : OpConversionPattern<qnn::UnsqueezeOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(qnn::UnsqueezeOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    IndexMath m{rewriter, loc};
-    Value input = refineType(rewriter, loc, adaptor.getInput());
-    RankedTensorType from = typeOf(input);
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);
-    auto flags = getAxisFlags(op.getAxes(), to.getRank());
-    if (!flags) {
-      SmallVector<Value> added =
-          computeAxisFlags(rewriter, loc, adaptor.getAxes(), to.getRank());
-      SmallVector<Value> sizes;
-      Value position = m.constant(0);
-      for (int64_t i = 0; i < to.getRank(); ++i) {
-        Value size = m.constant(1);
-        for (auto [j, dim] : llvm::enumerate(dims))
-          size = m.select(m.equal(position, m.constant(j)),
-                          materialize(rewriter, loc, dim), size);
-        sizes.push_back(m.select(added[i], m.constant(1), size));
-        position = m.select(added[i], position, m.add(position, m.constant(1)));
-      }
-      rewriter.replaceOp(op, reshapeTo(rewriter, loc, input, to, sizes));
-      return success();
-    }
-    SmallVector<ReassociationIndices> groups;
-    ReassociationIndices leading;
-    SmallVector<OpFoldResult> sizes;
-    SmallVector<int64_t> shape;
-    int64_t next = 0;
-    for (auto [i, isAdded] : llvm::enumerate(*flags)) {
-      if (isAdded) {
-        sizes.push_back(rewriter.getIndexAttr(1));
-        shape.push_back(1);
-        (groups.empty() ? leading : groups.back()).push_back(i);
-        continue;
-      }
-      shape.push_back(from.getDimSize(next));
-      sizes.push_back(dims[next++]);
-      groups.emplace_back(leading);
-      leading.clear();
-      groups.back().push_back(i);
-    }
-    Value result = tensor::ExpandShapeOp::create(
-        rewriter, loc, from.clone(shape), input, groups, sizes);
-    rewriter.replaceOp(op, castTo(rewriter, loc, result, to));
-    return success();
-  }
-};
-
-//===- expand, tile -------------------------------------------------------===//
-
-struct ConvertExpand : OpConversionPattern<qnn::ExpandOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(qnn::ExpandOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    IndexMath m{rewriter, loc};
-    Value input = adaptor.getInput();
-    RankedTensorType from = typeOf(input);
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    auto known = qnn::getKnownInts(op.getShape());
-    int64_t rank = to.getRank();
-    int64_t shapeRank = typeOf(op.getShape()).getNumElements();
-    Value one = m.constant(1);
-
-    // Along each dimension: the result's extent, and by which factor (0 or 1)
-    // the input's index follows the result's; no factor where that is certain.
-    SmallVector<OpFoldResult> dims;
-    SmallVector<Value> factors(rank);
-    SmallVector<AffineExpr> exprs;
-    SmallVector<ReassociationIndices> groups;
-    SmallVector<int64_t> keptShape;
-    ReassociationIndices leading;
-    bool isAmbiguous = false;
-    for (int64_t d = 0; d < rank; ++d) {
-      int64_t own = d - (rank - from.getRank());
-      int64_t asked = d - (rank - shapeRank);
-      OpFoldResult wanted = rewriter.getIndexAttr(1);
-      if (asked >= 0) {
-        wanted = known && (*known)[asked].isConstant()
-                     ? OpFoldResult(
-                           rewriter.getIndexAttr((*known)[asked].getConstant()))
-                     : OpFoldResult(extractIndex(rewriter, loc,
-                                                 adaptor.getShape(), asked));
-      }
-      if (own < 0 || from.getDimSize(own) == 1) {
-        dims.push_back(wanted);
-        factors[d] = m.constant(0);
-        if (own >= 0)
-          (groups.empty() ? leading : groups.back()).push_back(own);
-        continue;
-      }
-      exprs.push_back(rewriter.getAffineDimExpr(d));
-      groups.emplace_back(leading);
-      leading.clear();
-      groups.back().push_back(own);
-      keptShape.push_back(from.getDimSize(own));
-      OpFoldResult extent = getDim(rewriter, loc, input, own);
-      factors[d] = one;
-      dims.push_back(extent);
-      bool same =
-          isConstantIntValue(wanted, 1) || wanted == extent ||
-          (asked >= 0 && known &&
-           (*known)[asked] == qnn::KnownInt::extent(op.getInput(), own));
-      if (same)
-        continue;
-      Value have = materialize(rewriter, loc, extent);
-      Value want = materialize(rewriter, loc, wanted);
-      Value fits = m.logicalOr(m.equal(want, one), m.equal(have, want));
-      if (from.isDynamicDim(own)) {
-        Value isOne = m.equal(have, one);
-        fits = m.logicalOr(fits, isOne);
-        dims.back() = m.select(isOne, want, have);
-        factors[d] = m.select(isOne, m.constant(0), one);
-        isAmbiguous = true;
-      }
-      createCheck(rewriter, loc, fits,
-                  describeNode(loc) +
-                      " (Expand): the input does not broadcast to the shape");
-    }
-    checkDims(rewriter, loc, to, dims);
-    if (isAmbiguous) {
-      rewriter.replaceOp(
-          op, createRemapped(rewriter, loc, to, dims, input,
-                             [&](const IndexMath &n, ValueRange indices) {
-                               SmallVector<Value> at;
-                               for (int64_t d = rank - from.getRank(); d < rank;
-                                    ++d)
-                                 at.push_back(n.mul(indices[d], factors[d]));
-                               return at;
-                             }));
-      return success();
-    }
-    if (int64_t(keptShape.size()) != from.getRank())
-      input = tensor::CollapseShapeOp::create(
-          rewriter, loc, from.clone(keptShape), input, groups);
-    Value empty = createEmpty(rewriter, loc, to, dims);
-    auto generic = linalg::GenericOp::create(
-        rewriter, loc, TypeRange(to), input, empty,
-        {AffineMap::get(rank, 0, exprs, rewriter.getContext()),
-         rewriter.getMultiDimIdentityMap(rank)},
-        SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-        [](OpBuilder &b, Location l, ValueRange args) {
-          linalg::YieldOp::create(b, l, args[0]);
-        });
-    rewriter.replaceOp(op, generic.getResult(0));
-    return success();
-  }
-};
-
-/// A broadcast along a new dimension for the repetitions before each dimension
-/// that has some, joined with it again: whole lines are copied.
-struct ConvertTile : OpConversionPattern<qnn::TileOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(qnn::TileOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    IndexMath m{rewriter, loc};
-    Value input = refineType(rewriter, loc, adaptor.getInput());
-    RankedTensorType from = typeOf(input);
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    auto known = qnn::getConstantInts(op.getRepeats());
-    SmallVector<OpFoldResult> dims, wide;
-    SmallVector<AffineExpr> exprs;
-    SmallVector<ReassociationIndices> kept, joined;
-    ReassociationIndices leading;
-    for (int64_t i = 0; i < to.getRank(); ++i) {
-      OpFoldResult extent = getDim(rewriter, loc, input, i), repeats;
-      if (known) {
-        repeats = rewriter.getIndexAttr((*known)[i]);
-      } else {
-        Value v = extractIndex(rewriter, loc, adaptor.getRepeats(), i);
-        createCheck(rewriter, loc,
-                    m.compare(arith::CmpIPredicate::sge, v, m.constant(0)),
-                    describeNode(loc) + " (Tile): negative repeats");
-        repeats = getAsOpFoldResult(v);
-      }
-      bool isRepeated = !isConstantIntValue(repeats, 1);
-      joined.emplace_back();
-      if (isRepeated) {
-        joined.back().push_back(wide.size());
-        wide.push_back(repeats);
-      }
-      // Of a dimension of 1, the repetitions are all there is.
-      if (isRepeated && from.getDimSize(i) == 1) {
-        (kept.empty() ? leading : kept.back()).push_back(i);
-        dims.push_back(repeats);
-        continue;
-      }
-      kept.emplace_back(leading);
-      leading.clear();
-      kept.back().push_back(i);
-      exprs.push_back(rewriter.getAffineDimExpr(wide.size()));
-      joined.back().push_back(wide.size());
-      wide.push_back(extent);
-      dims.push_back(multiplySizes(rewriter, loc, extent, repeats));
-    }
-    checkDims(rewriter, loc, to, dims);
-    if (int64_t(kept.size()) != from.getRank())
-      input = tensor::CollapseShapeOp::create(rewriter, loc, input, kept);
-    int64_t rank = wide.size();
-    auto type = getTypeOf(wide, to.getElementType());
-    auto generic = linalg::GenericOp::create(
-        rewriter, loc, TypeRange(type), input,
-        createEmpty(rewriter, loc, type, wide),
-        {AffineMap::get(rank, 0, exprs, rewriter.getContext()),
-         rewriter.getMultiDimIdentityMap(rank)},
-        SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-        [](OpBuilder &b, Location l, ValueRange args) {
-          linalg::YieldOp::create(b, l, args[0]);
-        });
-    Value result = generic.getResult(0);
-    if (rank != to.getRank())
-      result = tensor::CollapseShapeOp::create(rewriter, loc, result, joined);
-    rewriter.replaceOp(op, castTo(rewriter, loc, result, to));
-    return success();
-  }
-};
 
 //===- concat -------------------------------------------------------------===//
 
-struct ConvertConcat : OpConversionPattern<qnn::ConcatOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertConcat : QNNPattern<qnn::ConcatOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::ConcatOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t axis = op.getAxis();
     // Dimensions that must agree, as far as types do not say that they do.
     SmallVector<Value> inputs(adaptor.getInputs());
@@ -420,8 +71,8 @@ struct ConvertConcat : OpConversionPattern<qnn::ConcatOp> {
 
 //===- range --------------------------------------------------------------===//
 
-struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertRange : QNNPattern<qnn::RangeOp> {
+  using QNNPattern::QNNPattern;
 
   /// How many integers there are from `from` to `end`, which is left out. The
   /// way between two of them may be longer than the largest signed one.
@@ -445,8 +96,7 @@ struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     Type type = to.getElementType();
     Value start = extractScalar(rewriter, loc, adaptor.getStart(), 0);
     Value limit = extractScalar(rewriter, loc, adaptor.getLimit(), 0);
@@ -514,16 +164,15 @@ struct ConvertRange : OpConversionPattern<qnn::RangeOp> {
 
 //===- reverse_sequence ---------------------------------------------------===//
 
-struct ConvertReverseSequence : OpConversionPattern<qnn::ReverseSequenceOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertReverseSequence : QNNPattern<qnn::ReverseSequenceOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::ReverseSequenceOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
     Value input = adaptor.getInput(), lengths = adaptor.getLengths();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t time = op.getTimeAxis(), batch = op.getBatchAxis();
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);
     Value steps = materialize(rewriter, loc, dims[time]);
@@ -556,7 +205,6 @@ struct ConvertReverseSequence : OpConversionPattern<qnn::ReverseSequenceOp> {
 
 void quantc::populateMovementPatterns(const TypeConverter &converter,
                                       RewritePatternSet &patterns) {
-  patterns.add<ConvertSqueeze, ConvertUnsqueeze, ConvertExpand, ConvertTile,
-               ConvertConcat, ConvertRange, ConvertReverseSequence>(
+  patterns.add<ConvertConcat, ConvertRange, ConvertReverseSequence>(
       converter, patterns.getContext());
 }

@@ -79,8 +79,8 @@ static Value loopOver(
 
 namespace {
 
-struct ConvertScatterElements : OpConversionPattern<qnn::ScatterElementsOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertScatterElements : QNNPattern<qnn::ScatterElementsOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::ScatterElementsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -122,15 +122,13 @@ struct ConvertScatterElements : OpConversionPattern<qnn::ScatterElementsOp> {
           Value v = combine(b, l, op.getReduction(), old, update, qnnType);
           return tensor::InsertOp::create(b, l, v, carried, at).getResult();
         });
-    rewriter.replaceOp(op,
-                       castTo(rewriter, loc, result,
-                              getTypeConverter()->convertType(op.getType())));
+    rewriter.replaceOp(op, castTo(rewriter, loc, result, getResultType(op)));
     return success();
   }
 };
 
-struct ConvertScatterND : OpConversionPattern<qnn::ScatterNDOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertScatterND : QNNPattern<qnn::ScatterNDOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::ScatterNDOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -151,9 +149,7 @@ struct ConvertScatterND : OpConversionPattern<qnn::ScatterNDOp> {
       result = copySlices(rewriter, loc, input, indices, updates);
     else
       result = updateElements(rewriter, loc, op, input, indices, updates);
-    rewriter.replaceOp(op,
-                       castTo(rewriter, loc, result,
-                              getTypeConverter()->convertType(op.getType())));
+    rewriter.replaceOp(op, castTo(rewriter, loc, result, getResultType(op)));
     return success();
   }
 

@@ -154,16 +154,15 @@ static Value createSlice(OpBuilder &b, Location loc, Value input,
 
 namespace {
 
-struct ConvertSlice : OpConversionPattern<qnn::SliceOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertSlice : QNNPattern<qnn::SliceOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::SliceOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
     Value input = adaptor.getInput();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t rank = to.getRank();
     checkAxes(rewriter, loc, adaptor.getAxes(), op.getAxes(), rank);
     auto spread = [&](Value values, Value qnnValues, int64_t otherwise) {
@@ -211,8 +210,8 @@ struct ConvertSlice : OpConversionPattern<qnn::SliceOp> {
   }
 };
 
-struct ConvertPad : OpConversionPattern<qnn::PadOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertPad : QNNPattern<qnn::PadOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::PadOp op, OpAdaptor adaptor,
@@ -220,8 +219,7 @@ struct ConvertPad : OpConversionPattern<qnn::PadOp> {
     Location loc = op.getLoc();
     IndexMath m{rewriter, loc};
     Value input = adaptor.getInput();
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     int64_t rank = to.getRank();
     checkAxes(rewriter, loc, adaptor.getAxes(), op.getAxes(), rank);
     auto spread = [&](int64_t offset) {
@@ -453,8 +451,8 @@ void quantc::checkLengthsFirst(func::FuncOp func) {
 }
 
 namespace {
-struct ConvertAppend : OpConversionPattern<qnn::AppendOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertAppend : QNNPattern<qnn::AppendOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::AppendOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -485,8 +483,7 @@ struct ConvertAppend : OpConversionPattern<qnn::AppendOp> {
                                                   offsets, sizes, strides);
     offsets[axis] = rewriter.getIndexAttr(0);
     sizes[axis] = total;
-    auto to = cast<RankedTensorType>(
-        getTypeConverter()->convertType(op.getOutput().getType()));
+    RankedTensorType to = getResultType(op);
     Value held = tensor::ExtractSliceOp::create(rewriter, loc, to, updated,
                                                 offsets, sizes, strides);
     rewriter.replaceOp(op, {updated, held});

@@ -45,13 +45,12 @@ static TypedAttr convertElements(ElementsAttr value, RankedTensorType type) {
 
 namespace {
 
-struct ConvertConstant : OpConversionPattern<qnn::ConstantOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertConstant : QNNPattern<qnn::ConstantOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::ConstantOp op, OpAdaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     TypedAttr value = convertElements(op.getValue(), type);
     if (!value)
       return rewriter.notifyMatchFailure(op, "value is neither dense nor a "
@@ -61,16 +60,15 @@ struct ConvertConstant : OpConversionPattern<qnn::ConstantOp> {
   }
 };
 
-struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertReshape : QNNPattern<qnn::ReshapeOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::ReshapeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value input = adaptor.getInput();
     auto from = cast<RankedTensorType>(input.getType());
-    auto to =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType to = getResultType(op);
     if (from.hasStaticShape() && to.hasStaticShape()) {
       rewriter.replaceOp(op, reshapeStatic(rewriter, loc, input, to));
       return success();
@@ -286,14 +284,13 @@ struct ConvertReshape : OpConversionPattern<qnn::ReshapeOp> {
   }
 };
 
-struct ConvertTranspose : OpConversionPattern<qnn::TransposeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertTranspose : QNNPattern<qnn::TransposeOp> {
+  using QNNPattern::QNNPattern;
   LogicalResult
   matchAndRewrite(qnn::TransposeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     SmallVector<OpFoldResult> dims;
     for (int64_t p : op.getPermutation())
       dims.push_back(getDim(rewriter, loc, adaptor.getInput(), p));

@@ -2,6 +2,8 @@
 
 #include "ReductionBuilder.h"
 
+#include "Conversion/QNNToLinalg/Shapes/UnitDims.h"
+
 #include "quantc/Dialect/QNN/IR/NormalizationOps.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -18,8 +20,8 @@ namespace {
 /// E[x²] - E[x]² cancels. A mean of f32 is summed in f64, and what may be
 /// rounded once (`contract`) is marked, both as ONNX Runtime does it: behind a
 /// normalization, a quantized model makes a step of the last bit's difference.
-struct ConvertNormalize : OpConversionPattern<qnn::NormalizeOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertNormalize : QNNPattern<qnn::NormalizeOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::NormalizeOp op, OpAdaptor adaptor,
@@ -74,7 +76,7 @@ struct ConvertNormalize : OpConversionPattern<qnn::NormalizeOp> {
     rewriter.replaceOp(
         op, {castTo(rewriter, loc,
                     apply(rewriter, loc, op, adaptor, reduced, mean, inverse),
-                    getTypeConverter()->convertType(op.getOutput().getType())),
+                    getResultType(op)),
              statistic(rewriter, loc, op.getMean().getType(), mean, inverse,
                        reduced),
              statistic(rewriter, loc, op.getInvStdDev().getType(), inverse,
@@ -196,14 +198,14 @@ private:
                             return rows ? convertFloat(nested, l, x[0], stash)
                                         : constantScalar(nested, l, stash, 0);
                           });
-    return castTo(b, loc, restoreUnitDims(b, loc, v, reduced), type);
+    return castTo(b, loc, insertUnitDims(b, loc, v, reduced), type);
   }
 };
 
 /// One multiplication and one addition per element; what they need of the
 /// parameters is computed once per channel.
-struct ConvertBatchNorm : OpConversionPattern<qnn::BatchNormOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertBatchNorm : QNNPattern<qnn::BatchNormOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::BatchNormOp op, OpAdaptor adaptor,
@@ -263,17 +265,15 @@ struct ConvertBatchNorm : OpConversionPattern<qnn::BatchNormOp> {
                                     arith::FastMathFlags::contract);
           linalg::YieldOp::create(b, l, convertFloat(b, l, y, element));
         });
-    rewriter.replaceOp(op,
-                       castTo(rewriter, loc, generic.getResult(0),
-                              getTypeConverter()->convertType(op.getType())));
+    rewriter.replaceOp(
+        op, castTo(rewriter, loc, generic.getResult(0), getResultType(op)));
     return success();
   }
 };
 
 /// A pooling of squares over the channels, on a padded input.
-struct ConvertLocalResponseNorm
-    : OpConversionPattern<qnn::LocalResponseNormOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertLocalResponseNorm : QNNPattern<qnn::LocalResponseNormOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::LocalResponseNormOp op, OpAdaptor adaptor,
@@ -346,9 +346,7 @@ struct ConvertLocalResponseNorm
               arith::DivFOp::create(b, l, convertFloat(b, l, x[0], acc), power);
           return convertFloat(b, l, y, element);
         });
-    rewriter.replaceOp(op,
-                       castTo(rewriter, loc, result,
-                              getTypeConverter()->convertType(op.getType())));
+    rewriter.replaceOp(op, castTo(rewriter, loc, result, getResultType(op)));
     return success();
   }
 };

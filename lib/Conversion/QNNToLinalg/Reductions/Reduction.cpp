@@ -1,6 +1,6 @@
 //===- Reduction.cpp - Lowers reductions and running sums -----------------===//
 
-#include "Conversion/QNNToLinalg/Shapes/IndexMath.h"
+#include "Conversion/QNNToLinalg/Shapes/UnitDims.h"
 #include "ReductionBuilder.h"
 
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"
@@ -139,8 +139,8 @@ struct ScalarReduction {
 //===- reduce -------------------------------------------------------------===//
 
 namespace {
-struct ConvertReduce : OpConversionPattern<qnn::ReduceOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertReduce : QNNPattern<qnn::ReduceOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::ReduceOp op, OpAdaptor adaptor,
@@ -151,8 +151,7 @@ struct ConvertReduce : OpConversionPattern<qnn::ReduceOp> {
     if (element.isInteger() && op.getKind() == ReduceKind::log_sum_exp)
       return rewriter.notifyMatchFailure(op, "integers have no exp");
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput();
     Type stored = cast<RankedTensorType>(input.getType()).getElementType();
     ScalarReduction scalar{op.getKind(), getAccumulatorType(stored),
@@ -214,7 +213,7 @@ private:
     Value result = s.kind == ReduceKind::log_sum_exp
                        ? reduceLogSumExp(b, loc, input, reduced, s)
                        : reducePlain(b, loc, input, reduced, s);
-    return keepdims ? restoreUnitDims(b, loc, result, reduced) : result;
+    return keepdims ? insertUnitDims(b, loc, result, reduced) : result;
   }
 
   static Value reducePlain(OpBuilder &b, Location loc, Value input,
@@ -377,38 +376,6 @@ private:
         });
   }
 
-  /// Reshapes a result with units where dimensions were reduced to one without.
-  static Value dropMarked(OpBuilder &b, Location loc, Value input,
-                          ArrayRef<Value> reduced, Value kept,
-                          int64_t resultRank) {
-    Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
-    SmallVector<Value> sizes(resultRank, one);
-    Value position = zero;
-    for (auto [d, isReduced] : llvm::enumerate(reduced)) {
-      Value size = materialize(b, loc, getDim(b, loc, input, d));
-      Value step = arith::SelectOp::create(b, loc, isReduced, zero, one);
-      for (int64_t j = 0; j < resultRank; ++j) {
-        Value here = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                           position, constantIndex(b, loc, j));
-        Value isKept =
-            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, step, one);
-        here = arith::AndIOp::create(b, loc, here, isKept);
-        sizes[j] = arith::SelectOp::create(b, loc, here, size, sizes[j]);
-      }
-      position = arith::AddIOp::create(b, loc, position, step);
-    }
-    createCheck(b, loc,
-                arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                      position,
-                                      constantIndex(b, loc, resultRank)),
-                describeNode(loc) + " (Reduce): an axis is named twice");
-    auto type = RankedTensorType::get(
-        SmallVector<int64_t>(resultRank, ShapedType::kDynamic),
-        cast<RankedTensorType>(kept.getType()).getElementType());
-    Value shape = tensor::FromElementsOp::create(b, loc, sizes);
-    return tensor::ReshapeOp::create(b, loc, type, kept, shape);
-  }
-
   static Value lowerDynamic(OpBuilder &b, Location loc, qnn::ReduceOp op,
                             OpAdaptor adaptor, const ScalarReduction &s) {
     Value input = adaptor.getInput();
@@ -420,7 +387,10 @@ private:
     Value result = reduceMarked(b, loc, input, reduced, max, s);
     if (op.getKeepdims())
       return result;
-    return dropMarked(b, loc, input, reduced, result, op.getType().getRank());
+    SmallVector<int64_t> shape(op.getType().getRank(), ShapedType::kDynamic);
+    return dropUnitDims(IndexMath{b, loc}, result,
+                        cast<RankedTensorType>(result.getType()).clone(shape),
+                        reduced);
   }
 };
 
@@ -428,15 +398,14 @@ private:
 
 /// Walks along the axis with a slice of accumulators, which each step adds to
 /// and writes to the result.
-struct ConvertCumulate : OpConversionPattern<qnn::CumulateOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertCumulate : QNNPattern<qnn::CumulateOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::CumulateOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput();
     int64_t rank = type.getRank();
     if (auto axis = qnn::getConstantInts(op.getAxis())) {

@@ -111,33 +111,6 @@ Value quantc::createReduction(OpBuilder &b, Location loc, ValueRange inputs,
       .getResult(0);
 }
 
-Value quantc::restoreUnitDims(OpBuilder &b, Location loc, Value value,
-                              ArrayRef<bool> reduced) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (int64_t(reduced.size()) == type.getRank())
-    return value;
-  // Each kept dimension takes the units after it along, the first one also
-  // those before.
-  SmallVector<int64_t> shape;
-  SmallVector<OpFoldResult> dims;
-  SmallVector<ReassociationIndices> groups;
-  ReassociationIndices leading;
-  int64_t next = 0;
-  for (auto [d, r] : llvm::enumerate(reduced)) {
-    shape.push_back(r ? 1 : type.getDimSize(next));
-    dims.push_back(r ? OpFoldResult(b.getIndexAttr(1))
-                     : getDim(b, loc, value, next));
-    if (!r) {
-      ++next;
-      groups.push_back(next == 1 ? leading : ReassociationIndices());
-    }
-    (groups.empty() ? leading : groups.back()).push_back(d);
-  }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, type.getElementType()), value,
-      groups, dims);
-}
-
 Value quantc::createMapAlong(OpBuilder &b, Location loc, Type elementType,
                              ValueRange inputs, ArrayRef<bool> reduced,
                              ScalarBody body) {

@@ -45,10 +45,6 @@ mlir::Value createReduction(mlir::OpBuilder &b, mlir::Location loc,
                             llvm::ArrayRef<bool> reduced, mlir::Value init,
                             CombineBody combine);
 
-/// `value`, which lacks the dimensions in `reduced`, with those as 1.
-mlir::Value restoreUnitDims(mlir::OpBuilder &b, mlir::Location loc,
-                            mlir::Value value, llvm::ArrayRef<bool> reduced);
-
 /// One element from one element of each input: inputs of the rank of
 /// `reduced` are read in full, those without the reduced dimensions are
 /// broadcast along these. The result has the shape of the first input.

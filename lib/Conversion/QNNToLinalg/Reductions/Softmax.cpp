@@ -2,6 +2,8 @@
 
 #include "ReductionBuilder.h"
 
+#include "Conversion/QNNToLinalg/Shapes/UnitDims.h"
+
 #include "quantc/Dialect/QNN/IR/ReductionOps.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -232,7 +234,7 @@ struct ConvertArgReduce : OpConversionPattern<qnn::ArgReduceOp> {
     if (op.getKeepdims()) {
       SmallVector<bool> reduced(op.getInput().getType().getRank(), false);
       reduced[op.getAxis()] = true;
-      result = restoreUnitDims(rewriter, loc, result, reduced);
+      result = insertUnitDims(rewriter, loc, result, reduced);
     }
     rewriter.replaceOp(op, castTo(rewriter, loc, result, op.getType()));
     return success();
@@ -243,8 +245,8 @@ struct ConvertArgReduce : OpConversionPattern<qnn::ArgReduceOp> {
 
 /// Maximum, sum of shifted exponentials and quotient, each its own generic op
 /// over the same rows, for the code generator to fuse row by row.
-struct ConvertSoftmax : OpConversionPattern<qnn::SoftmaxOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertSoftmax : QNNPattern<qnn::SoftmaxOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::SoftmaxOp op, OpAdaptor adaptor,
@@ -277,9 +279,7 @@ struct ConvertSoftmax : OpConversionPattern<qnn::SoftmaxOp> {
     if (!groups.empty())
       result = tensor::ExpandShapeOp::create(rewriter, loc, type, result,
                                              groups, dims);
-    rewriter.replaceOp(op,
-                       castTo(rewriter, loc, result,
-                              getTypeConverter()->convertType(op.getType())));
+    rewriter.replaceOp(op, castTo(rewriter, loc, result, getResultType(op)));
     return success();
   }
 

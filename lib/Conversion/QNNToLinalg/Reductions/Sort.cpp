@@ -18,8 +18,8 @@ namespace {
 //===- unique -------------------------------------------------------------===//
 
 /// Sorts the slices, walks along and gives each distinct one a number.
-struct ConvertUnique : OpConversionPattern<qnn::UniqueOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertUnique : QNNPattern<qnn::UniqueOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult
   matchAndRewrite(qnn::UniqueOp op, OpAdaptor adaptor,
@@ -45,8 +45,7 @@ struct ConvertUnique : OpConversionPattern<qnn::UniqueOp> {
     if (op.getUnsorted())
       sortByFirst(rewriter, loc, groups, count);
 
-    auto outputType = cast<RankedTensorType>(
-        getTypeConverter()->convertType(op.getOutput().getType()));
+    RankedTensorType outputType = getResultType(op);
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);
     dims[axis] = groups.number;
     Value output = createIndexed(

@@ -317,13 +317,12 @@ Value Dft::lower(OpBuilder &b, Location loc) const {
                                      : transformDirectly(b, loc);
 }
 
-struct ConvertDft : OpConversionPattern<qnn::DftOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertDft : QNNPattern<qnn::DftOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::DftOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Location loc = op.getLoc();
     Value result = Dft(b, loc, op, adaptor, type).lower(b, loc);
     b.replaceOp(op, castTo(b, loc, result, type));
@@ -333,15 +332,14 @@ struct ConvertDft : OpConversionPattern<qnn::DftOp> {
 
 //===- stft ---------------------------------------------------------------===//
 
-struct ConvertStft : OpConversionPattern<qnn::StftOp> {
-  using OpConversionPattern::OpConversionPattern;
+struct ConvertStft : QNNPattern<qnn::StftOp> {
+  using QNNPattern::QNNPattern;
 
   LogicalResult matchAndRewrite(qnn::StftOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &b) const override {
     Location loc = op.getLoc();
     SizeMath m{b, loc};
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    RankedTensorType type = getResultType(op);
     Value signal = adaptor.getSignal(), window = adaptor.getWindow();
     OpFoldResult step =
         getAsOpFoldResult(extractIndex(b, loc, adaptor.getFrameStep(), 0));
