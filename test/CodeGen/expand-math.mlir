@@ -208,13 +208,12 @@ func.func @carried(%x: memref<64xf32>, %first: f32) -> f32 {
 // AVX2:         %[[PART:.*]] = vector.extract_strided_slice %[[CLAMPED]] {offsets = [0], sizes = [8]
 // AVX2:         llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"(%[[PART]]) : (vector<8xf32>) -> vector<8xi32>
 // AVX2:         llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"
-// AVX2:         arith.maxsi {{.*}} : vector<16xi32>
-// AVX2:         arith.minsi
-// AVX2:         %[[NARROW:.*]] = arith.trunci {{.*}} : vector<16xi32> to vector<16xi16>
+// AVX2:         %[[NARROW:.*]] = llvm.call_intrinsic "llvm.x86.avx2.packssdw"({{.*}}) : (vector<8xi32>, vector<8xi32>) -> vector<16xi16>
 // AVX2:         %[[MOVED:.*]] = llvm.intr.sadd.sat(%[[NARROW]], %[[ZERO]])
-// AVX2:         arith.maxsi %[[MOVED]]
-// AVX2:         arith.minsi
-// AVX2:         arith.trunci {{.*}} : vector<16xi16> to vector<16xi8>
+// AVX2:         %[[BYTES:.*]] = llvm.call_intrinsic "llvm.x86.avx2.packuswb"(%[[MOVED]], %[[MOVED]])
+// AVX2:         %[[QUADS:.*]] = vector.bitcast %[[BYTES]] : vector<32xi8> to vector<8xi32>
+// AVX2:         %[[ORDERED:.*]] = vector.shuffle %[[QUADS]], %[[QUADS]] [0, 4, 1, 5]
+// AVX2:         vector.bitcast %[[ORDERED]] : vector<4xi32> to vector<16xi8>
 // AVX512-LABEL: func.func @quantize
 // AVX512-NOT:   ps2dq
 // AVX512:       llvm.lrint
@@ -230,6 +229,35 @@ func.func @quantize(%x: vector<16xf32>) -> vector<16xi8> {
   %4 = arith.addi %3, %zero : vector<16xi32>
   %5 = arith.trunci %4 : vector<16xi32> to vector<16xi8>
   return %5 : vector<16xi8>
+}
+
+// Nothing is clamped before where it is clamped as an integer. Four registers
+// become one, and are put in order once.
+// AVX2-LABEL: func.func @requantize
+// AVX2-SAME:    %[[X:.*]]: vector<40xf32>
+// AVX2-NOT:     cmpf
+// AVX2-COUNT-4: llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"
+// AVX2:         %[[LOW:.*]] = llvm.call_intrinsic "llvm.x86.avx2.packssdw"
+// AVX2:         %[[HIGH:.*]] = llvm.call_intrinsic "llvm.x86.avx2.packssdw"
+// AVX2:         llvm.call_intrinsic "llvm.x86.avx2.packsswb"(%[[LOW]], %[[HIGH]])
+// AVX2:         vector.shuffle {{.*}} [0, 4, 1, 5, 2, 6, 3, 7]
+// AVX2:         llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"
+// AVX2:         vector.shuffle {{.*}} [0, 4] :
+// AVX2-NOT:     arith.m
+// AVX2:         return
+// AVX512-LABEL: func.func @requantize
+// AVX512-NOT:   packs
+// AVX512:       arith.maxsi
+// AVX512:       arith.minsi
+func.func @requantize(%x: vector<40xf32>) -> vector<40xi8> {
+  %low = arith.constant dense<-128> : vector<40xi32>
+  %high = arith.constant dense<127> : vector<40xi32>
+  %0 = math.roundeven %x : vector<40xf32>
+  %1 = arith.fptosi %0 : vector<40xf32> to vector<40xi32>
+  %2 = arith.maxsi %1, %low : vector<40xi32>
+  %3 = arith.minsi %2, %high : vector<40xi32>
+  %4 = arith.trunci %3 : vector<40xi32> to vector<40xi8>
+  return %4 : vector<40xi8>
 }
 
 // Not to 7 bits.
@@ -248,10 +276,9 @@ func.func @seven_bits(%x: vector<8xf32>) -> vector<8xi8> {
 
 // Signed bytes; the bound may be a scalar for all lanes.
 // AVX2-LABEL: func.func @signed
-// AVX2:       %[[LEAST:.*]] = arith.constant dense<-128> : vector<8xi16>
-// AVX2:       llvm.x86.avx.cvt.ps2dq.256
-// AVX2:       %[[NARROW:.*]] = arith.trunci {{.*}} : vector<8xi32> to vector<8xi16>
-// AVX2-NEXT:  arith.maxsi %[[NARROW]], %[[LEAST]]
+// AVX2:       llvm.call_intrinsic "llvm.x86.avx2.packsswb"
+// AVX2-NOT:   arith.m
+// AVX2:       return
 func.func @signed(%x: vector<8xf32>) -> vector<8xi8> {
   %low = arith.constant dense<-128.0> : vector<8xf32>
   %bound = arith.constant 127.0 : f32

@@ -220,6 +220,9 @@ CONVOLUTIONS = {
     "depthwise, one column": (6, 6, (40, 1), (5, 1), (1, 1), (1, 1), (2, 0, 2, 0), 6),
     "depthwise, even window": (3, 3, (53, 41), (2, 4), (1, 1), (1, 1), (0, 1, 1, 2), 3),
     "depthwise, strided and dilated": (5, 5, (20, 37), (3, 3), (2, 2), (2, 2), (1, 2, 2, 0), 5),
+    "depthwise, far columns": (5, 5, (11, 30), (3, 3), (1, 1), (1, 3), (1, 3, 1, 3), 5),
+    "depthwise, uneven padding": (3, 3, (9, 15), (5, 3), (1, 1), (1, 1), (3, 1, 0, 2), 3),
+    "depthwise, padding alone above": (3, 3, (1, 15), (7, 5), (1, 1), (1, 1), (6, 2, 1, 2), 3),
     "grouped": (12, 18, (10, 10), (3, 3), (1, 1), (1, 1), (1, 1, 0, 0), 3),
 }
 
@@ -321,6 +324,29 @@ def test_depthwise_of_any_size(name, signs, tmp_path):
         expected = requantize(acc, (sx * sw / sy).reshape(-1, 1, 1), zy, x.dtype)
         (y,) = model.run({"x": x})
         np.testing.assert_array_equal(y, expected, err_msg=str(image))
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
+@pytest.mark.parametrize("zero_point", [np.uint8(7), np.uint8(255), np.int8(-128), np.int8(19)])
+def test_scales_around_one(zero_point, target, tmp_path):
+    """Below one, no product of an accumulator leaves 32 bits; from there on, those of the largest do."""
+    rng = np.random.default_rng(8)
+    sw = np.array([1e-3, 0.5, 0.98, 0.9899999, 0.99, 1, 1.5, 3e4, 1e9, 1e30], np.float32)
+    for scales in (sw[:4], sw):
+        n = len(scales)
+        x = rng.integers(-100, 100, (40, 6)).astype(np.int8)
+        x[:4] = [[127], [-128], [0], [1]]
+        w = rng.integers(-128, 128, (6, n)).astype(np.int8)
+        w[:, ::2] = 127
+        one, none = np.float32(1), np.int8(0)
+        expected = requantize(x.astype(np.int32) @ w.astype(np.int32), scales, zero_point, zero_point.dtype)
+        constants = {"one": np.array(one), "none": np.array(none), "w": w, "sw": scales, "zw": np.zeros(n, np.int8),
+                     "zy": np.array(zero_point)}
+        node = helper.make_node("QLinearMatMul", ["x", "one", "none", "w", "sw", "zw", "one", "zy"], ["y"])
+        model = compile_nodes([node], [("x", np.int8, x.shape)], constants, ("y", zero_point.dtype, expected.shape),
+                              target, tmp_path)
+        (y,) = model.run({"x": x})
+        np.testing.assert_array_equal(y, expected)
 
 
 @pytest.mark.parametrize("group", [1, 8])

@@ -13,6 +13,11 @@ namespace quantc {
 bool emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,
                           bool useThreads);
 
+/// The same by pairs of rows, for planes of a known size and windows that move
+/// by one element.
+bool emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
+                         bool useThreads);
+
 } // namespace quantc
 
 #endif // QUANTC_LIB_CODEGEN_CONTRACTIONS_INTEGERDEPTHWISE_H

@@ -150,7 +150,7 @@ Value quantc::emitEpilogue(KernelEmitter &e, const GemmProblem &p,
   return emitExpression(e, yield.getOperand(0), allLanes, known, p.permutes);
 }
 
-/// On AVX2 two, since what narrows integers takes two registers at a time.
+/// On AVX2 four, since what narrows integers makes one register of four.
 /// Bytes that are looked up by shuffles: as many as fill a register.
 int64_t quantc::getOutputsAtOnce(const GemmProblem &p,
                                  const MicroKernel &kernel) {
@@ -166,7 +166,7 @@ int64_t quantc::getOutputsAtOnce(const GemmProblem &p,
   if (!p.permutes.bytes && p.permutes.shuffledBytes &&
       llvm::any_of(*epilogue.getBody(), looksUpBytes))
     return p.permutes.shuffledBytes / kernel.lanes;
-  return kernel.lanes == 8 ? 2 : 1;
+  return kernel.lanes == 8 ? 4 : 1;
 }
 
 void quantc::emitOutputs(KernelEmitter &e, const GemmProblem &p,

@@ -7,6 +7,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "NarrowBytes.h"
+#include "Splat.h"
+
 #include "quantc/CodeGen/Passes.h"
 #include "quantc/Support/PatternCounter.h"
 #include "quantc/Support/RewriteConfig.h"
@@ -234,112 +237,6 @@ struct ConvertNearest : OpRewritePattern<arith::FPToSIOp> {
   }
 };
 
-/// The number that each element of `value` is, if it is a constant.
-template <typename AttrTy> std::optional<AttrTy> getSplat(Value value) {
-  if (auto broadcast = value.getDefiningOp<vector::BroadcastOp>())
-    value = broadcast.getSource();
-  Attribute constant;
-  if (!matchPattern(value, m_Constant(&constant)))
-    return std::nullopt;
-  if (auto splat = dyn_cast<SplatElementsAttr>(constant))
-    constant = splat.getSplatValue<Attribute>();
-  if (auto number = dyn_cast<AttrTy>(constant))
-    return number;
-  return std::nullopt;
-}
-
-/// Quantization to bytes: where registers of 32-bit integers are narrowed by
-/// instructions that saturate (`packssdw`, `packuswb`), they clamp as well, and
-/// only what is too large for an integer is to be clamped before: the
-/// conversion makes the least integer of what is too small, and of NaN.
-struct SaturateNearest : OpRewritePattern<arith::TruncIOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(arith::TruncIOp op,
-                                PatternRewriter &rewriter) const override {
-    auto type = dyn_cast<VectorType>(op.getType());
-    if (!type || type.getRank() != 1 || !type.getElementType().isInteger(8) ||
-        type.getDimSize(0) % kLanes != 0)
-      return rewriter.notifyMatchFailure(op, "no vectors of bytes");
-    Value integer = op.getIn();
-    int64_t zeroPoint = 0;
-    if (auto add = integer.getDefiningOp<arith::AddIOp>())
-      if (auto constant = getSplat<IntegerAttr>(add.getRhs())) {
-        zeroPoint = constant->getInt();
-        integer = add.getLhs();
-        // Sums of 16 bits are exact then, as far as bytes tell.
-        if (zeroPoint < -255 || zeroPoint > 255)
-          return rewriter.notifyMatchFailure(op, "no zero point of a byte");
-      }
-    auto convert = integer.getDefiningOp<arith::FPToSIOp>();
-    auto rounding =
-        convert ? convert.getIn().getDefiningOp<math::RoundEvenOp>() : nullptr;
-    auto upper = rounding
-                     ? rounding.getOperand().getDefiningOp<arith::MinNumFOp>()
-                     : nullptr;
-    auto lower =
-        upper ? upper.getLhs().getDefiningOp<arith::MaxNumFOp>() : nullptr;
-    if (!lower || !getElementTypeOrSelf(lower.getType()).isF32())
-      return rewriter.notifyMatchFailure(op, "no clamped and rounded f32");
-    auto low = getSplat<FloatAttr>(lower.getRhs()),
-         high = getSplat<FloatAttr>(upper.getRhs());
-    if (!low || !high)
-      return rewriter.notifyMatchFailure(op, "it is not clamped at constants");
-    double least = low->getValueAsDouble() + zeroPoint,
-           most = high->getValueAsDouble() + zeroPoint;
-    bool isUnsigned = least == 0 && most == 255;
-    if (!isUnsigned && (least != -128 || most != 127))
-      return rewriter.notifyMatchFailure(op, "not the range of a byte");
-
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    // NaN is not above the bound.
-    Value x = lower.getLhs(), bound = upper.getRhs();
-    Value isAbove =
-        arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, bound, x);
-    x = arith::SelectOp::create(b, isAbove, bound, x);
-    Value words = saturate(b, convertAll(b, x), b.getI16Type(), -32768, 32767);
-    if (zeroPoint)
-      words = LLVM::SAddSat::create(b, words.getType(), words,
-                                    splat(b, words.getType(), zeroPoint));
-    rewriter.replaceOp(op, saturate(b, words, b.getI8Type(), least, most));
-    return success();
-  }
-
-private:
-  /// Elements of one conversion.
-  static constexpr int64_t kLanes = 8;
-
-  static Value splat(ImplicitLocOpBuilder &b, Type type, int64_t value) {
-    Type element = cast<VectorType>(type).getElementType();
-    return arith::ConstantOp::create(
-        b, DenseElementsAttr::get(cast<VectorType>(type),
-                                  b.getIntegerAttr(element, value)));
-  }
-
-  /// As the processor does it: what is not in range becomes the least integer.
-  static Value convertAll(ImplicitLocOpBuilder &b, Value x) {
-    auto type = cast<VectorType>(x.getType()).clone(b.getI32Type());
-    Value result = splat(b, type, 0);
-    for (int64_t i = 0; i < type.getDimSize(0); i += kLanes) {
-      Value part =
-          vector::ExtractStridedSliceOp::create(b, x, i, kLanes, /*strides=*/1);
-      auto call = LLVM::CallIntrinsicOp::create(
-          b, VectorType::get(kLanes, b.getI32Type()),
-          b.getStringAttr("llvm.x86.avx.cvt.ps2dq.256"), part);
-      result = vector::InsertStridedSliceOp::create(b, call.getResult(0),
-                                                    result, i, /*strides=*/1);
-    }
-    return result;
-  }
-
-  static Value saturate(ImplicitLocOpBuilder &b, Value x, Type element,
-                        int64_t least, int64_t most) {
-    auto type = cast<VectorType>(x.getType());
-    x = arith::MaxSIOp::create(b, x, splat(b, type, least));
-    x = arith::MinSIOp::create(b, x, splat(b, type, most));
-    return arith::TruncIOp::create(b, type.clone(element), x);
-  }
-};
-
 /// Whether `value` is a number that does not depend on the data.
 bool isNumber(Value value) {
   Operation *op = value.getDefiningOp();
@@ -355,7 +252,7 @@ bool isNumber(Value value) {
              : nullptr;
     return classes && (classes.getInt() & llvm::fcNan) == llvm::fcNan;
   }
-  auto number = getSplat<FloatAttr>(value);
+  auto number = quantc::getSplat<FloatAttr>(value);
   return number && !number->getValue().isNaN();
 }
 
@@ -474,7 +371,7 @@ struct ExpandMathPass
     // While the clamps are still there.
     if (unit.narrowsSaturating) {
       RewritePatternSet narrowing(&getContext());
-      narrowing.add<SaturateNearest>(&getContext());
+      quantc::populateNarrowBytesPatterns(narrowing);
       apply(std::move(narrowing));
     }
     RewritePatternSet patterns(&getContext());

@@ -114,3 +114,36 @@ func.func @fused_multiply_add(%a: tensor<3xf32>, %b: tensor<3xf32>, %c: tensor<f
   %0 = qnn.fused_multiply_add %a, %b, %c : tensor<3xf32>, tensor<3xf32>, tensor<f32> -> tensor<3xf32>
   return %0 : tensor<3xf32>
 }
+
+// -----
+
+// No accumulator times a scale far below one leaves i32: it is clamped there.
+// CHECK-LABEL: @requantize
+// CHECK: %[[Y:.*]] = arith.mulf
+// CHECK: %[[R:.*]] = math.roundeven %[[Y]]
+// CHECK: %[[I:.*]] = arith.fptosi %[[R]] : f32 to i32
+// CHECK: %[[Z:.*]] = arith.addi %[[I]]
+// CHECK: %[[L:.*]] = arith.maxsi %[[Z]]
+// CHECK: %[[H:.*]] = arith.minsi %[[L]]
+// CHECK: arith.trunci %[[H]] : i32 to i8
+func.func @requantize(%x: tensor<4x8xi32>, %z: tensor<ui8>) -> tensor<4x8xui8> {
+  %all = qnn.constant dense<-0.01> : tensor<f32>
+  %y = qnn.requantize %x, %all zero_point %z : tensor<ui8>
+      : tensor<4x8xi32>, tensor<f32> -> tensor<4x8xui8>
+  return %y : tensor<4x8xui8>
+}
+
+// -----
+
+// With others, it may: it is clamped before it is converted.
+// CHECK-LABEL: @requantize_up
+// CHECK: %[[Y:.*]] = arith.mulf
+// CHECK: %[[L:.*]] = arith.maxnumf %[[Y]]
+// CHECK: %[[H:.*]] = arith.minnumf %[[L]]
+// CHECK: math.roundeven %[[H]]
+func.func @requantize_up(%x: tensor<2x8xi32>) -> tensor<2x8xi8> {
+  %s = qnn.constant dense<[0.5, 1.0]> : tensor<2xf32>
+  %y = qnn.requantize %x, %s {axis = 0 : i64}
+      : tensor<2x8xi32>, tensor<2xf32> -> tensor<2x8xi8>
+  return %y : tensor<2x8xi8>
+}

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Conversion/QNNToLinalg/Lowering.h"
+#include "quantc/Dialect/QNN/IR/ConstantData.h"
 #include "quantc/Dialect/QNN/IR/QuantizationOps.h"
 
 #include "Conversion/QNNToLinalg/Reductions/ReductionBuilder.h"
@@ -17,6 +18,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -33,6 +35,13 @@ static Value widenInt(OpBuilder &b, Location loc, Value stored, Type type) {
   return arith::ExtSIOp::create(b, loc, b.getI32Type(), stored);
 }
 
+/// The least and the largest number of an integer type.
+static std::pair<int64_t, int64_t> getRange(Type type) {
+  unsigned width = type.getIntOrFloatBitWidth();
+  int64_t low = isUnsigned(type) ? 0 : -(int64_t(1) << (width - 1));
+  return {low, low + (int64_t(1) << width) - 1};
+}
+
 /// `x` (f32) rounded to the nearest integer, moved by the zero point (i32, may
 /// be null) and clamped to the range of `type`, as stored. The clamp comes
 /// before the rounding, which it commutes with as its ends are integers, so
@@ -40,9 +49,7 @@ static Value widenInt(OpBuilder &b, Location loc, Value stored, Type type) {
 /// smallest integer.
 static Value roundAndSaturate(OpBuilder &b, Location loc, Value x,
                               Value zeroPoint, Type type) {
-  unsigned width = type.getIntOrFloatBitWidth();
-  int64_t low = isUnsigned(type) ? 0 : -(int64_t(1) << (width - 1));
-  int64_t high = low + (int64_t(1) << width) - 1;
+  auto [low, high] = getRange(type);
   Type f32 = b.getF32Type(), i32 = b.getI32Type();
   auto getEnd = [&](int64_t end) -> Value {
     if (!zeroPoint)
@@ -57,6 +64,24 @@ static Value roundAndSaturate(OpBuilder &b, Location loc, Value x,
   Value integer = arith::FPToSIOp::create(b, loc, i32, y);
   if (zeroPoint)
     integer = arith::AddIOp::create(b, loc, integer, zeroPoint);
+  return arith::TruncIOp::create(b, loc, getStorageType(type), integer);
+}
+
+/// The same for an `x` that is far from the ends of i32 (and no NaN): clamped
+/// as an integer, at the ends of `type`, which is what the instructions do that
+/// narrow integers.
+static Value roundAndNarrow(OpBuilder &b, Location loc, Value x,
+                            Value zeroPoint, Type type) {
+  auto [low, high] = getRange(type);
+  Type i32 = b.getI32Type();
+  Value y = math::RoundEvenOp::create(b, loc, x);
+  Value integer = arith::FPToSIOp::create(b, loc, i32, y);
+  if (zeroPoint)
+    integer = arith::AddIOp::create(b, loc, integer, zeroPoint);
+  integer =
+      arith::MaxSIOp::create(b, loc, integer, constantScalar(b, loc, i32, low));
+  integer = arith::MinSIOp::create(b, loc, integer,
+                                   constantScalar(b, loc, i32, high));
   return arith::TruncIOp::create(b, loc, getStorageType(type), integer);
 }
 
@@ -294,12 +319,26 @@ struct ConvertDequantize : QNNPattern<qnn::DequantizeOp> {
 
 struct ConvertRequantize : QNNPattern<qnn::RequantizeOp> {
   using QNNPattern::QNNPattern;
+
+  /// Whether any i32 times such a scale, plus a zero point, is an i32.
+  static bool isFarBelowOne(Value scale) {
+    ElementsAttr constant;
+    if (!matchPattern(scale, m_Constant(&constant)))
+      return false;
+    std::vector<float> storage;
+    auto values = qnn::viewFloats(constant, storage);
+    return values && llvm::all_of(*values, [](float value) {
+             return std::abs(value) < 0.99f;
+           });
+  }
+
   LogicalResult
   matchAndRewrite(qnn::RequantizeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type to = op.getType().getElementType();
     RankedTensorType type = getResultType(op);
     QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(), 0);
+    bool fits = isFarBelowOne(op.getScale());
     rewriter.replaceOp(
         op,
         loops.build(
@@ -310,7 +349,8 @@ struct ConvertRequantize : QNNPattern<qnn::RequantizeOp> {
               Value y = arith::MulFOp::create(b, loc, x, scale);
               if (zero)
                 zero = widenInt(b, loc, zero, to);
-              return roundAndSaturate(b, loc, y, zero, to);
+              return fits ? roundAndNarrow(b, loc, y, zero, to)
+                          : roundAndSaturate(b, loc, y, zero, to);
             }));
     return success();
   }

@@ -1,0 +1,84 @@
+//===- BytePlanes.h - Planes of depthwise convolutions of bytes -*- C++ -*-===//
+
+#ifndef QUANTC_LIB_CODEGEN_CONTRACTIONS_BYTEPLANES_H
+#define QUANTC_LIB_CODEGEN_CONTRACTIONS_BYTEPLANES_H
+
+#include "ContractionAnalysis.h"
+
+#include "CodeGen/Gemm/WordPanels.h"
+
+namespace quantc {
+
+/// What the emitters of depthwise convolutions of bytes share. A channel's
+/// plane is widened to 16 bits, less its zero point, with zeros around it;
+/// products are those of words, two elements by two weights each. Sums are
+/// stored before they become outputs: both loops have short chains then, of
+/// which a processor holds many in flight.
+class BytePlanes {
+public:
+  BytePlanes(KernelEmitter &e, const MatchedProduct &match)
+      : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
+        wordPanels(e, p, kernel), width(2 * kernel.lanes) {}
+
+protected:
+  using Value = mlir::Value;
+  using ValueRange = mlir::ValueRange;
+
+  /// One dimension of the image, in numbers.
+  struct Extent {
+    int64_t input, output, padding, window, stride, dilation;
+    /// Padded elements that the windows reach.
+    int64_t reached() const {
+      return (output - 1) * stride + (window - 1) * dilation + 1;
+    }
+    int64_t copied() const { return std::min(input, reached() - padding); }
+  };
+
+  /// Elements of a plane on the stack; larger ones would leave the first cache.
+  static constexpr int64_t kMaxPlane = 24 * 1024;
+  /// Vectors of sums that become outputs at a time.
+  static constexpr int64_t kMostVectors = 4;
+  /// Sums that are stored before they become outputs; a row has more if it
+  /// must.
+  static constexpr int64_t kMaxSums = 1024;
+
+  /// Whether this is such a convolution, of a target that multiplies words.
+  bool isDepthwise();
+  /// Sets the extents, if all sizes are known.
+  bool findExtents();
+
+  Value offsetOf(ValueRange outer, mlir::ArrayRef<Value> strides);
+  /// Runs `body` for vectors of `size` that cover `count`; the last may overlap
+  /// the one before.
+  void cover(int64_t count, int64_t size, llvm::function_ref<void(Value)> body);
+  /// Copies of `vector` from `from` on, the last of which may pass `to`.
+  void fill(Value vector, Value plane, Value from, Value to);
+  /// One input or a vector of them in 16 bits, less the zero point.
+  Value widen(Value bytes);
+  /// The weights of two taps of a channel, or of one and a zero, as one word in
+  /// each lane. Taps are numbered row by row.
+  Value loadWeights(ValueRange outer, std::optional<int64_t> first,
+                    std::optional<int64_t> second);
+  /// A register of words of the plane.
+  Value loadWords(Value plane, Value at);
+  /// Turns vectors of sums from `at` on into the outputs from `place` on; no
+  /// more than `left`, if given.
+  void emitOutputsOf(const OutputBases &bases, Value sums, Value at,
+                     int64_t numVectors, Value place, Value left = {});
+
+  KernelEmitter &e;
+  const GemmProblem &p;
+  const MicroKernel &kernel;
+  const Windows &input;
+  WordPanels wordPanels;
+  Extent rows, columns;
+  /// 16-bit elements of a register, which are twice its words.
+  int64_t width;
+
+private:
+  Value loadWeight(ValueRange outer, int64_t tap);
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CODEGEN_CONTRACTIONS_BYTEPLANES_H

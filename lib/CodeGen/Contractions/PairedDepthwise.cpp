@@ -1,0 +1,226 @@
+//===- PairedDepthwise.cpp - Depthwise convolutions by pairs of rows ------===//
+//
+// Two rows of a plane are interleaved: a word is an element and the one below
+// it. Then a vector of words, multiplied by the weights of two rows of a
+// window, is products of neighbouring outputs, whichever the column; and the
+// same words by the weights moved by a row are products of the outputs below,
+// so that two rows of outputs share what is loaded.
+//
+//===----------------------------------------------------------------------===//
+
+#include "IntegerDepthwise.h"
+
+#include "BytePlanes.h"
+
+using namespace mlir;
+using namespace quantc;
+
+namespace {
+class PairedDepthwise : BytePlanes {
+public:
+  using BytePlanes::BytePlanes;
+
+  /// Whether this convolution suits: of a known size, with stride 1, and of
+  /// windows that need no more products so than line by line.
+  bool analyze();
+  void emit(bool useThreads);
+
+private:
+  /// The words under a window: which rows of words, and which columns of them.
+  /// Each has weights for both rows of outputs, null where these do not reach.
+  struct Words {
+    int64_t row, column;
+    Value weights[2];
+  };
+
+  SmallVector<Words> loadWindow(ValueRange outer);
+  void fillPlane(ValueRange outer, Value plane);
+  /// Fills a line of words from two rows of the image, of which one may be null
+  /// for padding.
+  void fillLine(Value plane, Value image, Value line, Value first,
+                Value second);
+  /// Stores the sums of two rows of outputs one behind the other, in whole
+  /// vectors.
+  void emitSums(Value plane, Value line, ArrayRef<Words> window, Value sums,
+                Value at);
+  void emitChannel(ValueRange outer);
+
+  /// Lines of words that the windows reach; the last one may have one row only.
+  int64_t numLines;
+  /// 16-bit elements of a line of words.
+  int64_t lineSize;
+};
+} // namespace
+
+bool PairedDepthwise::analyze() {
+  if (!isDepthwise() || !findExtents() || rows.stride != 1 ||
+      columns.stride != 1 || rows.dilation != 1)
+    return false;
+  // The upper row of outputs begins with a line of words, the lower one in the
+  // middle of it.
+  int64_t linesOfBoth = (rows.window + 1) / 2 + rows.window / 2 + 1;
+  int64_t wordsOfRow =
+      columns.dilation == 1 ? (columns.window + 1) / 2 : columns.window;
+  if (linesOfBoth * columns.window > 2 * rows.window * wordsOfRow)
+    return false;
+  numLines = llvm::divideCeil(rows.output, 2) + rows.window / 2;
+  lineSize = llvm::alignTo(2 * columns.reached(), width);
+  return numLines * lineSize <= kMaxPlane;
+}
+
+SmallVector<PairedDepthwise::Words>
+PairedDepthwise::loadWindow(ValueRange outer) {
+  SmallVector<Words> window;
+  for (int64_t row = 0; row <= rows.window / 2; ++row)
+    for (int64_t column = 0; column < columns.window; ++column) {
+      auto getTap = [&](int64_t tapRow) -> std::optional<int64_t> {
+        if (tapRow < 0 || tapRow >= rows.window)
+          return std::nullopt;
+        return tapRow * columns.window + column;
+      };
+      Words words{row, column, {}};
+      for (int64_t below = 0; below < 2; ++below) {
+        auto first = getTap(2 * row - below),
+             second = getTap(2 * row + 1 - below);
+        if (first || second)
+          words.weights[below] = loadWeights(outer, first, second);
+      }
+      window.push_back(words);
+    }
+  return window;
+}
+
+void PairedDepthwise::fillLine(Value plane, Value image, Value line,
+                               Value first, Value second) {
+  Value border = widen(e.splat(input.paddingValue, width));
+  Value begin = e.add(line, e.index(2 * columns.padding));
+  // Around the line's elements, which then overwrite what is too much of it.
+  int64_t tail = 2 * (columns.padding + columns.copied()) / width * width;
+  fill(border, plane, line, begin);
+  fill(border, plane, e.add(line, e.index(tail)),
+       e.add(line, e.index(lineSize)));
+  int64_t size = width;
+  while (columns.copied() < size)
+    size /= 2;
+  cover(columns.copied(), size, [&](Value x) {
+    auto load = [&](Value row) -> Value {
+      if (!row)
+        return e.splat(input.paddingValue, size);
+      Value from = e.add(image, e.mul(row, e.index(columns.input)));
+      return e.loadVector(input.input, e.add(from, x), size);
+    };
+    Value bytes =
+        vector::InterleaveOp::create(e.b, e.loc, load(first), load(second));
+    e.storeVector(widen(bytes), plane, e.add(begin, e.mul(x, e.index(2))));
+  });
+}
+
+void PairedDepthwise::fillPlane(ValueRange outer, Value plane) {
+  Value border = widen(e.splat(input.paddingValue, width));
+  Value image = offsetOf(outer, input.outerStrides);
+  auto lineAt = [&](int64_t i) { return e.index(i * lineSize); };
+  int64_t line = rows.padding / 2, row = 0;
+  fill(border, plane, lineAt(0), lineAt(line));
+  if (rows.padding % 2 != 0)
+    fillLine(plane, image, lineAt(line++), {}, e.index(row++));
+  int64_t numPairs = (rows.copied() - row) / 2;
+  e.forLoop(e.index(0), e.index(numPairs), 1, [&](Value i) {
+    Value first = e.add(e.mul(i, e.index(2)), e.index(row));
+    fillLine(plane, image, e.mul(e.add(i, e.index(line)), e.index(lineSize)),
+             first, e.add(first, e.index(1)));
+  });
+  line += numPairs;
+  row += 2 * numPairs;
+  if (row < rows.copied())
+    fillLine(plane, image, lineAt(line++), e.index(row), {});
+  fill(border, plane, lineAt(line), lineAt(std::max(line, numLines)));
+}
+
+void PairedDepthwise::emitSums(Value plane, Value line, ArrayRef<Words> window,
+                               Value sums, Value at) {
+  int64_t lanes = kernel.lanes;
+  int64_t numVectors = llvm::divideCeil(columns.output, lanes);
+  Value below = e.add(at, e.index(columns.output));
+  // From the last vector of a row to the first one: what is too much of the
+  // upper row is then overwritten by the lower one, and what is too much of
+  // that one by the next rows.
+  e.forLoop(e.index(0), e.index(numVectors), 1, [&](Value i) {
+    Value x = e.mul(e.sub(e.index(numVectors - 1), i), e.index(lanes));
+    Value zero = e.zero(VectorType::get(lanes, e.b.getI32Type()));
+    Value results[2] = {zero, zero};
+    for (const Words &words : window) {
+      Value column = e.add(x, e.index(words.column * columns.dilation));
+      Value from = e.mul(e.add(line, e.index(words.row)), e.index(lineSize));
+      Value loaded = loadWords(plane, e.add(from, e.mul(column, e.index(2))));
+      for (auto [sum, weights] : llvm::zip(results, words.weights))
+        if (weights)
+          sum = kernel.dot.emit(e, loaded, weights, sum);
+    }
+    e.storeVector(results[0], sums, e.add(at, x));
+    e.storeVector(results[1], sums, e.add(below, x));
+  });
+}
+
+void PairedDepthwise::emitChannel(ValueRange outer) {
+  // Padding may be more than the windows reach, and the last vectors of a line
+  // reach beyond it.
+  int64_t filled = std::max(
+      numLines, int64_t(llvm::divideCeil(rows.padding + rows.copied(), 2)));
+  Value plane =
+      e.allocateOnStack(filled * lineSize + 2 * width, e.b.getI16Type());
+  fillPlane(outer, plane);
+  SmallVector<Words> window = loadWindow(outer);
+  OutputBases bases(e, p, outer);
+  // Pairs of rows whose sums lie behind each other, as their outputs do. The
+  // last block may overlap the one before.
+  int64_t pairSize = 2 * columns.output;
+  int64_t numPairs = llvm::divideCeil(rows.output, 2);
+  int64_t numBlocks =
+      llvm::divideCeil(numPairs, std::max<int64_t>(1, kMaxSums / pairSize));
+  int64_t blockPairs = llvm::divideCeil(numPairs, numBlocks);
+  int64_t blockSize = blockPairs * pairSize;
+  Value sums = e.allocateOnStack(blockSize + width, e.b.getI32Type());
+  e.forLoop(e.index(0), e.index(numPairs), blockPairs, [&](Value first) {
+    if (numPairs % blockPairs != 0)
+      first = e.min(first, e.index(numPairs - blockPairs));
+    e.forLoop(e.index(0), e.index(blockPairs), 1, [&](Value i) {
+      emitSums(plane, e.add(first, i), window, sums,
+               e.mul(i, e.index(pairSize)));
+    });
+    // The last pair may have one row only.
+    Value place = e.mul(first, e.index(pairSize));
+    Value size = e.index(blockSize);
+    int64_t least = blockSize;
+    if (rows.output % 2 != 0) {
+      size = e.min(size, e.sub(e.index(rows.output * columns.output), place));
+      least -= columns.output;
+    }
+    int64_t numVectors = std::min<int64_t>(
+        kMostVectors, llvm::bit_floor(uint64_t(least / kernel.lanes)));
+    int64_t step = numVectors * kernel.lanes;
+    e.forLoop(e.index(0), size, step, [&](Value at) {
+      at = e.min(at, e.sub(size, e.index(step)));
+      emitOutputsOf(bases, sums, at, numVectors, e.add(place, at));
+    });
+  });
+}
+
+void PairedDepthwise::emit(bool useThreads) {
+  Value work = e.mul(p.n, p.k);
+  for (Value size : p.outerSizes)
+    work = e.mul(work, size);
+  e.parallelFor(
+      p.outerSizes, work, useThreads,
+      [&](Value task, ArrayRef<Value> positions) { emitChannel(positions); });
+}
+
+bool quantc::emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
+                                 bool useThreads) {
+  if (!match.words || !match.kernel.dot)
+    return false;
+  PairedDepthwise emitter(e, match);
+  if (!emitter.analyze())
+    return false;
+  emitter.emit(useThreads);
+  return true;
+}
