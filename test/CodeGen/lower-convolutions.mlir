@@ -59,3 +59,39 @@ func.func private @depthwise(%x: memref<1x4x?x?xf32>, %w: memref<4x3x3xf32>,
   memref.dealloc %p : memref<1x4x?x?xf32>
   return
 }
+
+// What is added may be in the memory of the result: nothing is written to it
+// before it is read.
+// CHECK-LABEL: func.func private @depthwise_sum(
+// CHECK-COUNT-18: vector.fma
+// CHECK-NOT:     arith.maxsi
+// CHECK:         vector.maskedload
+// CHECK:         vector.maskedstore
+// CHECK-NOT:     linalg
+func.func private @depthwise_sum(%x: memref<1x4x?x?xf32>, %w: memref<4x3x3xf32>,
+                                 %other: memref<1x4x?x?xf32>,
+                                 %out: memref<1x4x?x?xf32>, %h: index, %n: index) {
+  %zero = arith.constant 0.0 : f32
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %sh = memref.dim %x, %c2 : memref<1x4x?x?xf32>
+  %sn = memref.dim %x, %c3 : memref<1x4x?x?xf32>
+  %p = memref.alloc(%h, %n) : memref<1x4x?x?xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<1x4x?x?xf32>)
+  %s = memref.subview %p[0, 0, 1, 1] [1, 4, %sh, %sn] [1, 1, 1, 1]
+      : memref<1x4x?x?xf32> to memref<1x4x?x?xf32, strided<[?, ?, ?, 1], offset: ?>>
+  memref.copy %x, %s : memref<1x4x?x?xf32> to memref<1x4x?x?xf32, strided<[?, ?, ?, 1], offset: ?>>
+  linalg.fill ins(%zero : f32) outs(%out : memref<1x4x?x?xf32>)
+  linalg.depthwise_conv_2d_nchw_chw {strides = dense<2> : tensor<2xi64>}
+      ins(%p, %w : memref<1x4x?x?xf32>, memref<4x3x3xf32>) outs(%out : memref<1x4x?x?xf32>)
+  linalg.generic {indexing_maps = [affine_map<(a, b, c, d) -> (a, b, c, d)>, affine_map<(a, b, c, d) -> (a, b, c, d)>,
+                                   affine_map<(a, b, c, d) -> (a, b, c, d)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%out, %other : memref<1x4x?x?xf32>, memref<1x4x?x?xf32>) outs(%other : memref<1x4x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.addf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  memref.dealloc %p : memref<1x4x?x?xf32>
+  return
+}

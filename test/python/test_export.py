@@ -297,20 +297,41 @@ def test_scales_of_products_keep_their_rank(shape, tmp_path):
 @pytest.mark.parametrize("declared", [("h", "w"), None], ids=["any-size", "one-size"])
 @pytest.mark.parametrize(
     "window, stride, dilation, size",
-    [(3, 1, 1, (24, 40)), (3, 1, 1, (7, 13)), (3, 2, 1, (15, 33)), (5, 1, 1, (9, 14)), (5, 2, 1, (1, 50)), (3, 1, 2, (10, 21))],
+    [
+        (3, 1, 1, (24, 40)),
+        (3, 1, 1, (7, 13)),
+        (3, 1, 1, (9, 3)),
+        (3, 1, 1, (11, 600)),
+        (3, 2, 1, (15, 33)),
+        (3, 2, 1, (14, 14)),
+        (3, 2, 2, (21, 113)),
+        (3, 2, 1, (17, 1100)),
+        (5, 1, 1, (9, 14)),
+        (5, 1, 1, (7, 7)),
+        (5, 2, 1, (1, 50)),
+        (3, 1, 2, (10, 21)),
+    ],
 )
-def test_depthwise_convolutions_of_floats(window, stride, dilation, size, declared):
+@pytest.mark.parametrize("has_residual", [False, True], ids=["alone", "residual"])
+def test_depthwise_convolutions_of_floats(window, stride, dilation, size, declared, has_residual):
     """Added up in the same order, to the last bit: what a dynamic recipe leaves in float is quantized behind them."""
     rng = np.random.default_rng(window + size[1])
     weights = rng.standard_normal((32, 1, window, window)).astype(np.float32)
     bias = rng.standard_normal(32).astype(np.float32)
-    node = helper.make_node(
-        "Conv", ["x", "w", "b"], ["y"], group=32, pads=[window // 2] * 4, strides=[stride] * 2, dilations=[dilation] * 2
-    )
+    conv = {"group": 32, "pads": [window // 2] * 4, "strides": [stride] * 2, "dilations": [dilation] * 2}
+    if not has_residual:
+        nodes = [helper.make_node("Conv", ["x", "w", "b"], ["y"], **conv)]
+    else:  # Read where the result is stored, element by element.
+        nodes = [
+            helper.make_node("Conv", ["x", "w"], ["other"], **conv),
+            helper.make_node("Conv", ["x", "w", "b"], ["conv"], **conv),
+            helper.make_node("Abs", ["other"], ["absolute"]),
+            helper.make_node("Add", ["conv", "absolute"], ["y"]),
+        ]
     x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 32, *(declared or size)])
     y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
     constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")]
-    graph = helper.make_graph([node], "g", [x], [y], constants)
+    graph = helper.make_graph(nodes, "g", [x], [y], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     feed = {"x": rng.standard_normal((2, 32, *size)).astype(np.float32)}
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

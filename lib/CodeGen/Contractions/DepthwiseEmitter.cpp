@@ -15,6 +15,8 @@ static constexpr int64_t kMaxTaps = 64;
 static constexpr int64_t kMaxStride = 4;
 /// Vectors of so many 32-bit elements have masks.
 static constexpr int64_t kMaskedLanes = 8;
+/// Rows of so many vectors are short.
+static constexpr int64_t kShortVectors = 3;
 /// Rows of outputs computed side by side: a chain of all taps takes longer than
 /// its arithmetic.
 static constexpr int64_t kRowsAtOnce = 2;
@@ -45,9 +47,14 @@ private:
   int64_t getReach() const {
     return (line.window - 1) * line.dilation / stride;
   }
+  void chooseBlocks();
   void emitTask(ArrayRef<Value> indices);
   void copyRow(Value target, Value row, Value firstColumn, Value channel);
-  void copyVectors(Value target, Value rowBase, Value start);
+  void copyVectors(Value numRows, Value firstRow, Value firstColumn,
+                   Value channel);
+  SmallVector<Value> maskVectors(Value position);
+  SmallVector<Value> loadPhases(Value at, ArrayRef<Value> masks);
+  void storePhases(Value at, ArrayRef<Value> phases);
   void fill(Value from, Value to, Value target);
   void emitRows(ArrayRef<Value> rows, ArrayRef<Value> inputRows,
                 Value firstColumn, Value endColumn, ArrayRef<Value> weights,
@@ -69,20 +76,32 @@ private:
   /// since at a distance of a page they would share the lines of a cache.
   int64_t mostInPhase;
   Value phaseLength;
-  /// Whether rows are copied in whole vectors, the last of which may reach into
-  /// the row that is copied next, or behind the last one.
+  /// Whether rows are copied in whole vectors. Phases are whole vectors long
+  /// then, so that the last one reaches into no other phase.
   bool copiesVectors;
   /// As many of each phase as the block's outputs read.
   Value length;
   Value numRowBlocks, numColumnBlocks, buffer;
+  /// Whether the last vector of a row may be stored as a whole: what it writes
+  /// of the rows behind is written again later, by the same task. Vectors with
+  /// masks take some processors (AVX2) as long as all taps. Rows are computed
+  /// from their ends, up to the output `endOutput`.
+  bool overwrites;
+  Value endOutput;
 };
 } // namespace
 
-void DepthwiseEmitter::emit(bool useThreads) {
+/// How much is computed side by side, and by one task.
+void DepthwiseEmitter::chooseBlocks() {
   std::optional<int64_t> rows = e.asConstant(column.outputSize);
   std::optional<int64_t> columns = e.asConstant(line.outputSize);
   vectors = windows.getNumTaps() > kMaxResidentTaps ? 2 : 1;
   rowsAtOnce = rows == 1 ? 1 : kRowsAtOnce;
+  // Half of two vectors of a short row would be none.
+  if (vectors == 2 && rows != 1 && (!columns || *columns <= lanes)) {
+    vectors = 1;
+    rowsAtOnce *= 2;
+  }
   if (columns && llvm::divideCeil(*columns, lanes) == 2) {
     vectors = 2;
     if (windows.getNumTaps() <= kMaxResidentTaps)
@@ -99,14 +118,25 @@ void DepthwiseEmitter::emit(bool useThreads) {
   if (columns)
     blockColumns = std::min(blockColumns, *columns);
   blockColumns = llvm::alignTo(std::max<int64_t>(1, blockColumns), width);
-  mostInPhase = blockColumns + getReach();
+}
+
+void DepthwiseEmitter::emit(bool useThreads) {
+  chooseBlocks();
   // Vectors of fewer elements are loaded with masks element by element.
   Type element = cast<MemRefType>(windows.input.getType()).getElementType();
-  copiesVectors = !columns && lanes >= kMaskedLanes && stride == 1 &&
-                  element.getIntOrFloatBitWidth() == 32;
+  bool isAnySize = !e.asConstant(line.outputSize);
+  copiesVectors = (isAnySize || stride == 2) && lanes >= kMaskedLanes &&
+                  stride <= 2 && element.getIntOrFloatBitWidth() == 32;
+  mostInPhase = blockColumns + getReach();
+  if (copiesVectors || isAnySize)
+    mostInPhase = llvm::alignTo(mostInPhase, lanes);
   numRowBlocks = e.ceilDiv(column.outputSize, blockRows);
   numColumnBlocks = e.ceilDiv(line.outputSize, blockColumns);
 
+  overwrites = !p.accumulates &&
+               llvm::all_of(p.epilogueInputs, [&](const StridedMatrix &input) {
+                 return !input.buffer || e.isConstant(input.columnStride, 0);
+               });
   Value work = e.mul(p.n, p.k);
   for (Value size : p.outerSizes)
     work = e.mul(work, size);
@@ -127,15 +157,23 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
   Value endColumn =
       e.min(e.add(firstColumn, e.index(blockColumns)), line.outputSize);
 
+  // The rows of several blocks of columns belong to several tasks.
+  endOutput = arith::SelectOp::create(
+      e.b, e.loc,
+      e.compare(arith::CmpIPredicate::eq, numColumnBlocks, e.index(1)),
+      e.mul(e.add(firstRow, numRows), line.outputSize), e.index(0));
   length = e.add(e.sub(endColumn, firstColumn), e.index(getReach()));
   int64_t reach = (column.window - 1) * column.dilation;
   int64_t inputRows = (blockRows - 1) * column.stride + reach + 1;
   int64_t width = vectors * lanes;
   phaseLength = e.index(mostInPhase);
   if (!e.asConstant(line.outputSize))
-    phaseLength = e.add(
-        e.mul(e.ceilDiv(e.sub(endColumn, firstColumn), width), e.index(width)),
-        e.index(getReach()));
+    phaseLength = e.mul(
+        e.ceilDiv(e.add(e.mul(e.ceilDiv(e.sub(endColumn, firstColumn), width),
+                              e.index(width)),
+                        e.index(getReach())),
+                  lanes),
+        e.index(lanes));
   Value rowLength = e.mul(e.index(stride), phaseLength);
   buffer = e.allocateOnStack(inputRows * stride * mostInPhase + lanes,
                              kernel.accumulator);
@@ -146,9 +184,12 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
             e.index(reach + 1));
   Value firstInput =
       e.sub(e.mul(firstRow, e.index(column.stride)), column.padding);
-  e.forLoop(e.index(0), numInputRows, 1, [&](Value i) {
-    copyRow(e.mul(i, rowLength), e.add(firstInput, i), firstColumn, channel);
-  });
+  if (copiesVectors)
+    copyVectors(numInputRows, firstInput, firstColumn, channel);
+  else
+    e.forLoop(e.index(0), numInputRows, 1, [&](Value i) {
+      copyRow(e.mul(i, rowLength), e.add(firstInput, i), firstColumn, channel);
+    });
 
   SmallVector<Value> weights;
   Value weightBase = getOffset(e, outer, p.a);
@@ -172,20 +213,13 @@ void DepthwiseEmitter::emitTask(ArrayRef<Value> indices) {
 }
 
 void DepthwiseEmitter::fill(Value from, Value to, Value target) {
-  if (copiesVectors)
-    return e.forLoop(from, to, lanes, [&](Value i) {
-      e.storeVector(e.splat(windows.paddingValue, lanes), buffer,
-                    e.add(target, i));
-    });
   e.forLoop(from, to, 1, [&](Value i) {
     e.store(windows.paddingValue, buffer, e.add(target, i));
   });
 }
 
-/// Copies a row of the input, whose element `start` comes first, with what is
-/// before and behind it, in whole vectors: a row of a size that only the call
-/// knows may be too short for loops over its parts.
-void DepthwiseEmitter::copyVectors(Value target, Value rowBase, Value start) {
+/// Which elements of `stride` vectors of a line exist, from `position` on.
+SmallVector<Value> DepthwiseEmitter::maskVectors(Value position) {
   Type i32 = e.b.getI32Type();
   auto toVector = [&](Value value) {
     return e.splat(arith::IndexCastOp::create(e.b, e.loc, i32, value), lanes);
@@ -194,40 +228,125 @@ void DepthwiseEmitter::copyVectors(Value target, Value rowBase, Value start) {
   Value lane = arith::ConstantOp::create(
       e.b, e.loc,
       DenseElementsAttr::get(VectorType::get(lanes, i32), ArrayRef(steps)));
-  auto copy = [&](Value i, Value mask) {
-    Value at = e.add(rowBase, e.add(start, i));
-    Value factors =
-        emitFactor(e, kernel, p.factorB,
-                   e.loadVector(windows.input, at, lanes, mask), lanes);
+  SmallVector<Value> masks;
+  for (int64_t v = 0; v < stride; ++v) {
+    Value positions = arith::AddIOp::create(
+        e.b, e.loc, toVector(e.add(position, e.index(v * lanes))), lane);
+    masks.push_back(arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult,
+                                          positions, toVector(line.inputSize)));
+  }
+  return masks;
+}
+
+/// A vector of each phase, from element `at` of the input on; padding where a
+/// mask says so.
+SmallVector<Value> DepthwiseEmitter::loadPhases(Value at,
+                                                ArrayRef<Value> masks) {
+  SmallVector<Value> loaded;
+  for (int64_t v = 0; v < stride; ++v) {
+    Value mask = masks.empty() ? Value() : masks[v];
+    Value factors = emitFactor(
+        e, kernel, p.factorB,
+        e.loadVector(windows.input, e.add(at, e.index(v * lanes)), lanes, mask),
+        lanes);
     if (mask)
       factors = arith::SelectOp::create(e.b, e.loc, mask, factors,
                                         e.splat(windows.paddingValue, lanes));
-    e.storeVector(factors, buffer, e.add(target, i));
+    loaded.push_back(factors);
+  }
+  if (stride == 1)
+    return loaded;
+  SmallVector<Value> phases;
+  for (int64_t phase = 0; phase < stride; ++phase) {
+    SmallVector<int64_t> picked;
+    for (int64_t i = 0; i < lanes; ++i)
+      picked.push_back(i * stride + phase);
+    phases.push_back(
+        vector::ShuffleOp::create(e.b, e.loc, loaded[0], loaded[1], picked));
+  }
+  return phases;
+}
+
+/// Stores a vector of each phase from the buffer's element `at` on.
+void DepthwiseEmitter::storePhases(Value at, ArrayRef<Value> phases) {
+  for (auto [phase, elements] : llvm::enumerate(phases))
+    e.storeVector(elements, buffer,
+                  e.add(at, e.mul(e.index(phase), phaseLength)));
+}
+
+/// Copies rows of the input with what is around them in whole vectors: rows of
+/// a size that only the call knows may be too short for loops over elements.
+void DepthwiseEmitter::copyVectors(Value numRows, Value firstRow,
+                                   Value firstColumn, Value channel) {
+  Value zero = e.index(0), rowLength = e.mul(e.index(stride), phaseLength);
+  SmallVector<Value> padding(stride, e.splat(windows.paddingValue, lanes));
+  Value start = e.sub(e.mul(firstColumn, e.index(stride)), line.padding);
+  auto getPosition = [&](Value i) {
+    return e.add(start, e.mul(i, e.index(stride)));
   };
-  auto copyBorder = [&](Value from, Value to) {
-    e.forLoop(from, to, lanes, [&](Value i) {
-      Value positions =
-          arith::AddIOp::create(e.b, e.loc, toVector(e.add(start, i)), lane);
-      copy(i, arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult,
-                                    positions, toVector(line.inputSize)));
+  auto getBase = [&](Value row) {
+    return e.add(channel, e.mul(e.add(firstRow, row), line.inputSize));
+  };
+  // Rows [begin, end) exist.
+  Value begin = e.min(e.max(zero, e.sub(zero, firstRow)), numRows);
+  Value end = e.max(begin, e.min(e.sub(column.inputSize, firstRow), numRows));
+  auto fillRows = [&](Value from, Value to) {
+    e.forLoop(from, to, 1, [&](Value row) {
+      Value target = e.mul(row, rowLength);
+      e.forLoop(zero, length, lanes,
+                [&](Value i) { storePhases(e.add(target, i), padding); });
     });
   };
-  // Vectors [begin, end) hold elements of the row only.
-  Value zero = e.index(0);
-  Value before = e.max(zero, e.sub(zero, start));
-  Value begin = e.mul(e.ceilDiv(before, lanes), e.index(lanes));
-  begin = e.min(begin, length);
-  Value room = e.sub(e.min(length, e.sub(line.inputSize, start)), begin);
-  Value whole = e.mul(e.floorDiv(e.max(zero, room), lanes), e.index(lanes));
-  Value end = e.add(begin, whole);
-  copyBorder(zero, begin);
-  e.forLoop(begin, end, lanes, [&](Value i) { copy(i, nullptr); });
-  copyBorder(end, length);
+  fillRows(zero, begin);
+  fillRows(end, numRows);
+  // Of short rows, one vector of each after the other: all have the same mask,
+  // and loops over the parts of a row would be mispredicted.
+  auto copyShort = [&] {
+    e.forLoop(zero, length, lanes, [&](Value i) {
+      Value position = getPosition(i);
+      SmallVector<Value> masks = maskVectors(position);
+      e.forLoop(begin, end, 1, [&](Value row) {
+        storePhases(e.add(e.mul(row, rowLength), i),
+                    loadPhases(e.add(getBase(row), position), masks));
+      });
+    });
+  };
+  // Of others, vectors [first, last) hold elements of the row only: loads with
+  // masks wait for each other where they miss the cache.
+  auto copyLong = [&] {
+    Value before = e.ceilDiv(e.max(zero, e.sub(zero, start)), stride * lanes);
+    Value first = e.min(e.mul(before, e.index(lanes)), length);
+    Value room = e.max(zero, e.sub(line.inputSize, getPosition(first)));
+    Value whole =
+        e.min(e.mul(e.floorDiv(room, stride * lanes), e.index(lanes)),
+              e.mul(e.floorDiv(e.sub(length, first), lanes), e.index(lanes)));
+    Value last = e.add(first, whole);
+    e.forLoop(begin, end, 1, [&](Value row) {
+      Value target = e.mul(row, rowLength), base = getBase(row);
+      auto copy = [&](Value from, Value to, bool isBorder) {
+        e.forLoop(from, to, lanes, [&](Value i) {
+          Value position = getPosition(i);
+          SmallVector<Value> masks;
+          if (isBorder)
+            masks = maskVectors(position);
+          storePhases(e.add(target, i),
+                      loadPhases(e.add(base, position), masks));
+        });
+      };
+      copy(zero, first, true);
+      copy(first, last, false);
+      copy(last, length, true);
+    });
+  };
+  e.ifThen(e.compare(arith::CmpIPredicate::sle, length,
+                     e.index(kShortVectors * lanes)),
+           copyShort, copyLong);
 }
 
 /// Copies a row of the input, or padding, to the buffer from `target` on.
 void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
                                Value channel) {
+  Value rowBase = e.add(channel, e.mul(row, line.inputSize));
   auto copyPhase = [&](int64_t phase) {
     // Element i is at i * stride + start in the row.
     Value start =
@@ -235,9 +354,6 @@ void DepthwiseEmitter::copyRow(Value target, Value row, Value firstColumn,
               line.padding);
     Value zero = e.index(0);
     Value phaseTarget = e.add(target, e.mul(e.index(phase), phaseLength));
-    Value rowBase = e.add(channel, e.mul(row, line.inputSize));
-    if (copiesVectors)
-      return copyVectors(phaseTarget, rowBase, start);
     Value begin =
         e.min(length, e.ceilDiv(e.max(zero, e.sub(zero, start)), stride));
     Value room = e.max(zero, e.sub(line.inputSize, start));
@@ -286,8 +402,14 @@ void DepthwiseEmitter::emitRows(ArrayRef<Value> rows, ArrayRef<Value> inputRows,
                                 const OutputBases &bases) {
   Value zero = e.zero(VectorType::get(lanes, kernel.accumulator));
   int64_t width = vectors * lanes;
-  e.forLoop(firstColumn, endColumn, width, [&](Value first) {
-    Value position = e.sub(first, firstColumn);
+  Value lastVector =
+      e.mul(e.floorDiv(e.sub(e.sub(endColumn, firstColumn), e.index(1)), width),
+            e.index(width));
+  e.forLoop(firstColumn, endColumn, width, [&](Value at) {
+    Value position = e.sub(at, firstColumn);
+    if (overwrites)
+      position = e.sub(lastVector, position);
+    Value first = e.add(firstColumn, position);
     SmallVector<Value> sums(rows.size() * vectors, zero);
     // One tap after the other, as ONNX Runtime adds floats up: what rounds them
     // afterwards then rounds the same ones. Rows side by side keep the chains
@@ -324,7 +446,12 @@ void DepthwiseEmitter::emitRows(ArrayRef<Value> rows, ArrayRef<Value> inputRows,
     std::optional<int64_t> size = e.asConstant(line.outputSize);
     if (size && *size % width == 0 && blockColumns % width == 0)
       return store({});
-    e.withMasks(e.sub(endColumn, first), vectors, lanes, store);
+    Value left = e.sub(endColumn, first), room = left;
+    if (overwrites)
+      room =
+          e.max(left, e.sub(endOutput,
+                            e.add(e.mul(rows.back(), line.outputSize), first)));
+    e.withMasks(left, vectors, lanes, store, room);
   });
 }
 

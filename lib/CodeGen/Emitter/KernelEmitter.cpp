@@ -151,9 +151,11 @@ void KernelEmitter::ifThen(Value condition, llvm::function_ref<void()> then,
 }
 
 void KernelEmitter::withMasks(Value left, int64_t count, int64_t lanes,
-                              llvm::function_ref<void(ArrayRef<Value>)> body) {
+                              llvm::function_ref<void(ArrayRef<Value>)> body,
+                              Value room) {
   ifThen(
-      compare(arith::CmpIPredicate::sle, index(count * lanes), left),
+      compare(arith::CmpIPredicate::sle, index(count * lanes),
+              room ? room : left),
       [&] { body({}); },
       [&] {
         SmallVector<Value> masks;

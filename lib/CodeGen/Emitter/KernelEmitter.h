@@ -58,9 +58,11 @@ public:
   void ifThen(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise = nullptr);
   /// Emits `body` for `count` vectors of `lanes` elements, of which `left` are
-  /// there: without masks where all are, and with one for each vector.
+  /// there: without masks where all are, or where there is `room` for all, and
+  /// with one for each vector.
   void withMasks(Value left, int64_t count, int64_t lanes,
-                 llvm::function_ref<void(llvm::ArrayRef<Value>)> body);
+                 llvm::function_ref<void(llvm::ArrayRef<Value>)> body,
+                 Value room = nullptr);
   /// Runs `body` for each index of `sizes`, and for its number among them (the
   /// last size fastest): on all threads if `useThreads`, and if `work` is more
   /// than `least` at run time.
