@@ -35,10 +35,14 @@ private:
 
   SmallVector<Words> loadWindow(ValueRange outer);
   void fillPlane(ValueRange outer, Value plane);
-  /// Fills a line of words from two rows of the image, of which one may be null
-  /// for padding.
-  void fillLine(Value plane, Value image, Value line, Value first,
-                Value second);
+  /// A row of bytes: of the image, or of padding.
+  struct Row {
+    Value buffer, at;
+  };
+
+  Row getRow(Value image, Value padding, Value row);
+  /// Fills a line of words from two rows.
+  void fillLine(Value plane, Value line, const Row &first, const Row &second);
   /// Stores the sums of two rows of outputs one behind the other, in whole
   /// vectors.
   void emitSums(Value plane, Value line, ArrayRef<Words> window, Value sums,
@@ -90,8 +94,28 @@ PairedDepthwise::loadWindow(ValueRange outer) {
   return window;
 }
 
-void PairedDepthwise::fillLine(Value plane, Value image, Value line,
-                               Value first, Value second) {
+/// `padding` may be null if all rows are there.
+PairedDepthwise::Row PairedDepthwise::getRow(Value image, Value padding,
+                                             Value row) {
+  Row result{input.input, e.add(image, e.mul(row, e.index(columns.input)))};
+  if (!padding)
+    return result;
+  auto type = MemRefType::get(ShapedType::kDynamic, e.b.getI8Type());
+  auto cast = [&](Value buffer) -> Value {
+    return memref::CastOp::create(e.b, e.loc, type, buffer);
+  };
+  // A row above the image is a large number, too.
+  Value isThere =
+      e.compare(arith::CmpIPredicate::ult, row, e.index(rows.copied()));
+  result.buffer = arith::SelectOp::create(e.b, e.loc, isThere,
+                                          cast(result.buffer), cast(padding));
+  result.at =
+      arith::SelectOp::create(e.b, e.loc, isThere, result.at, e.index(0));
+  return result;
+}
+
+void PairedDepthwise::fillLine(Value plane, Value line, const Row &first,
+                               const Row &second) {
   Value border = widen(e.splat(input.paddingValue, width));
   Value begin = e.add(line, e.index(2 * columns.padding));
   // Around the line's elements, which then overwrite what is too much of it.
@@ -103,11 +127,8 @@ void PairedDepthwise::fillLine(Value plane, Value image, Value line,
   while (columns.copied() < size)
     size /= 2;
   cover(columns.copied(), size, [&](Value x) {
-    auto load = [&](Value row) -> Value {
-      if (!row)
-        return e.splat(input.paddingValue, size);
-      Value from = e.add(image, e.mul(row, e.index(columns.input)));
-      return e.loadVector(input.input, e.add(from, x), size);
+    auto load = [&](const Row &row) {
+      return e.loadVector(row.buffer, e.add(row.at, x), size);
     };
     Value bytes =
         vector::InterleaveOp::create(e.b, e.loc, load(first), load(second));
@@ -119,21 +140,25 @@ void PairedDepthwise::fillPlane(ValueRange outer, Value plane) {
   Value border = widen(e.splat(input.paddingValue, width));
   Value image = offsetOf(outer, input.outerStrides);
   auto lineAt = [&](int64_t i) { return e.index(i * lineSize); };
-  int64_t line = rows.padding / 2, row = 0;
-  fill(border, plane, lineAt(0), lineAt(line));
-  if (rows.padding % 2 != 0)
-    fillLine(plane, image, lineAt(line++), {}, e.index(row++));
-  int64_t numPairs = (rows.copied() - row) / 2;
-  e.forLoop(e.index(0), e.index(numPairs), 1, [&](Value i) {
+  // The first line may begin with a row of padding, and the last one end so.
+  int64_t begin = rows.padding / 2, row = 2 * begin - rows.padding;
+  int64_t count = llvm::divideCeil(rows.copied() - row, 2);
+  Value padding;
+  if (row != 0 || rows.copied() % 2 != row % 2) {
+    padding = e.allocateOnStack(llvm::alignTo(columns.copied(), width),
+                                e.b.getI8Type());
+    fill(e.splat(input.paddingValue, width), padding, e.index(0),
+         e.index(columns.copied()));
+  }
+  fill(border, plane, lineAt(0), lineAt(begin));
+  e.forLoop(e.index(0), e.index(count), 1, [&](Value i) {
     Value first = e.add(e.mul(i, e.index(2)), e.index(row));
-    fillLine(plane, image, e.mul(e.add(i, e.index(line)), e.index(lineSize)),
-             first, e.add(first, e.index(1)));
+    fillLine(plane, e.mul(e.add(i, e.index(begin)), e.index(lineSize)),
+             getRow(image, padding, first),
+             getRow(image, padding, e.add(first, e.index(1))));
   });
-  line += numPairs;
-  row += 2 * numPairs;
-  if (row < rows.copied())
-    fillLine(plane, image, lineAt(line++), e.index(row), {});
-  fill(border, plane, lineAt(line), lineAt(std::max(line, numLines)));
+  int64_t end = begin + count;
+  fill(border, plane, lineAt(end), lineAt(std::max(end, numLines)));
 }
 
 void PairedDepthwise::emitSums(Value plane, Value line, ArrayRef<Words> window,

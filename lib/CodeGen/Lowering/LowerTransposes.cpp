@@ -94,7 +94,8 @@ FailureOr<CrossedOp> CrossedOp::match(linalg::LinalgOp op,
                                       const VectorUnit &unit) {
   if (!isVectorizable(op) || op.getNumLoops() < 2)
     return failure();
-  CrossedOp result = {op};
+  CrossedOp result;
+  result.op = op;
   AffineMap output = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   result.column = output.getDimPosition(output.getNumResults() - 1);
   std::optional<unsigned> row;

@@ -167,7 +167,8 @@ std::optional<WindowMaxima> quantc::matchWindowMaxima(linalg::GenericOp op) {
   if (!combiner || !isExtremum(combiner->combine) ||
       op.getBody()->getOperations().size() != 2)
     return std::nullopt;
-  WindowMaxima m{op};
+  WindowMaxima m;
+  m.op = op;
   m.combine = combiner->combine;
   for (OpOperand *input : op.getDpsInputOperands())
     if (op.getMatchingBlockArgument(input) == combiner->element)
