@@ -5,6 +5,10 @@
 using namespace mlir;
 using namespace quantc;
 
+/// Inputs under a tile, but for what windows reach beyond.
+static constexpr int64_t kTileRows = 16;
+static constexpr int64_t kTileColumns = 256;
+
 bool BytePlanes::isDepthwise() {
   return kernel.dot.takesDifferences() && input.dims.size() == 2 &&
          e.isConstant(p.m, 1) && e.isConstant(p.a.columnStride, 1) &&
@@ -23,6 +27,38 @@ bool BytePlanes::findExtents() {
       return false;
   }
   return rows.output * columns.output >= kernel.lanes;
+}
+
+void BytePlanes::setTileExtents() {
+  isTiled = true;
+  auto get = [](const Windows::Dim &dim, int64_t size) -> Extent {
+    return {0, size, 0, dim.window, dim.stride, dim.dilation};
+  };
+  rows = get(input.dims[0], kTileRows / input.dims[0].stride);
+  columns = get(input.dims[1], kTileColumns / input.dims[1].stride);
+}
+
+BytePlanes::Tile BytePlanes::getTile(Value firstRow, Value firstColumn) {
+  const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
+  Tile t;
+  t.firstRow = firstRow;
+  t.firstColumn = firstColumn;
+  t.numRows = e.min(e.index(rows.output), e.sub(rowDim.outputSize, firstRow));
+  t.numColumns =
+      e.min(e.index(columns.output), e.sub(columnDim.outputSize, firstColumn));
+  auto getReached = [&](const Extent &extent, Value size) {
+    return e.add(e.mul(e.sub(size, e.index(1)), e.index(extent.stride)),
+                 e.index((extent.window - 1) * extent.dilation + 1));
+  };
+  t.numLines = getReached(rows, t.numRows);
+  t.length = getReached(columns, t.numColumns);
+  t.row = e.sub(e.mul(firstRow, e.index(rows.stride)), rowDim.padding);
+  t.start =
+      e.sub(e.mul(firstColumn, e.index(columns.stride)), columnDim.padding);
+  Value none = e.index(0);
+  t.begin = e.min(t.length, e.max(none, e.sub(none, t.start)));
+  t.end = e.max(t.begin, e.min(t.length, e.sub(columnDim.inputSize, t.start)));
+  return t;
 }
 
 Value BytePlanes::offsetOf(ValueRange outer, ArrayRef<Value> strides) {
@@ -116,4 +152,47 @@ void BytePlanes::emitOutputsOf(const OutputBases &bases, Value sums, Value at,
     e.withMasks(left, numVectors, lanes, store);
   else
     store({});
+}
+
+void BytePlanes::emitOutputsOf(const OutputBases &bases, Value sums,
+                               const Tile &tile) {
+  // Lines that a tile has all of lie behind each other.
+  Value isWhole = e.compare(arith::CmpIPredicate::eq, tile.numColumns,
+                            input.dims[1].outputSize);
+  auto select = [&](Value whole, Value line) -> Value {
+    return arith::SelectOp::create(e.b, e.loc, isWhole, whole, line);
+  };
+  Value size = e.mul(tile.numRows, tile.numColumns);
+  Value numRuns = select(e.index(1), tile.numRows);
+  Value runSize = select(size, tile.numColumns);
+  e.forLoop(e.index(0), numRuns, 1, [&](Value run) {
+    Value at = e.mul(run, tile.numColumns);
+    Value place =
+        e.add(e.mul(e.add(tile.firstRow, run), input.dims[1].outputSize),
+              tile.firstColumn);
+    e.forLoop(e.index(0), runSize, kMostVectors * kernel.lanes, [&](Value x) {
+      emitOutputsOf(bases, sums, e.add(at, x), kMostVectors, e.add(place, x),
+                    e.sub(runSize, x));
+    });
+  });
+}
+
+void BytePlanes::emit(bool useThreads) {
+  SmallVector<Value> sizes(p.outerSizes);
+  if (isTiled) {
+    sizes.push_back(e.ceilDiv(input.dims[0].outputSize, rows.output));
+    sizes.push_back(e.ceilDiv(input.dims[1].outputSize, columns.output));
+  }
+  Value work = e.mul(p.n, p.k);
+  for (Value size : p.outerSizes)
+    work = e.mul(work, size);
+  e.parallelFor(
+      sizes, work, useThreads, [&](Value task, ArrayRef<Value> positions) {
+        if (!isTiled)
+          return emitChannel(positions);
+        Value row =
+            e.mul(positions[positions.size() - 2], e.index(rows.output));
+        Value column = e.mul(positions.back(), e.index(columns.output));
+        emitTile(positions.drop_back(2), getTile(row, column));
+      });
 }

@@ -19,6 +19,9 @@ public:
   BytePlanes(KernelEmitter &e, const MatchedProduct &match)
       : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
         wordPanels(e, p, kernel), width(2 * kernel.lanes) {}
+  virtual ~BytePlanes() = default;
+
+  void emit(bool useThreads);
 
 protected:
   using Value = mlir::Value;
@@ -34,6 +37,17 @@ protected:
     int64_t copied() const { return std::min(input, reached() - padding); }
   };
 
+  /// A part of the result, and what it reads of the image.
+  struct Tile {
+    Value firstRow, firstColumn, numRows, numColumns;
+    /// Where its lines begin in the image; before it, if negative.
+    Value row, start;
+    /// How many lines of how many elements it reads.
+    Value numLines, length;
+    /// Which of a line's elements are of the image; the others are padding.
+    Value begin, end;
+  };
+
   /// Elements of a plane on the stack; larger ones would leave the first cache.
   static constexpr int64_t kMaxPlane = 24 * 1024;
   /// Vectors of sums that become outputs at a time.
@@ -46,6 +60,10 @@ protected:
   bool isDepthwise();
   /// Sets the extents, if all sizes are known.
   bool findExtents();
+  /// Sets them to those of a tile, which has no input and no padding.
+  void setTileExtents();
+  virtual void emitChannel(ValueRange outer) = 0;
+  virtual void emitTile(ValueRange outer, const Tile &tile) = 0;
 
   Value offsetOf(ValueRange outer, mlir::ArrayRef<Value> strides);
   /// Runs `body` for vectors of `size` that cover `count`; the last may overlap
@@ -65,17 +83,22 @@ protected:
   /// more than `left`, if given.
   void emitOutputsOf(const OutputBases &bases, Value sums, Value at,
                      int64_t numVectors, Value place, Value left = {});
+  /// The same for a tile's sums, line by line without gaps.
+  void emitOutputsOf(const OutputBases &bases, Value sums, const Tile &tile);
 
   KernelEmitter &e;
   const GemmProblem &p;
   const MicroKernel &kernel;
   const Windows &input;
   WordPanels wordPanels;
+  /// Of the whole plane, or of a tile.
   Extent rows, columns;
+  bool isTiled = false;
   /// 16-bit elements of a register, which are twice its words.
   int64_t width;
 
 private:
+  Tile getTile(Value firstRow, Value firstColumn);
   Value loadWeight(ValueRange outer, int64_t tap);
 };
 

@@ -15,17 +15,13 @@
 using namespace mlir;
 using namespace quantc;
 
-/// Inputs under a tile, but for what windows reach beyond.
-static constexpr int64_t kTileRows = 16;
-static constexpr int64_t kTileColumns = 256;
 namespace {
-class LineDepthwise : BytePlanes {
+class LineDepthwise : public BytePlanes {
 public:
   using BytePlanes::BytePlanes;
 
   /// Whether this convolution suits.
   bool analyze();
-  void emit(bool useThreads);
 
 private:
   /// Two neighbouring taps of a row, or the one that has no neighbour.
@@ -35,11 +31,10 @@ private:
   };
 
   int64_t getPlaneStride() const;
-  void emitChannel(ValueRange outer);
+  void emitChannel(ValueRange outer) override;
+  void emitTile(ValueRange outer, const Tile &tile) override;
   void fillPlane(ValueRange outer, Value plane);
-  void emitTile(ValueRange outer, Value firstRow, Value firstColumn);
-  void fillTile(ValueRange outer, Value plane, Value firstRow,
-                Value firstColumn, Value numLines, Value length);
+  void fillTile(ValueRange outer, Value plane, const Tile &tile);
   Value allocatePlane();
   SmallVector<Value> loadAllWeights(ValueRange outer);
   Value loadPairs(Value plane, Value y, Value x, const TapPair &pair);
@@ -47,9 +42,6 @@ private:
   void emitSums(Value plane, Value y, Value numColumns, ArrayRef<Value> weights,
                 Value sums, Value at);
 
-  /// Extents are those of the whole plane, or of a tile (which has no input and
-  /// no padding).
-  bool isTiled = false;
   int64_t planeStride;
   SmallVector<TapPair> pairs;
 };
@@ -73,12 +65,7 @@ bool LineDepthwise::analyze() {
     if (rows.reached() * planeStride <= kMaxPlane)
       return true;
   }
-  isTiled = true;
-  auto getTile = [](const Windows::Dim &dim, int64_t size) -> Extent {
-    return {0, size, 0, dim.window, dim.stride, dim.dilation};
-  };
-  rows = getTile(input.dims[0], kTileRows / input.dims[0].stride);
-  columns = getTile(line, kTileColumns / line.stride);
+  setTileExtents();
   planeStride = getPlaneStride();
   return rows.reached() * planeStride <= kMaxPlane;
 }
@@ -200,10 +187,8 @@ void LineDepthwise::emitChannel(ValueRange outer) {
 
 //===- tiles --------------------------------------------------------------===//
 
-/// Widens what the first `numLines` lines of a tile read, `length` elements of
-/// each.
-void LineDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
-                             Value firstColumn, Value numLines, Value length) {
+/// Widens what a tile reads.
+void LineDepthwise::fillTile(ValueRange outer, Value plane, const Tile &tile) {
   Value border = widen(input.paddingValue);
   auto fill = [&](Value line, Value from, Value to) {
     e.forLoop(from, to, 1,
@@ -211,89 +196,37 @@ void LineDepthwise::fillTile(ValueRange outer, Value plane, Value firstRow,
   };
   const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
   Value base = offsetOf(outer, input.outerStrides), none = e.index(0);
-  // Where the tile's lines begin in the image; before it, if negative.
-  Value row = e.sub(e.mul(firstRow, e.index(rows.stride)), rowDim.padding);
-  Value start =
-      e.sub(e.mul(firstColumn, e.index(columns.stride)), columnDim.padding);
-  Value begin = e.min(length, e.max(none, e.sub(none, start)));
-  Value end = e.max(begin, e.min(length, e.sub(columnDim.inputSize, start)));
-  e.forLoop(none, numLines, 1, [&](Value i) {
-    Value line = e.mul(i, e.index(planeStride)), y = e.add(row, i);
+  e.forLoop(none, tile.numLines, 1, [&](Value i) {
+    Value line = e.mul(i, e.index(planeStride)), y = e.add(tile.row, i);
     e.ifThen(
         // Rows before the image are large numbers, too.
         e.compare(arith::CmpIPredicate::ult, y, rowDim.inputSize),
         [&] {
-          Value from = e.add(e.add(base, e.mul(y, columnDim.inputSize)), start);
-          fill(line, none, begin);
-          e.forLoop(begin, end, 1, [&](Value x) {
+          Value from =
+              e.add(e.add(base, e.mul(y, columnDim.inputSize)), tile.start);
+          fill(line, none, tile.begin);
+          e.forLoop(tile.begin, tile.end, 1, [&](Value x) {
             Value byte = e.load(input.input, e.add(from, x));
             e.store(widen(byte), plane, e.add(line, x));
           });
-          fill(line, end, length);
+          fill(line, tile.end, tile.length);
         },
-        [&] { fill(line, none, length); });
+        [&] { fill(line, none, tile.length); });
   });
 }
 
-void LineDepthwise::emitTile(ValueRange outer, Value firstRow,
-                             Value firstColumn) {
-  const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
-  Value numRows =
-      e.min(e.index(rows.output), e.sub(rowDim.outputSize, firstRow));
-  Value numColumns =
-      e.min(e.index(columns.output), e.sub(columnDim.outputSize, firstColumn));
-  auto getReached = [&](const Extent &extent, Value size) {
-    return e.add(e.mul(e.sub(size, e.index(1)), e.index(extent.stride)),
-                 e.index((extent.window - 1) * extent.dilation + 1));
-  };
+void LineDepthwise::emitTile(ValueRange outer, const Tile &tile) {
   Value plane = allocatePlane();
-  fillTile(outer, plane, firstRow, firstColumn, getReached(rows, numRows),
-           getReached(columns, numColumns));
+  fillTile(outer, plane, tile);
   SmallVector<Value> weights = loadAllWeights(outer);
   OutputBases bases(e, p, outer);
   Value sums =
       e.allocateOnStack(rows.output * columns.output + width, e.b.getI32Type());
-  e.forLoop(e.index(0), numRows, 1, [&](Value y) {
-    emitSums(plane, y, numColumns, weights, sums, e.mul(y, numColumns));
+  e.forLoop(e.index(0), tile.numRows, 1, [&](Value y) {
+    emitSums(plane, y, tile.numColumns, weights, sums,
+             e.mul(y, tile.numColumns));
   });
-  // Lines that a tile has all of lie behind each other.
-  Value isWhole =
-      e.compare(arith::CmpIPredicate::eq, numColumns, columnDim.outputSize);
-  auto select = [&](Value whole, Value line) -> Value {
-    return arith::SelectOp::create(e.b, e.loc, isWhole, whole, line);
-  };
-  Value size = e.mul(numRows, numColumns);
-  Value numRuns = select(e.index(1), numRows);
-  Value runSize = select(size, numColumns);
-  e.forLoop(e.index(0), numRuns, 1, [&](Value run) {
-    Value at = e.mul(run, numColumns);
-    Value place =
-        e.add(e.mul(e.add(firstRow, run), columnDim.outputSize), firstColumn);
-    e.forLoop(e.index(0), runSize, kMostVectors * kernel.lanes, [&](Value x) {
-      emitOutputsOf(bases, sums, e.add(at, x), kMostVectors, e.add(place, x),
-                    e.sub(runSize, x));
-    });
-  });
-}
-
-void LineDepthwise::emit(bool useThreads) {
-  SmallVector<Value> sizes(p.outerSizes);
-  if (isTiled) {
-    sizes.push_back(e.ceilDiv(input.dims[0].outputSize, rows.output));
-    sizes.push_back(e.ceilDiv(input.dims[1].outputSize, columns.output));
-  }
-  Value work = e.mul(p.n, p.k);
-  for (Value size : p.outerSizes)
-    work = e.mul(work, size);
-  e.parallelFor(
-      sizes, work, useThreads, [&](Value task, ArrayRef<Value> positions) {
-        if (!isTiled)
-          return emitChannel(positions);
-        Value row =
-            e.mul(positions[positions.size() - 2], e.index(rows.output));
-        Value column = e.mul(positions.back(), e.index(columns.output));
-        emitTile(positions.drop_back(2), row, column);
-      });
+  emitOutputsOf(bases, sums, tile);
 }
 
 bool quantc::emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,

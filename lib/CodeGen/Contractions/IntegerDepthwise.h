@@ -13,8 +13,7 @@ namespace quantc {
 bool emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,
                           bool useThreads);
 
-/// The same by pairs of rows, for planes of a known size and windows that move
-/// by one element.
+/// The same by pairs of rows, for windows that move by one element.
 bool emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
                          bool useThreads);
 

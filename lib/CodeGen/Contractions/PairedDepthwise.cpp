@@ -16,14 +16,13 @@ using namespace mlir;
 using namespace quantc;
 
 namespace {
-class PairedDepthwise : BytePlanes {
+class PairedDepthwise : public BytePlanes {
 public:
   using BytePlanes::BytePlanes;
 
-  /// Whether this convolution suits: of a known size, with stride 1, and of
-  /// windows that need no more products so than line by line.
+  /// Whether this convolution suits: with stride 1, and of windows that need no
+  /// more products so than line by line.
   bool analyze();
-  void emit(bool useThreads);
 
 private:
   /// The words under a window: which rows of words, and which columns of them.
@@ -40,14 +39,18 @@ private:
     Value buffer, at;
   };
 
-  Row getRow(Value image, Value padding, Value row);
+  Row getRow(Value image, Value start, Value padding, Value row);
+  /// A row of `size` bytes.
+  Value makePadding(int64_t size);
   /// Fills a line of words from two rows.
   void fillLine(Value plane, Value line, const Row &first, const Row &second);
   /// Stores the sums of two rows of outputs one behind the other, in whole
   /// vectors.
-  void emitSums(Value plane, Value line, ArrayRef<Words> window, Value sums,
-                Value at);
-  void emitChannel(ValueRange outer);
+  void emitSums(Value plane, Value line, Value numColumns,
+                ArrayRef<Words> window, Value sums, Value at);
+  void emitChannel(ValueRange outer) override;
+  void fillTile(ValueRange outer, Value plane, const Tile &tile);
+  void emitTile(ValueRange outer, const Tile &tile) override;
 
   /// Lines of words that the windows reach; the last one may have one row only.
   int64_t numLines;
@@ -57,19 +60,27 @@ private:
 } // namespace
 
 bool PairedDepthwise::analyze() {
-  if (!isDepthwise() || !findExtents() || rows.stride != 1 ||
-      columns.stride != 1 || rows.dilation != 1)
+  if (!isDepthwise())
+    return false;
+  const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
+  if (rowDim.stride != 1 || columnDim.stride != 1 || rowDim.dilation != 1)
     return false;
   // The upper row of outputs begins with a line of words, the lower one in the
   // middle of it.
-  int64_t linesOfBoth = (rows.window + 1) / 2 + rows.window / 2 + 1;
+  int64_t linesOfBoth = (rowDim.window + 1) / 2 + rowDim.window / 2 + 1;
   int64_t wordsOfRow =
-      columns.dilation == 1 ? (columns.window + 1) / 2 : columns.window;
-  if (linesOfBoth * columns.window > 2 * rows.window * wordsOfRow)
+      columnDim.dilation == 1 ? (columnDim.window + 1) / 2 : columnDim.window;
+  if (linesOfBoth * columnDim.window > 2 * rowDim.window * wordsOfRow)
     return false;
-  numLines = llvm::divideCeil(rows.output, 2) + rows.window / 2;
-  lineSize = llvm::alignTo(2 * columns.reached(), width);
-  return numLines * lineSize <= kMaxPlane;
+  auto fits = [&] {
+    numLines = llvm::divideCeil(rows.output, 2) + rows.window / 2;
+    lineSize = llvm::alignTo(2 * columns.reached(), width);
+    return numLines * lineSize <= kMaxPlane;
+  };
+  if (findExtents() && fits())
+    return true;
+  setTileExtents();
+  return fits();
 }
 
 SmallVector<PairedDepthwise::Words>
@@ -94,10 +105,12 @@ PairedDepthwise::loadWindow(ValueRange outer) {
   return window;
 }
 
-/// `padding` may be null if all rows are there.
-PairedDepthwise::Row PairedDepthwise::getRow(Value image, Value padding,
-                                             Value row) {
-  Row result{input.input, e.add(image, e.mul(row, e.index(columns.input)))};
+/// `padding` may be null if all rows are there; it begins where the row does.
+PairedDepthwise::Row PairedDepthwise::getRow(Value image, Value start,
+                                             Value padding, Value row) {
+  const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
+  Value from = e.add(image, e.mul(row, columnDim.inputSize));
+  Row result{input.input, e.add(from, start)};
   if (!padding)
     return result;
   auto type = MemRefType::get(ShapedType::kDynamic, e.b.getI8Type());
@@ -105,13 +118,19 @@ PairedDepthwise::Row PairedDepthwise::getRow(Value image, Value padding,
     return memref::CastOp::create(e.b, e.loc, type, buffer);
   };
   // A row above the image is a large number, too.
-  Value isThere =
-      e.compare(arith::CmpIPredicate::ult, row, e.index(rows.copied()));
+  Value isThere = e.compare(arith::CmpIPredicate::ult, row, rowDim.inputSize);
   result.buffer = arith::SelectOp::create(e.b, e.loc, isThere,
                                           cast(result.buffer), cast(padding));
   result.at =
       arith::SelectOp::create(e.b, e.loc, isThere, result.at, e.index(0));
   return result;
+}
+
+Value PairedDepthwise::makePadding(int64_t size) {
+  Value padding =
+      e.allocateOnStack(llvm::alignTo(size, width), e.b.getI8Type());
+  fill(e.splat(input.paddingValue, width), padding, e.index(0), e.index(size));
+  return padding;
 }
 
 void PairedDepthwise::fillLine(Value plane, Value line, const Row &first,
@@ -144,33 +163,30 @@ void PairedDepthwise::fillPlane(ValueRange outer, Value plane) {
   int64_t begin = rows.padding / 2, row = 2 * begin - rows.padding;
   int64_t count = llvm::divideCeil(rows.copied() - row, 2);
   Value padding;
-  if (row != 0 || rows.copied() % 2 != row % 2) {
-    padding = e.allocateOnStack(llvm::alignTo(columns.copied(), width),
-                                e.b.getI8Type());
-    fill(e.splat(input.paddingValue, width), padding, e.index(0),
-         e.index(columns.copied()));
-  }
+  if (row != 0 || rows.copied() % 2 != row % 2)
+    padding = makePadding(columns.copied());
   fill(border, plane, lineAt(0), lineAt(begin));
   e.forLoop(e.index(0), e.index(count), 1, [&](Value i) {
     Value first = e.add(e.mul(i, e.index(2)), e.index(row));
     fillLine(plane, e.mul(e.add(i, e.index(begin)), e.index(lineSize)),
-             getRow(image, padding, first),
-             getRow(image, padding, e.add(first, e.index(1))));
+             getRow(image, e.index(0), padding, first),
+             getRow(image, e.index(0), padding, e.add(first, e.index(1))));
   });
   int64_t end = begin + count;
   fill(border, plane, lineAt(end), lineAt(std::max(end, numLines)));
 }
 
-void PairedDepthwise::emitSums(Value plane, Value line, ArrayRef<Words> window,
-                               Value sums, Value at) {
+void PairedDepthwise::emitSums(Value plane, Value line, Value numColumns,
+                               ArrayRef<Words> window, Value sums, Value at) {
   int64_t lanes = kernel.lanes;
-  int64_t numVectors = llvm::divideCeil(columns.output, lanes);
-  Value below = e.add(at, e.index(columns.output));
+  Value below = e.add(at, numColumns);
+  Value last =
+      e.mul(e.floorDiv(e.sub(numColumns, e.index(1)), lanes), e.index(lanes));
   // From the last vector of a row to the first one: what is too much of the
   // upper row is then overwritten by the lower one, and what is too much of
   // that one by the next rows.
-  e.forLoop(e.index(0), e.index(numVectors), 1, [&](Value i) {
-    Value x = e.mul(e.sub(e.index(numVectors - 1), i), e.index(lanes));
+  e.forLoop(e.index(0), numColumns, lanes, [&](Value i) {
+    Value x = e.sub(last, i);
     Value zero = e.zero(VectorType::get(lanes, e.b.getI32Type()));
     Value results[2] = {zero, zero};
     for (const Words &words : window) {
@@ -209,7 +225,7 @@ void PairedDepthwise::emitChannel(ValueRange outer) {
     if (numPairs % blockPairs != 0)
       first = e.min(first, e.index(numPairs - blockPairs));
     e.forLoop(e.index(0), e.index(blockPairs), 1, [&](Value i) {
-      emitSums(plane, e.add(first, i), window, sums,
+      emitSums(plane, e.add(first, i), e.index(columns.output), window, sums,
                e.mul(i, e.index(pairSize)));
     });
     // The last pair may have one row only.
@@ -230,13 +246,55 @@ void PairedDepthwise::emitChannel(ValueRange outer) {
   });
 }
 
-void PairedDepthwise::emit(bool useThreads) {
-  Value work = e.mul(p.n, p.k);
-  for (Value size : p.outerSizes)
-    work = e.mul(work, size);
-  e.parallelFor(
-      p.outerSizes, work, useThreads,
-      [&](Value task, ArrayRef<Value> positions) { emitChannel(positions); });
+//===- tiles --------------------------------------------------------------===//
+
+void PairedDepthwise::fillTile(ValueRange outer, Value plane,
+                               const Tile &tile) {
+  Value border = widen(input.paddingValue);
+  Value image = offsetOf(outer, input.outerStrides);
+  Value padding = makePadding(columns.reached());
+  Value numPairs = e.ceilDiv(tile.numLines, 2);
+  e.forLoop(e.index(0), numPairs, 1, [&](Value i) {
+    Value line = e.mul(i, e.index(lineSize));
+    auto store = [&](Value x, Value first, Value second) {
+      Value at = e.add(line, e.mul(x, e.index(2)));
+      e.store(first, plane, at);
+      e.store(second, plane, e.add(at, e.index(1)));
+    };
+    auto fillTo = [&](Value from, Value to) {
+      e.forLoop(from, to, 1, [&](Value x) { store(x, border, border); });
+    };
+    fillTo(e.index(0), tile.begin);
+    Value row = e.add(tile.row, e.mul(i, e.index(2)));
+    // Of the image's elements alone.
+    Value start = e.add(tile.start, tile.begin);
+    Row first = getRow(image, start, padding, row),
+        second = getRow(image, start, padding, e.add(row, e.index(1)));
+    e.forLoop(tile.begin, tile.end, 1, [&](Value x) {
+      auto load = [&](const Row &from) {
+        Value at = e.add(from.at, e.sub(x, tile.begin));
+        return widen(e.load(from.buffer, at));
+      };
+      store(x, load(first), load(second));
+    });
+    fillTo(tile.end, tile.length);
+  });
+}
+
+void PairedDepthwise::emitTile(ValueRange outer, const Tile &tile) {
+  Value plane =
+      e.allocateOnStack(numLines * lineSize + 2 * width, e.b.getI16Type());
+  fillTile(outer, plane, tile);
+  SmallVector<Words> window = loadWindow(outer);
+  OutputBases bases(e, p, outer);
+  Value sums =
+      e.allocateOnStack(rows.output * columns.output + width, e.b.getI32Type());
+  // An odd last row has one below it that nothing reads.
+  Value pairSize = e.mul(tile.numColumns, e.index(2));
+  e.forLoop(e.index(0), e.ceilDiv(tile.numRows, 2), 1, [&](Value i) {
+    emitSums(plane, i, tile.numColumns, window, sums, e.mul(i, pairSize));
+  });
+  emitOutputsOf(bases, sums, tile);
 }
 
 bool quantc::emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
