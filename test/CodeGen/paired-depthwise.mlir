@@ -14,8 +14,9 @@
 // CHECK-LABEL: func.func private @window
 // CHECK:         %[[UPPER:.*]] = vector.load
 // CHECK:         %[[LOWER:.*]] = vector.load
-// CHECK:         %[[BYTES:.*]] = vector.interleave %[[UPPER]], %[[LOWER]] : vector<16xi8> -> vector<32xi8>
-// CHECK:         arith.extui %[[BYTES]] : vector<32xi8> to vector<32xi16>
+// CHECK:         %[[BYTES:.*]] = vector.shuffle %[[UPPER]], %[[LOWER]] [0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23]
+// CHECK:         arith.extui %[[BYTES]] : vector<16xi8> to vector<16xi16>
+// CHECK:         vector.shuffle %[[UPPER]], %[[LOWER]] [8, 24,
 // CHECK:         scf.for
 // CHECK:           %[[WORDS:.*]] = vector.load {{.*}} vector<16xi16>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[WORDS]],
@@ -50,7 +51,7 @@ func.func private @window(%x: memref<4x16x22xi8>, %w: memref<4x3x3xi8>,
 #result = affine_map<(c, y, x, i, j) -> (c, y, x)>
 
 // CHECK-LABEL: func.func private @even_window
-// CHECK-NOT:     vector.interleave {{.*}} : vector<16xi8>
+// CHECK-NOT:     vector.shuffle
 // CHECK-COUNT-4: llvm.x86.avx2.pmadd.wd
 // CHECK-NOT:     llvm.x86.avx2.pmadd.wd
 // CHECK:         return

@@ -149,9 +149,17 @@ void PairedDepthwise::fillLine(Value plane, Value line, const Row &first,
     auto load = [&](const Row &row) {
       return e.loadVector(row.buffer, e.add(row.at, x), size);
     };
-    Value bytes =
-        vector::InterleaveOp::create(e.b, e.loc, load(first), load(second));
-    e.storeVector(widen(bytes), plane, e.add(begin, e.mul(x, e.index(2))));
+    Value upper = load(first), lower = load(second);
+    Value at = e.add(begin, e.mul(x, e.index(2)));
+    // Half by half, which is how instructions interleave bytes.
+    int64_t part = llvm::divideCeil(size, 2);
+    for (int64_t from = 0; from < size; from += part) {
+      SmallVector<int64_t> order;
+      for (int64_t i = from; i < from + part; ++i)
+        llvm::append_values(order, i, size + i);
+      Value bytes = vector::ShuffleOp::create(e.b, e.loc, upper, lower, order);
+      e.storeVector(widen(bytes), plane, e.add(at, e.index(2 * from)));
+    }
   });
 }
 
