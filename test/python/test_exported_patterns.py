@@ -180,3 +180,20 @@ def test_reductions_that_meet(rows, sizes):
     lengths = [sizes] if sizes != ("n", "m") else [(17, 3), (3, 17), (40, 64)]
     leading = [5] if rows else []
     compare(model, [{"x": floats(*leading, a), "w": floats(*leading, b, seed=1)} for a, b in lengths])
+
+
+@pytest.mark.parametrize("crop", [0, 1], ids=["whole", "cropped"])
+def test_images_joined_by_channels(crop):
+    """Copied line by line, or as one line where those lie one behind the other."""
+    model = parse(
+        "g (float[n,3,h,w] x, float[n,2,h,w] z) => (float[n,5,k,l] y) {"
+        f" start = Constant <value_ints = [{crop}, {crop}]> () end = Constant <value_ints = [1000, 1000]> ()"
+        " axes = Constant <value_ints = [2, 3]> ()"
+        " p = Slice (x, start, end, axes) q = Slice (z, start, end, axes) r = Relu (q)"
+        " joined = Concat <axis = 1> (p, r) y = Concat <axis = 2> (joined, joined) }"
+    )
+    sizes = [(1, 7, 7), (2, 1, 9), (3, 12, 1), (2, 40, 33)]
+    if crop:
+        sizes = [size for size in sizes if min(size[1:]) > 1]
+    feeds = [{"x": floats(n, 3, h, w), "z": floats(n, 2, h, w, seed=1)} for n, h, w in sizes]
+    compare(model, feeds, rtol=0)

@@ -430,13 +430,16 @@ def LowerCopiesPass : Pass<"quantc-lower-copies", "mlir::ModuleOp"> {
     a model does not have, so it becomes a linalg op here. In functions that are
     not private, that is in a function of its own, one for all copies between
     the same types: layers share it, it may run on all threads, and its buffers
-    are known not to overlap.
+    are known not to overlap. Of sizes that only the run knows, lines that lie
+    one behind the other in both buffers become one line.
   }];
-  let dependentDialects = ["mlir::func::FuncDialect",
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::func::FuncDialect",
                            "mlir::linalg::LinalgDialect"];
   let statistics = [
     Statistic<"numLowered", "copies-lowered", "Copies that became loops">,
     Statistic<"numCopiers", "copy-functions", "Functions made for copies">,
+    Statistic<"numJoined", "lines-joined", "Such that join lines at run time">,
     Statistic<"numLeft", "copies-left", "Copies of contiguous buffers">
   ];
 }
