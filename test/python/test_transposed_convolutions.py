@@ -77,6 +77,24 @@ def test_pads(dims, form):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("dims", [None, ["n", "c", "h", "w"]], ids=["static", "dynamic"])
+@pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER"])
+@example(form={**NO_LINES, "size": (3, 4), "kernel": (1, 2), "strides": (3, 3), "extra": (0, 1)})
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(form=FORMS)
+def test_auto_pads(dims, auto_pad, form):
+    """Kernels below the stride reach less than stride · size, and no pads are negative."""
+    assume(form["batch"] and all(form["extra"][i] < form["strides"][i] for i in (0, 1)))
+    model, feed = make_model(dims, form)
+    attributes = model.graph.node[0].attribute
+    attributes.remove(next(a for a in attributes if a.name == "pads"))
+    attributes.append(helper.make_attribute("auto_pad", auto_pad))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (theirs,), (ours,) = session.run(None, feed), quantc.compile(model).run(feed)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
 # ONNX Runtime has no results of nothing.
 @pytest.mark.parametrize("dims", [None, ["n", "c", "h", "w"]], ids=["static", "dynamic"])
 def test_no_lines_of_no_lines(dims):

@@ -150,10 +150,10 @@ private:
         result.counts.push_back(count);
         continue;
       }
+      // What is asked for may be more than everything: zeros follow.
       OpFoldResult count = op.getOutputShape().empty()
-                               ? m.mul(dims[i], stride)
+                               ? m.min(full, m.mul(dims[i], stride))
                                : m.cst(op.getOutputShape()[i]);
-      // More than everything: zeros follow.
       OpFoldResult total = m.max(m.cst(0), m.sub(full, count));
       OpFoldResult half = m.floorDiv(total, m.cst(2));
       result.cropBegin.push_back(op.getAutoPad() == qnn::AutoPad::same_upper

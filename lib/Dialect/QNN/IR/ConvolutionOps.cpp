@@ -355,13 +355,13 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *ctx,
       shape.push_back(op.getOutputShape()[i]);
     } else if (ShapedType::isDynamic(size) || ShapedType::isDynamic(kernel)) {
       shape.push_back(ShapedType::kDynamic);
-    } else if (op.getAutoPad() != AutoPad::none) {
-      shape.push_back(size * op.getStrides()[i]);
     } else {
-      shape.push_back(op.getStrides()[i] * (size - 1) +
-                      op.getOutputPadding()[i] +
-                      (kernel - 1) * op.getDilations()[i] + 1 -
-                      op.getPads()[i] - op.getPads()[i + spatial]);
+      int64_t full = op.getStrides()[i] * (size - 1) +
+                     op.getOutputPadding()[i] +
+                     (kernel - 1) * op.getDilations()[i] + 1;
+      shape.push_back(op.getAutoPad() == AutoPad::none
+                          ? full - op.getPads()[i] - op.getPads()[i + spatial]
+                          : std::min(full, size * op.getStrides()[i]));
     }
     if (!ShapedType::isDynamic(shape.back()) && shape.back() < 0)
       return emitOptionalError(loc, "the result has the negative size ",
