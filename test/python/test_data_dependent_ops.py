@@ -1,6 +1,8 @@
 """Ops whose results depend on data more than on arithmetic: boxes, regions,
 random numbers, sequences; against ONNX Runtime where it is deterministic."""
 
+import itertools
+
 import numpy as np
 import onnx.parser
 import onnxruntime
@@ -275,6 +277,30 @@ def test_lists_of_unknown_length(text, lists, bad, rng):
     compiled = quantc.compile(parse(text))
     with pytest.raises(quantc.RunError, match="Reshape|elements"):
         compiled.run({"x": x, **{name: np.array(values) for name, values in bad.items()}})
+
+
+@pytest.mark.parametrize("allowzero", [0, 1])
+@pytest.mark.parametrize("dims, shape", [("4", (4,)), ("n", (4,)), ("2, 3", (2, 3)), ("n, 3", (2, 3)), ("n", (0,))])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_reshapes_to_what_comes_at_run_time(dims, shape, rank, allowzero):
+    """Whether it fits or not, as ONNX Runtime says, if the number of elements alone decides on a result's type, too."""
+    text = "g (float[%s] x, int64[%d] s) => (float[%s] y) { [nodeR] y = Reshape <allowzero = %d> (x, s) }"
+    model = parse(text % (dims, rank, ", ".join("pqr"[:rank]), allowzero))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    compiled = quantc.compile(model)
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    for asked in itertools.product([-2, -1, 0, 1, 2, 3, 4, 6] if rank < 3 else [-1, 0, 2, 3], repeat=rank):
+        feeds = {"x": x, "s": np.array(asked, np.int64)}
+        try:
+            expected = session.run(None, feeds)[0]
+        except Exception:
+            expected = None
+        # ONNX forbids a -1 beside what allowzero makes a 0: no size follows.
+        if expected is None or (allowzero and -1 in asked and 0 in asked):
+            with pytest.raises(quantc.RunError, match="node 'nodeR'.*the shape does not fit"):
+                compiled.run(feeds)
+        else:
+            np.testing.assert_array_equal(compiled.run(feeds)[0], expected, strict=True)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])

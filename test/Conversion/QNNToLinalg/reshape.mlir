@@ -53,6 +53,21 @@ func.func @run_time(%x: tensor<?xf32>, %s: tensor<2xi64>) -> tensor<?x?xf32> {
   return %0 : tensor<?x?xf32>
 }
 
+// The number of elements decides on the type; what is asked for must be that.
+// CHECK-LABEL: func.func @inferred
+// CHECK: %[[SIZE:.*]] = arith.index_cast
+// CHECK-DAG: %[[SAME:.*]] = arith.cmpi eq, %[[SIZE]], %c4
+// CHECK-DAG: %[[REST:.*]] = arith.cmpi eq, %[[SIZE]], %c-1
+// CHECK-DAG: %[[EITHER:.*]] = arith.ori %[[SAME]], %[[REST]]
+// CHECK-DAG: %[[COPY:.*]] = arith.cmpi eq, %[[SIZE]], %c0
+// CHECK: %[[OK:.*]] = arith.ori %[[EITHER]], %[[COPY]]
+// CHECK: cf.assert %[[OK]], "node 'i' (Reshape): the shape does not fit the number of elements"
+// CHECK: return %arg0
+func.func @inferred(%x: tensor<4xf32>, %s: tensor<1xi64>) -> tensor<4xf32> {
+  %0 = qnn.reshape %x, %s : tensor<4xf32>, tensor<1xi64> -> tensor<4xf32> loc("i")
+  return %0 : tensor<4xf32>
+}
+
 // A collapsed size is found through the op that made it.
 // CHECK-LABEL: func.func @collapse_then_transpose
 // CHECK-DAG: %[[A:.*]] = tensor.dim %arg0, %c0

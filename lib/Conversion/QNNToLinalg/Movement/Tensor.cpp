@@ -69,6 +69,7 @@ struct ConvertReshape : QNNPattern<qnn::ReshapeOp> {
     Value input = adaptor.getInput();
     auto from = cast<RankedTensorType>(input.getType());
     RankedTensorType to = getResultType(op);
+    checkInferredSizes(rewriter, op, adaptor.getShape(), from, to);
     if (from.hasStaticShape() && to.hasStaticShape()) {
       rewriter.replaceOp(op, reshapeStatic(rewriter, loc, input, to));
       return success();
@@ -98,9 +99,14 @@ struct ConvertReshape : QNNPattern<qnn::ReshapeOp> {
           rest = i;
       } else if (!isDimension(rewriter, cast<Value>(asked))) {
         mayBeRest = true;
-        if (!op.getAllowzero() && i < from.getRank())
-          asked = selectIfEqual(rewriter, loc, cast<Value>(asked), 0,
-                                fromSizes[i], asked);
+        // A 0 beyond the input's dimensions copies none: no size is as bad.
+        if (!op.getAllowzero())
+          asked = selectIfEqual(
+              rewriter, loc, cast<Value>(asked), 0,
+              i < from.getRank()
+                  ? fromSizes[i]
+                  : OpFoldResult(rewriter.getIndexAttr(ShapedType::kDynamic)),
+              asked);
       }
       sizes.push_back(asked);
     }
@@ -130,6 +136,29 @@ struct ConvertReshape : QNNPattern<qnn::ReshapeOp> {
     rewriter.replaceOp(
         op, reshapeAtRunTime(rewriter, loc, input, to, sizes, total));
     return success();
+  }
+
+  /// Sizes that the type knows from the number of elements, where `shape` says
+  /// when the model runs what they should be.
+  static void checkInferredSizes(OpBuilder &b, qnn::ReshapeOp op, Value shape,
+                                 RankedTensorType from, RankedTensorType to) {
+    Location loc = op.getLoc();
+    auto asked = qnn::getKnownInts(op.getShape());
+    for (int64_t i = 0; i < to.getRank(); ++i) {
+      if (to.isDynamicDim(i) || (asked && (*asked)[i].isConstant()))
+        continue;
+      Value size = extractIndex(b, loc, shape, i);
+      auto is = [&](int64_t expected) -> Value {
+        return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, size,
+                                     constantIndex(b, loc, expected));
+      };
+      Value fits =
+          arith::OrIOp::create(b, loc, is(to.getDimSize(i)), is(/*rest*/ -1));
+      if (!op.getAllowzero() && i < from.getRank() &&
+          from.getDimSize(i) == to.getDimSize(i))
+        fits = arith::OrIOp::create(b, loc, fits, is(/*copy*/ 0));
+      createCheck(b, loc, fits, describeMisfit(loc));
+    }
   }
 
   /// Whether a size is made of dimensions of tensors, never negative (and
@@ -216,19 +245,25 @@ struct ConvertReshape : QNNPattern<qnn::ReshapeOp> {
                                 const DimensionProduct &totalProduct) {
     Value total = materialize(b, loc, totalProduct.build(b, loc));
     Value one = constantIndex(b, loc, 1);
+    Value zero = constantIndex(b, loc, 0);
     SmallVector<Value> sizes;
-    Value product = one;
+    Value product = one, numRests = zero;
     for (OpFoldResult size : asked) {
       sizes.push_back(materialize(b, loc, size));
       product = b.createOrFold<arith::MulIOp>(
           loc, product,
           selectIfEqual(b, loc, sizes.back(), -1, one, sizes.back()));
+      numRests = b.createOrFold<arith::AddIOp>(
+          loc, numRests, selectIfEqual(b, loc, sizes.back(), -1, one, zero));
     }
-    // Guard the division: a product of 0 has nothing left to share out.
+    Value isOneRest =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, numRests, one);
+    // A product of 0 leaves nothing to share out: no size follows for a -1.
     Value divisor = arith::MaxSIOp::create(b, loc, product, one);
-    Value rest = arith::DivSIOp::create(b, loc, total, divisor);
-    Value zero = constantIndex(b, loc, 0);
-    Value count = one, valid, lost = zero;
+    Value rest = selectIfEqual(
+        b, loc, product, 0, b.getIndexAttr(ShapedType::kDynamic),
+        arith::DivSIOp::create(b, loc, total, divisor).getResult());
+    Value count = one, valid = isOneRest, lost = zero;
     for (Value &size : sizes) {
       size = selectIfEqual(b, loc, size, -1, rest, size);
       // More than 64 bits hold are not as many as there are.
@@ -237,12 +272,11 @@ struct ConvertReshape : QNNPattern<qnn::ReshapeOp> {
       lost = b.createOrFold<arith::OrIOp>(loc, lost, product.getHigh());
       Value ok =
           arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, size, zero);
-      valid = valid ? arith::AndIOp::create(b, loc, valid, ok).getResult() : ok;
+      valid = arith::AndIOp::create(b, loc, valid, ok);
     }
     Value fits =
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, count, total);
-    if (valid)
-      fits = arith::AndIOp::create(b, loc, fits, valid);
+    fits = arith::AndIOp::create(b, loc, fits, valid);
     Value isWhole =
         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lost, zero);
     fits = arith::AndIOp::create(b, loc, fits, isWhole);

@@ -116,11 +116,19 @@ LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
+/// Whether the shape is known now: else the model asks for it when it runs, and
+/// may ask for what does not fit, even if only one type would.
+static bool hasKnownShape(ReshapeOp op) {
+  auto shape = getKnownInts(op.getShape());
+  return shape &&
+         llvm::all_of(*shape, [](const KnownInt &i) { return i.isConstant(); });
+}
+
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
-  if (getInput().getType() == getType() && getType().hasStaticShape())
-    return getInput();
-  if (!getType().hasStaticShape())
+  if (!getType().hasStaticShape() || !hasKnownShape(*this))
     return {};
+  if (getInput().getType() == getType())
+    return getInput();
   if (auto dense = dyn_cast_or_null<DenseElementsAttr>(adaptor.getInput()))
     return dense.reshape(getType());
   if (auto resource =
