@@ -162,6 +162,47 @@ func.func @whole(%x: tensor<1x256x?x?xf32>) -> tensor<1x16x?x?xf32> {
 
 // -----
 
+// What is padded for some sizes only is as large as what is not: to transpose an
+// image of 224x224 would not be worth it.
+// CHECK-LABEL: func.func @padded_for_some
+// CHECK:         %[[CHOSEN:.*]] = scf.if
+// CHECK:         linalg.transpose ins(%[[CHOSEN]] {{.*}} permutation = [0, 2, 3, 1]
+// CHECK:         linalg.generic {{.*}} outs({{.*}} : tensor<1x?x?x16xf32>)
+// CHECK:         linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+func.func @padded_for_some(%x: tensor<1x256x?x?xf32>, %odd: i1) -> tensor<1x16x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %filter = arith.constant dense_resource<w> : tensor<16x256x3x3xf32>
+  %h = tensor.dim %x, %c2 : tensor<1x256x?x?xf32>
+  %w = tensor.dim %x, %c3 : tensor<1x256x?x?xf32>
+  %h8 = arith.floordivsi %h, %c8 : index
+  %w8 = arith.floordivsi %w, %c8 : index
+  %small = tensor.extract_slice %x[0, 0, 0, 0] [1, 256, %h8, %w8] [1, 1, 8, 8]
+      : tensor<1x256x?x?xf32> to tensor<1x256x?x?xf32>
+  %size = tensor.empty(%h8, %w8) : tensor<1x256x?x?xf32>
+  %copy = linalg.copy ins(%small : tensor<1x256x?x?xf32>) outs(%size : tensor<1x256x?x?xf32>) -> tensor<1x256x?x?xf32>
+  %image = scf.if %odd -> tensor<1x256x?x?xf32> {
+    %padded = tensor.pad %copy low[0, 0, 0, 0] high[0, 0, 1, 1] {
+    ^bb0(%a: index, %b: index, %c: index, %d: index):
+      tensor.yield %zero : f32
+    } : tensor<1x256x?x?xf32> to tensor<1x256x?x?xf32>
+    scf.yield %padded : tensor<1x256x?x?xf32>
+  } else {
+    scf.yield %copy : tensor<1x256x?x?xf32>
+  }
+  %h0 = arith.subi %h8, %c2 : index
+  %w0 = arith.subi %w8, %c2 : index
+  %empty = tensor.empty(%h0, %w0) : tensor<1x16x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x16x?x?xf32>) -> tensor<1x16x?x?xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%image, %filter : tensor<1x256x?x?xf32>, tensor<16x256x3x3xf32>)
+      outs(%init : tensor<1x16x?x?xf32>) -> tensor<1x16x?x?xf32>
+  return %conv : tensor<1x16x?x?xf32>
+}
+
+// -----
+
 // Lines of windows of three channels are no whole vectors: a single such
 // convolution does not gain what its transposes take.
 // CHECK-LABEL: func.func @stem

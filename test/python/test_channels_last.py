@@ -165,3 +165,30 @@ def test_threads(has_sizes):
         "has_sizes": has_sizes, "axis": 1, "seed": 1,
     }  # fmt: skip
     check(form, "native", threads=2)
+
+
+@pytest.mark.parametrize("size", [(17, 40), (18, 33), (7, 7)])
+def test_between_pools_with_ceil_mode(size, tmp_path):
+    """Images between two pools that pad some sizes only, as in SqueezeNet."""
+    rng = np.random.default_rng(0)
+    shapes = {"w0": (32, CHANNELS, 1, 1), "w1": (CHANNELS, 32, 1, 1), "w2": (CHANNELS, 32, 3, 3)}
+    constants = [
+        numpy_helper.from_array(rng.integers(-1, 2, shape).astype(np.float32), name) for name, shape in shapes.items()
+    ]
+    pool = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["p"], **pool),
+        helper.make_node("Conv", ["p", "w0"], ["squeezed"]),
+        helper.make_node("Conv", ["squeezed", "w1"], ["a"]),
+        helper.make_node("Conv", ["squeezed", "w2"], ["b"], pads=[1] * 4),
+        helper.make_node("Concat", ["a", "b"], ["joined"], axis=1),
+        helper.make_node("MaxPool", ["joined"], ["y"], **pool),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", CHANNELS, "height", "width"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "fire", [x], [y], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    save(model, tmp_path / "fire.onnx")
+    feed = {"x": rng.integers(-4, 5, (2, CHANNELS, *size)).astype(np.float32)}
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(quantc.compile(tmp_path / "fire.onnx").run(feed)[0], session.run(None, feed)[0])

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -115,6 +116,11 @@ int64_t UsualSizes::getDim(Value tensor, int64_t dim) {
     return evaluate(expand.getMixedOutputShape()[dim]);
   if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
     return getDim(dps.getTiedOpOperand(cast<OpResult>(tensor))->get(), dim);
+  // Padding that only some sizes need: both results are as large but for that.
+  if (auto choice = dyn_cast<scf::IfOp>(op))
+    return getDim(
+        choice.elseYield().getOperand(cast<OpResult>(tensor).getResultNumber()),
+        dim);
   // Most others change sizes by little; a wrong guess costs time alone.
   auto from = op->getNumOperands()
                   ? dyn_cast<RankedTensorType>(op->getOperand(0).getType())
