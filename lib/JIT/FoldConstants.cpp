@@ -39,6 +39,15 @@ int64_t getBytes(Type type) {
   return tensor.getNumElements() * bits / 8;
 }
 
+/// What a constant holds: one value that stands for all elements is one, but
+/// for what is small enough that it is no question of room.
+int64_t getHeldBytes(qnn::ConstantOp constant) {
+  constexpr int64_t maxSplatBytes = 16 << 20;
+  int64_t bytes = getBytes(constant.getType());
+  auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
+  return dense && dense.isSplat() ? std::min(bytes, maxSplatBytes) : bytes;
+}
+
 struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
   using Base::Base;
 
@@ -158,8 +167,8 @@ struct FoldConstants : quantc::impl::FoldConstantsPassBase<FoldConstants> {
       auto *it = chosen.find(producer);
       if (it != chosen.end())
         source += it->second;
-      else if (isa<qnn::ConstantOp>(producer))
-        source += getBytes(operand.getType());
+      else if (auto constant = dyn_cast<qnn::ConstantOp>(producer))
+        source += getHeldBytes(constant);
       else
         return std::nullopt;
     }

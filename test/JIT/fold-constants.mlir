@@ -37,6 +37,15 @@ func.func @growth() -> tensor<300x300xf32> {
   return %0 : tensor<300x300xf32>
 }
 
+// One value stands for all elements: they would be made here, 4 GiB of them.
+// CHECK-LABEL: func.func @one_value
+func.func @one_value() -> tensor<1073741824xf32> {
+  // CHECK: qnn.binary add
+  %a = qnn.constant dense<1.0> : tensor<1073741824xf32>
+  %0 = qnn.binary add %a, %a : tensor<1073741824xf32>, tensor<1073741824xf32> -> tensor<1073741824xf32>
+  return %0 : tensor<1073741824xf32>
+}
+
 // A product of matrices takes the codes of its weight; an addition does not. What
 // was dequantized says so.
 // CHECK-LABEL: @coded_weight

@@ -226,6 +226,35 @@ def test_a_large_constant_is_made_when_it_runs():
         compiled.run({"x": np.ones(1, np.float32)})
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "s = Constant <value_ints = [17592186044416]> () o = Constant <value_ints = [1]> () e = Expand (o, s)",
+        "s = Constant <value_ints = [17592186044416]> () f = ConstantOfShape (s) e = Cast <to = 7> (f)",
+        "z = Constant <value_int = 0> () l = Constant <value_int = 17592186044416> ()"
+        " o = Constant <value_int = 1> () e = Range (z, l, o)",
+        "s = Constant <value_ints = [17592186044416]> () o = Constant <value_ints = [1]> () f = Expand (o, s) e = Add (f, f)",
+    ],
+    ids=["expand", "cast", "range", "add"],
+)
+def test_a_long_list_has_no_values_before_it_runs(body):
+    """Those of short lists may be sizes: inference propagates them one by one."""
+    text = "g (float[n] x) => (int64[3] y) { %s a = Constant <value_ints = [0]> () b = Constant <value_ints = [3]> () y = Slice (e, a, b) }"
+    compiled = quantc.compile(parse(text % body))
+    with pytest.raises(quantc.RunError, match="out of memory"):
+        compiled.run({"x": np.ones(1, np.float32)})
+
+
+@pytest.mark.parametrize("scale", ["1.0e30", "3.0e38"])
+def test_a_scale_beyond_all_sizes(scale):
+    text = (
+        "g (float[1, 1, 2, 2] x) => (float[a, b, c, d] y)"
+        " { s = Constant <value_floats = [1.0, 1.0, %s, 1.0]> () [big] y = Resize (x, , s) }"
+    )
+    with pytest.raises(quantc.CompileError, match="node 'big'.*dimension 2 gets a size beyond 64 bits"):
+        quantc.compile(parse(text % scale))
+
+
 def test_an_empty_tensor_takes_no_memory():
     """However large its other sizes are, if they are ones that loops may have."""
     compiled = quantc.compile(parse("g (float[a, b, c] x) => (float[a, b, c] y) { y = Softmax (x) }"))

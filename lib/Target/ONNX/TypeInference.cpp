@@ -11,6 +11,8 @@
 // what it computes. Where a claim contradicts what follows from the inputs, no
 // size that the model claims is believed.
 //
+// Values of long lists are not propagated: no size follows from so many.
+//
 //===----------------------------------------------------------------------===//
 
 #include "TypeInference.h"
@@ -64,37 +66,67 @@ static const onnx::OpSchema *getExtension(const std::string &name,
              : nullptr;
 }
 
+/// Whether the values of `type` are too many for data propagation, which keeps
+/// a message for each element of a list.
+static bool isLongList(const onnx::TypeProto *type) {
+  constexpr int64_t kMaxPropagated = 1 << 16;
+  if (!type)
+    return false;
+  const auto &shape = type->tensor_type().shape();
+  return shape.dim_size() == 1 && shape.dim(0).dim_value() > kMaxPropagated;
+}
+
+/// The same data propagation, but not of long lists.
+static onnx::DataPropagationFunction
+propagateShortLists(const onnx::DataPropagationFunction &propagate) {
+  return [propagate](onnx::DataPropagationContext &ctx) {
+    for (size_t i = 0; i < ctx.getNumInputs(); ++i)
+      if (isLongList(ctx.getInputType(i)))
+        return;
+    propagate(ctx);
+  };
+}
+
 namespace {
 class SchemaRegistry : public onnx::ISchemaRegistry {
 public:
+  /// With `countsAsNewest`, pools that round up have the newest opset's sizes.
+  explicit SchemaRegistry(bool countsAsNewest)
+      : countsAsNewest(countsAsNewest) {}
+
   const onnx::OpSchema *GetSchema(const std::string &name, int opset,
                                   const std::string &domain) const override {
     const onnx::OpSchema *schema =
         onnx::OpSchemaRegistry::Instance()->GetSchema(name, opset, domain);
     if (!schema)
       return getExtension(name, domain);
-    if (!schema->attributes().count("ceil_mode"))
-      return schema;
-    const onnx::OpSchema *newest = onnx::OpSchemaRegistry::Schema(name, domain);
-    if (schema == newest)
+    const onnx::OpSchema *counts =
+        countsAsNewest && schema->attributes().count("ceil_mode")
+            ? onnx::OpSchemaRegistry::Schema(name, domain)
+            : schema;
+    if (schema == counts && !schema->has_data_propagation_function())
       return schema;
     std::lock_guard<std::mutex> lock(mutex);
-    auto [it, isNew] = pools.try_emplace(schema, *schema);
-    if (isNew)
+    auto [it, isNew] = changed.try_emplace(schema, *schema);
+    if (isNew && schema != counts)
       it->second.TypeAndShapeInferenceFunction(
-          newest->GetTypeAndShapeInferenceFunction());
+          counts->GetTypeAndShapeInferenceFunction());
+    if (isNew && schema->has_data_propagation_function())
+      it->second.PartialDataPropagationFunction(
+          propagateShortLists(schema->GetDataPropagationFunction()));
     return &it->second;
   }
 
 private:
+  bool countsAsNewest;
   mutable std::mutex mutex;
   /// By ONNX's own schemas.
-  mutable std::unordered_map<const onnx::OpSchema *, onnx::OpSchema> pools;
+  mutable std::unordered_map<const onnx::OpSchema *, onnx::OpSchema> changed;
 };
 } // namespace
 
 const onnx::ISchemaRegistry &quantc::onnx_import::getSchemas() {
-  static const SchemaRegistry registry;
+  static const SchemaRegistry registry(/*countsAsNewest=*/true);
   return registry;
 }
 
@@ -108,32 +140,6 @@ static void forEachGraph(onnx::GraphProto &graph,
     for (onnx::AttributeProto &attr : *node.mutable_attribute())
       if (attr.has_g())
         forEachGraph(*attr.mutable_g(), fn);
-}
-
-/// Elements of lists whose values are propagated.
-static constexpr int64_t kMaxPropagated = 1 << 16;
-
-/// Data propagation keeps a message for each element of a list of integers:
-/// whether some list in the graph is too long for that.
-static bool hasHugeList(const onnx::GraphProto &graph) {
-  auto isHuge = [](const onnx::ValueInfoProto &info) {
-    const auto &shape = info.type().tensor_type().shape();
-    return shape.dim_size() == 1 && shape.dim(0).dim_value() > kMaxPropagated;
-  };
-  auto hasHugeValue = [](const onnx::TensorProto &tensor) {
-    return tensor.dims_size() == 1 && tensor.dims(0) > kMaxPropagated &&
-           (tensor.data_type() == onnx::TensorProto::INT64 ||
-            tensor.data_type() == onnx::TensorProto::INT32);
-  };
-  return llvm::any_of(graph.initializer(), hasHugeValue) ||
-         llvm::any_of(graph.input(), isHuge) ||
-         llvm::any_of(graph.value_info(), isHuge) ||
-         llvm::any_of(graph.output(), isHuge) ||
-         llvm::any_of(graph.node(), [](const onnx::NodeProto &node) {
-           return llvm::any_of(node.attribute(), [](const auto &attr) {
-             return attr.has_g() && hasHugeList(attr.g());
-           });
-         });
 }
 
 static bool roundsUp(const onnx::NodeProto &node) {
@@ -157,11 +163,11 @@ static const onnx::TypeProto_Tensor &getTensorType(const Types &types,
 
 /// What `schemas` infer, graph by graph, from the types of inputs alone: for a
 /// model without others, which it gets back so.
-static std::vector<Types> inferFromInputs(onnx::ModelProto &model,
-                                          const onnx::ISchemaRegistry &schemas,
-                                          bool propagatesData) {
+static std::vector<Types>
+inferFromInputs(onnx::ModelProto &model, const onnx::ISchemaRegistry &schemas) {
   onnx::ShapeInferenceOptions options(/*check_type_val=*/false,
-                                      /*strict_mode_val=*/0, propagatesData);
+                                      /*strict_mode_val=*/0,
+                                      /*data_prop_val=*/true);
   onnx::shape_inference::InferShapes(model, &schemas, options);
   std::vector<Types> types;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
@@ -226,10 +232,9 @@ static void forEachDeclaredShape(
 /// opset, where that is not how many there are.
 static void correctCounts(onnx::ModelProto &model,
                           std::vector<Declared> &declared,
-                          const std::vector<Types> &actual,
-                          bool propagatesData) {
-  std::vector<Types> counted = inferFromInputs(
-      model, *onnx::OpSchemaRegistry::Instance(), propagatesData);
+                          const std::vector<Types> &actual) {
+  static const SchemaRegistry registry(/*countsAsNewest=*/false);
+  std::vector<Types> counted = inferFromInputs(model, registry);
   for (auto [graph, wrongTypes, rightTypes] :
        llvm::zip_equal(declared, counted, actual))
     for (Infos *infos : {&graph.values, &graph.outputs})
@@ -339,8 +344,7 @@ static std::string dropFalseClaims(std::vector<Declared> &declared,
 }
 
 /// Corrects what the model declares of values other than inputs.
-static std::string checkDeclaredTypes(onnx::ModelProto &model,
-                                      bool propagatesData) {
+static std::string checkDeclaredTypes(onnx::ModelProto &model) {
   bool rounds = false;
   forEachGraph(*model.mutable_graph(), [&](onnx::GraphProto &graph) {
     rounds |= llvm::any_of(graph.node(), roundsUp);
@@ -349,10 +353,9 @@ static std::string checkDeclaredTypes(onnx::ModelProto &model,
     rounds |= llvm::any_of(function.node(), roundsUp);
   std::vector<Declared> declared = takeDeclaredTypes(model);
   NamedInputDims inputDims(*model.mutable_graph());
-  std::vector<Types> actual =
-      inferFromInputs(model, getSchemas(), propagatesData);
+  std::vector<Types> actual = inferFromInputs(model, getSchemas());
   if (rounds)
-    correctCounts(model, declared, actual, propagatesData);
+    correctCounts(model, declared, actual);
   std::string problem = dropFalseClaims(declared, actual, inputDims);
   restoreDeclaredTypes(model, declared);
   return problem;
@@ -361,12 +364,8 @@ static std::string checkDeclaredTypes(onnx::ModelProto &model,
 //===- Inference ----------------------------------------------------------===//
 
 std::string quantc::onnx_import::inferTypes(onnx::ModelProto &model) {
-  // While the declared types are there, which tell of lists, too.
-  bool propagatesData = !hasHugeList(model.graph());
-  std::string problem = checkDeclaredTypes(model, propagatesData);
+  std::string problem = checkDeclaredTypes(model);
   for (bool propagateData : {false, true}) {
-    if (propagateData && (!propagatesData || hasHugeList(model.graph())))
-      break;
     onnx::shape_inference::DataValueMap values;
     onnx::ShapeInferenceOptions options(/*check_type_val=*/true,
                                         /*strict_mode_val=*/1, propagateData);

@@ -69,14 +69,21 @@ LogicalResult ResizeOp::inferReturnTypes(MLIRContext *,
   for (auto [i, axis] : llvm::enumerate(op.getAxes())) {
     int64_t size = input.getDimSize(axis);
     shape[axis] = ShapedType::kDynamic;
+    std::optional<double> scaled;
     if (scales && ShapedType::isStatic(size))
-      shape[axis] = std::floor(float(size) * float((*scales)[i]));
+      scaled = std::floor(float(size) * float((*scales)[i]));
     else if (scales && (*scales)[i] == 1)
       shape[axis] = size;
     else if (sizes && op.getPolicy() == ResizePolicy::stretch)
       shape[axis] = (*sizes)[i];
     else if (common && *common > 0)
-      shape[axis] = std::floor(*common * size + 0.5);
+      scaled = std::floor(*common * size + 0.5);
+    // A NaN is none, either.
+    if (scaled && !(*scaled < 0x1p63))
+      return emitOptionalError(loc, "dimension ", axis,
+                               " gets a size beyond 64 bits");
+    if (scaled)
+      shape[axis] = *scaled;
     if (ShapedType::isStatic(shape[axis]) && shape[axis] < 0)
       return emitOptionalError(loc, "dimension ", axis,
                                " gets the negative size ", shape[axis]);
