@@ -151,3 +151,34 @@ def test_other_ops_say_that_they_take_no_strings():
             "g (string[n] x) => (string[m] y) { shape = Constant <value_ints = [-1]> ()\n"
             "y = Reshape(x, shape) }"
         )
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"keys_strings": ["a\0", "b"], "values_int64s": [1, 2]},
+        {"keys_int64s": [1, 2], "values_strings": ["a", "b\0"]},
+        {"keys_int64s": [1, 2], "values_strings": ["a", "b"], "default_string": "\0"},
+        {"keys_tensor": helper.make_tensor("k", TensorProto.STRING, [1], [b"\0a"]), "values_int64s": [1]},
+        {
+            "keys_tensor": helper.make_tensor("k", TensorProto.INT64, [1], [1]),
+            "values_tensor": helper.make_tensor("v", TensorProto.STRING, [1], [b"a"]),
+            "default_tensor": helper.make_tensor("d", TensorProto.STRING, [1], [b"\0a"]),
+        },
+    ],
+    ids=["key", "value", "default", "key-tensor", "default-tensor"],
+)
+def test_labels_with_zero_bytes(attributes):
+    """Zeros fill strings up: "a" would be found as "a" with a zero behind it."""
+    kinds = [
+        TensorProto.STRING if any(name == part + "_strings" or getattr(value, "data_type", 0) == TensorProto.STRING and part in name
+                                  for name, value in attributes.items()) else TensorProto.INT64
+        for part in ("keys", "values")
+    ]  # fmt: skip
+    node = helper.make_node("LabelEncoder", ["x"], ["y"], name="labels", domain="ai.onnx.ml", **attributes)
+    x, y = (helper.make_tensor_value_info(name, kind, [2]) for name, kind in zip("xy", kinds))
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 4)]
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=opsets, ir_version=10)
+    with pytest.raises(quantc.CompileError, match="node 'labels'.*strings with zero bytes are not supported") as error:
+        quantc.compile(model)
+    assert str(error.value).count("node 'labels'") == 1

@@ -222,9 +222,19 @@ double NodeContext::getFloat(StringRef name, double defaultValue) {
   return attr ? attr->f() : defaultValue;
 }
 
+/// Zeros fill up strings of tensors.
+static void checkString(NodeContext &ctx, StringRef name, StringRef text) {
+  if (text.contains('\0'))
+    (void)ctx.emitError("its attribute '" + name +
+                        "': strings with zero bytes are not supported");
+}
+
 std::string NodeContext::getString(StringRef name, StringRef defaultValue) {
   auto *attr = findTyped(*this, name, onnx::AttributeProto::STRING);
-  return attr ? attr->s() : defaultValue.str();
+  if (!attr)
+    return defaultValue.str();
+  checkString(*this, name, attr->s());
+  return attr->s();
 }
 
 SmallVector<int64_t> NodeContext::getInts(StringRef name,
@@ -247,6 +257,8 @@ SmallVector<std::string> NodeContext::getStrings(StringRef name) {
   auto *attr = findTyped(*this, name, onnx::AttributeProto::STRINGS);
   if (!attr)
     return {};
+  for (const std::string &text : attr->strings())
+    checkString(*this, name, text);
   return SmallVector<std::string>(attr->strings().begin(),
                                   attr->strings().end());
 }

@@ -77,12 +77,13 @@ static Labels readLabels(NodeContext &ctx, StringRef prefix) {
   if (!numbers.empty())
     labels.numbers = makeList(numbers, b.getF32Type());
   const onnx::AttributeProto *attr = ctx.findAttr(name("_tensor"));
-  if (!attr)
+  ElementsAttr value = attr ? ctx.getTensor(name("_tensor")) : ElementsAttr();
+  if (!value)
     return labels;
   if (attr->t().data_type() == onnx::TensorProto::STRING) {
     labels.strings.assign(attr->t().string_data().begin(),
                           attr->t().string_data().end());
-  } else if (ElementsAttr value = ctx.getTensor(name("_tensor"))) {
+  } else {
     auto type = cast<RankedTensorType>(value.getType());
     auto dense = dyn_cast<DenseElementsAttr>(value);
     if (auto bytes = dense ? std::nullopt : qnn::getConstantBytes(value))
@@ -146,7 +147,6 @@ static Hash chooseHash(ArrayRef<std::string> keys, size_t width) {
     // Not LLVM's maps, which reserve two numbers for themselves.
     std::unordered_map<uint64_t, StringRef> seen;
     bool isUnique = llvm::all_of(keys, [&](StringRef key) {
-      key = key.rtrim('\0');
       return seen.try_emplace(hash(key), key).first->second == key;
     });
     if (isUnique)
@@ -222,7 +222,8 @@ readValues(NodeContext &ctx, const Labels &values, ArrayRef<int64_t> order) {
             readDefault(ctx, values.numbers.getElementType())};
   std::string otherwise = ctx.getString("default_string", "_Unused");
   if (const onnx::AttributeProto *attr = ctx.findAttr("default_tensor");
-      attr && attr->t().string_data_size() == 1)
+      attr && ctx.getTensor("default_tensor") &&
+      attr->t().string_data_size() == 1)
     otherwise = attr->t().string_data(0);
   size_t width = std::max<size_t>(otherwise.size(), 1);
   for (const std::string &text : values.strings)
@@ -233,7 +234,9 @@ readValues(NodeContext &ctx, const Labels &values, ArrayRef<int64_t> order) {
 
 LogicalResult quantc::onnx_import::importLabelEncoder(NodeContext &ctx) {
   Labels keys = readLabels(ctx, "keys"), values = readLabels(ctx, "values");
-  if (ctx.hasFailed() || keys.size() != values.size() || keys.size() == 0)
+  if (ctx.hasFailed())
+    return failure();
+  if (keys.size() != values.size() || keys.size() == 0)
     return ctx.emitError("its keys and values must be lists of one length");
   if (ctx.isString(0) == bool(keys.numbers))
     return ctx.emitError("its keys do not have the input's type");
