@@ -1,5 +1,7 @@
 // RUN: quant-opt %s --quantc-lower-contractions="target-features=+sse2,+avx2,+fma threads=false" \
 // RUN:   --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,AVX2
+// RUN: quant-opt %s --quantc-lower-contractions="target-features=+sse2,+avx2,+fma,+avxvnni,-avxvnni threads=false" \
+// RUN:   --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,AVX2
 // RUN: quant-opt %s --quantc-lower-contractions="target-features=+sse2,+avx2,+fma,+avxvnni threads=false" \
 // RUN:   --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,VNNI
 // RUN: quant-opt %s --quantc-lower-contractions="target-features=+avx512f,+avx512bw,+avx512vnni threads=false" \

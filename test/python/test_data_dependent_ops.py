@@ -330,20 +330,22 @@ def test_sizes_of_zero_and_unknown_ones(text, shapes, rng):
         feeds["i"] = np.zeros(shapes["i"], np.int64)
     compare(text, feeds)
 
+
 @pytest.mark.parametrize(
-    "op,shape,axes,twice",
+    "op,result,shape,axes,twice",
     [
-        ("Squeeze", (1, 5, 1, 1), [0, 2], [0, -4]),
-        ("Squeeze", (1, 5, 1, 1), [-1, -4], [2, 2]),
-        ("Unsqueeze", (3, 5), [0, -1], [1, -3]),
-        ("ReduceSum", (3, 5, 2, 2), [1, -1], [3, -1]),
+        ("Squeeze", "float[a, b]", (1, 5, 1, 1), [0, 2], [0, -4]),
+        ("Squeeze", "float[a, b]", (1, 5, 1, 1), [-1, -4], [2, 2]),
+        ("Unsqueeze", "float[a, b, c, d]", (3, 5), [0, -1], [1, -3]),
+        ("ReduceSum", "float[a, b]", (3, 5, 2, 2), [1, -1], [3, -1]),
+        ("ReduceSum", "float", (3, 5), [1, -2], [1, -1]),
     ],
 )
-def test_axes_of_the_run_time(op, shape, axes, twice, rng):
+def test_axes_of_the_run_time(op, result, shape, axes, twice, rng):
     """Each of them counts once: of an axis that is named twice, the rank would be another one."""
     keep = "<keepdims = 0>" if op == "ReduceSum" else ""
-    rank = "a, b, c, d" if op == "Unsqueeze" else "a, b"
-    text = f"g (float[{', '.join('klmn'[:len(shape)])}] x, int64[2] axes) => (float[{rank}] y) {{ y = {op} {keep} (x, axes) }}"
+    dims = ", ".join("klmn"[: len(shape)])
+    text = f"g (float[{dims}] x, int64[2] axes) => ({result} y) {{ y = {op} {keep} (x, axes) }}"
     feeds = {"x": rng.standard_normal(shape, np.float32), "axes": np.array(axes)}
     compare(text, feeds)
     with pytest.raises(quantc.RunError, match="an axis is named twice"):

@@ -190,7 +190,7 @@ void LineDepthwise::emitChannel(ValueRange outer) {
 /// Widens what a tile reads.
 void LineDepthwise::fillTile(ValueRange outer, Value plane, const Tile &tile) {
   Value border = widen(input.paddingValue);
-  auto fill = [&](Value line, Value from, Value to) {
+  auto fillTo = [&](Value line, Value from, Value to) {
     e.forLoop(from, to, 1,
               [&](Value i) { e.store(border, plane, e.add(line, i)); });
   };
@@ -204,14 +204,14 @@ void LineDepthwise::fillTile(ValueRange outer, Value plane, const Tile &tile) {
         [&] {
           Value from =
               e.add(e.add(base, e.mul(y, columnDim.inputSize)), tile.start);
-          fill(line, none, tile.begin);
+          fillTo(line, none, tile.begin);
           e.forLoop(tile.begin, tile.end, 1, [&](Value x) {
             Value byte = e.load(input.input, e.add(from, x));
             e.store(widen(byte), plane, e.add(line, x));
           });
-          fill(line, tile.end, tile.length);
+          fillTo(line, tile.end, tile.length);
         },
-        [&] { fill(line, none, tile.length); });
+        [&] { fillTo(line, none, tile.length); });
   });
 }
 

@@ -32,6 +32,7 @@ private:
     Value weights[2];
   };
 
+  Value allocatePlane();
   SmallVector<Words> loadWindow(ValueRange outer);
   void fillPlane(ValueRange outer, Value plane);
   /// A row of bytes: of the image, or of padding.
@@ -181,7 +182,7 @@ void PairedDepthwise::fillPlane(ValueRange outer, Value plane) {
              getRow(image, e.index(0), padding, e.add(first, e.index(1))));
   });
   int64_t end = begin + count;
-  fill(border, plane, lineAt(end), lineAt(std::max(end, numLines)));
+  fill(border, plane, lineAt(end), lineAt(numLines));
 }
 
 void PairedDepthwise::emitSums(Value plane, Value line, Value numColumns,
@@ -210,13 +211,13 @@ void PairedDepthwise::emitSums(Value plane, Value line, Value numColumns,
   });
 }
 
+/// The last vectors of a line reach beyond it.
+Value PairedDepthwise::allocatePlane() {
+  return e.allocateOnStack(numLines * lineSize + 2 * width, e.b.getI16Type());
+}
+
 void PairedDepthwise::emitChannel(ValueRange outer) {
-  // Padding may be more than the windows reach, and the last vectors of a line
-  // reach beyond it.
-  int64_t filled = std::max(
-      numLines, int64_t(llvm::divideCeil(rows.padding + rows.copied(), 2)));
-  Value plane =
-      e.allocateOnStack(filled * lineSize + 2 * width, e.b.getI16Type());
+  Value plane = allocatePlane();
   fillPlane(outer, plane);
   SmallVector<Words> window = loadWindow(outer);
   OutputBases bases(e, p, outer);
@@ -290,8 +291,7 @@ void PairedDepthwise::fillTile(ValueRange outer, Value plane,
 }
 
 void PairedDepthwise::emitTile(ValueRange outer, const Tile &tile) {
-  Value plane =
-      e.allocateOnStack(numLines * lineSize + 2 * width, e.b.getI16Type());
+  Value plane = allocatePlane();
   fillTile(outer, plane, tile);
   SmallVector<Words> window = loadWindow(outer);
   OutputBases bases(e, p, outer);

@@ -30,7 +30,8 @@ struct SaturateNearest : OpRewritePattern<arith::TruncIOp> {
     if (!match)
       match = matchClampedFloat(op.getIn());
     if (!match || !getElementTypeOrSelf(match->x.getType()).isF32())
-      return rewriter.notifyMatchFailure(op, "no clamped and rounded f32");
+      return rewriter.notifyMatchFailure(op,
+                                         "no f32 that is rounded and clamped");
     bool isUnsigned = match->least == 0 && match->most == 255;
     if (!isUnsigned && (match->least != -128 || match->most != 127))
       return rewriter.notifyMatchFailure(op, "not the range of a byte");

@@ -16,6 +16,8 @@ VectorUnit VectorUnit::fromFeatures(StringRef features) {
     part = part.trim();
     if (part.consume_front("+"))
       enabled.insert(part);
+    else if (part.consume_front("-"))
+      enabled.erase(part);
   }
   VectorUnit unit;
   if (enabled.contains("avx512f")) {

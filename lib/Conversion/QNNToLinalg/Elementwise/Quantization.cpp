@@ -320,8 +320,9 @@ struct ConvertDequantize : QNNPattern<qnn::DequantizeOp> {
 struct ConvertRequantize : QNNPattern<qnn::RequantizeOp> {
   using QNNPattern::QNNPattern;
 
-  /// Whether any i32 times such a scale, plus a zero point, is an i32.
-  static bool isFarBelowOne(Value scale) {
+  /// Whether any i32 times such a scale, plus a zero point of 16 bits, is an
+  /// i32 again. (From 1 - 2^-14 on it is not.)
+  static bool staysInRange(Value scale) {
     ElementsAttr constant;
     if (!matchPattern(scale, m_Constant(&constant)))
       return false;
@@ -338,7 +339,7 @@ struct ConvertRequantize : QNNPattern<qnn::RequantizeOp> {
     Type to = op.getType().getElementType();
     RankedTensorType type = getResultType(op);
     QuantizationLoops loops(rewriter, op.getLoc(), op.getAxis(), 0);
-    bool fits = isFarBelowOne(op.getScale());
+    bool fits = staysInRange(op.getScale());
     rewriter.replaceOp(
         op,
         loops.build(

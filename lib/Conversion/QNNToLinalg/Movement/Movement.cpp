@@ -1,5 +1,4 @@
-//===- Movement.cpp - Lowers concat, range, reverse_sequence
-//---------------===//
+//===- Movement.cpp - Lowers concat, range, reverse_sequence --------------===//
 
 #include "Conversion/QNNToLinalg/Shapes/DimensionAlgebra.h"
 #include "Conversion/QNNToLinalg/Shapes/IndexMath.h"

@@ -71,7 +71,7 @@ struct ConvertSqueeze : QNNPattern<qnn::SqueezeOp> {
           arith::ConstantOp::create(rewriter, loc, rewriter.getBoolAttr(false));
       for (auto [d, isRemoved] : llvm::enumerate(removed))
         checkIsOne(m, input, d, m.equal(isRemoved, no));
-      rewriter.replaceOp(op, dropUnitDims(m, input, to, removed));
+      rewriter.replaceOp(op, dropMarkedDims(m, input, to, removed));
       return success();
     }
     // Dimensions that are 1 at run time only.
@@ -105,7 +105,7 @@ struct ConvertUnsqueeze : QNNPattern<qnn::UnsqueezeOp> {
       result = castTo(rewriter, loc,
                       insertUnitDims(rewriter, loc, input, *flags), to);
     else
-      result = insertUnitDims(
+      result = insertMarkedDims(
           m, input, to, computeAxisFlags(m, adaptor.getAxes(), to.getRank()));
     rewriter.replaceOp(op, result);
     return success();

@@ -165,6 +165,8 @@ struct ConvertReduce : QNNPattern<qnn::ReduceOp> {
         op.getKind() == ReduceKind::sum || op.getKind() == ReduceKind::mean;
     if (isSum && reduced && !reduced->empty() && !reduced->back())
       scalar.isOrdered = true;
+    if (reduced && reducesAll(op))
+      checkNamesAll(rewriter, loc, op, adaptor.getAxes());
     if (reduced)
       result =
           lowerStatic(rewriter, loc, input, *reduced, scalar, op.getKeepdims());
@@ -185,6 +187,23 @@ private:
                              });
   }
 
+  /// Whether there are as many axes of the run time as dimensions and none of
+  /// these is kept: all of them then, or one is named twice.
+  static bool reducesAll(qnn::ReduceOp op) {
+    return op.getAxes() && !qnn::getConstantInts(op.getAxes()) &&
+           op.getAxes().getType().hasStaticShape() && !op.getKeepdims() &&
+           op.getType().getRank() == 0;
+  }
+
+  static void checkNamesAll(OpBuilder &b, Location loc, qnn::ReduceOp op,
+                            Value axes) {
+    IndexMath m{b, loc};
+    Value all = arith::ConstantIntOp::create(b, loc, 1, 1);
+    for (Value isReduced : findReducedDims(b, loc, op, axes))
+      all = m.logicalAnd(all, isReduced);
+    createCheck(b, loc, all, describeNode(loc) + ": an axis is named twice");
+  }
+
   /// Which dimensions are reduced, if that is known.
   static std::optional<SmallVector<bool>> findStaticDims(qnn::ReduceOp op) {
     int64_t rank = op.getInput().getType().getRank();
@@ -193,9 +212,7 @@ private:
       auto listType = op.getAxes().getType();
       if (!listType.hasStaticShape() || listType.getNumElements() != 0)
         axes = qnn::getConstantInts(op.getAxes());
-      // As many axes as dimensions, none kept: all of them.
-      if (!axes && !op.getKeepdims() && op.getType().getRank() == 0 &&
-          listType.hasStaticShape())
+      if (!axes && reducesAll(op))
         return SmallVector<bool>(rank, true);
     }
     if (!axes)
@@ -388,9 +405,9 @@ private:
     if (op.getKeepdims())
       return result;
     SmallVector<int64_t> shape(op.getType().getRank(), ShapedType::kDynamic);
-    return dropUnitDims(IndexMath{b, loc}, result,
-                        cast<RankedTensorType>(result.getType()).clone(shape),
-                        reduced);
+    return dropMarkedDims(IndexMath{b, loc}, result,
+                          cast<RankedTensorType>(result.getType()).clone(shape),
+                          reduced);
   }
 };
 

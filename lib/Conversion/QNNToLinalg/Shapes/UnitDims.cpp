@@ -70,14 +70,15 @@ static Value reshapeTo(const IndexMath &m, Value value, RankedTensorType type,
   return tensor::ReshapeOp::create(m.b, m.loc, type, value, shape);
 }
 
-/// Fails the run unless `count` dimensions are those that are not flagged.
+/// Fails the run unless as many dimensions are left as there should be: each
+/// axis takes one away.
 static void checkKept(const IndexMath &m, Value count, int64_t expected) {
   createCheck(m.b, m.loc, m.equal(count, m.constant(expected)),
               describeNode(m.loc) + ": an axis is named twice");
 }
 
-Value quantc::dropUnitDims(const IndexMath &m, Value value,
-                           RankedTensorType type, ArrayRef<Value> isUnit) {
+Value quantc::dropMarkedDims(const IndexMath &m, Value value,
+                             RankedTensorType type, ArrayRef<Value> isUnit) {
   // Dimension j of the result is the one with j kept ones before it.
   SmallVector<Value> sizes(type.getRank(), m.constant(1));
   Value position = m.constant(0);
@@ -94,8 +95,8 @@ Value quantc::dropUnitDims(const IndexMath &m, Value value,
   return reshapeTo(m, value, type, sizes);
 }
 
-Value quantc::insertUnitDims(const IndexMath &m, Value value,
-                             RankedTensorType type, ArrayRef<Value> isUnit) {
+Value quantc::insertMarkedDims(const IndexMath &m, Value value,
+                               RankedTensorType type, ArrayRef<Value> isUnit) {
   SmallVector<OpFoldResult> dims = getDims(m.b, m.loc, value);
   SmallVector<Value> sizes;
   Value position = m.constant(0);

@@ -23,15 +23,15 @@ mlir::Value dropUnitDims(mlir::OpBuilder &b, mlir::Location loc,
 mlir::Value insertUnitDims(mlir::OpBuilder &b, mlir::Location loc,
                            mlir::Value value, llvm::ArrayRef<bool> isUnit);
 
-/// The first two with flags (i1) that the run time knows only, and a result
-/// type that may say less than all. The dimensions to drop must be 1; the run
-/// fails where another number of them is flagged than the ranks differ by.
-mlir::Value dropUnitDims(const IndexMath &m, mlir::Value value,
-                         mlir::RankedTensorType type,
-                         llvm::ArrayRef<mlir::Value> isUnit);
-mlir::Value insertUnitDims(const IndexMath &m, mlir::Value value,
+/// The same with flags (i1) that the run time knows only, and a result type
+/// that may say less than all. The dimensions to drop must be 1; the run fails
+/// where another number of them is flagged than the ranks differ by.
+mlir::Value dropMarkedDims(const IndexMath &m, mlir::Value value,
                            mlir::RankedTensorType type,
                            llvm::ArrayRef<mlir::Value> isUnit);
+mlir::Value insertMarkedDims(const IndexMath &m, mlir::Value value,
+                             mlir::RankedTensorType type,
+                             llvm::ArrayRef<mlir::Value> isUnit);
 
 } // namespace quantc
 

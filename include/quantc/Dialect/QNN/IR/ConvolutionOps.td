@@ -59,8 +59,9 @@ def QNN_ConvTransposeOp : QNN_InferredOp<"conv_transpose",
     (C, M / group, kernel...). Each spatial size of the result is
     `stride · (size - 1) + output_padding + (kernel - 1) · dilation + 1 - pads`;
     with `auto_pad`, `stride · size` or what the kernels reach without pads, if
-    that is less, and the pads follow from it. A non-empty `output_shape` holds the spatial sizes of the result: the pads follow from
-    them, too, with the odd element at the end only for `same_upper`.
+    that is less, and the pads follow from it. A non-empty `output_shape` holds
+    the spatial sizes of the result: the pads follow from them, too, with the odd
+    element at the end only for `same_upper`.
 
     8-bit integers give i32, as `conv` does; the zero point of the weights is a
     scalar.
