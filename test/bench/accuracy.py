@@ -124,10 +124,12 @@ def quantize_theirs(path, feeds, method, folder):
             hide_constants(model)
             source = folder / "source.onnx"
             onnx.save(model, str(source))
-            try:
-                quant_pre_process(str(source), str(prepared))
-            except Exception:  # symbolic shapes that it cannot follow
-                quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+            # It leaves files where it runs when it fails.
+            with contextlib.chdir(folder):
+                try:
+                    quant_pre_process(source.name, prepared.name)
+                except Exception:  # symbolic shapes that it cannot follow
+                    quant_pre_process(source.name, prepared.name, skip_symbolic_shape=True)
             flatten_biases(prepared)
         q.quantize_static(
             str(prepared),

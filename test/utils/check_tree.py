@@ -6,6 +6,7 @@ LAYERS lists for it, which is the one-way picture of docs/Architecture.md. A
 folder of lib/CodeGen is one, too: its private headers are `CodeGen/Gemm/X.h`.
 Documentation: each pass and each op says what it does, at some length.
 Tests: each .mlir test checks something. Files stay readable in one sitting.
+Nothing lies at the top level that does not belong there.
 """
 
 import graphlib
@@ -50,6 +51,11 @@ LAYERS = {
     "Pipelines": ["Dialect", "Conversion", "CodeGen", "JIT", "Target/Native", "Calibration", "Quantization", "Support"],
     "Driver": ["Dialect", "Conversion", "CodeGen", "JIT", "Target", "Pipelines", "Runtime", "Calibration", "Quantization", "Report", "Profile", "Support"],
 }
+
+
+# What is at the top level, besides dot files.
+TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "cmake"}
+TOP |= {"docs", "include", "lib", "python", "test", "tools"}
 
 
 def tracked(*patterns):
@@ -148,8 +154,15 @@ def check_sources():
             yield f"{relative}: the first line does not say what the file is"
 
 
+def check_top():
+    names = {path.relative_to(ROOT).parts[0] for path in tracked()}
+    for name in sorted(names - TOP):
+        if not name.startswith("."):
+            yield f"{name}: is outside of the layout"
+
+
 def main():
-    errors = [e for check in (check_layers, check_layering, check_documentation, check_tests, check_sources) for e in check()]
+    errors = [e for check in (check_top, check_layers, check_layering, check_documentation, check_tests, check_sources) for e in check()]
     print(*errors, sep="\n")
     print(f"{len(errors)} errors")
     return 1 if errors else 0

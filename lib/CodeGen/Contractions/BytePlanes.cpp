@@ -61,11 +61,9 @@ BytePlanes::Tile BytePlanes::getTile(Value firstRow, Value firstColumn) {
   return t;
 }
 
-Value BytePlanes::offsetOf(ValueRange outer, ArrayRef<Value> strides) {
-  Value offset = e.index(0);
-  for (auto [i, stride] : llvm::zip(outer, strides))
-    offset = e.add(offset, e.mul(i, stride));
-  return offset;
+Value BytePlanes::getImage(ValueRange outer) {
+  return getOffset(e, outer,
+                   {input.input, input.outerStrides, nullptr, nullptr});
 }
 
 void BytePlanes::cover(int64_t count, int64_t size,
@@ -102,7 +100,7 @@ Value BytePlanes::widen(Value bytes) {
 /// As i32, less the zero point.
 Value BytePlanes::loadWeight(ValueRange outer, int64_t tap) {
   Type i32 = e.b.getI32Type();
-  Value at = e.add(offsetOf(outer, p.a.outerStrides), e.index(tap));
+  Value at = e.add(getOffset(e, outer, p.a), e.index(tap));
   Value byte = e.load(p.a.buffer, at);
   Value weight = p.quantizedA.isSigned
                      ? Value(arith::ExtSIOp::create(e.b, e.loc, i32, byte))

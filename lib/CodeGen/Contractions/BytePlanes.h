@@ -65,7 +65,8 @@ protected:
   virtual void emitChannel(ValueRange outer) = 0;
   virtual void emitTile(ValueRange outer, const Tile &tile) = 0;
 
-  Value offsetOf(ValueRange outer, mlir::ArrayRef<Value> strides);
+  /// Where a channel's image begins.
+  Value getImage(ValueRange outer);
   /// Runs `body` for vectors of `size` that cover `count`; the last may overlap
   /// the one before.
   void cover(int64_t count, int64_t size, llvm::function_ref<void(Value)> body);

@@ -86,7 +86,7 @@ void LineDepthwise::fillPlane(ValueRange outer, Value plane) {
   auto lineAt = [&](int64_t y) { return e.index(y * planeStride); };
   int64_t end = rows.padding + rows.copied();
   fillTo(lineAt(0), lineAt(rows.padding));
-  Value base = offsetOf(outer, input.outerStrides);
+  Value base = getImage(outer);
   // Around a line's elements, which then overwrite what is too much of it.
   int64_t tail = (columns.padding + columns.copied()) / size * size;
   e.forLoop(e.index(0), e.index(rows.copied()), 1, [&](Value y) {
@@ -195,7 +195,7 @@ void LineDepthwise::fillTile(ValueRange outer, Value plane, const Tile &tile) {
               [&](Value i) { e.store(border, plane, e.add(line, i)); });
   };
   const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
-  Value base = offsetOf(outer, input.outerStrides), none = e.index(0);
+  Value base = getImage(outer), none = e.index(0);
   e.forLoop(none, tile.numLines, 1, [&](Value i) {
     Value line = e.mul(i, e.index(planeStride)), y = e.add(tile.row, i);
     e.ifThen(

@@ -13,7 +13,8 @@ namespace quantc {
 bool emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,
                           bool useThreads);
 
-/// The same by pairs of rows, for windows that move by one element.
+/// The same of a `match` that multiplies words of windows, by pairs of rows:
+/// for windows that move by one element.
 bool emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
                          bool useThreads);
 

@@ -166,7 +166,7 @@ void PairedDepthwise::fillLine(Value plane, Value line, const Row &first,
 
 void PairedDepthwise::fillPlane(ValueRange outer, Value plane) {
   Value border = widen(e.splat(input.paddingValue, width));
-  Value image = offsetOf(outer, input.outerStrides);
+  Value image = getImage(outer);
   auto lineAt = [&](int64_t i) { return e.index(i * lineSize); };
   // The first line may begin with a row of padding, and the last one end so.
   int64_t begin = rows.padding / 2, row = 2 * begin - rows.padding;
@@ -260,7 +260,7 @@ void PairedDepthwise::emitChannel(ValueRange outer) {
 void PairedDepthwise::fillTile(ValueRange outer, Value plane,
                                const Tile &tile) {
   Value border = widen(input.paddingValue);
-  Value image = offsetOf(outer, input.outerStrides);
+  Value image = getImage(outer);
   Value padding = makePadding(columns.reached());
   Value numPairs = e.ceilDiv(tile.numLines, 2);
   e.forLoop(e.index(0), numPairs, 1, [&](Value i) {
@@ -307,8 +307,6 @@ void PairedDepthwise::emitTile(ValueRange outer, const Tile &tile) {
 
 bool quantc::emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
                                  bool useThreads) {
-  if (!match.words || !match.kernel.dot)
-    return false;
   PairedDepthwise emitter(e, match);
   if (!emitter.analyze())
     return false;

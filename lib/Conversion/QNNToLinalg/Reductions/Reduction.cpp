@@ -165,7 +165,7 @@ struct ConvertReduce : QNNPattern<qnn::ReduceOp> {
         op.getKind() == ReduceKind::sum || op.getKind() == ReduceKind::mean;
     if (isSum && reduced && !reduced->empty() && !reduced->back())
       scalar.isOrdered = true;
-    if (reduced && reducesAll(op))
+    if (reducesAll(op))
       checkNamesAll(rewriter, loc, op, adaptor.getAxes());
     if (reduced)
       result =
