@@ -175,6 +175,64 @@ void BytePlanes::emitOutputsOf(const OutputBases &bases, Value sums,
   });
 }
 
+void BytePlanes::emitChannel(ValueRange outer) {
+  Value plane = allocatePlane();
+  fillPlane(outer, plane);
+  loadWindow(outer);
+  OutputBases bases(e, p, outer);
+  // Steps whose sums lie behind each other, as their outputs do. The last block
+  // may overlap the one before.
+  int64_t stepSize = stepRows * columns.output;
+  int64_t numSteps = llvm::divideCeil(rows.output, stepRows);
+  int64_t numBlocks =
+      llvm::divideCeil(numSteps, std::max<int64_t>(1, kMaxSums / stepSize));
+  int64_t blockSteps = llvm::divideCeil(numSteps, numBlocks);
+  int64_t blockSize = blockSteps * stepSize;
+  // The last step may have fewer rows.
+  int64_t least =
+      blockSize - (numSteps * stepSize - rows.output * columns.output);
+  int64_t numVectors = std::min<int64_t>(
+      kMostVectors, llvm::bit_floor(uint64_t(least / kernel.lanes)));
+  assert(numVectors > 0 && "blocks of narrow lines have many");
+  int64_t size = numVectors * kernel.lanes;
+  Value sums = e.allocateOnStack(blockSize + width, e.b.getI32Type());
+  e.forLoop(e.index(0), e.index(numSteps), blockSteps, [&](Value first) {
+    if (numSteps % blockSteps != 0)
+      first = e.min(first, e.index(numSteps - blockSteps));
+    e.forLoop(e.index(0), e.index(blockSteps), 1, [&](Value i) {
+      emitSums(plane, e.add(first, i), e.index(columns.output), sums,
+               e.mul(i, e.index(stepSize)));
+    });
+    Value place = e.mul(first, e.index(stepSize));
+    auto emitOutputs = [&](Value at) {
+      emitOutputsOf(bases, sums, at, numVectors, e.add(place, at));
+    };
+    if (least == blockSize)
+      return cover(blockSize, size, emitOutputs);
+    Value end = e.min(e.index(blockSize),
+                      e.sub(e.index(rows.output * columns.output), place));
+    e.forLoop(e.index(0), end, size, [&](Value at) {
+      emitOutputs(e.min(at, e.sub(end, e.index(size))));
+    });
+  });
+}
+
+void BytePlanes::emitTile(ValueRange outer, const Tile &tile) {
+  Value plane = allocatePlane();
+  fillTile(outer, plane, tile);
+  loadWindow(outer);
+  OutputBases bases(e, p, outer);
+  Value sums =
+      e.allocateOnStack(rows.output * columns.output + width, e.b.getI32Type());
+  // Nothing reads what the last step has too much of.
+  Value stepSize = e.mul(tile.numColumns, e.index(stepRows));
+  Value numSteps = e.ceilDiv(tile.numRows, stepRows);
+  e.forLoop(e.index(0), numSteps, 1, [&](Value i) {
+    emitSums(plane, i, tile.numColumns, sums, e.mul(i, stepSize));
+  });
+  emitOutputsOf(bases, sums, tile);
+}
+
 void BytePlanes::emit(bool useThreads) {
   SmallVector<Value> sizes(p.outerSizes);
   if (isTiled) {

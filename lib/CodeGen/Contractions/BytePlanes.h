@@ -14,11 +14,14 @@ namespace quantc {
 /// products are those of words, two elements by two weights each. Sums are
 /// stored before they become outputs: both loops have short chains then, of
 /// which a processor holds many in flight.
+///
+/// How a plane lies in memory and what is summed up is the derived classes'.
 class BytePlanes {
 public:
-  BytePlanes(KernelEmitter &e, const MatchedProduct &match)
+  /// `stepRows` is how many rows of outputs are summed up together.
+  BytePlanes(KernelEmitter &e, const MatchedProduct &match, int64_t stepRows)
       : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
-        wordPanels(e, p, kernel), width(2 * kernel.lanes) {}
+        wordPanels(e, p, kernel), width(2 * kernel.lanes), stepRows(stepRows) {}
   virtual ~BytePlanes() = default;
 
   void emit(bool useThreads);
@@ -62,8 +65,18 @@ protected:
   bool findExtents();
   /// Sets them to those of a tile, which has no input and no padding.
   void setTileExtents();
-  virtual void emitChannel(ValueRange outer) = 0;
-  virtual void emitTile(ValueRange outer, const Tile &tile) = 0;
+
+  virtual Value allocatePlane() = 0;
+  /// Widens a channel's image, and pads it.
+  virtual void fillPlane(ValueRange outer, Value plane) = 0;
+  /// Widens what a tile reads.
+  virtual void fillTile(ValueRange outer, Value plane, const Tile &tile) = 0;
+  /// Loads the weights of a channel, for `emitSums`.
+  virtual void loadWindow(ValueRange outer) = 0;
+  /// Stores the sums of the rows of outputs of one step, one row of
+  /// `numColumns` behind the other from `at` on, in whole vectors.
+  virtual void emitSums(Value plane, Value step, Value numColumns, Value sums,
+                        Value at) = 0;
 
   /// Where a channel's image begins.
   Value getImage(ValueRange outer);
@@ -80,13 +93,6 @@ protected:
                     std::optional<int64_t> second);
   /// A register of words of the plane.
   Value loadWords(Value plane, Value at);
-  /// Turns vectors of sums from `at` on into the outputs from `place` on; no
-  /// more than `left`, if given.
-  void emitOutputsOf(const OutputBases &bases, Value sums, Value at,
-                     int64_t numVectors, Value place, Value left = {});
-  /// The same for a tile's sums, line by line without gaps.
-  void emitOutputsOf(const OutputBases &bases, Value sums, const Tile &tile);
-
   KernelEmitter &e;
   const GemmProblem &p;
   const MicroKernel &kernel;
@@ -99,8 +105,18 @@ protected:
   int64_t width;
 
 private:
+  void emitChannel(ValueRange outer);
+  void emitTile(ValueRange outer, const Tile &tile);
+  /// Turns vectors of sums from `at` on into the outputs from `place` on; no
+  /// more than `left`, if given.
+  void emitOutputsOf(const OutputBases &bases, Value sums, Value at,
+                     int64_t numVectors, Value place, Value left = {});
+  /// The same for a tile's sums, line by line without gaps.
+  void emitOutputsOf(const OutputBases &bases, Value sums, const Tile &tile);
   Tile getTile(Value firstRow, Value firstColumn);
   Value loadWeight(ValueRange outer, int64_t tap);
+
+  int64_t stepRows;
 };
 
 } // namespace quantc

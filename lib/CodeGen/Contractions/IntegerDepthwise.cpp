@@ -18,7 +18,8 @@ using namespace quantc;
 namespace {
 class LineDepthwise : public BytePlanes {
 public:
-  using BytePlanes::BytePlanes;
+  LineDepthwise(KernelEmitter &e, const MatchedProduct &match)
+      : BytePlanes(e, match, /*stepRows=*/1) {}
 
   /// Whether this convolution suits.
   bool analyze();
@@ -31,19 +32,18 @@ private:
   };
 
   int64_t getPlaneStride() const;
-  void emitChannel(ValueRange outer) override;
-  void emitTile(ValueRange outer, const Tile &tile) override;
-  void fillPlane(ValueRange outer, Value plane);
-  void fillTile(ValueRange outer, Value plane, const Tile &tile);
-  Value allocatePlane();
-  SmallVector<Value> loadAllWeights(ValueRange outer);
+  Value allocatePlane() override;
+  void fillPlane(ValueRange outer, Value plane) override;
+  void fillTile(ValueRange outer, Value plane, const Tile &tile) override;
+  void loadWindow(ValueRange outer) override;
+  void emitSums(Value plane, Value y, Value numColumns, Value sums,
+                Value at) override;
   Value loadPairs(Value plane, Value y, Value x, const TapPair &pair);
-  /// Stores the sums of row `y` of the outputs from `at` on, in whole vectors.
-  void emitSums(Value plane, Value y, Value numColumns, ArrayRef<Value> weights,
-                Value sums, Value at);
 
   int64_t planeStride;
   SmallVector<TapPair> pairs;
+  /// For each of them a vector of words, the same in each lane.
+  SmallVector<Value> weights;
 };
 } // namespace
 
@@ -103,15 +103,13 @@ void LineDepthwise::fillPlane(ValueRange outer, Value plane) {
   fillTo(lineAt(end), lineAt(std::max(end, rows.reached())));
 }
 
-/// A vector of words for each pair of taps, the same word in each lane.
-SmallVector<Value> LineDepthwise::loadAllWeights(ValueRange outer) {
-  SmallVector<Value> words;
+void LineDepthwise::loadWindow(ValueRange outer) {
+  weights.clear();
   for (const TapPair &pair : pairs) {
     int64_t tap = pair.row * columns.window + pair.column;
-    words.push_back(loadWeights(
+    weights.push_back(loadWeights(
         outer, tap, pair.hasSecond ? std::optional(tap + 1) : std::nullopt));
   }
-  return words;
 }
 
 /// The elements under a pair of taps for the outputs of one vector of sums, of
@@ -126,8 +124,8 @@ Value LineDepthwise::loadPairs(Value plane, Value y, Value x,
   return loadWords(plane, at);
 }
 
-void LineDepthwise::emitSums(Value plane, Value y, Value numColumns,
-                             ArrayRef<Value> weights, Value sums, Value at) {
+void LineDepthwise::emitSums(Value plane, Value y, Value numColumns, Value sums,
+                             Value at) {
   int64_t lanes = kernel.lanes;
   bool isEverySecond = columns.stride == 1;
   e.forLoop(e.index(0), numColumns, width, [&](Value x) {
@@ -156,38 +154,6 @@ Value LineDepthwise::allocatePlane() {
                            e.b.getI16Type());
 }
 
-void LineDepthwise::emitChannel(ValueRange outer) {
-  Value plane = allocatePlane();
-  fillPlane(outer, plane);
-  SmallVector<Value> weights = loadAllWeights(outer);
-  OutputBases bases(e, p, outer);
-  // Rows whose sums lie behind each other, as their outputs do. The last block
-  // may overlap the one before.
-  int64_t mostRows = std::max<int64_t>(1, kMaxSums / columns.output);
-  int64_t numBlocks = llvm::divideCeil(rows.output, mostRows);
-  int64_t blockRows = llvm::divideCeil(rows.output, numBlocks);
-  int64_t blockSize = blockRows * columns.output;
-  assert(blockSize >= kernel.lanes && "blocks of narrow lines have many");
-  Value last = e.index(rows.output - blockRows);
-  Value sums = e.allocateOnStack(blockSize + width, e.b.getI32Type());
-  e.forLoop(e.index(0), e.index(rows.output), blockRows, [&](Value at) {
-    Value first = rows.output % blockRows == 0 ? at : e.min(at, last);
-    e.forLoop(e.index(0), e.index(blockRows), 1, [&](Value y) {
-      emitSums(plane, e.add(first, y), e.index(columns.output), weights, sums,
-               e.mul(y, e.index(columns.output)));
-    });
-    Value place = e.mul(first, e.index(columns.output));
-    int64_t numVectors = std::min<int64_t>(
-        kMostVectors, llvm::bit_floor(uint64_t(blockSize / kernel.lanes)));
-    cover(blockSize, numVectors * kernel.lanes, [&](Value at) {
-      emitOutputsOf(bases, sums, at, numVectors, e.add(place, at));
-    });
-  });
-}
-
-//===- tiles --------------------------------------------------------------===//
-
-/// Widens what a tile reads.
 void LineDepthwise::fillTile(ValueRange outer, Value plane, const Tile &tile) {
   Value border = widen(input.paddingValue);
   auto fillTo = [&](Value line, Value from, Value to) {
@@ -213,20 +179,6 @@ void LineDepthwise::fillTile(ValueRange outer, Value plane, const Tile &tile) {
         },
         [&] { fillTo(line, none, tile.length); });
   });
-}
-
-void LineDepthwise::emitTile(ValueRange outer, const Tile &tile) {
-  Value plane = allocatePlane();
-  fillTile(outer, plane, tile);
-  SmallVector<Value> weights = loadAllWeights(outer);
-  OutputBases bases(e, p, outer);
-  Value sums =
-      e.allocateOnStack(rows.output * columns.output + width, e.b.getI32Type());
-  e.forLoop(e.index(0), tile.numRows, 1, [&](Value y) {
-    emitSums(plane, y, tile.numColumns, weights, sums,
-             e.mul(y, tile.numColumns));
-  });
-  emitOutputsOf(bases, sums, tile);
 }
 
 bool quantc::emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,

@@ -18,7 +18,8 @@ using namespace quantc;
 namespace {
 class PairedDepthwise : public BytePlanes {
 public:
-  using BytePlanes::BytePlanes;
+  PairedDepthwise(KernelEmitter &e, const MatchedProduct &match)
+      : BytePlanes(e, match, /*stepRows=*/2) {}
 
   /// Whether this convolution suits: with stride 1, and of windows that need no
   /// more products so than line by line.
@@ -32,31 +33,28 @@ private:
     Value weights[2];
   };
 
-  Value allocatePlane();
-  SmallVector<Words> loadWindow(ValueRange outer);
-  void fillPlane(ValueRange outer, Value plane);
   /// A row of bytes: of the image, or of padding.
   struct Row {
     Value buffer, at;
   };
 
+  Value allocatePlane() override;
+  void fillPlane(ValueRange outer, Value plane) override;
+  void fillTile(ValueRange outer, Value plane, const Tile &tile) override;
+  void loadWindow(ValueRange outer) override;
+  void emitSums(Value plane, Value line, Value numColumns, Value sums,
+                Value at) override;
   Row getRow(Value image, Value start, Value padding, Value row);
   /// A row of `size` bytes.
   Value makePadding(int64_t size);
   /// Fills a line of words from two rows.
   void fillLine(Value plane, Value line, const Row &first, const Row &second);
-  /// Stores the sums of two rows of outputs one behind the other, in whole
-  /// vectors.
-  void emitSums(Value plane, Value line, Value numColumns,
-                ArrayRef<Words> window, Value sums, Value at);
-  void emitChannel(ValueRange outer) override;
-  void fillTile(ValueRange outer, Value plane, const Tile &tile);
-  void emitTile(ValueRange outer, const Tile &tile) override;
 
   /// Lines of words that the windows reach; the last one may have one row only.
   int64_t numLines;
   /// 16-bit elements of a line of words.
   int64_t lineSize;
+  SmallVector<Words> window;
 };
 } // namespace
 
@@ -84,9 +82,8 @@ bool PairedDepthwise::analyze() {
   return fits();
 }
 
-SmallVector<PairedDepthwise::Words>
-PairedDepthwise::loadWindow(ValueRange outer) {
-  SmallVector<Words> window;
+void PairedDepthwise::loadWindow(ValueRange outer) {
+  window.clear();
   for (int64_t row = 0; row <= rows.window / 2; ++row)
     for (int64_t column = 0; column < columns.window; ++column) {
       auto getTap = [&](int64_t tapRow) -> std::optional<int64_t> {
@@ -103,7 +100,6 @@ PairedDepthwise::loadWindow(ValueRange outer) {
       }
       window.push_back(words);
     }
-  return window;
 }
 
 /// `padding` may be null if all rows are there; it begins where the row does.
@@ -186,7 +182,7 @@ void PairedDepthwise::fillPlane(ValueRange outer, Value plane) {
 }
 
 void PairedDepthwise::emitSums(Value plane, Value line, Value numColumns,
-                               ArrayRef<Words> window, Value sums, Value at) {
+                               Value sums, Value at) {
   int64_t lanes = kernel.lanes;
   Value below = e.add(at, numColumns);
   Value last =
@@ -215,47 +211,6 @@ void PairedDepthwise::emitSums(Value plane, Value line, Value numColumns,
 Value PairedDepthwise::allocatePlane() {
   return e.allocateOnStack(numLines * lineSize + 2 * width, e.b.getI16Type());
 }
-
-void PairedDepthwise::emitChannel(ValueRange outer) {
-  Value plane = allocatePlane();
-  fillPlane(outer, plane);
-  SmallVector<Words> window = loadWindow(outer);
-  OutputBases bases(e, p, outer);
-  // Pairs of rows whose sums lie behind each other, as their outputs do. The
-  // last block may overlap the one before.
-  int64_t pairSize = 2 * columns.output;
-  int64_t numPairs = llvm::divideCeil(rows.output, 2);
-  int64_t numBlocks =
-      llvm::divideCeil(numPairs, std::max<int64_t>(1, kMaxSums / pairSize));
-  int64_t blockPairs = llvm::divideCeil(numPairs, numBlocks);
-  int64_t blockSize = blockPairs * pairSize;
-  Value sums = e.allocateOnStack(blockSize + width, e.b.getI32Type());
-  e.forLoop(e.index(0), e.index(numPairs), blockPairs, [&](Value first) {
-    if (numPairs % blockPairs != 0)
-      first = e.min(first, e.index(numPairs - blockPairs));
-    e.forLoop(e.index(0), e.index(blockPairs), 1, [&](Value i) {
-      emitSums(plane, e.add(first, i), e.index(columns.output), window, sums,
-               e.mul(i, e.index(pairSize)));
-    });
-    // The last pair may have one row only.
-    Value place = e.mul(first, e.index(pairSize));
-    Value size = e.index(blockSize);
-    int64_t least = blockSize;
-    if (rows.output % 2 != 0) {
-      size = e.min(size, e.sub(e.index(rows.output * columns.output), place));
-      least -= columns.output;
-    }
-    int64_t numVectors = std::min<int64_t>(
-        kMostVectors, llvm::bit_floor(uint64_t(least / kernel.lanes)));
-    int64_t step = numVectors * kernel.lanes;
-    e.forLoop(e.index(0), size, step, [&](Value at) {
-      at = e.min(at, e.sub(size, e.index(step)));
-      emitOutputsOf(bases, sums, at, numVectors, e.add(place, at));
-    });
-  });
-}
-
-//===- tiles --------------------------------------------------------------===//
 
 void PairedDepthwise::fillTile(ValueRange outer, Value plane,
                                const Tile &tile) {
@@ -288,21 +243,6 @@ void PairedDepthwise::fillTile(ValueRange outer, Value plane,
     });
     fillTo(tile.end, tile.length);
   });
-}
-
-void PairedDepthwise::emitTile(ValueRange outer, const Tile &tile) {
-  Value plane = allocatePlane();
-  fillTile(outer, plane, tile);
-  SmallVector<Words> window = loadWindow(outer);
-  OutputBases bases(e, p, outer);
-  Value sums =
-      e.allocateOnStack(rows.output * columns.output + width, e.b.getI32Type());
-  // An odd last row has one below it that nothing reads.
-  Value pairSize = e.mul(tile.numColumns, e.index(2));
-  e.forLoop(e.index(0), e.ceilDiv(tile.numRows, 2), 1, [&](Value i) {
-    emitSums(plane, i, tile.numColumns, window, sums, e.mul(i, pairSize));
-  });
-  emitOutputsOf(bases, sums, tile);
 }
 
 bool quantc::emitPairedDepthwise(KernelEmitter &e, const MatchedProduct &match,
