@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 
 from . import _quantc
-from ._quantc import CompileError, RunError, Tensor
+from ._quantc import CompileError, RunError, Tensor, __version__
 from ._arguments import to_model as _to_model
 from ._arguments import to_shapes as _to_shapes
 from ._profile import Profile

@@ -527,4 +527,5 @@ NB_MODULE(_quantc, m) {
   addRanges(m);
   addWeights(m);
   m.def("load", &load, nb::arg("path"));
+  m.attr("__version__") = QUANTC_VERSION;
 }

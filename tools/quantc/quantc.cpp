@@ -2,6 +2,7 @@
 
 #include "quantc.h"
 
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/WithColor.h"
@@ -62,6 +63,9 @@ int main(int argc, char **argv) {
   // LLVM's own options are none of the user's.
   static cl::OptionCategory none("Options");
   cl::HideUnrelatedOptions(none);
+  cl::SetVersionPrinter([](raw_ostream &os) {
+    os << "quantc " QUANTC_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+  });
   cl::ParseCommandLineOptions(argc, argv,
                               "Quantc compiles ONNX models to libraries\n");
   using namespace quantc::tool;
@@ -84,6 +88,6 @@ int main(int argc, char **argv) {
   if (tuneCommand)
     return runTune();
   return fail(createStringError(
-      "give a command: quantc compile, calibrate, "
+      "give a command: quantc compile, calibrate, export, "
       "report, tune, stats, info, run or bench; --help says more"));
 }
