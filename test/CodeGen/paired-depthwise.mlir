@@ -70,3 +70,34 @@ func.func private @even_window(%x: memref<4x16x22xi8>, %w: memref<4x2x2xi8>,
   }
   return
 }
+
+// -----
+
+// A line is an image of one row, which has none below it: words are neighbours
+// there. Three taps are two words, of outputs of even and odd numbers.
+
+#image = affine_map<(c, x, j) -> (c, x + j)>
+#filter = affine_map<(c, x, j) -> (c, j)>
+#result = affine_map<(c, x, j) -> (c, x)>
+
+// CHECK-LABEL: func.func private @line
+// CHECK-NOT:     vector.shuffle
+// CHECK-COUNT-4: llvm.x86.avx2.pmadd.wd
+// CHECK-NOT:     llvm.x86.avx2.pmadd.wd
+// CHECK:         vector.interleave
+// CHECK:         return
+func.func private @line(%x: memref<4x52xi8>, %w: memref<4x3xi8>,
+                        %out: memref<4x50xi32>) {
+  linalg.generic {indexing_maps = [#image, #filter, #result],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<4x52xi8>, memref<4x3xi8>)
+      outs(%out : memref<4x50xi32>) {
+  ^bb0(%a: i8, %b: i8, %c: i32):
+    %0 = arith.extui %a : i8 to i32
+    %1 = arith.extsi %b : i8 to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %c, %2 : i32
+    linalg.yield %3 : i32
+  }
+  return
+}

@@ -326,6 +326,47 @@ def test_depthwise_of_any_size(name, signs, tmp_path):
         np.testing.assert_array_equal(y, expected, err_msg=str(image))
 
 
+# channels, length, window, stride, dilation, pads
+LINES = {
+    "many taps": (19, 200, 31, 1, 1, (15, 15)),
+    "even window, strided": (8, 133, 4, 2, 1, (1, 2)),
+    "large stride": (3, 50, 3, 3, 1, (1, 1)),
+    "dilated": (5, 90, 3, 1, 4, (8, 0)),
+    "pointwise": (4, 30, 1, 1, 1, (0, 0)),
+    "pointwise, padded": (4, 30, 1, 1, 1, (2, 1)),
+    "less than a vector": (6, 3, 3, 1, 1, (1, 1)),
+    "many tiles": (2, 3001, 9, 1, 1, (4, 4)),
+}
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v2"])
+@pytest.mark.parametrize("signs", ["us", "uu", "ss"])
+@pytest.mark.parametrize("name", LINES)
+def test_depthwise_of_lines(name, signs, target, tmp_path):
+    """In one dimension, of a length that is known, and of any."""
+    rng = np.random.default_rng(6)
+    channels, length, window, stride, dilation, pads = LINES[name]
+    w = random_bytes(rng, signs[1], (channels, 1, window))
+    zw = random_bytes(rng, "u", (channels,)) if signs == "uu" else np.zeros(channels, w.dtype)
+    zx, zy = TYPES[signs[0]](77), TYPES[signs[0]](3)
+    sx, sw, sy = np.float32(0.1), (rng.random(channels) * 0.02 + 0.001).astype(np.float32), np.float32(0.3)
+    bias = rng.integers(-10000, 10000, channels).astype(np.int32)
+    constants = {"sx": np.array(sx), "zx": np.array(zx), "w": w, "sw": sw, "zw": zw, "sy": np.array(sy),
+                 "zy": np.array(zy), "bias": bias}
+    node = helper.make_node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", "bias"], ["y"],
+                            strides=[stride], dilations=[dilation], pads=pads, group=channels)
+    for size in (length, "length"):
+        model = compile_nodes([node], [("x", zx.dtype, (2, channels, size))], constants,
+                              ("y", zx.dtype, (2, channels, "out")), target, tmp_path)
+        for actual in (length,) if size == length else (length, 2 * length + 31):
+            x = random_bytes(rng, signs[0], (2, channels, actual))
+            acc = convolve(subtract(x, zx)[:, :, None], subtract(w, zw.reshape(-1, 1, 1))[:, :, None], (1, stride),
+                           (1, dilation), (0, pads[0], 0, pads[1]), channels)[:, :, 0]
+            expected = requantize(wrap(acc + bias[:, None]), (sx * sw / sy)[:, None], zy, x.dtype)
+            (y,) = model.run({"x": x})
+            np.testing.assert_array_equal(y, expected, err_msg=str(actual))
+
+
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
 @pytest.mark.parametrize("zero_point", [np.uint8(7), np.uint8(255), np.int8(-128), np.int8(19)])
 def test_scales_around_one(zero_point, target, tmp_path):

@@ -8,9 +8,23 @@ using namespace quantc;
 /// Inputs under a tile, but for what windows reach beyond.
 static constexpr int64_t kTileRows = 16;
 static constexpr int64_t kTileColumns = 256;
+/// The same of images that have no more rows.
+static constexpr int64_t kLineColumns = 1024;
+/// Each tap has instructions of its own.
+static constexpr int64_t kMostTaps = 1024;
+
+Windows BytePlanes::getImages(KernelEmitter &e, Windows windows) {
+  if (windows.dims.size() == 1)
+    windows.dims.insert(windows.dims.begin(),
+                        {e.index(1), e.index(1), e.index(0), /*window=*/1,
+                         /*stride=*/1, /*dilation=*/1});
+  return windows;
+}
 
 bool BytePlanes::isDepthwise() {
+  // What is pointwise has no padding; a matrix product does as well.
   return kernel.dot.takesDifferences() && input.dims.size() == 2 &&
+         input.paddingValue && input.getNumTaps() <= kMostTaps &&
          e.isConstant(p.m, 1) && e.isConstant(p.a.columnStride, 1) &&
          e.isConstant(p.k, input.getNumTaps());
 }
@@ -34,8 +48,10 @@ void BytePlanes::setTileExtents() {
   auto get = [](const Windows::Dim &dim, int64_t size) -> Extent {
     return {0, size, 0, dim.window, dim.stride, dim.dilation};
   };
-  rows = get(input.dims[0], kTileRows / input.dims[0].stride);
-  columns = get(input.dims[1], kTileColumns / input.dims[1].stride);
+  bool isLine = hasOneRow();
+  rows = get(input.dims[0], isLine ? 1 : kTileRows / input.dims[0].stride);
+  columns = get(input.dims[1],
+                (isLine ? kLineColumns : kTileColumns) / input.dims[1].stride);
 }
 
 BytePlanes::Tile BytePlanes::getTile(Value firstRow, Value firstColumn) {

@@ -20,8 +20,9 @@ class BytePlanes {
 public:
   /// `stepRows` is how many rows of outputs are summed up together.
   BytePlanes(KernelEmitter &e, const MatchedProduct &match, int64_t stepRows)
-      : e(e), p(match.problem), kernel(match.kernel), input(*match.words),
-        wordPanels(e, p, kernel), width(2 * kernel.lanes), stepRows(stepRows) {}
+      : e(e), p(match.problem), kernel(match.kernel),
+        input(getImages(e, *match.words)), wordPanels(e, p, kernel),
+        width(2 * kernel.lanes), stepRows(stepRows) {}
   virtual ~BytePlanes() = default;
 
   void emit(bool useThreads);
@@ -61,6 +62,8 @@ protected:
 
   /// Whether this is such a convolution, of a target that multiplies words.
   bool isDepthwise();
+  /// Whether results are known to have one row.
+  bool hasOneRow() { return e.isConstant(input.dims[0].outputSize, 1); }
   /// Sets the extents, if all sizes are known.
   bool findExtents();
   /// Sets them to those of a tile, which has no input and no padding.
@@ -96,7 +99,7 @@ protected:
   KernelEmitter &e;
   const GemmProblem &p;
   const MicroKernel &kernel;
-  const Windows &input;
+  const Windows input;
   WordPanels wordPanels;
   /// Of the whole plane, or of a tile.
   Extent rows, columns;
@@ -105,6 +108,8 @@ protected:
   int64_t width;
 
 private:
+  /// Lines are images of one row.
+  static Windows getImages(KernelEmitter &e, Windows windows);
   void emitChannel(ValueRange outer);
   void emitTile(ValueRange outer, const Tile &tile);
   /// Turns vectors of sums from `at` on into the outputs from `place` on; no

@@ -62,7 +62,9 @@ bool LineDepthwise::analyze() {
     }
   if (findExtents()) {
     planeStride = getPlaneStride();
-    if (rows.reached() * planeStride <= kMaxPlane)
+    // Sums of a row are there before any become outputs.
+    bool isLongLine = hasOneRow() && columns.output > kMaxSums;
+    if (!isLongLine && rows.reached() * planeStride <= kMaxPlane)
       return true;
   }
   setTileExtents();

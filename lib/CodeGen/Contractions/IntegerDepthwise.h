@@ -7,9 +7,10 @@
 
 namespace quantc {
 
-/// Emits `match` as loops over channels and rows if it is a two-dimensional
-/// depthwise convolution of 8-bit integers on planes that fit the cache, and
-/// the target multiplies pairs of words; else returns false and emits nothing.
+/// Emits `match` as loops over channels and rows if it is a depthwise
+/// convolution of 8-bit integers in one or two dimensions, with planes (or
+/// tiles of them) that fit the cache, and the target multiplies pairs of words;
+/// else returns false.
 bool emitIntegerDepthwise(KernelEmitter &e, const MatchedProduct &match,
                           bool useThreads);
 

@@ -21,8 +21,8 @@ public:
   PairedDepthwise(KernelEmitter &e, const MatchedProduct &match)
       : BytePlanes(e, match, /*stepRows=*/2) {}
 
-  /// Whether this convolution suits: with stride 1, and of windows that need no
-  /// more products so than line by line.
+  /// Whether this convolution suits: with stride 1, of more than a row of
+  /// outputs, and of windows that need no more products so than line by line.
   bool analyze();
 
 private:
@@ -59,7 +59,7 @@ private:
 } // namespace
 
 bool PairedDepthwise::analyze() {
-  if (!isDepthwise())
+  if (!isDepthwise() || hasOneRow())
     return false;
   const Windows::Dim &rowDim = input.dims[0], &columnDim = input.dims[1];
   if (rowDim.stride != 1 || columnDim.stride != 1 || rowDim.dilation != 1)
