@@ -42,6 +42,17 @@ def test_grid_sample(mode, padding, align):
     compare(model, [{"x": floats(2, 3, *size), "grid": grid} for size in [(8, 8), (9, 13), (16, 5)]])
 
 
+@pytest.mark.parametrize("channels", [0, 1, 5, 6, 8])
+def test_grid_sample_of_known_channels(channels):
+    """Channels of a block share places."""
+    model = parse(
+        f"g (float[n,{channels},h,w] x, float[n,p,q,2] grid) => (float[n,{channels},p,q] y) {{"
+        f" y = GridSample (x, grid) }}"
+    )
+    grid = (1.6 * np.random.default_rng(1).uniform(-1, 1, (2, 5, 6, 2))).astype(np.float32)
+    compare(model, [{"x": floats(2, channels, *size), "grid": grid} for size in [(8, 8), (9, 13)]])
+
+
 def test_signal_without_a_last_dimension():
     model = parse(
         "g (float[n,t] x, float[16] window) => (float[n,f,b,2] y) {"

@@ -581,17 +581,19 @@ Value quantc::createElementwise(OpBuilder &b, Location loc,
 
 Value quantc::createIndexed(OpBuilder &b, Location loc,
                             RankedTensorType resultType,
-                            ArrayRef<OpFoldResult> dims, IndexedBody body) {
+                            ArrayRef<OpFoldResult> dims, IndexedBody body,
+                            AffineMap map) {
   int64_t rank = resultType.getRank();
+  map = map ? map : b.getMultiDimIdentityMap(rank);
   Value empty = createEmpty(b, loc, resultType, dims);
   auto generic = linalg::GenericOp::create(
-      b, loc, TypeRange(resultType), ValueRange{}, ValueRange(empty),
-      ArrayRef(b.getMultiDimIdentityMap(rank)),
+      b, loc, TypeRange(resultType), ValueRange{}, ValueRange(empty), map,
       SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
       [&](OpBuilder &nested, Location l, ValueRange) {
         SmallVector<Value> indices;
         for (int64_t d = 0; d < rank; ++d)
-          indices.push_back(linalg::IndexOp::create(nested, l, d));
+          indices.push_back(
+              linalg::IndexOp::create(nested, l, map.getDimPosition(d)));
         linalg::YieldOp::create(nested, l, body(nested, l, indices));
       });
   return generic.getResult(0);

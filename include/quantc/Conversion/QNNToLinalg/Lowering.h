@@ -123,11 +123,12 @@ using IndexedBody = llvm::function_ref<mlir::Value(
     mlir::OpBuilder &, mlir::Location, mlir::ValueRange indices)>;
 
 /// One result element from the result's indices: the body reads what it needs
-/// with `tensor.extract`. For data movement with computed indices.
+/// with `tensor.extract`. For data movement with computed indices. `map`, from
+/// loops to the result's indices, may put the loops in another order.
 mlir::Value createIndexed(mlir::OpBuilder &b, mlir::Location loc,
                           mlir::RankedTensorType resultType,
                           llvm::ArrayRef<mlir::OpFoldResult> dims,
-                          IndexedBody body);
+                          IndexedBody body, mlir::AffineMap map = {});
 
 /// Fails the run where a cache's length that the caller gives is negative or
 /// larger than its buffer, before sizes are computed of it.
