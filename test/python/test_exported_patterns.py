@@ -53,6 +53,32 @@ def test_grid_sample_of_known_channels(channels):
     compare(model, [{"x": floats(2, channels, *size), "grid": grid} for size in [(8, 8), (9, 13)]])
 
 
+@pytest.mark.parametrize("channels, groups, offsets", [(8, 1, 1), (8, 2, 2), (12, 2, 4), (6, 3, 2), (5, 1, 1)])
+@pytest.mark.parametrize("has_mask", [False, True])
+def test_deformable_convolution(channels, groups, offsets, has_mask):
+    mask = f", float[n,{6 * offsets},p,q] mask" if has_mask else ""
+    model = parse(
+        f"g (float[n,{channels},h,w] x, float[n,{12 * offsets},p,q] offset{mask}) => (float[n,6,p,q] y)"
+        f" {{ bias = Constant <value_floats = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]> ()"
+        f" y = DeformConv <group = {groups}, offset_group = {offsets}, strides = [2, 1], dilations = [1, 2], pads = [1, 0, 2, 3]>"
+        f" (x, weights, offset, bias{', mask' if has_mask else ''}) }}",
+        opset=19,
+    )
+    weights = floats(6, channels // groups, 2, 3)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "weights"))
+    feeds = []
+    for batch, height, width in [(2, 8, 9), (1, 5, 4)]:
+        places = (batch, (height + 3 - 2) // 2 + 1, width + 3 - 5 + 1)
+        feed = {
+            "x": floats(batch, channels, height, width),
+            "offset": 2 * floats(batch, 12 * offsets, *places[1:], seed=1),
+        }
+        if has_mask:
+            feed["mask"] = floats(batch, 6 * offsets, *places[1:], seed=2)
+        feeds.append(feed)
+    compare(model, feeds, rtol=1e-4)
+
+
 def test_signal_without_a_last_dimension():
     model = parse(
         "g (float[n,t] x, float[16] window) => (float[n,f,b,2] y) {"

@@ -99,3 +99,17 @@ func.func @depthwise_integers(%x: tensor<1x8x8x8xui8>, %w: tensor<8x1x3x3xi8>) -
     : tensor<1x8x8x8xui8>, tensor<8x1x3x3xi8> -> tensor<1x8x6x6xi32>
   return %0 : tensor<1x8x6x6xi32>
 }
+
+// The samples of each element of a kernel are channels of their own, and those
+// of a block share places.
+// CHECK-LABEL: func @deformable
+func.func @deformable(%x: tensor<?x8x?x?xf32>, %w: tensor<6x4x3x3xf32>, %o: tensor<?x36x6x7xf32>) -> tensor<?x6x?x?xf32> {
+  // CHECK: tensor.expand_shape %{{.*}} into tensor<?x2x4x?x?xf32>
+  // CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<?x2x4x3x3x?x?xf32>)
+  // CHECK: tensor.collapse_shape %{{.*}} : tensor<?x2x4x3x3x?x?xf32> into tensor<?x2x36x?x?xf32>
+  // CHECK: linalg.conv_2d_ngchw_gfchw {{.*}} ins(%{{.*}}, %{{.*}} : tensor<?x2x36x?x?xf32>, tensor<2x3x36x1x1xf32>)
+  %0 = qnn.deform_conv %x, %w, %o {
+      strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, group = 2, offset_group = 2}
+    : tensor<?x8x?x?xf32>, tensor<6x4x3x3xf32>, tensor<?x36x6x7xf32> -> tensor<?x6x?x?xf32>
+  return %0 : tensor<?x6x?x?xf32>
+}

@@ -9,15 +9,15 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
 using namespace quantc;
 
 namespace {
 
-/// Gathers the moved samples as (N, C, kernel elements of each window in
-/// place), that is an image in which windows tile: a convolution whose strides
-/// are the kernel's sizes then does the rest.
+/// Gathers the moved samples of each element of the kernel as channels of their
+/// own: a convolution whose kernel is one element then does the rest.
 struct ConvertDeformConv : QNNPattern<qnn::DeformConvOp> {
   using QNNPattern::QNNPattern;
 
@@ -39,20 +39,23 @@ struct ConvertDeformConv : QNNPattern<qnn::DeformConvOp> {
     SizeMath m{b, loc};
     int64_t channels = op.getInput().getType().getDimSize(1);
     int64_t perGroup = channels / op.getOffsetGroup();
-    SmallVector<OpFoldResult> dims{getDim(b, loc, input, 0), m.cst(channels),
-                                   m.mul(windows.count[0], kernel[0]),
-                                   m.mul(windows.count[1], kernel[1])};
+    int64_t block = getChannelBlock(perGroup);
+    Value blocks = splitChannels(b, loc, input, block);
+    SmallVector<OpFoldResult> dims{getDim(b, loc, input, 0),
+                                   m.cst(channels / block), m.cst(block)};
+    llvm::append_range(dims, kernel);
+    llvm::append_range(dims, windows.count);
+    // A block's channels are innermost: what is computed of a place serves all
+    // of them.
+    AffineMap map = AffineMap::getPermutationMap(
+        ArrayRef<int64_t>{0, 1, 6, 2, 3, 4, 5}, b.getContext());
     Value samples = createIndexed(
         b, loc, getTypeOf(dims, element), dims,
         [&](OpBuilder &nb, Location l, ValueRange at) -> Value {
           SizeMath n{nb, l};
-          OpFoldResult o[2], k[2];
-          for (int i = 0; i < 2; ++i) {
-            o[i] = n.floorDiv(at[2 + i], kernel[i]);
-            k[i] = n.sub(at[2 + i], n.mul(o[i], kernel[i]));
-          }
+          OpFoldResult k[2] = {at[3], at[4]}, o[2] = {at[5], at[6]};
           // Which kernel element, of which offset group.
-          OpFoldResult group = n.floorDiv(at[1], n.cst(perGroup));
+          OpFoldResult group = n.floorDiv(at[1], n.cst(perGroup / block));
           OpFoldResult tap = n.add(
               n.mul(n.add(n.mul(group, kernel[0]), k[0]), kernel[1]), k[1]);
           SmallVector<Value> place;
@@ -70,7 +73,7 @@ struct ConvertDeformConv : QNNPattern<qnn::DeformConvOp> {
                 nb, l, indexToFloat(nb, l, n.value(base), moved.getType()),
                 moved));
           }
-          Value sample = sampleLinear(nb, l, input, {at[0], at[1]}, place,
+          Value sample = sampleLinear(nb, l, blocks, at.take_front(3), place,
                                       {windows.input[0], windows.input[1]});
           if (mask) {
             Value factor = tensor::ExtractOp::create(
@@ -80,15 +83,28 @@ struct ConvertDeformConv : QNNPattern<qnn::DeformConvOp> {
                 arith::MulFOp::create(nb, l, sample, toFloat(nb, l, factor));
           }
           return fromFloat(nb, l, sample, element);
-        });
+        },
+        map);
+    // Filters and samples have one order of channels and kernel elements.
+    auto filters = op.getWeights().getType().getShape();
+    OpFoldResult depth = m.cst(computeProduct(filters.drop_front()));
+    SmallVector<OpFoldResult> taps{m.cst(filters[0]), depth};
+    SmallVector<OpFoldResult> points{taps[0], depth, m.cst(1), m.cst(1)};
+    SmallVector<OpFoldResult> columns{dims[0],
+                                      m.mul(depth, m.cst(op.getGroup())),
+                                      windows.count[0], windows.count[1]};
+    SmallVector<ReassociationIndices> joined{{0}, {1, 2, 3}};
+    Value rows = tensor::CollapseShapeOp::create(
+        b, loc, getTypeOf(taps, element), adaptor.getWeights(), joined);
     Convolution conv;
-    conv.input = samples;
-    conv.weights = adaptor.getWeights();
+    conv.input = tensor::CollapseShapeOp::create(
+        b, loc, getTypeOf(columns, element), samples,
+        SmallVector<ReassociationIndices>{{0}, {1, 2, 3, 4}, {5}, {6}});
+    conv.weights = tensor::ExpandShapeOp::create(
+        b, loc, getTypeOf(points, element), rows, joined, points);
     conv.bias = adaptor.getBias();
-    SmallVector<int64_t> strides(
-        op.getWeights().getType().getShape().drop_front(2));
     SmallVector<int64_t> ones(2, 1);
-    conv.strides = strides;
+    conv.strides = ones;
     conv.dilations = ones;
     conv.group = op.getGroup();
     conv.inputType = conv.weightsType = conv.resultElement = element;

@@ -31,8 +31,8 @@ struct ConvertGridSample : QNNPattern<qnn::GridSampleOp> {
     for (int64_t i = 0; i < spatial; ++i)
       dims.push_back(getDim(b, loc, grid, i + 1));
     int64_t block = getChannelBlock(type.getDimSize(1));
-    Value blocks = splitChannels(b, loc, input, sizes, block);
-    SmallVector<OpFoldResult> blockDims = splitChannels(b, dims, block);
+    Value blocks = splitChannels(b, loc, input, block);
+    SmallVector<OpFoldResult> blockDims = splitChannelDim(b, dims, block);
     RankedTensorType blockType = getTypeOf(blockDims, type.getElementType());
     // A block's channels are innermost: what is computed of a place serves all
     // of them.
@@ -65,46 +65,6 @@ struct ConvertGridSample : QNNPattern<qnn::GridSampleOp> {
   }
 
 private:
-  /// How many channels share what is computed of a place. More planes would
-  /// meet in few sets of the first cache, where these have a size that is a
-  /// power of two.
-  static constexpr int64_t kMaxBlock = 4;
-
-  static int64_t getChannelBlock(int64_t channels) {
-    if (ShapedType::isDynamic(channels) || channels == 0)
-      return 1;
-    int64_t block = kMaxBlock;
-    while (channels % block != 0)
-      --block;
-    return block;
-  }
-
-  /// Dimensions (batch, channels, ...) as (batch, blocks, block, ...).
-  static SmallVector<OpFoldResult>
-  splitChannels(OpBuilder &b, ArrayRef<OpFoldResult> dims, int64_t block) {
-    SmallVector<OpFoldResult> split(dims);
-    if (std::optional<int64_t> channels = getConstantIntValue(dims[1]))
-      split[1] = b.getIndexAttr(*channels / block);
-    split.insert(split.begin() + 2, b.getIndexAttr(block));
-    return split;
-  }
-
-  static SmallVector<ReassociationIndices> getBlockGroups(int64_t rank) {
-    SmallVector<ReassociationIndices> groups{{0}, {1, 2}};
-    for (int64_t i = 2; i < rank; ++i)
-      groups.push_back({i + 1});
-    return groups;
-  }
-
-  static Value splitChannels(OpBuilder &b, Location loc, Value image,
-                             ArrayRef<OpFoldResult> dims, int64_t block) {
-    SmallVector<OpFoldResult> split = splitChannels(b, dims, block);
-    auto type = cast<RankedTensorType>(image.getType());
-    return tensor::ExpandShapeOp::create(
-        b, loc, getTypeOf(split, type.getElementType()), image,
-        getBlockGroups(type.getRank()), split);
-  }
-
   /// The elements that count along one dimension; null `inside`: all do.
   struct Tap {
     Value index, weight, inside;

@@ -11,6 +11,10 @@
 using namespace mlir;
 using namespace quantc;
 
+/// More planes would meet in few sets of the first cache, where these have a
+/// size that is a power of two.
+static constexpr int64_t kMaxChannelBlock = 4;
+
 Value quantc::toFloat(OpBuilder &b, Location loc, Value x, bool isUnsigned) {
   Type f32 = b.getF32Type();
   if (isa<IntegerType>(x.getType())) {
@@ -103,4 +107,40 @@ Value quantc::sampleLinear(OpBuilder &b, Location loc, Value image,
     sum = sum ? Value(arith::AddFOp::create(b, loc, sum, term)) : term;
   }
   return sum;
+}
+
+int64_t quantc::getChannelBlock(int64_t channels) {
+  if (ShapedType::isDynamic(channels) || channels == 0)
+    return 1;
+  int64_t block = kMaxChannelBlock;
+  while (channels % block != 0)
+    --block;
+  return block;
+}
+
+SmallVector<OpFoldResult> quantc::splitChannelDim(OpBuilder &b,
+                                                  ArrayRef<OpFoldResult> dims,
+                                                  int64_t block) {
+  SmallVector<OpFoldResult> split(dims);
+  if (std::optional<int64_t> channels = getConstantIntValue(dims[1]))
+    split[1] = b.getIndexAttr(*channels / block);
+  split.insert(split.begin() + 2, b.getIndexAttr(block));
+  return split;
+}
+
+SmallVector<ReassociationIndices> quantc::getBlockGroups(int64_t rank) {
+  SmallVector<ReassociationIndices> groups{{0}, {1, 2}};
+  for (int64_t i = 2; i < rank; ++i)
+    groups.push_back({i + 1});
+  return groups;
+}
+
+Value quantc::splitChannels(OpBuilder &b, Location loc, Value image,
+                            int64_t block) {
+  SmallVector<OpFoldResult> dims =
+      splitChannelDim(b, getDims(b, loc, image), block);
+  auto type = cast<RankedTensorType>(image.getType());
+  return tensor::ExpandShapeOp::create(
+      b, loc, getTypeOf(dims, type.getElementType()), image,
+      getBlockGroups(type.getRank()), dims);
 }

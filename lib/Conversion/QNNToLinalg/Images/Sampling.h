@@ -37,6 +37,22 @@ mlir::Value sampleLinear(mlir::OpBuilder &b, mlir::Location loc,
                          mlir::ValueRange place,
                          llvm::ArrayRef<mlir::OpFoldResult> sizes);
 
+/// How many of so many channels should share what is computed of a place: a
+/// divisor, so that they can be the innermost loop.
+int64_t getChannelBlock(int64_t channels);
+
+/// Dimensions (batch, channels, ...) as (batch, blocks, block, ...).
+llvm::SmallVector<mlir::OpFoldResult>
+splitChannelDim(mlir::OpBuilder &b, llvm::ArrayRef<mlir::OpFoldResult> dims,
+                int64_t block);
+
+/// `image` with such dimensions.
+mlir::Value splitChannels(mlir::OpBuilder &b, mlir::Location loc,
+                          mlir::Value image, int64_t block);
+
+/// What becomes one dimension again for an image of `rank` dimensions.
+llvm::SmallVector<mlir::ReassociationIndices> getBlockGroups(int64_t rank);
+
 } // namespace quantc
 
 #endif // QUANTC_LIB_CONVERSION_QNNTOLINALG_IMAGES_SAMPLING_H
