@@ -224,6 +224,8 @@ CONVOLUTIONS = {
     "depthwise, uneven padding": (3, 3, (9, 15), (5, 3), (1, 1), (1, 1), (3, 1, 0, 2), 3),
     "depthwise, padding alone above": (3, 3, (1, 15), (7, 5), (1, 1), (1, 1), (6, 2, 1, 2), 3),
     "grouped": (12, 18, (10, 10), (3, 3), (1, 1), (1, 1), (1, 1, 0, 0), 3),
+    "two filters a channel": (5, 10, (12, 21), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1), 5),
+    "groups of two channels": (6, 6, (13, 18), (3, 3), (2, 1), (1, 1), (1, 0, 1, 2), 3),
 }
 
 
@@ -254,7 +256,7 @@ def test_convolution(name, signs, tmp_path):
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "x86-64-v2"])
 @pytest.mark.parametrize("kind", ["few", "many", "edge"])
-@pytest.mark.parametrize("name", ["3x3", "odd", "few", "pointwise", "grouped"])
+@pytest.mark.parametrize("name", ["3x3", "odd", "few", "pointwise", "grouped", "two filters a channel"])
 def test_pairs_of_filters(name, kind, target, tmp_path):
     """Filters whose pairs could saturate with the largest activations are multiplied in halves."""
     seed = list(f"{name}{kind}{target}".encode())

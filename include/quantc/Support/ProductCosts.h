@@ -16,6 +16,9 @@ struct ProductCosts {
   Rate real, integer;
   /// Convolutions of one channel by one filter.
   Rate depthwiseReal, depthwiseInteger;
+  /// The same in more dimensions than those have loops for: each window is
+  /// copied to a panel for its one filter.
+  Rate packedReal, packedInteger;
   /// For each element that becomes an integer in a loop of its own, or behind
   /// the op that computes it.
   double quantize = 0, fusedQuantize = 0;

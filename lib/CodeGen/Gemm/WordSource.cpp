@@ -13,6 +13,11 @@ static constexpr int64_t kMaxFloatBytes = 1 << 20;
 /// after the other (WindowSource).
 static constexpr int64_t kMaxLinesPerSlot = 4;
 
+/// Words of one or two channels are empty for the most part, and need more
+/// products for each filter. What they save, all filters share: words of
+/// neighbouring taps are made byte by byte. So many products an element it is.
+static constexpr int64_t kMostEmptyProducts = 6;
+
 /// Whether windows are the elements themselves, with no padding before or after
 /// them.
 static bool isPointwise(const Windows &windows) {
@@ -46,13 +51,18 @@ bool WordSource::pays(const Windows &windows, int64_t channels,
 }
 
 bool WordSource::canRead(const Windows &windows, int64_t channels,
+                         std::optional<int64_t> filters,
                          const MicroKernel &kernel) {
   const DotProduct &dot = kernel.dot;
   if (dot) {
-    // With one or two channels most of a word would be empty.
-    if (channels < 3 || dot.group != kGroup || dot.elementBits != 8 ||
-        dot.usesTiles)
+    if (ShapedType::isDynamic(channels) || dot.group != kGroup ||
+        dot.elementBits != 8 || dot.usesTiles)
       return false;
+    if (channels < kGroup - 1) {
+      int64_t emptyBytes = kGroup - channels;
+      if (!filters || *filters * emptyBytes > kMostEmptyProducts * channels)
+        return false;
+    }
   } else if (!kernel.accumulator.isF32() || ShapedType::isDynamic(channels) ||
              isPointwise(windows)) {
     return false;

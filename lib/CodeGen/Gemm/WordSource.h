@@ -24,8 +24,10 @@ public:
   WordSource(const Windows &windows, int64_t channels, bool isFlipped,
              mlir::ValueRange outerSizes, const MicroKernel &kernel);
 
-  /// Whether there is a WordSource for such windows.
+  /// Whether there is a WordSource for such windows, which `filters` (if it is
+  /// known how many) read.
   static bool canRead(const Windows &windows, int64_t channels,
+                      std::optional<int64_t> filters,
                       const MicroKernel &kernel);
   /// Whether panels from it cost less than from the input itself.
   static bool pays(const Windows &windows, int64_t channels,

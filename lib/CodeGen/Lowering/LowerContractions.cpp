@@ -57,7 +57,9 @@ static MatchedProduct matchAgain(KernelEmitter &e, MatchedProduct &match,
 /// can be read in words of channels.
 static std::optional<int64_t> matchWordTaps(const MatchedProduct &match) {
   if (match.matrixOperand || !match.words ||
-      !WordSource::canRead(*match.words, match.numChannels, match.kernel))
+      !WordSource::canRead(*match.words, match.numChannels,
+                           KernelEmitter::asConstant(match.problem.m),
+                           match.kernel))
     return std::nullopt;
   return match.words->getNumTaps();
 }

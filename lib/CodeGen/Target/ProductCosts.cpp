@@ -56,6 +56,10 @@ ProductCosts quantc::getProductCosts(StringRef features) {
   costs.depthwiseInteger.product /= lanes;
   costs.depthwiseInteger.result /= lanes;
 
+  // Copies of single elements, which bytes then become words of: on AVX2.
+  costs.packedReal = {0.7, costs.real.result};
+  costs.packedInteger = {1.5, costs.integer.result};
+
   costs.quantize = 0.5;
   costs.fusedQuantize = 0.2;
   costs.findScale = 0.5;

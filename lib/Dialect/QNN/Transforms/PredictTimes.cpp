@@ -123,6 +123,10 @@ bool TimePredictor::comesFromIntegers(Value value) const {
   return false;
 }
 
+/// Most dimensions in which convolutions of one channel by one filter have
+/// loops of their own.
+static constexpr int64_t maxPlaneRank = 2;
+
 /// Whether each channel is summed with one filter of its own.
 static bool isDepthwise(const Candidate &candidate) {
   QuantizableOpInterface op = candidate.op;
@@ -132,6 +136,18 @@ static bool isDepthwise(const Candidate &candidate) {
   std::optional<int64_t> axis = op.getInputAxis(weights);
   auto type = cast<RankedTensorType>(op->getOperand(weights).getType());
   return axis && type.getDimSize(*axis) == 1;
+}
+
+/// What the products of a layer take in integers, and in float.
+static std::pair<ProductCosts::Rate, ProductCosts::Rate>
+getRates(const Candidate &candidate, const ProductCosts &costs) {
+  if (!isDepthwise(candidate))
+    return {costs.integer, costs.real};
+  Value weights = candidate.op->getOperand(candidate.weights.front());
+  // Those of a convolution have two other dimensions, for channels.
+  if (cast<RankedTensorType>(weights.getType()).getRank() - 2 > maxPlaneRank)
+    return {costs.packedInteger, costs.packedReal};
+  return {costs.depthwiseInteger, costs.depthwiseReal};
 }
 
 Times TimePredictor::predict(const Candidate &candidate,
@@ -150,12 +166,10 @@ Times TimePredictor::predict(const Candidate &candidate,
                     weights * bytesPerWeight * costs.weightByte) +
            results * rate.result;
   };
-  bool depthwise = isDepthwise(candidate);
+  auto [integer, real] = getRates(candidate, costs);
   Times times;
-  times.integer = compute(depthwise ? costs.depthwiseInteger : costs.integer,
-                          sizeof(int8_t));
-  times.real =
-      compute(depthwise ? costs.depthwiseReal : costs.real, sizeof(float));
+  times.integer = compute(integer, sizeof(int8_t));
+  times.real = compute(real, sizeof(float));
   bool isDynamic = candidate.plan.activations.mode == ActivationMode::Dynamic;
   for (Value value : getActivations(candidate)) {
     double size = countElements(value);
