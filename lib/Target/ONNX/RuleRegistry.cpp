@@ -2,6 +2,8 @@
 
 #include "RuleRegistry.h"
 
+#include "NodeContext.h"
+
 using namespace mlir;
 using namespace quantc::onnx_import;
 
@@ -10,8 +12,20 @@ llvm::StringRef quantc::onnx_import::normalizeDomain(StringRef domain) {
 }
 
 void RuleRegistry::add(StringRef domain, StringRef opType, int sinceVersion,
-                       ImportRule rule) {
-  rules[{domain.str(), opType.str()}][sinceVersion] = std::move(rule);
+                       ImportRule rule, size_t numRequired) {
+  ImportRule &added = rules[{domain.str(), opType.str()}][sinceVersion];
+  if (numRequired == 0) {
+    added = std::move(rule);
+    return;
+  }
+  added = [rule = std::move(rule), numRequired](NodeContext &ctx) {
+    for (size_t i = 0; i < numRequired; ++i)
+      if (!ctx.hasInput(i))
+        return ctx.emitError("its input " + Twine(i) +
+                             " is missing: the first " + Twine(numRequired) +
+                             " must be there");
+    return rule(ctx);
+  };
 }
 
 const ImportRule *RuleRegistry::lookup(StringRef domain, StringRef opType,

@@ -29,9 +29,10 @@ public:
   static const RuleRegistry &get();
 
   /// `rule` imports `opType` from opset `sinceVersion` on, until a rule with a
-  /// higher version takes over.
+  /// higher version takes over. ONNX's checker counts the inputs of its own
+  /// ops; of others, the first `numRequired` must be there.
   void add(llvm::StringRef domain, llvm::StringRef opType, int sinceVersion,
-           ImportRule rule);
+           ImportRule rule, size_t numRequired = 0);
 
   /// The rule for an op at an opset, or null.
   const ImportRule *lookup(llvm::StringRef domain, llvm::StringRef opType,

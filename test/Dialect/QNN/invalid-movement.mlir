@@ -34,3 +34,13 @@ func.func @reverse_sequence(%x: tensor<4x2xf32>, %l: tensor<4xi64>) {
   %0 = qnn.reverse_sequence %x, %l {time_axis = 0 : i64, batch_axis = 0 : i64} : tensor<4x2xf32>, tensor<4xi64> -> tensor<4x2xf32>
   return
 }
+
+// -----
+
+func.func @expand(%x: tensor<3x8xf32>) {
+  %s = qnn.constant dense<[2, 8]> : tensor<2xi64>
+  // expected-error@+2 {{'tensor<3x8xf32>' does not broadcast to [2, 8]}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = qnn.expand %x, %s : tensor<3x8xf32>, tensor<2xi64> -> tensor<?x8xf32>
+  return
+}

@@ -51,8 +51,9 @@ static std::string resultList(NodeContext &ctx, ArrayRef<StringRef> names) {
 
 static LogicalResult importRotaryEmbedding(NodeContext &ctx) {
   RankedTensorType x = ctx.inputType(0), position = ctx.inputType(1);
-  if (!x || !position || !ctx.hasInput(2) || !ctx.hasInput(3))
-    return ctx.emitError("an input that it needs is missing");
+  if (x.getRank() != 3 && x.getRank() != 4)
+    return ctx.emitError("its input must have rank 3 or 4, but has " +
+                         Twine(x.getRank()));
   if (ctx.getInt("is_packed_batching") || ctx.getFloat("scale", 1) != 1)
     return ctx.emitError("packed batches and scales are not supported");
   int64_t heads = ctx.getInt("num_heads");
@@ -138,6 +139,13 @@ static LogicalResult importMultiHeadAttention(NodeContext &ctx) {
                          "supported");
   if (ctx.numInputs() > 8)
     return ctx.emitError("caches of a fixed size are not supported");
+  int64_t heads = ctx.getInt("num_heads");
+  if (auto hidden = getDim(ctx, 0, 2);
+      heads <= 0 ||
+      (ctx.inputType(0).getRank() == 3 && hidden && *hidden % heads != 0))
+    return ctx.emitError("num_heads must divide the size of the queries, but "
+                         "is " +
+                         Twine(heads));
   std::string body = *unpacked;
   StringRef q = "q", k = "k", v = "v", mask = "\"\"";
   if (ctx.hasInput(3)) {
@@ -311,9 +319,15 @@ static LogicalResult addRotation(NodeContext &ctx, int64_t heads,
 /// a buffer of a fixed size; sequences of a batch have one length.
 static LogicalResult importGroupQueryAttention(NodeContext &ctx) {
   int64_t heads = ctx.getInt("num_heads"), kvHeads = ctx.getInt("kv_num_heads");
-  if (!ctx.hasInput(0) || heads <= 0 || kvHeads <= 0 ||
-      ctx.inputType(0).getRank() != 3)
-    return ctx.emitError("queries, num_heads and kv_num_heads are needed");
+  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads != 0)
+    return ctx.emitError("num_heads must be a multiple of kv_num_heads, but "
+                         "they are " +
+                         Twine(heads) + " and " + Twine(kvHeads));
+  for (size_t i : {0, 1, 2})
+    if (ctx.hasInput(i) && ctx.inputType(i).getRank() != 3)
+      return ctx.emitError("queries, keys and values must have rank 3");
+  if (ctx.hasInput(1) != ctx.hasInput(2))
+    return ctx.emitError("keys and values must be given together");
   if (failed(checkLengths(ctx)))
     return failure();
   if (ctx.hasInput(11) || ctx.getInt("smooth_softmax") > 0 ||
@@ -350,7 +364,10 @@ GroupQueryAttention <num_heads, kv_num_heads, scale, softcap: float = 0.0>
 }
 
 void quantc::onnx_import::registerContribRules(RuleRegistry &registry) {
-  registry.add(kMicrosoft, "RotaryEmbedding", 1, importRotaryEmbedding);
-  registry.add(kMicrosoft, "MultiHeadAttention", 1, importMultiHeadAttention);
-  registry.add(kMicrosoft, "GroupQueryAttention", 1, importGroupQueryAttention);
+  registry.add(kMicrosoft, "RotaryEmbedding", 1, importRotaryEmbedding,
+               /*numRequired=*/4);
+  registry.add(kMicrosoft, "MultiHeadAttention", 1, importMultiHeadAttention,
+               /*numRequired=*/1);
+  registry.add(kMicrosoft, "GroupQueryAttention", 1, importGroupQueryAttention,
+               /*numRequired=*/1);
 }

@@ -220,12 +220,17 @@ static LogicalResult importMatMulBnb4(NodeContext &ctx) {
 }
 
 void onnx_import::registerContribContractionRules(RuleRegistry &registry) {
-  registry.add(kMicrosoft, "FusedMatMul", 1, importFusedMatMul);
+  registry.add(kMicrosoft, "FusedMatMul", 1, importFusedMatMul,
+               /*numRequired=*/2);
   // Its name before.
-  registry.add(kMicrosoft, "TransposeMatMul", 1, importFusedMatMul);
-  registry.add(kMicrosoft, "FusedGemm", 1, importFusedGemm);
-  registry.add(kMicrosoft, "FusedConv", 1, importFusedConv);
-  registry.add(kMicrosoft, "GemmFastGelu", 1, importGemmFastGelu);
-  registry.add(kMicrosoft, "MatMulNBits", 1, importMatMulNBits);
-  registry.add(kMicrosoft, "MatMulBnb4", 1, importMatMulBnb4);
+  registry.add(kMicrosoft, "TransposeMatMul", 1, importFusedMatMul,
+               /*numRequired=*/2);
+  registry.add(kMicrosoft, "FusedGemm", 1, importFusedGemm, /*numRequired=*/2);
+  registry.add(kMicrosoft, "FusedConv", 1, importFusedConv, /*numRequired=*/2);
+  registry.add(kMicrosoft, "GemmFastGelu", 1, importGemmFastGelu,
+               /*numRequired=*/2);
+  registry.add(kMicrosoft, "MatMulNBits", 1, importMatMulNBits,
+               /*numRequired=*/3);
+  registry.add(kMicrosoft, "MatMulBnb4", 1, importMatMulBnb4,
+               /*numRequired=*/3);
 }

@@ -84,6 +84,8 @@ static LogicalResult importQLinearAveragePool(NodeContext &ctx) {
 static LogicalResult importQLinearGlobalAveragePool(NodeContext &ctx) {
   if (isChannelsLast(ctx))
     return failure();
+  if (ctx.inputType(0).getRank() < 3)
+    return ctx.emitError("the input must be (N, C, spatial...)");
   Value x = dequantize(ctx, ctx.input(0), ctx.input(1), ctx.input(2));
   SmallVector<int64_t> axes =
       llvm::to_vector(llvm::seq<int64_t>(2, ctx.inputType(0).getRank()));
@@ -179,15 +181,19 @@ void onnx_import::registerContribQuantizationRules(RuleRegistry &registry) {
   addBinary(registry, "QLinearMul", BinaryKind::mul);
   addUnary(registry, "QLinearSigmoid", UnaryKind::sigmoid, 0);
   addUnary(registry, "QLinearLeakyRelu", UnaryKind::leaky_relu, 0.01f);
-  registry.add(kMicrosoft, "QLinearAveragePool", 1, importQLinearAveragePool);
+  registry.add(kMicrosoft, "QLinearAveragePool", 1, importQLinearAveragePool,
+               /*numRequired=*/2);
   registry.add(kMicrosoft, "QLinearGlobalAveragePool", 1,
-               importQLinearGlobalAveragePool);
-  registry.add(kMicrosoft, "QLinearSoftmax", 1, importQLinearSoftmax);
-  registry.add(kMicrosoft, "QLinearConcat", 1, importQLinearConcat);
-  registry.add(kMicrosoft, "QLinearWhere", 1, importQLinearWhere);
+               importQLinearGlobalAveragePool, /*numRequired=*/2);
+  registry.add(kMicrosoft, "QLinearSoftmax", 1, importQLinearSoftmax,
+               /*numRequired=*/2);
+  registry.add(kMicrosoft, "QLinearConcat", 1, importQLinearConcat,
+               /*numRequired=*/2);
+  registry.add(kMicrosoft, "QLinearWhere", 1, importQLinearWhere,
+               /*numRequired=*/3);
   registry.add(kMicrosoft, "MatMulIntegerToFloat", 1,
-               importMatMulIntegerToFloat);
+               importMatMulIntegerToFloat, /*numRequired=*/4);
   registry.add(kMicrosoft, "DynamicQuantizeMatMul", 1,
-               importDynamicQuantizeMatMul);
-  registry.add(kMicrosoft, "QGemm", 1, importQGemm);
+               importDynamicQuantizeMatMul, /*numRequired=*/3);
+  registry.add(kMicrosoft, "QGemm", 1, importQGemm, /*numRequired=*/5);
 }

@@ -277,16 +277,19 @@ QEmbedLayerNormalization <epsilon: float = 1e-12>
 }
 
 void quantc::onnx_import::registerContribTensorRules(RuleRegistry &registry) {
-  registry.add(kMicrosoft, "CDist", 1, importCDist);
-  registry.add(kMicrosoft, "ExpandDims", 1, importExpandDims);
+  registry.add(kMicrosoft, "CDist", 1, importCDist, /*numRequired=*/2);
+  registry.add(kMicrosoft, "ExpandDims", 1, importExpandDims,
+               /*numRequired=*/2);
   registry.add(kMicrosoft, "GatherBlockQuantized", 1,
-               importGatherBlockQuantized);
-  registry.add(kMicrosoft, "NhwcMaxPool", 1, importNhwcMaxPool);
-  registry.add(kMicrosoft, "Pad", 1, importPad);
-  registry.add(kMicrosoft, "QEmbedLayerNormalization", 1,
-               importQEmbedLayerNorm);
-  registry.add(kMicrosoft, "Range", 1, importRange);
-  registry.add(kMicrosoft, "Trilu", 1, importTrilu);
-  registry.add(kMicrosoft, "UnfoldTensor", 1, importUnfoldTensor);
-  registry.add(kMicrosoft, "Unique", 1, importUnique);
+               importGatherBlockQuantized, /*numRequired=*/3);
+  registry.add(kMicrosoft, "NhwcMaxPool", 1, importNhwcMaxPool,
+               /*numRequired=*/1);
+  registry.add(kMicrosoft, "Pad", 1, importPad, /*numRequired=*/2);
+  registry.add(kMicrosoft, "QEmbedLayerNormalization", 1, importQEmbedLayerNorm,
+               /*numRequired=*/1);
+  registry.add(kMicrosoft, "Range", 1, importRange, /*numRequired=*/2);
+  registry.add(kMicrosoft, "Trilu", 1, importTrilu, /*numRequired=*/1);
+  registry.add(kMicrosoft, "UnfoldTensor", 1, importUnfoldTensor,
+               /*numRequired=*/1);
+  registry.add(kMicrosoft, "Unique", 1, importUnique, /*numRequired=*/1);
 }

@@ -17,8 +17,8 @@ using llvm::formatv;
 //===- EmbedLayerNormalization --------------------------------------------===//
 
 static LogicalResult importEmbedLayerNorm(NodeContext &ctx) {
-  if (!ctx.hasInput(0) || !ctx.hasInput(2) || !ctx.hasInput(3) ||
-      !ctx.hasInput(5) || !ctx.hasInput(6) || ctx.inputType(0).getRank() != 2)
+  if (!ctx.hasInput(2) || !ctx.hasInput(3) || !ctx.hasInput(5) ||
+      !ctx.hasInput(6) || ctx.inputType(0).getRank() != 2)
     return ctx.emitError(
         "ids of rank 2, two tables, gamma and beta are needed");
   // The ids, and the tables that they are of.
@@ -124,7 +124,8 @@ static FailureOr<std::string> describeMask(NodeContext &ctx,
   kept = Unsqueeze(kept_flat, inner_axes))",
                    type.getRank() == 2 ? "1, 2" : "1");
   } else {
-    return ctx.emitError("masks of rank 4 are not supported");
+    return ctx.emitError("masks of rank " + Twine(type.getRank()) +
+                         " are not supported");
   }
   std::string text =
       formatv(R"({0}
@@ -144,8 +145,10 @@ static FailureOr<std::string> describeMask(NodeContext &ctx,
 
 static LogicalResult importFusedAttention(NodeContext &ctx, FusedAttention op) {
   int64_t heads = ctx.getInt("num_heads");
-  if (heads <= 0 || !ctx.hasInput(0) || ctx.inputType(0).getRank() != 3)
-    return ctx.emitError("num_heads and an input of rank 3 are needed");
+  if (heads <= 0 || ctx.inputType(0).getRank() != 3 ||
+      ctx.inputType(1).getRank() != 2)
+    return ctx.emitError(
+        "num_heads, an input of rank 3 and weights of rank 2 are needed");
   if (ctx.getInt("do_rotary") || ctx.getInt("past_present_share_buffer"))
     return ctx.emitError("rotation and shared caches are not supported");
   SmallVector<int64_t> sizes = ctx.getInts("qkv_hidden_sizes");
@@ -260,7 +263,9 @@ static LogicalResult importQAttention(NodeContext &ctx) {
 
 void quantc::onnx_import::registerContribTransformerRules(
     RuleRegistry &registry) {
-  registry.add(kMicrosoft, "EmbedLayerNormalization", 1, importEmbedLayerNorm);
-  registry.add(kMicrosoft, "Attention", 1, importAttention);
-  registry.add(kMicrosoft, "QAttention", 1, importQAttention);
+  registry.add(kMicrosoft, "EmbedLayerNormalization", 1, importEmbedLayerNorm,
+               /*numRequired=*/1);
+  registry.add(kMicrosoft, "Attention", 1, importAttention, /*numRequired=*/2);
+  registry.add(kMicrosoft, "QAttention", 1, importQAttention,
+               /*numRequired=*/5);
 }

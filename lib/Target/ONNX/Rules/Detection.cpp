@@ -243,7 +243,9 @@ Value RegionSampler::pool(Value points, const Places &y, const Places &x,
 
 /// X (N, C, H, W), rois (R, 4), batch_indices (R).
 LogicalResult RegionSampler::run() {
-  if (ctx.inputType(0).getRank() != 4 || ctx.inputType(1).getRank() != 2 ||
+  RankedTensorType rois = ctx.inputType(1);
+  if (ctx.inputType(0).getRank() != 4 || rois.getRank() != 2 ||
+      (!rois.isDynamicDim(1) && rois.getDimSize(1) != 4) ||
       ctx.inputType(2).getRank() != 1)
     return ctx.emitError("X must be (N, C, H, W), rois (R, 4), batch_indices "
                          "(R)");

@@ -262,7 +262,7 @@ void quantc::onnx_import::registerElementwiseRules(RuleRegistry &registry) {
   addVariadic(registry, "Min", BinaryKind::min);
   addVariadic(registry, "Sum", BinaryKind::add);
 
-  registry.add(kMicrosoft, "Gelu", 1, importGelu);
+  registry.add(kMicrosoft, "Gelu", 1, importGelu, /*numRequired=*/1);
   addBiasGelu(registry, "BiasGelu", UnaryKind::gelu);
   addBiasGelu(registry, "FastGelu", UnaryKind::gelu_tanh);
   registry.add(kMicrosoft, "QuickGelu", 1, [](NodeContext &ctx) {

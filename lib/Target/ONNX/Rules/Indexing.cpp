@@ -396,7 +396,7 @@ void quantc::onnx_import::registerIndexingRules(RuleRegistry &registry) {
   registry.add(kOnnx, "GatherElements", 11,
                importGather<qnn::GatherElementsOp>);
   registry.add(kOnnx, "GatherND", 11, importGatherND);
-  registry.add(kMicrosoft, "GatherND", 1, importGatherND);
+  registry.add(kMicrosoft, "GatherND", 1, importGatherND, /*numRequired=*/2);
   registry.add(kOnnx, "Scatter", 9, importScatterElements);
   registry.add(kOnnx, "ScatterElements", 11, importScatterElements);
   registry.add(kOnnx, "ScatterND", 11, importScatterND);

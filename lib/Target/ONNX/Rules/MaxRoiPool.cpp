@@ -63,8 +63,9 @@ static std::string locateParts(StringRef name, int64_t parts, int64_t dim) {
 /// X (N, C, H, W), rois (R, 5): an image, and x1, y1, x2, y2 in it.
 LogicalResult quantc::onnx_import::importMaxRoiPool(NodeContext &ctx) {
   SmallVector<int64_t> parts = ctx.getInts("pooled_shape");
-  if (ctx.inputType(0).getRank() != 4 || ctx.inputType(1).getRank() != 2 ||
-      parts.size() != 2 ||
+  RankedTensorType rois = ctx.inputType(1);
+  if (ctx.inputType(0).getRank() != 4 || rois.getRank() != 2 ||
+      (!rois.isDynamicDim(1) && rois.getDimSize(1) != 5) || parts.size() != 2 ||
       // Far beyond the images that there are: each part has a mask of it.
       llvm::any_of(parts, [](int64_t n) { return n < 1 || n > (1 << 15); }))
     return ctx.emitError(

@@ -206,7 +206,7 @@ void quantc::onnx_import::registerNormalizationRules(RuleRegistry &registry) {
   registry.add(kOnnx, "SimplifiedLayerNormalization", 1,
                importSimplifiedLayerNorm);
   registry.add(kMicrosoft, "SimplifiedLayerNormalization", 1,
-               importSimplifiedLayerNorm);
+               importSimplifiedLayerNorm, /*numRequired=*/2);
   registry.add(kMicrosoft, "SkipLayerNormalization", 1, [](NodeContext &ctx) {
     return importSkipNorm(ctx, NormalizeKind::layer);
   });

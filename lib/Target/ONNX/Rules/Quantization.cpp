@@ -174,9 +174,12 @@ void quantc::onnx_import::registerQuantizationRules(RuleRegistry &registry) {
   registry.add(kOnnx, "MatMulInteger", 10, importMatMulInteger);
   registry.add(kOnnx, "QLinearMatMul", 10, importQLinearMatMul);
   registry.add(kOnnx, "QLinearConv", 10, importQLinearConv);
-  registry.add(kMicrosoft, "QLinearConv", 1, importQLinearConv);
-  registry.add(kMicrosoft, "QuantizeLinear", 1, importQuantizeLinear);
-  registry.add(kMicrosoft, "DequantizeLinear", 1, importDequantizeLinear);
+  registry.add(kMicrosoft, "QLinearConv", 1, importQLinearConv,
+               /*numRequired=*/8);
+  registry.add(kMicrosoft, "QuantizeLinear", 1, importQuantizeLinear,
+               /*numRequired=*/2);
+  registry.add(kMicrosoft, "DequantizeLinear", 1, importDequantizeLinear,
+               /*numRequired=*/2);
   registerContribQuantizationRules(registry);
   registerContribContractionRules(registry);
 }

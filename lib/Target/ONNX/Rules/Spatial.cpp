@@ -226,7 +226,8 @@ void quantc::onnx_import::registerSpatialRules(RuleRegistry &registry) {
   registry.add(kOnnx, "Upsample", 7, importUpsample7);
   registry.add(kOnnx, "Upsample", 9, importUpsample);
   registry.add(kOnnx, "GridSample", 16, importGridSample);
-  registry.add(kMicrosoft, "GridSample", 1, importGridSample);
+  registry.add(kMicrosoft, "GridSample", 1, importGridSample,
+               /*numRequired=*/2);
   registry.add(kOnnx, "AffineGrid", 20, importAffineGrid);
   registry.add(kOnnx, "Col2Im", 18, importCol2Im);
   registry.add(kOnnx, "DFT", 17, importDft);
