@@ -1,4 +1,4 @@
-"""Each message of the rules for ONNX's own ops.
+"""Messages of the rules for ONNX's own ops.
 
 ONNX's shape inference refuses much before. It does not look behind ops that it does
 not know (`HIDDEN`), where the rules are alone.

@@ -1,4 +1,4 @@
-"""Each message of the rules for com.microsoft's ops, which ONNX's checker does not know."""
+"""Messages of the rules for com.microsoft's ops, which ONNX's checker does not know."""
 
 import pytest
 from import_errors import check_refused

@@ -1,4 +1,4 @@
-"""Each message of the rules for ai.onnx.ml's ops and for n-grams."""
+"""Messages of the rules for ai.onnx.ml's ops and for n-grams."""
 
 import pytest
 from import_errors import check_refused

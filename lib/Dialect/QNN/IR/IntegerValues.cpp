@@ -240,18 +240,6 @@ KnownInts ShapeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
   return result;
 }
 
-KnownInts ReshapeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
-  return evaluator.evaluate(getInput());
-}
-
-KnownInts SqueezeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
-  return evaluator.evaluate(getInput());
-}
-
-KnownInts UnsqueezeOp::evaluateIntegers(IntegerEvaluator &evaluator) {
-  return evaluator.evaluate(getInput());
-}
-
 KnownInts ExpandOp::evaluateIntegers(IntegerEvaluator &evaluator) {
   KnownInts ints = evaluator.evaluate(getInput());
   if (!ints || ints->size() != 1)

@@ -85,10 +85,8 @@ private:
       SmallVector<Value> parts;
       for (int64_t i = shape.getStart(); i < int64_t(shape.getEnd()); ++i)
         parts.push_back(
-            i == axis
-                ? Value(length)
-                : ConstantOp::create(
-                      b, b.getI64TensorAttr({pair.getType().getDimSize(i)})));
+            i == axis ? Value(length)
+                      : ConstantOp::create(b, {pair.getType().getDimSize(i)}));
       Value all = parts.size() == 1 ? parts[0]
                                     : ConcatOp::create(b, parts, 0).getOutput();
       shape.getOutput().replaceAllUsesWith(all);

@@ -46,8 +46,7 @@ Value CachePair::makeAppended(ImplicitLocOpBuilder &b) {
     return value;
   SmallVector<int64_t> shape(getType().getShape());
   shape[getAxis()] = -1;
-  return ReshapeOp::create(b, value,
-                           ConstantOp::create(b, b.getI64TensorAttr(shape)));
+  return ReshapeOp::create(b, value, ConstantOp::create(b, shape));
 }
 
 SmallVector<CachePair> qnn::findCachePairs(func::FuncOp func) {

@@ -116,7 +116,7 @@ private:
     for (int64_t axis = 0; axis < layer.getType().getRank(); ++axis)
       if (axis != layer.outputAxis)
         axes.push_back(axis);
-    Value list = ConstantOp::create(b, loc, b.getI64TensorAttr(axes));
+    Value list = ConstantOp::create(b, loc, axes);
     Value shift =
         ReduceOp::create(b, loc, ReduceKind::sum, products, list,
                          /*keepdims=*/false, /*noop_with_empty_axes=*/false);

@@ -79,10 +79,7 @@ Value reshape(OpBuilder &b, Location loc, Value value,
   RankedTensorType type = typeOf(value);
   if (type.getShape() == shape)
     return value;
-  auto shapeType =
-      RankedTensorType::get({int64_t(shape.size())}, b.getI64Type());
-  Value dims =
-      ConstantOp::create(b, loc, DenseIntElementsAttr::get(shapeType, shape));
+  Value dims = ConstantOp::create(b, loc, shape);
   return ReshapeOp::create(
       b, loc, RankedTensorType::get(shape, type.getElementType()), value, dims,
       /*allowzero=*/true);

@@ -181,10 +181,7 @@ struct FoldSoftmax : OpRewritePattern<QuantizeOp> {
     GraphBuilder g{rewriter, op.getLoc()};
     int64_t axis = softmax.getAxis();
     Value x = source.getInput();
-    Value axes = ConstantOp::create(
-        rewriter, op.getLoc(),
-        DenseElementsAttr::get(
-            RankedTensorType::get({1}, rewriter.getI64Type()), ArrayRef(axis)));
+    Value axes = ConstantOp::create(rewriter, op.getLoc(), {axis});
     auto reduce = [&](ReduceKind kind, Value v) -> Value {
       return ReduceOp::create(rewriter, op.getLoc(), kind, v, axes,
                               /*keepdims=*/true,

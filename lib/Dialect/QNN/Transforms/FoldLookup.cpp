@@ -157,10 +157,7 @@ private:
 /// A constant of one element as one of rank 1, which is one number in a table's
 /// shape, too.
 Value flatten(Value constant, PatternRewriter &rewriter) {
-  Value shape = ConstantOp::create(
-      rewriter, constant.getLoc(),
-      DenseElementsAttr::get(RankedTensorType::get({1}, rewriter.getI64Type()),
-                             ArrayRef<int64_t>{-1}));
+  Value shape = ConstantOp::create(rewriter, constant.getLoc(), {-1});
   return ReshapeOp::create(rewriter, constant.getLoc(), constant, shape,
                            /*allowzero=*/false);
 }

@@ -89,7 +89,7 @@ static Value reshape(OpBuilder &b, Location loc, Value value,
                      ArrayRef<int64_t> shape) {
   if (typeOf(value).getShape() == shape)
     return value;
-  Value to = qnn::ConstantOp::create(b, loc, b.getI64TensorAttr(shape));
+  Value to = qnn::ConstantOp::create(b, loc, shape);
   return qnn::ReshapeOp::create(b, loc, value, to, nullptr);
 }
 
@@ -235,8 +235,7 @@ private:
     Value row = reshape(b, loc, scales, {1, isSingle(scales) ? 1 : numColumns});
     if (!isSingle(scales))
       return row;
-    Value to =
-        qnn::ConstantOp::create(b, loc, b.getI64TensorAttr({1, numColumns}));
+    Value to = qnn::ConstantOp::create(b, loc, {1, numColumns});
     return qnn::ExpandOp::create(b, loc, row, to);
   }
 

@@ -50,14 +50,10 @@ bool qnn::isTiling(ConvTransposeOp op) {
          llvm::equal(weights.getShape().drop_front(2), op.getStrides());
 }
 
-static Value makeInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> values) {
-  return ConstantOp::create(b, b.getI64TensorAttr(values));
-}
-
 static Value reshape(ImplicitLocOpBuilder &b, Value value,
                      ArrayRef<int64_t> shape) {
   auto type = RankedTensorType::get(shape, typeOf(value).getElementType());
-  return ReshapeOp::create(b, type, value, makeInts(b, shape));
+  return ReshapeOp::create(b, type, value, ConstantOp::create(b, shape));
 }
 
 /// (C, M, kernel...) as (M · kernel elements, C, 1...).
@@ -263,7 +259,8 @@ Value Tiling::repeat(ImplicitLocOpBuilder &b, Value value, int64_t count,
   Value column = reshape(b, value, {channels, 1});
   auto type =
       RankedTensorType::get({channels, count}, typeOf(value).getElementType());
-  Value rows = ExpandOp::create(b, type, column, makeInts(b, {1, count}));
+  Value rows =
+      ExpandOp::create(b, type, column, ConstantOp::create(b, {1, count}));
   SmallVector<int64_t> shape{channels * count};
   shape.append(numBehind, 1);
   return reshape(b, rows, shape);
@@ -333,7 +330,7 @@ static Value makeSize(ImplicitLocOpBuilder &b, Value value, int64_t i) {
   RankedTensorType type = typeOf(value);
   if (type.isDynamicDim(i))
     return ShapeOp::create(b, value, i, i + 1);
-  return makeInts(b, {type.getDimSize(i)});
+  return ConstantOp::create(b, {type.getDimSize(i)});
 }
 
 static Value reshapeTo(ImplicitLocOpBuilder &b, Value value,
@@ -347,8 +344,9 @@ Value Tiling::interleave(ImplicitLocOpBuilder &b, const Part &part) const {
   RankedTensorType from = typeOf(part.value);
   int64_t spatial = kernel.size();
   // (N, M, elements..., image...).
-  SmallVector<Value> split{makeSize(b, part.value, 0), makeInts(b, {channels}),
-                           makeInts(b, part.sizes)};
+  SmallVector<Value> split{makeSize(b, part.value, 0),
+                           ConstantOp::create(b, {channels}),
+                           ConstantOp::create(b, part.sizes)};
   SmallVector<int64_t> shape{from.getDimSize(0), channels};
   llvm::append_range(shape, part.sizes);
   SmallVector<int64_t> permutation{0, 1};
@@ -377,13 +375,15 @@ Value Tiling::join(ImplicitLocOpBuilder &b, ArrayRef<Part> parts, size_t i) {
 Value Tiling::collapse(ImplicitLocOpBuilder &b, Value value,
                        Value image) const {
   RankedTensorType from = typeOf(value);
-  SmallVector<Value> joined{makeSize(b, image, 0), makeInts(b, {channels})};
+  SmallVector<Value> joined{makeSize(b, image, 0),
+                            ConstantOp::create(b, {channels})};
   SmallVector<int64_t> shape{from.getDimSize(0), channels};
   for (size_t i = 0; i < kernel.size(); ++i) {
     int64_t size = from.getDimSize(2 + 2 * i),
             tile = from.getDimSize(3 + 2 * i);
-    joined.push_back(BinaryOp::create(
-        b, BinaryKind::mul, makeSize(b, image, i + 2), makeInts(b, {tile})));
+    joined.push_back(BinaryOp::create(b, BinaryKind::mul,
+                                      makeSize(b, image, i + 2),
+                                      ConstantOp::create(b, {tile})));
     shape.push_back(ShapedType::isDynamic(size) ? size : size * tile);
   }
   return reshapeTo(b, value, joined, shape);
@@ -403,8 +403,9 @@ Value Tiling::crop(ImplicitLocOpBuilder &b, Value value) {
   if (axes.empty())
     return value;
   SmallVector<int64_t> ones(axes.size(), 1);
-  return SliceOp::create(b, value, makeInts(b, begins), makeInts(b, ends),
-                         makeInts(b, axes), makeInts(b, ones));
+  return SliceOp::create(
+      b, value, ConstantOp::create(b, begins), ConstantOp::create(b, ends),
+      ConstantOp::create(b, axes), ConstantOp::create(b, ones));
 }
 
 void Tiling::finish(SmallVector<Part> parts, bool crops) {

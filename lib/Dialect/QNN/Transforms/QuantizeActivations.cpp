@@ -85,9 +85,7 @@ void Quantizer::createPerToken(OpBuilder &b, QuantizedActivation &activation) {
   Location loc = getNodeLoc(value.getLoc());
   RankedTensorType type = typeOf(value);
   int64_t last = type.getRank() - 1;
-  auto listType = RankedTensorType::get({1}, b.getI64Type());
-  Value axes =
-      ConstantOp::create(b, loc, DenseIntElementsAttr::get(listType, last));
+  Value axes = ConstantOp::create(b, loc, {last});
   Value magnitude = UnaryOp::create(b, loc, UnaryKind::abs, value, APFloat(0.0),
                                     APFloat(0.0));
   Value largest = ReduceOp::create(b, loc, ReduceKind::max, magnitude, axes,

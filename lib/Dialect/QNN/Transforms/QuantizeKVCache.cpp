@@ -75,9 +75,7 @@ public:
   void quantizeGroups(bool areValues, int64_t group, int64_t window);
 
 private:
-  Value ints(ArrayRef<int64_t> list) {
-    return ConstantOp::create(b, b.getI64TensorAttr(list));
-  }
+  Value ints(ArrayRef<int64_t> list) { return ConstantOp::create(b, list); }
   Value number(float value) {
     return ConstantOp::create(b, makeFloatConstant(b.getContext(), {}, value));
   }

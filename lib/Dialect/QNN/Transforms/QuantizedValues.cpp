@@ -199,9 +199,7 @@ Value qnn::alignScales(OpBuilder &b, Location loc, Value scales, int64_t axis,
     return scales;
   SmallVector<int64_t> shape(rank - axis, 1);
   shape[0] = -1;
-  auto type = RankedTensorType::get({rank - axis}, b.getI64Type());
-  Value dims =
-      ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef(shape)));
+  Value dims = ConstantOp::create(b, loc, shape);
   return ReshapeOp::create(b, loc, scales, dims, /*allowzero=*/false);
 }
 

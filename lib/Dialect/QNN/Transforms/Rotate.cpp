@@ -314,8 +314,7 @@ private:
       Value old = operand->get();
       RankedTensorType type = typeOf(old);
       if (factor) {
-        Value dims =
-            ConstantOp::create(b, loc, b.getI64TensorAttr({channels, 1}));
+        Value dims = ConstantOp::create(b, loc, {channels, 1});
         Value column = ReshapeOp::create(
             b, loc, RankedTensorType::get({channels, 1}, b.getF32Type()),
             factor, dims, /*allowzero=*/false);
@@ -383,7 +382,7 @@ private:
     SmallVector<int64_t> list;
     for (int64_t size : shape)
       list.push_back(ShapedType::isDynamic(size) ? 0 : size);
-    Value dims = ConstantOp::create(b, loc, b.getI64TensorAttr(list));
+    Value dims = ConstantOp::create(b, loc, list);
     return ReshapeOp::create(
         b, loc, RankedTensorType::get(shape, b.getF32Type()), value, dims,
         /*allowzero=*/false);

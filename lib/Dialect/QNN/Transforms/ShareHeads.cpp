@@ -194,10 +194,6 @@ static Value cloneOn(ImplicitLocOpBuilder &b, OpOperand &operand, Value value) {
   return copy->getResult(0);
 }
 
-static Value makeInts(ImplicitLocOpBuilder &b, ArrayRef<int64_t> values) {
-  return ConstantOp::create(b, b.getI64TensorAttr(values));
-}
-
 /// Without dimension `dim`, which has one index.
 static Value squeeze(ImplicitLocOpBuilder &b, Value value, int64_t dim) {
   auto unsqueeze = value.getDefiningOp<UnsqueezeOp>();
@@ -205,7 +201,7 @@ static Value squeeze(ImplicitLocOpBuilder &b, Value value, int64_t dim) {
   if (axes && axes->size() == 1 &&
       normalizeAxis(axes->front(), typeOf(value).getRank()) == dim)
     return unsqueeze.getInput();
-  return SqueezeOp::create(b, value, makeInts(b, {dim}));
+  return SqueezeOp::create(b, value, ConstantOp::create(b, {dim}));
 }
 
 /// What was repeated, as it was before. Other dimensions that may be longer in
@@ -231,13 +227,14 @@ static Value getUnexpanded(ImplicitLocOpBuilder &b, ReshapeOp join,
     return squeeze(b, input, at);
   isExpanded = true;
   auto part = [&](int64_t from, int64_t to) -> Value {
-    return SliceOp::create(b, shape, makeInts(b, {from}), makeInts(b, {to}),
-                           makeInts(b, {0}), makeInts(b, {1}));
+    return SliceOp::create(
+        b, shape, ConstantOp::create(b, {from}), ConstantOp::create(b, {to}),
+        ConstantOp::create(b, int64_t(0)), ConstantOp::create(b, {1}));
   };
   SmallVector<Value> parts;
   if (at > skipped)
     parts.push_back(part(0, at - skipped));
-  parts.push_back(makeInts(b, {1}));
+  parts.push_back(ConstantOp::create(b, {1}));
   if (at + 1 < rank)
     parts.push_back(part(at + 1 - skipped, rank - skipped));
   SmallVector<int64_t> sizes(expand.getType().getShape());
@@ -274,7 +271,7 @@ static Value reshapeTo(ImplicitLocOpBuilder &b, Value value, Value source,
   SmallVector<int64_t> pending;
   auto flush = [&] {
     if (!pending.empty())
-      parts.push_back(makeInts(b, pending));
+      parts.push_back(ConstantOp::create(b, pending));
     pending.clear();
   };
   for (auto [i, from] : llvm::enumerate(sourceDims)) {
@@ -359,7 +356,7 @@ private:
     SmallVector<Value> operands(op->getOperands());
     operands[side] =
         UnsqueezeOp::create(b, buildUnrepeated(b, repeated, isExpanded),
-                            makeInts(b, {repetition->dim + 1}));
+                            ConstantOp::create(b, {repetition->dim + 1}));
     auto [before, at] = splits.lookup(other);
     bool isSplit = before && at == dim &&
                    typeOf(before).getDimSize(dim) == repetition->heads;

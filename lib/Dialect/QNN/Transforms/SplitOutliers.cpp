@@ -87,7 +87,7 @@ private:
         b, loc, type, BinaryKind::mul, value,
         ConstantOp::create(b, loc,
                            makeFloatConstant(&getContext(), {channels}, mask)));
-    Value list = ConstantOp::create(b, loc, b.getI64TensorAttr(outliers));
+    Value list = ConstantOp::create(b, loc, outliers);
     SmallVector<int64_t> shape(type.getShape());
     shape.back() = count;
     Value rest = GatherOp::create(b, loc, type.clone(shape), value, list,

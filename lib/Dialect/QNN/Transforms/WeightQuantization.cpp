@@ -164,7 +164,7 @@ static Value createCodebookProduct(OpBuilder &b, Location loc,
   int64_t k = codes.getDimSize(0), n = codes.getDimSize(1);
   Type f32 = b.getF32Type();
   auto reshape = [&](Value value, ArrayRef<int64_t> shape) -> Value {
-    Value dims = ConstantOp::create(b, loc, b.getI64TensorAttr(shape));
+    Value dims = ConstantOp::create(b, loc, shape);
     Type element = cast<RankedTensorType>(value.getType()).getElementType();
     return ReshapeOp::create(b, loc, RankedTensorType::get(shape, element),
                              value, dims, /*allowzero=*/false);

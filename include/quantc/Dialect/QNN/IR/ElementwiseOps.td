@@ -25,7 +25,8 @@ def QNN_CompareKind : QNN_Kind<"CompareKind", "comparison", [
 def QNN_CompareKindAttr : QNN_KindAttr<QNN_CompareKind, "compare_kind">;
 
 def QNN_UnaryOp : QNN_InferredOp<"unary",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    [QNN_Elementwise,
+     DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
      DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Applies a scalar function to each element";
   let description = [{
@@ -48,7 +49,8 @@ def QNN_UnaryOp : QNN_InferredOp<"unary",
 }
 
 def QNN_BinaryOp : QNN_InferredOp<"binary",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    [QNN_Elementwise,
+     DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
      DeclareOpInterfaceMethods<QNN_HomogeneousOpInterface>]> {
   let summary = "Applies a scalar function to two tensors, with broadcasting";
   let description = [{
@@ -89,7 +91,8 @@ def QNN_FusedMultiplyAddOp : QNN_InferredOp<"fused_multiply_add",
 }
 
 def QNN_CompareOp : QNN_InferredOp<"compare",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
+    [QNN_Elementwise,
+     DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>]> {
   let summary = "Compares two tensors element by element, with broadcasting";
   let description = [{
     Gives bool. Comparisons with NaN are false.
@@ -105,7 +108,8 @@ def QNN_CompareOp : QNN_InferredOp<"compare",
 }
 
 def QNN_SelectOp : QNN_InferredOp<"select",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
+    [QNN_Elementwise,
+     DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>]> {
   let summary = "Takes each element from one of two tensors (ONNX Where)";
   let description = [{
     `y[i] = condition[i] ? a[i] : b[i]`, all three broadcast.
@@ -124,7 +128,8 @@ def QNN_RoundMode : QNN_Kind<"RoundMode", "which power of two a value between tw
 def QNN_RoundModeAttr : QNN_KindAttr<QNN_RoundMode, "round_mode">;
 
 def QNN_CastOp : QNN_Op<"cast",
-    [QNN_Elementwise, DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
+    [QNN_Elementwise,
+     DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>]> {
   let summary = "Converts each element to another type (ONNX Cast)";
   let description = [{
     Float to integer truncates toward zero. `saturate` and `round_mode` matter

@@ -8,7 +8,7 @@ include "quantc/Dialect/QNN/IR/QNNBase.td"
 // error of the run.
 
 def QNN_GatherOp : QNN_InferredOp<"gather", [
-    DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getResultAxis"]>]> {
   let summary = "Takes slices along an axis by index (ONNX Gather)";

@@ -109,9 +109,11 @@ def QNN_IntegerOpInterface : OpInterface<"IntegerOpInterface"> {
     InterfaceMethod<[{
       What is known of the elements of the result, which has a static shape and
       few of them: `evaluator` knows the operands. Nothing if even their number
-      is not known.
+      is not known. As it is, the elements of operand 0.
     }], "::quantc::qnn::KnownInts", "evaluateIntegers",
-      (ins "::quantc::qnn::IntegerEvaluator &":$evaluator)>
+      (ins "::quantc::qnn::IntegerEvaluator &":$evaluator), [{}], [{
+        return evaluator.evaluate($_op->getOperand(0));
+    }]>
   ];
 }
 

@@ -13,6 +13,12 @@ def QNN_ConstantOp : QNN_Op<"constant", [ConstantLike, AllTypesMatch<["value", "
   let arguments = (ins ElementsAttr:$value);
   let results = (outs QNN_Tensor:$output);
   let assemblyFormat = "$value attr-dict";
+  let builders = [
+    // A list of integers, such as sizes or axes: i64, of rank 1.
+    OpBuilder<(ins "::llvm::ArrayRef<int64_t>":$list), [{
+      build($_builder, $_state, $_builder.getI64TensorAttr(list));
+    }]>
+  ];
   let hasFolder = 1;
 }
 
@@ -52,7 +58,7 @@ def QNN_TransposeOp : QNN_InferredOp<"transpose",
 }
 
 def QNN_ShapeOp : QNN_InferredOp<"shape",
-    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>]> {
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>]> {
   let summary = "The dimensions of a tensor, as a tensor (ONNX Shape)";
   let description = [{
     Dimensions `start` to `end` (exclusive), both already normalized to
@@ -100,7 +106,7 @@ def QNN_UnsqueezeOp : QNN_InferredOp<"unsqueeze",
 }
 
 def QNN_ExpandOp : QNN_InferredOp<"expand",
-    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
      DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
      QNN_SameScaleOpInterface]> {
   let summary = "Broadcasts a tensor to a shape (ONNX Expand, ConstantOfShape)";
@@ -129,7 +135,7 @@ def QNN_TileOp : QNN_InferredOp<"tile", [QNN_SameScaleOpInterface]> {
 }
 
 def QNN_ConcatOp : QNN_InferredOp<"concat", [
-    DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
     DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
     DeclareOpInterfaceMethods<QNN_SameScaleOpInterface, ["getDataOperands"]>]> {
   let summary = "Puts tensors one after the other along an axis (ONNX Concat)";
@@ -167,7 +173,7 @@ def QNN_AppendOp : QNN_InferredOp<"append",
 }
 
 def QNN_SliceOp : QNN_InferredOp<"slice",
-    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
      DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>,
      QNN_SameScaleOpInterface]> {
   let summary = "Takes a range of indices along some axes (ONNX Slice)";
@@ -211,7 +217,7 @@ def QNN_PadOp : QNN_InferredOp<"pad", [
 }
 
 def QNN_RangeOp : QNN_InferredOp<"range",
-    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface>,
+    [DeclareOpInterfaceMethods<QNN_IntegerOpInterface, ["evaluateIntegers"]>,
      DeclareOpInterfaceMethods<QNN_ExtentOpInterface, ["getResultExtent"]>]> {
   let summary = "Numbers from `start` by `delta` up to `limit` (ONNX Range)";
   let arguments = (ins QNN_Tensor:$start, QNN_Tensor:$limit,
