@@ -4,14 +4,9 @@
 # The layout below the prefix is that of a Python environment, so that a virtual
 # environment as the prefix gets programs and package at once.
 include(GNUInstallDirs)
-find_package(Python 3.9 COMPONENTS Interpreter)
-set(QUANTC_INSTALL_PYTHONDIR
-    lib/python${Python_VERSION_MAJOR}.${Python_VERSION_MINOR}/site-packages
-    CACHE STRING "Where the Python package goes, below the prefix")
-# A wheel has its own folders.
+# A wheel has a folder of its own for programs.
 if(SKBUILD)
   set(CMAKE_INSTALL_BINDIR ${SKBUILD_SCRIPTS_DIR})
-  set(QUANTC_INSTALL_PYTHONDIR .)
 endif()
 # Installed programs find LLVM's and MLIR's shared libraries where we did.
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
