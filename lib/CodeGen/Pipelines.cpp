@@ -59,6 +59,7 @@ static void addBufferization(OpPassManager &pm) {
 /// functions that the library would miss.
 static void addLegalization(OpPassManager &kernels,
                             const std::string &features) {
+  kernels.addPass(quantc::createSpeculateRoundingsPass());
   quantc::ExpandMathPassOptions math;
   math.targetFeatures = features;
   kernels.addPass(quantc::createExpandMathPass(math));

@@ -374,6 +374,33 @@ def ProfileKernelsPass : Pass<"quantc-profile-kernels", "mlir::ModuleOp"> {
   ];
 }
 
+def SpeculateRoundingsPass : Pass<"quantc-speculate-roundings"> {
+  let summary = "Bound functions whose results are rounded to 8 bits";
+  let description = [{
+    A GELU between a product and its quantization is an erf of which 8 bits are
+    left. These are known without it but next to where the rounding changes: two
+    bounds of 1 + erf(x), of one polynomial, are multiplied and rounded; where
+    they become the same integers, so does what is between. Where an element of
+    a vector has two, all are computed again as they were, behind a branch that
+    is not expected (2 of 100 vectors of 32 normally distributed elements with a
+    scale of 0.03). The integers are the same in all cases.
+
+    Only products are taken, as sums may cancel: (1 + erf(x)) by one vector and
+    up to three numbers that all lanes share, between 2^-32 and 2^32, so that
+    nothing overflows that is not saturated then. Of numbers that are not known
+    here, as kernels of one form share them, this is asked when the code runs.
+  }];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+    "mlir::math::MathDialect", "mlir::scf::SCFDialect",
+    "mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numSpeculated", "speculated",
+              "Vectors of functions computed by bounds first">
+  ];
+}
+
 def ExpandMathPass : Pass<"quantc-expand-math"> {
   let summary = "Expand math functions into arithmetic";
   let description = [{
