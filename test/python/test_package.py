@@ -143,6 +143,16 @@ def test_load_errors(tmp_path):
             quantc.load(tmp_path / name)
 
 
+def test_a_replaced_library_is_loaded_anew(tmp_path):
+    """The loader knows a library by its name, and a notebook compiles to one name again and again."""
+    path, models = tmp_path / "m.so", []
+    for op in ("Add", "Sub", "Mul", "Add"):
+        models.append(quantc.compile(make_model(op), output=path))
+    models.append(quantc.load(path))
+    a, b = ones(2, 4) * 3, ones(4) * 2
+    assert [model.run(a, b)[0][0, 0] for model in models] == [5, 1, 6, 5, 5]
+
+
 def test_load_is_fast(tmp_path):
     quantc.compile(make_model(), output=tmp_path / "m.so")
     start = time.perf_counter()

@@ -23,6 +23,7 @@ using OwnedTensor = std::unique_ptr<DLManagedTensor, TensorDeleter>;
 /// so they must not outlive this object.
 class LoadedModel {
 public:
+  /// Opens the file that is at `path` now, whatever was loaded from there.
   static llvm::Expected<std::shared_ptr<LoadedModel>>
   load(llvm::StringRef path);
   ~LoadedModel();
@@ -46,9 +47,11 @@ public:
   const QuantcProfile *profile() const;
 
 private:
-  LoadedModel(void *handle, const QuantcInterface *interface)
-      : handle(handle), interface(interface) {}
+  LoadedModel(std::string name, void *handle, const QuantcInterface *interface)
+      : name(std::move(name)), handle(handle), interface(interface) {}
 
+  /// As the loader knows the library.
+  std::string name;
   void *handle;
   const QuantcInterface *interface;
 };
