@@ -44,6 +44,15 @@ def external(location, offset=0, length=24):
     return model([helper.make_node("Add", ["x", "w"], ["y"], name="bias")], initializers=[tensor])
 
 
+def unknown_kernel():
+    """What only the lowering refuses."""
+    shapes = {"x": [1, 4, 8, 8], "w": ["o", "c", 3, 3], "offset": [1, 18, 6, 6], "y": [1, "o", 6, 6]}
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()}
+    node = helper.make_node("DeformConv", ["x", "w", "offset"], ["y"], name="culprit")
+    graph = helper.make_graph([node], "deform", [values[name] for name in node.input], [values["y"]])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+
+
 def short_initializer():
     tensor = TensorProto(name="w", data_type=FLOAT, dims=[2, 3], raw_data=b"\0" * 8)
     return model([helper.make_node("Add", ["x", "w"], ["y"], name="bias")], initializers=[tensor])
@@ -130,6 +139,7 @@ MODELS = {
         ),
         r"culprit",
     ),
+    "unknown-kernel": (unknown_kernel, r"node 'culprit': .*needs channels and weights of sizes that are known"),
     "short-initializer": (short_initializer, r"\bw\b"),
     "huge-initializer": (huge_initializer, r"\bw\b"),
     "negative-dimension": (negative_dimension, r"\bw\b"),

@@ -25,7 +25,10 @@ public:
   QNNTypeConverter();
 };
 
-/// A pattern for an op whose first result is the one that it is about.
+/// A pattern for an op whose first result is the one that it is about. Each op
+/// has one pattern: what that cannot do is an error at the op, as nothing else
+/// will, and the reasons of `notifyMatchFailure` are lost in MLIR's release
+/// builds.
 template <typename OpTy> struct QNNPattern : mlir::OpConversionPattern<OpTy> {
   using mlir::OpConversionPattern<OpTy>::OpConversionPattern;
 

@@ -28,7 +28,8 @@ struct ConvertDeformConv : QNNPattern<qnn::DeformConvOp> {
     Type element = type.getElementType();
     if (!op.getWeights().getType().hasStaticShape() ||
         op.getInput().getType().isDynamicDim(1))
-      return b.notifyMatchFailure(op, "needs static channels and kernel");
+      return op.emitOpError("needs channels and weights of sizes that are "
+                            "known when it is compiled");
     Value input = adaptor.getInput(), offset = adaptor.getOffset();
     Value mask = adaptor.getMask();
     SmallVector<OpFoldResult> kernel(

@@ -24,10 +24,10 @@ struct ConvertEinsum : QNNPattern<qnn::EinsumOp> {
     Type qnnElement = op.getType().getElementType();
     if (qnnElement.isInteger(1) ||
         (isa<FloatType>(qnnElement) && !isa<FloatType>(element)))
-      return rewriter.notifyMatchFailure(op, "no arithmetic on this type");
+      return op.emitOpError() << "cannot multiply " << qnnElement;
     auto loops = op.getLoops();
     if (failed(loops))
-      return rewriter.notifyMatchFailure(op, "malformed equation");
+      return op.emitOpError("has a malformed equation");
     Location loc = op.getLoc();
     MLIRContext *ctx = rewriter.getContext();
     SmallVector<OpFoldResult> extents =

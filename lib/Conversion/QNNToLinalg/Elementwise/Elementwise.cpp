@@ -44,7 +44,9 @@ struct ConvertUnary : OpConversionPattern<qnn::UnaryOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Type type = op.getInput().getType().getElementType();
     if (!isUnarySupported(op.getKind(), type))
-      return rewriter.notifyMatchFailure(op, "no such function of this type");
+      return op.emitOpError()
+             << "cannot compute '" << stringifyUnaryKind(op.getKind())
+             << "' of " << type;
     return lowerElementwise(
         op, adaptor.getOperands(), *getTypeConverter(), rewriter,
         [&](OpBuilder &b, Location loc, ValueRange x) {
@@ -63,7 +65,9 @@ struct ConvertBinary : OpConversionPattern<qnn::BinaryOp> {
     Type lhs = op.getLhs().getType().getElementType();
     Type rhs = op.getRhs().getType().getElementType();
     if (!isBinarySupported(op.getKind(), lhs, rhs))
-      return rewriter.notifyMatchFailure(op, "no such function of these types");
+      return op.emitOpError()
+             << "cannot compute '" << stringifyBinaryKind(op.getKind())
+             << "' of " << lhs << " and " << rhs;
     return lowerElementwise(
         op, adaptor.getOperands(), *getTypeConverter(), rewriter,
         [&](OpBuilder &b, Location loc, ValueRange x) {

@@ -27,7 +27,8 @@ struct ConvertCol2Im : QNNPattern<qnn::Col2ImOp> {
     RankedTensorType type = getResultType(op);
     Type element = type.getElementType();
     if (!isa<FloatType>(element))
-      return b.notifyMatchFailure(op, "expects floats");
+      return op.emitOpError() << "cannot add blocks of "
+                              << op.getInput().getType().getElementType();
     Value input = adaptor.getInput();
     int64_t spatial = type.getRank() - 2;
     SmallVector<OpFoldResult> block, image, count;

@@ -53,8 +53,8 @@ struct ConvertConstant : QNNPattern<qnn::ConstantOp> {
     RankedTensorType type = getResultType(op);
     TypedAttr value = convertElements(op.getValue(), type);
     if (!value)
-      return rewriter.notifyMatchFailure(op, "value is neither dense nor a "
-                                             "dense resource");
+      return op.emitOpError(
+          "holds neither dense elements nor a resource of them");
     rewriter.replaceOpWithNewOp<arith::ConstantOp>(op, type, value);
     return success();
   }

@@ -31,7 +31,8 @@ struct ConvertNormalize : QNNPattern<qnn::NormalizeOp> {
     auto type = cast<RankedTensorType>(input.getType());
     Type element = type.getElementType();
     if (!isa<FloatType>(element))
-      return rewriter.notifyMatchFailure(op, "small floats do not normalize");
+      return op.emitOpError()
+             << "cannot normalize " << op.getInput().getType().getElementType();
     Type acc = getAccumulatorType(element);
     bool center = op.getKind() == qnn::NormalizeKind::layer;
     SmallVector<bool> reduced(type.getRank(), false);
@@ -215,7 +216,8 @@ struct ConvertBatchNorm : QNNPattern<qnn::BatchNormOp> {
     auto type = cast<RankedTensorType>(input.getType());
     Type element = type.getElementType();
     if (!isa<FloatType>(element))
-      return rewriter.notifyMatchFailure(op, "small floats do not normalize");
+      return op.emitOpError()
+             << "cannot normalize " << op.getInput().getType().getElementType();
     Type parameter =
         cast<RankedTensorType>(adaptor.getScale().getType()).getElementType();
     Type statistics =
@@ -283,7 +285,8 @@ struct ConvertLocalResponseNorm : QNNPattern<qnn::LocalResponseNormOp> {
     auto type = cast<RankedTensorType>(input.getType());
     Type element = type.getElementType();
     if (!isa<FloatType>(element))
-      return rewriter.notifyMatchFailure(op, "small floats do not normalize");
+      return op.emitOpError()
+             << "cannot normalize " << op.getInput().getType().getElementType();
     Type acc = getAccumulatorType(element);
     int64_t rank = type.getRank(), size = op.getSize();
     SmallVector<OpFoldResult> low(rank, rewriter.getIndexAttr(0)), high(low);

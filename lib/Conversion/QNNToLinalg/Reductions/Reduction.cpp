@@ -147,9 +147,9 @@ struct ConvertReduce : QNNPattern<qnn::ReduceOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Type element = op.getInput().getType().getElementType();
     if (auto fp = dyn_cast<FloatType>(element); fp && fp.getWidth() <= 8)
-      return rewriter.notifyMatchFailure(op, "small floats do not reduce");
+      return op.emitOpError() << "cannot reduce " << element;
     if (element.isInteger() && op.getKind() == ReduceKind::log_sum_exp)
-      return rewriter.notifyMatchFailure(op, "integers have no exp");
+      return op.emitOpError() << "cannot compute exp of " << element;
     Location loc = op.getLoc();
     RankedTensorType type = getResultType(op);
     Value input = adaptor.getInput();

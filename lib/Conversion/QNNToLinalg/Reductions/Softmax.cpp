@@ -227,7 +227,7 @@ struct ConvertArgReduce : OpConversionPattern<qnn::ArgReduceOp> {
     Location loc = op.getLoc();
     Type element = op.getInput().getType().getElementType();
     if (auto fp = dyn_cast<FloatType>(element); fp && fp.getWidth() <= 8)
-      return rewriter.notifyMatchFailure(op, "small floats do not compare");
+      return op.emitOpError() << "cannot compare " << element;
     Value result = findExtremum(rewriter, loc, adaptor.getInput(), op.getAxis(),
                                 op.getKind() == qnn::ExtremumKind::max,
                                 op.getSelectLast(), isUnsigned(element));
@@ -256,7 +256,8 @@ struct ConvertSoftmax : QNNPattern<qnn::SoftmaxOp> {
     auto type = cast<RankedTensorType>(input.getType());
     Type element = type.getElementType();
     if (!isa<FloatType>(element))
-      return rewriter.notifyMatchFailure(op, "small floats have no softmax");
+      return op.emitOpError() << "cannot compute a softmax of "
+                              << op.getInput().getType().getElementType();
     int64_t axis = op.getAxis();
     SmallVector<ReassociationIndices> groups;
     SmallVector<OpFoldResult> dims = getDims(rewriter, loc, input);

@@ -29,7 +29,7 @@ struct ConvertUnique : QNNPattern<qnn::UniqueOp> {
     auto type = cast<RankedTensorType>(input.getType());
     Type qnnElement = op.getInput().getType().getElementType();
     if (isa<FloatType>(qnnElement) && !isa<FloatType>(type.getElementType()))
-      return rewriter.notifyMatchFailure(op, "small floats do not compare");
+      return op.emitOpError() << "cannot compare " << qnnElement;
     int64_t axis = op.getAxis().value_or(0);
     if (!op.getAxis())
       input = flatten(rewriter, loc, input);

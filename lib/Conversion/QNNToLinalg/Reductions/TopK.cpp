@@ -156,7 +156,7 @@ struct ConvertTopK : OpConversionPattern<qnn::TopKOp> {
     int64_t rank = type.getRank(), axis = op.getAxis();
     Type qnnElement = op.getInput().getType().getElementType();
     if (isa<FloatType>(qnnElement) && !isa<FloatType>(type.getElementType()))
-      return rewriter.notifyMatchFailure(op, "small floats do not compare");
+      return op.emitOpError() << "cannot compare " << qnnElement;
     auto valuesType = cast<RankedTensorType>(
         getTypeConverter()->convertType(op.getValues().getType()));
     auto indicesType = op.getIndices().getType();

@@ -95,7 +95,8 @@ def QNN_DeformConvOp : QNN_InferredOp<"deform_conv",
     A two-dimensional `conv` that reads `input` with bilinear interpolation,
     zero outside, at places moved by `offset` (N, offset_group · kernel
     elements · 2 (y, x), spatial...) and scaled by `mask` (N, offset_group ·
-    kernel elements, spatial...).
+    kernel elements, spatial...). Sizes of `weights`, and the channels of
+    `input`, must be known when it is lowered.
   }];
   let arguments = (ins QNN_Float:$input, QNN_Float:$weights, QNN_Float:$offset,
                        Optional<QNN_Float>:$bias, Optional<QNN_Float>:$mask,
