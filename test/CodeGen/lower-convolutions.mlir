@@ -24,6 +24,34 @@ func.func private @padded(%x: memref<1x3x10x10xf32>, %w: memref<8x3x3x3xf32>,
   return
 }
 
+// With a stride of 2, windows at the border are packed in vectors as well: the
+// even ones of two, without what lies outside.
+// CHECK-LABEL: func.func private @strided
+// CHECK:         %[[LOW:.*]] = vector.maskedload
+// CHECK:         %[[FIRST:.*]] = arith.select %{{.*}}, %[[LOW]]
+// CHECK:         %[[HIGH:.*]] = vector.maskedload
+// CHECK:         %[[SECOND:.*]] = arith.select %{{.*}}, %[[HIGH]]
+// CHECK:         vector.shuffle %[[FIRST]], %[[SECOND]] [0, 2, 4, 6, 9, 11, 13, 15]
+// Eight filters are two blocks of four rows, not one of six and one of two.
+// CHECK-NOT:     :12 = scf.for
+// CHECK:         :8 = scf.for
+// CHECK-NOT:     :12 = scf.for
+// CHECK-NOT:     linalg
+func.func private @strided(%x: memref<1x3x10x10xf32>, %w: memref<8x3x3x3xf32>,
+                           %out: memref<1x8x5x5xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %p = memref.alloc() : memref<1x3x12x12xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<1x3x12x12xf32>)
+  %s = memref.subview %p[0, 0, 1, 1] [1, 3, 10, 10] [1, 1, 1, 1]
+      : memref<1x3x12x12xf32> to memref<1x3x10x10xf32, strided<[432, 144, 12, 1], offset: 13>>
+  memref.copy %x, %s : memref<1x3x10x10xf32> to memref<1x3x10x10xf32, strided<[432, 144, 12, 1], offset: 13>>
+  linalg.fill ins(%zero : f32) outs(%out : memref<1x8x5x5xf32>)
+  linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>}
+      ins(%p, %w : memref<1x3x12x12xf32>, memref<8x3x3x3xf32>) outs(%out : memref<1x8x5x5xf32>)
+  memref.dealloc %p : memref<1x3x12x12xf32>
+  return
+}
+
 // A depthwise convolution copies lines with their padding to a buffer in
 // the cache, and reads that without a check. Two lines of results are computed
 // side by side, each as one chain: nothing is added up but by products.

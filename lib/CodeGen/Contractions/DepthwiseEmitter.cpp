@@ -13,8 +13,6 @@ static constexpr int64_t kLineColumns = 2048;
 static constexpr int64_t kMaxResidentTaps = 9;
 static constexpr int64_t kMaxTaps = 64;
 static constexpr int64_t kMaxStride = 4;
-/// Vectors of so many 32-bit elements have masks.
-static constexpr int64_t kMaskedLanes = 8;
 /// Rows of so many vectors are short.
 static constexpr int64_t kShortVectors = 3;
 /// Rows of outputs computed side by side: a chain of all taps takes longer than
@@ -220,21 +218,10 @@ void DepthwiseEmitter::fill(Value from, Value to, Value target) {
 
 /// Which elements of `stride` vectors of a line exist, from `position` on.
 SmallVector<Value> DepthwiseEmitter::maskVectors(Value position) {
-  Type i32 = e.b.getI32Type();
-  auto toVector = [&](Value value) {
-    return e.splat(arith::IndexCastOp::create(e.b, e.loc, i32, value), lanes);
-  };
-  SmallVector<int32_t> steps(llvm::to_vector(llvm::seq<int32_t>(0, lanes)));
-  Value lane = arith::ConstantOp::create(
-      e.b, e.loc,
-      DenseElementsAttr::get(VectorType::get(lanes, i32), ArrayRef(steps)));
   SmallVector<Value> masks;
-  for (int64_t v = 0; v < stride; ++v) {
-    Value positions = arith::AddIOp::create(
-        e.b, e.loc, toVector(e.add(position, e.index(v * lanes))), lane);
-    masks.push_back(arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult,
-                                          positions, toVector(line.inputSize)));
-  }
+  for (int64_t v = 0; v < stride; ++v)
+    masks.push_back(e.maskInside(e.add(position, e.index(v * lanes)),
+                                 line.inputSize, lanes));
   return masks;
 }
 

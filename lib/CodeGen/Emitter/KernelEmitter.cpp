@@ -284,12 +284,31 @@ void KernelEmitter::storeVector(Value value, Value flat, Value at, Value mask) {
 }
 
 Value KernelEmitter::loadEven(Value flat, Value at, int64_t lanes) {
-  Value low = loadVector(flat, at, lanes);
-  Value high = loadVector(flat, add(at, index(lanes - 1)), lanes);
+  return pickEven(loadVector(flat, at, lanes),
+                  loadVector(flat, add(at, index(lanes - 1)), lanes));
+}
+
+Value KernelEmitter::pickEven(Value low, Value high) {
+  int64_t lanes = cast<VectorType>(low.getType()).getNumElements();
   SmallVector<int64_t> mask;
   for (int64_t i = 0; i < lanes; ++i)
     mask.push_back(2 * i < lanes ? 2 * i : 2 * i + 1);
   return vector::ShuffleOp::create(b, loc, low, high, mask);
+}
+
+Value KernelEmitter::maskInside(Value position, Value size, int64_t lanes) {
+  // As vectors of 32-bit positions, compared as unsigned numbers.
+  Type i32 = b.getI32Type();
+  auto toVector = [&](Value value) {
+    return splat(arith::IndexCastOp::create(b, loc, i32, value), lanes);
+  };
+  SmallVector<int32_t> steps(llvm::to_vector(llvm::seq<int32_t>(0, lanes)));
+  Value lane = arith::ConstantOp::create(
+      b, loc,
+      DenseElementsAttr::get(VectorType::get(lanes, i32), ArrayRef(steps)));
+  Value positions = arith::AddIOp::create(b, loc, toVector(position), lane);
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, positions,
+                               toVector(size));
 }
 
 void KernelEmitter::prefetch(Value flat, Value at, int64_t count) {

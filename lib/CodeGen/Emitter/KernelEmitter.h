@@ -22,6 +22,10 @@ inline constexpr int64_t kParallelLoopWork = 400000;
 /// A buffer of more bytes is not on its thread's stack.
 inline constexpr int64_t kMaxStackBytes = 64 * 1024;
 
+/// Vectors of so many 32-bit elements have masks: shorter ones are loaded with
+/// them element by element.
+inline constexpr int64_t kMaskedLanes = 8;
+
 class KernelEmitter {
 public:
   using Value = mlir::Value;
@@ -96,6 +100,10 @@ public:
   /// Every second one of 2 · lanes - 1 elements from `at` on: two loads, of
   /// which the second one begins with the last element of the first one.
   Value loadEven(Value flat, Value at, int64_t lanes);
+  /// The same of two such vectors.
+  Value pickEven(Value low, Value high);
+  /// For `lanes` positions from `position` on, which are in [0, size).
+  Value maskInside(Value position, Value size, int64_t lanes);
   Value zero(Type type);
   /// Calls an intrinsic of LLVM with one result.
   Value callIntrinsic(llvm::StringRef name, Type result, ValueRange operands);

@@ -229,24 +229,22 @@ void WindowSource::packBorder(KernelEmitter &e, const MicroKernel &kernel,
                               Value at) {
   const Dim &dim = dims.back();
   Type element = cast<MemRefType>(input.getType()).getElementType();
-  if (dim.stride == 1 && element.getIntOrFloatBitWidth() == 32) {
-    // As vectors of 32-bit positions, compared as unsigned numbers.
-    Type i32 = e.b.getI32Type();
-    auto type = VectorType::get(lanes, i32);
-    auto toVector = [&](Value value) {
-      return e.splat(arith::IndexCastOp::create(e.b, e.loc, i32, value), lanes);
+  // Element by element, of every second one half would be in vain.
+  bool hasVectors =
+      dim.stride == 1 || (dim.stride == 2 && lanes >= kMaskedLanes);
+  if (hasVectors && element.getIntOrFloatBitWidth() == 32) {
+    auto loadFrom = [&](int64_t distance) {
+      Value position = e.add(first, e.index(distance));
+      Value mask = e.maskInside(position, dim.inputSize, lanes);
+      Value loaded = e.loadVector(input, e.add(rowBase, position), lanes, mask);
+      return arith::SelectOp::create(
+                 e.b, e.loc, mask, emitFactor(e, kernel, factor, loaded, lanes),
+                 e.splat(paddingValue, lanes))
+          .getResult();
     };
-    SmallVector<int32_t> lane(llvm::to_vector(llvm::seq<int32_t>(0, lanes)));
-    Value positions = arith::AddIOp::create(
-        e.b, e.loc, toVector(first),
-        arith::ConstantOp::create(
-            e.b, e.loc, DenseElementsAttr::get(type, ArrayRef(lane))));
-    Value mask = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ult,
-                                       positions, toVector(dim.inputSize));
-    Value loaded = e.loadVector(input, e.add(rowBase, first), lanes, mask);
-    Value factors = emitFactor(e, kernel, factor, loaded, lanes);
-    factors = arith::SelectOp::create(e.b, e.loc, mask, factors,
-                                      e.splat(paddingValue, lanes));
+    Value factors = loadFrom(0);
+    if (dim.stride == 2)
+      factors = e.pickEven(factors, loadFrom(lanes - 1));
     return e.storeVector(factors, panel, at);
   }
   e.forLoop(e.index(0), e.index(lanes), 1, [&](Value i) {

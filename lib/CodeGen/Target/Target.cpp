@@ -132,8 +132,14 @@ static MicroKernel chooseShape(const VectorUnit &unit, Type accumulator,
     kernel.rows =
         balanceRows(m, (accumulators + 2 - kernel.vectors) / kernel.vectors);
   }
-  if (ShapedType::isDynamic(m) || m >= kernel.rows)
+  if (ShapedType::isDynamic(m))
     return kernel;
+  if (m >= kernel.rows) {
+    // As many blocks, of which the last one has hardly fewer rows: few sums
+    // wait for each other's latency.
+    kernel.rows = llvm::divideCeil(m, llvm::divideCeil(m, kernel.rows));
+    return kernel;
+  }
   kernel.rows = std::max<int64_t>(1, m);
   // Few rows leave registers for more columns: enough chains of FMAs to hide
   // their latency, and long reads of the right-hand side. Columns that do not
