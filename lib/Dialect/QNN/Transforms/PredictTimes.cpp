@@ -13,6 +13,8 @@
 #include "QuantizedValues.h"
 #include "Quantizer.h"
 
+#include "quantc/Dialect/QNN/IR/ConvolutionOps.h"
+
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -127,6 +129,10 @@ bool TimePredictor::comesFromIntegers(Value value) const {
 /// loops of their own.
 static constexpr int64_t maxPlaneRank = 2;
 
+/// Their largest stride: a vector of elements holds one window's operand at
+/// least for every second lane.
+static constexpr int64_t maxPlaneStride = 2;
+
 /// Whether each channel is summed with one filter of its own.
 static bool isDepthwise(const Candidate &candidate) {
   QuantizableOpInterface op = candidate.op;
@@ -138,14 +144,25 @@ static bool isDepthwise(const Candidate &candidate) {
   return axis && type.getDimSize(*axis) == 1;
 }
 
+/// Whether a convolution of one channel by one filter has loops of its own;
+/// what has none copies its windows.
+static bool hasPlaneLoops(const Candidate &candidate) {
+  Value weights = candidate.op->getOperand(candidate.weights.front());
+  // Those of a convolution have two other dimensions, for channels.
+  if (cast<RankedTensorType>(weights.getType()).getRank() - 2 > maxPlaneRank)
+    return false;
+  auto conv = dyn_cast<qnn::ConvOp>(*candidate.op);
+  return !conv || llvm::all_of(conv.getStrides(), [](int64_t stride) {
+    return stride <= maxPlaneStride;
+  });
+}
+
 /// What the products of a layer take in integers, and in float.
 static std::pair<ProductCosts::Rate, ProductCosts::Rate>
 getRates(const Candidate &candidate, const ProductCosts &costs) {
   if (!isDepthwise(candidate))
     return {costs.integer, costs.real};
-  Value weights = candidate.op->getOperand(candidate.weights.front());
-  // Those of a convolution have two other dimensions, for channels.
-  if (cast<RankedTensorType>(weights.getType()).getRank() - 2 > maxPlaneRank)
+  if (!hasPlaneLoops(candidate))
     return {costs.packedInteger, costs.packedReal};
   return {costs.depthwiseInteger, costs.depthwiseReal};
 }
