@@ -121,15 +121,26 @@ func.func @main(%out: memref<1024x1024xf32>) {
 #pooled = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2)>
 
 // A pool goes along whole lines of its outputs, with all of a small window. The
-// sums of these do not depend on what is added first.
+// sums of these do not depend on what is added first, and stay in a register.
 // LINE-LABEL:  func.func private @pool
 // LINE-SAME:     %[[X:.*]]: memref<64x57x57xf32>
+// LINE-SAME:     %[[OUT:[a-z0-9]+]]: memref<64x28x28xf32>
 // LINE:          scf.for %[[CHANNEL:.*]] =
 // LINE:            scf.for %[[ROW:.*]] =
 // LINE:              scf.for %[[COLUMN:.*]] =
 // LINE-NOT:            scf.for
-// LINE-COUNT-9:        arith.addf
-// LINE:                memref.store %{{.*}}, %{{.*}}[%[[CHANNEL]], %[[ROW]], %[[COLUMN]]]
+// LINE:                %[[S0:.*]] = memref.load %[[OUT]]
+// LINE:                %[[S1:.*]] = arith.addf %[[S0]],
+// LINE:                %[[S2:.*]] = arith.addf %[[S1]],
+// LINE:                %[[S3:.*]] = arith.addf %[[S2]],
+// LINE:                %[[S4:.*]] = arith.addf %[[S3]],
+// LINE:                %[[S5:.*]] = arith.addf %[[S4]],
+// LINE:                %[[S6:.*]] = arith.addf %[[S5]],
+// LINE:                %[[S7:.*]] = arith.addf %[[S6]],
+// LINE:                %[[S8:.*]] = arith.addf %[[S7]],
+// LINE:                %[[S9:.*]] = arith.addf %[[S8]],
+// LINE:                memref.store %[[S9]], %[[OUT]][%[[CHANNEL]], %[[ROW]], %[[COLUMN]]]
+// LINE-NOT:            memref.store
 func.func private @pool(%x: memref<64x57x57xf32>, %w: memref<3x3xf32>, %out: memref<64x28x28xf32>) {
   linalg.generic {indexing_maps = [#window, #size, #pooled],
                   iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}

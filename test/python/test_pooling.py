@@ -162,3 +162,24 @@ def test_maxima_of_windows_with_nan(rng, pad):
     padded = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)], constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     np.testing.assert_array_equal(quantc.compile(model).run(x)[0], windows.max(axis=(4, 5)))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_sums_of_lines(data):
+    """Sums of windows of any size, along lines of several vectors; those of integers are exact in any order."""
+
+    def sizes(low, high):
+        return data.draw(st.lists(st.integers(low, high), min_size=2, max_size=2))
+
+    kernel, strides, image = sizes(1, 6), sizes(1, 3), sizes(6, 40)
+    pads = [data.draw(st.integers(0, size - 1)) for size in kernel * 2]
+    attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads}
+    op = data.draw(st.sampled_from(["AveragePool", "LpPool"]))
+    if op == "LpPool":
+        attributes["p"] = 1
+    shape = [2, 3, *image]
+    declared = ["n", "c", "h", "w"] if data.draw(st.booleans()) else shape
+    model = make_model(op, 17, attributes, declared)
+    x = np.random.default_rng(0).integers(-9, 10, shape).astype(np.float32)
+    np.testing.assert_array_equal(quantc.compile(model).run(x)[0], run_reference(model, x))

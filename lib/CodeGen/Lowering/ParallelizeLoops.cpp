@@ -182,6 +182,43 @@ static LineReduction reduceLines(RewriterBase &rewriter, linalg::GenericOp op,
                             : LineReduction{op};
 }
 
+/// The results of `op` of which its last loops, so many of them, reduce one
+/// element: nothing else is read or written through these buffers there.
+static SmallVector<Value> getReduced(linalg::LinalgOp op, unsigned numLast) {
+  SmallVector<Value> reduced, inputs = op.getDpsInputs();
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    AffineMap map = op.getMatchingIndexingMap(&init);
+    unsigned numLoops = op.getNumLoops();
+    if (llvm::none_of(
+            llvm::seq(numLoops - numLast, numLoops),
+            [&](unsigned loop) { return map.isFunctionOfDim(loop); }) &&
+        !llvm::is_contained(inputs, init.get()))
+      reduced.push_back(init.get());
+  }
+  return reduced;
+}
+
+/// Keeps in registers what the unrolled iterations in `body` reduce to an
+/// element of each of `buffers`: LLVM would store it after each of them, since
+/// what is read next may lie there for all it knows.
+static void forwardStores(RewriterBase &rewriter, Block &body,
+                          ArrayRef<Value> buffers) {
+  for (Value buffer : buffers) {
+    memref::StoreOp last;
+    for (Operation &op : llvm::make_early_inc_range(body)) {
+      if (auto load = dyn_cast<memref::LoadOp>(op)) {
+        if (last && load.getMemRef() == buffer)
+          rewriter.replaceOp(load, last.getValueToStore());
+      } else if (auto store = dyn_cast<memref::StoreOp>(op);
+                 store && store.getMemRef() == buffer) {
+        if (last)
+          rewriter.eraseOp(last);
+        last = store;
+      }
+    }
+  }
+}
+
 /// Moves the body of `loop` to where `e` inserts, at `position`.
 static void moveBody(KernelEmitter &e, scf::ForOp loop, Value position) {
   loop.getInductionVar().replaceAllUsesWith(position);
@@ -352,6 +389,7 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
       std::max<int64_t>(1, op.getBlock()->getOperations().size() - 1);
   unsigned numLoops = op.getNumLoops(), numParallel = countParallelLoops(op);
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  SmallVector<Value> reduced = getReduced(op, numUnrolled);
   rewriter.setInsertionPoint(op);
   FailureOr<linalg::LinalgLoops> loops = linalg::linalgOpToLoops(rewriter, op);
   if (failed(loops))
@@ -367,6 +405,8 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
   for (unsigned i = 0; i < numUnrolled; ++i)
     if (failed(loopUnrollFull(nest.pop_back_val())))
       return emitError(e.loc, "a window cannot be unrolled");
+  if (numUnrolled)
+    forwardStores(rewriter, *nest.back().getBody(), reduced);
   if (!threads || numParallel == 0)
     return success();
 
