@@ -174,6 +174,45 @@ func.func private @large_window(%x: memref<64x32x32xf32>, %w: memref<5x5xf32>, %
   return
 }
 
+// What its results are filled with, sums start from: it is written nowhere.
+// LINE-LABEL:  func.func private @filled_pool
+// LINE-SAME:     %[[OUT:[a-z0-9]+]]: memref<64x28x28xf32>, %[[START:[a-z0-9]+]]: f32
+// LINE-NOT:      memref.store
+// LINE-NOT:      memref.load %[[OUT]]
+// LINE:          arith.addf %[[START]],
+// LINE-COUNT-3:  arith.addf
+// LINE:          memref.store %{{.*}}, %[[OUT]]
+// LINE-NOT:      memref.store
+func.func private @filled_pool(%x: memref<64x57x57xf32>, %w: memref<2x2xf32>, %out: memref<64x28x28xf32>,
+                               %start: f32) {
+  linalg.fill ins(%start : f32) outs(%out : memref<64x28x28xf32>)
+  linalg.generic {indexing_maps = [#window, #size, #pooled],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<64x57x57xf32>, memref<2x2xf32>) outs(%out : memref<64x28x28xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.addf %o, %a : f32
+    linalg.yield %m : f32
+  }
+  return
+}
+
+// A larger window takes several passes, which start from the buffer.
+// LINE-LABEL:  func.func private @filled_large_window
+// LINE:          memref.store %cst
+// LINE:          memref.load
+func.func private @filled_large_window(%x: memref<64x32x32xf32>, %w: memref<5x5xf32>, %out: memref<64x28x28xf32>) {
+  %start = arith.constant 3.0 : f32
+  linalg.fill ins(%start : f32) outs(%out : memref<64x28x28xf32>)
+  linalg.generic {indexing_maps = [#dense, #size, #pooled],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<64x32x32xf32>, memref<5x5xf32>) outs(%out : memref<64x28x28xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.addf %o, %a : f32
+    linalg.yield %m : f32
+  }
+  return
+}
+
 // Maxima of windows of several lines: columns first, 256 results of a line and
 // what they overlap with at a time, then the elements of each window.
 // LINE-LABEL:  func.func private @maxima

@@ -526,7 +526,8 @@ def ParallelizeLoopsPass
     side (`llvm.loop.interleave.count`). A reduction of windows or of columns
     passes over whole lines of its outputs, which LLVM vectorizes, with up to 16
     elements of a window in each pass; each output adds up in the same order as
-    before. Maxima of windows of several lines are found in two steps where that
+    before, and starts from a number in a register where one pass is enough and
+    its buffer is filled with that number. Maxima of windows of several lines are found in two steps where that
     is less work: columns first, for all windows that have them, then windows,
     256 results of a line at a time. What is padded for that alone is never
     copied: lines and columns of the edge are left out.

@@ -182,18 +182,36 @@ static LineReduction reduceLines(RewriterBase &rewriter, linalg::GenericOp op,
                             : LineReduction{op};
 }
 
+namespace {
+/// A buffer of which loops reduce one element.
+struct ReducedBuffer {
+  Value buffer;
+  /// What fills it before, if these are all loops that reduce: their result
+  /// then starts from that element, and nothing needs to be written.
+  linalg::FillOp fill;
+};
+} // namespace
+
 /// The results of `op` of which its last loops, so many of them, reduce one
 /// element: nothing else is read or written through these buffers there.
-static SmallVector<Value> getReduced(linalg::LinalgOp op, unsigned numLast) {
-  SmallVector<Value> reduced, inputs = op.getDpsInputs();
+static SmallVector<ReducedBuffer> getReduced(linalg::LinalgOp op,
+                                             unsigned numLast) {
+  SmallVector<ReducedBuffer> reduced;
+  SmallVector<Value> inputs = op.getDpsInputs();
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  unsigned numLoops = op.getNumLoops();
+  bool isWhole = numLast > 0 && numLast == op.getNumReductionLoops() &&
+                 !llvm::is_contained(ArrayRef(sizes).take_back(numLast), 0);
   for (OpOperand &init : op.getDpsInitsMutable()) {
     AffineMap map = op.getMatchingIndexingMap(&init);
-    unsigned numLoops = op.getNumLoops();
-    if (llvm::none_of(
-            llvm::seq(numLoops - numLast, numLoops),
-            [&](unsigned loop) { return map.isFunctionOfDim(loop); }) &&
-        !llvm::is_contained(inputs, init.get()))
-      reduced.push_back(init.get());
+    if (llvm::any_of(llvm::seq(numLoops - numLast, numLoops),
+                     [&](unsigned i) { return map.isFunctionOfDim(i); }) ||
+        llvm::is_contained(inputs, init.get()))
+      continue;
+    linalg::FillOp fill;
+    if (isWhole && map.isProjectedPermutation())
+      fill = findFill(init.get(), op);
+    reduced.push_back({init.get(), fill});
   }
   return reduced;
 }
@@ -202,18 +220,20 @@ static SmallVector<Value> getReduced(linalg::LinalgOp op, unsigned numLast) {
 /// element of each of `buffers`: LLVM would store it after each of them, since
 /// what is read next may lie there for all it knows.
 static void forwardStores(RewriterBase &rewriter, Block &body,
-                          ArrayRef<Value> buffers) {
-  for (Value buffer : buffers) {
+                          ArrayRef<ReducedBuffer> buffers) {
+  for (auto [buffer, fill] : buffers) {
+    Value element = fill ? fill.getInputs()[0] : Value();
     memref::StoreOp last;
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (auto load = dyn_cast<memref::LoadOp>(op)) {
-        if (last && load.getMemRef() == buffer)
-          rewriter.replaceOp(load, last.getValueToStore());
+        if (element && load.getMemRef() == buffer)
+          rewriter.replaceOp(load, element);
       } else if (auto store = dyn_cast<memref::StoreOp>(op);
                  store && store.getMemRef() == buffer) {
         if (last)
           rewriter.eraseOp(last);
         last = store;
+        element = store.getValueToStore();
       }
     }
   }
@@ -290,14 +310,18 @@ struct ParallelizeLoopsPass
       SmallVector<linalg::LinalgOp> ops;
       for (Block &block : func.getBody())
         llvm::append_range(ops, block.getOps<linalg::LinalgOp>());
-      for (linalg::LinalgOp op : ops)
-        if (op.hasPureBufferSemantics() && failed(lower(op)))
+      // The last one first: it may make one before it needless.
+      DenseSet<Operation *> needless;
+      for (linalg::LinalgOp op : llvm::reverse(ops))
+        if (!needless.contains(op) && op.hasPureBufferSemantics() &&
+            failed(lower(op, needless)))
           return signalPassFailure();
     }
   }
 
   void lowerWindowMaxima(func::FuncOp func);
-  LogicalResult lower(linalg::LinalgOp op);
+  /// Adds what it erases besides `op` to `needless`.
+  LogicalResult lower(linalg::LinalgOp op, DenseSet<Operation *> &needless);
 };
 } // namespace
 
@@ -370,7 +394,8 @@ void ParallelizeLoopsPass::lowerWindowMaxima(func::FuncOp func) {
     }
 }
 
-LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
+LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op,
+                                          DenseSet<Operation *> &needless) {
   IRRewriter rewriter(op);
   KernelEmitter e(rewriter, op.getLoc());
   unsigned numUnrolled = 0;
@@ -389,7 +414,7 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
       std::max<int64_t>(1, op.getBlock()->getOperations().size() - 1);
   unsigned numLoops = op.getNumLoops(), numParallel = countParallelLoops(op);
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-  SmallVector<Value> reduced = getReduced(op, numUnrolled);
+  SmallVector<ReducedBuffer> reduced = getReduced(op, numUnrolled);
   rewriter.setInsertionPoint(op);
   FailureOr<linalg::LinalgLoops> loops = linalg::linalgOpToLoops(rewriter, op);
   if (failed(loops))
@@ -407,6 +432,11 @@ LogicalResult ParallelizeLoopsPass::lower(linalg::LinalgOp op) {
       return emitError(e.loc, "a window cannot be unrolled");
   if (numUnrolled)
     forwardStores(rewriter, *nest.back().getBody(), reduced);
+  for (const ReducedBuffer &result : reduced)
+    if (result.fill) {
+      needless.insert(result.fill);
+      rewriter.eraseOp(result.fill);
+    }
   if (!threads || numParallel == 0)
     return success();
 

@@ -73,9 +73,7 @@ getLineFactors(AffineMap map, unsigned line, unsigned along) {
   return std::pair(step, dilation);
 }
 
-/// The one op that fills `buffer` before `op`, in its block, with nothing but
-/// that and `op` touching it until then.
-static linalg::FillOp findFill(Value buffer, Operation *op) {
+linalg::FillOp quantc::findFill(Value buffer, Operation *op) {
   linalg::FillOp fill;
   for (Operation *user : buffer.getUsers()) {
     if (user == op)

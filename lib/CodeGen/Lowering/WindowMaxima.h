@@ -38,6 +38,10 @@ struct WindowMaxima {
   llvm::SmallVector<mlir::Operation *> unused;
 };
 
+/// The one op that fills `buffer` before `op`, in its block, with nothing but
+/// that and `op` touching it until then; null if there is none.
+mlir::linalg::FillOp findFill(mlir::Value buffer, mlir::Operation *op);
+
 /// What `op` is, if that is maxima of windows, and if two steps are fewer
 /// operations than one.
 std::optional<WindowMaxima> matchWindowMaxima(mlir::linalg::GenericOp op);
