@@ -326,3 +326,38 @@ func.func @sum(%x: tensor<1x512x2x2xf32>) -> tensor<1x512xf32> {
   } -> tensor<1x512xf32>
   return %mean : tensor<1x512xf32>
 }
+
+// -----
+
+// What others read padded is transposed before it is, once for all of them.
+// CHECK-LABEL: func.func @padded_for_others
+// CHECK:         %[[CONV:.*]] = linalg.generic {{.*}} outs({{.*}} : tensor<1x16x16x256xf32>)
+// CHECK:         %[[FIRST:.*]] = linalg.transpose ins(%[[CONV]] {{.*}} permutation = [0, 3, 1, 2]
+// CHECK-NOT:     linalg.transpose
+// CHECK:         tensor.pad %[[FIRST]] low[0, 0, 6, 6]
+// CHECK:         tensor.pad %[[FIRST]] low[0, 0, 12, 12]
+// CHECK-NOT:     linalg.transpose
+func.func @padded_for_others(%x: tensor<1x256x18x18xf32>) -> (tensor<1x8x16x16xf32>, tensor<1x8x16x16xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %w0 = arith.constant dense_resource<w> : tensor<256x256x3x3xf32>
+  %w1 = arith.constant dense_resource<w> : tensor<8x256x3x3xf32>
+  %empty = tensor.empty() : tensor<1x256x16x16xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<1x256x16x16xf32>) -> tensor<1x256x16x16xf32>
+  %conv = linalg.conv_2d_nchw_fchw ins(%x, %w0 : tensor<1x256x18x18xf32>, tensor<256x256x3x3xf32>)
+      outs(%init : tensor<1x256x16x16xf32>) -> tensor<1x256x16x16xf32>
+  %padded6 = tensor.pad %conv low[0, 0, 6, 6] high[0, 0, 6, 6] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<1x256x16x16xf32> to tensor<1x256x28x28xf32>
+  %padded12 = tensor.pad %conv low[0, 0, 12, 12] high[0, 0, 12, 12] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : f32
+  } : tensor<1x256x16x16xf32> to tensor<1x256x40x40xf32>
+  %small = tensor.empty() : tensor<1x8x16x16xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%small : tensor<1x8x16x16xf32>) -> tensor<1x8x16x16xf32>
+  %y6 = linalg.conv_2d_nchw_fchw {dilations = dense<6> : tensor<2xi64>} ins(%padded6, %w1 : tensor<1x256x28x28xf32>, tensor<8x256x3x3xf32>)
+      outs(%start : tensor<1x8x16x16xf32>) -> tensor<1x8x16x16xf32>
+  %y12 = linalg.conv_2d_nchw_fchw {dilations = dense<12> : tensor<2xi64>} ins(%padded12, %w1 : tensor<1x256x40x40xf32>, tensor<8x256x3x3xf32>)
+      outs(%start : tensor<1x8x16x16xf32>) -> tensor<1x8x16x16xf32>
+  return %y6, %y12 : tensor<1x8x16x16xf32>, tensor<1x8x16x16xf32>
+}

@@ -552,14 +552,18 @@ struct ChannelsLastPass
     llvm::EquivalenceClasses<const void *> parts;
     llvm::MapVector<Operation *, ImageOp> ops;
     auto getKey = [](Value value) { return value.getAsOpaquePointer(); };
-    for (Operation &op : func.getBody().front()) {
-      std::optional<ImageOp> image = ImageOp::get(&op, unit, sizes);
-      if (!image)
-        continue;
-      for (OpOperand *operand : image->images)
-        parts.unionSets(getKey(op.getResult(0)), getKey(operand->get()));
-      ops.insert({&op, *image});
-    }
+    for (Operation &op : func.getBody().front())
+      if (std::optional<ImageOp> image = ImageOp::get(&op, unit, sizes))
+        ops.insert({&op, *image});
+    // What others read padded is smaller before, and perhaps the same for all.
+    ops.remove_if([&](const auto &entry) {
+      return isa<tensor::PadOp>(entry.first) &&
+             llvm::none_of(entry.first->getUsers(),
+                           [&](Operation *user) { return ops.contains(user); });
+    });
+    for (auto &[op, image] : ops)
+      for (OpOperand *operand : image.images)
+        parts.unionSets(getKey(op->getResult(0)), getKey(operand->get()));
     // What each part gains, less its transposes.
     llvm::DenseMap<const void *, double> gains;
     llvm::DenseSet<Value> seen;
