@@ -424,6 +424,13 @@ std::string Tuner::printRecipe(const Recipe &recipe,
   return text + recipe.toYAML();
 }
 
+/// What a choice is to have little of, within the budget.
+static double getObjective(const ModelCost &cost, const TuneOptions &options) {
+  if (options.budget.bytes || options.budget.seconds)
+    return cost.loss;
+  return options.goal == TuneGoal::Seconds ? cost.seconds : cost.bytes;
+}
+
 FailureOr<TuneResult> Tuner::run() {
   if (failed(prepare()) || failed(chooseForms()) || failed(measureForms()))
     return failure();
@@ -448,6 +455,16 @@ FailureOr<TuneResult> Tuner::run() {
       return failure();
     ModelCost cost = library->cost();
     if (cost.meets(options.budget)) {
+      // Borders between integers and floats cost what no layer is charged with:
+      // all layers in integers may be better than those that seem so.
+      if (result.baseCost.meets(options.budget) &&
+          getObjective(result.baseCost, options) <
+              getObjective(cost, options)) {
+        for (auto [form, parts] : llvm::zip_equal(choice, noise))
+          form = parts[1].empty() ? 0 : 1;
+        recipe = forms.front();
+        cost = result.baseCost;
+      }
       for (auto [layer, form] : llvm::zip_equal(result.layers, choice))
         layer.chosen = form;
       result.cost = cost;

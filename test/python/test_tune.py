@@ -86,6 +86,13 @@ def test_each_layer_alone(files, samples):
         assert layer["forms"]["8 bits"]["loss"] == pytest.approx(expected, rel=0.05)
 
 
+def test_no_slower_than_the_recipe(files):
+    """What is found is never worse than all layers in integers, if these do."""
+    path = files / "data.npz"
+    tuned = quantc.tune(files / "model.onnx", calibration=path, max_loss=1, runs=3)
+    assert tuned.found["seconds"] <= tuned.base["seconds"]
+
+
 def test_bytes_and_reproduction(files, quantc_cli, tmp_path):
     recipe = tmp_path / "found.yaml"
     output = quantc_cli.ok(
